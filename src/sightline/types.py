@@ -1,0 +1,55 @@
+"""The words: what flows along the path, with its axes.
+
+`b` images, `c` channels or classes, `*s` any number of spatial axes: `l` of a signal, `h w` of an image,
+`t h w` of a clip or a volume. The shapes are checked in the test run only; they cost nothing in use.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+Images = Float[Tensor, "b c *s"]
+"""What a model takes: `[b, 3, h, w]` for photographs."""
+
+Outputs = Float[Tensor, "b c"]
+"""What a classifier returns: one row of logits an image."""
+
+Activations = Float[Tensor, "b c *s"]
+"""A layer's feature maps, on the layer's own grid."""
+
+Gradients = Float[Tensor, "b c *s"]
+"""Derivatives of the score with respect to the activations."""
+
+ClassGradients = Float[Tensor, "k b c *s"]
+"""The same for each of `k` classes."""
+
+Weights = Float[Tensor, "b c *#s"]
+"""What a method returns: `[b, c, 1, ...]`, one weight a channel, or `[b, c, *s]`, one a place."""
+
+Scores = Float[Tensor, " b"]
+"""The number explained, one an image: a logit, as a rule."""
+
+Map = Float[Tensor, "b *s"]
+"""The explanation on the layer's grid, signed: evidence for (> 0) and against (< 0)."""
+
+ImageMap = Float[Tensor, "b *s"]
+"""The explanation on the input's grid, in [0, 1], its maximum 1 unless it is zero everywhere."""
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a picture becomes a model's input: resize, centre crop, then `(RGB - mean) / std` with RGB in [0, 1].
+
+    `resize` is the length of the short side in pixels (None: keep), `crop` is `(height, width)` (None: keep).
+
+    >>> Preprocess(resize=256, crop=(224, 224)).mean
+    (0.485, 0.456, 0.406)
+    """
+
+    resize: int | None = 256
+    crop: tuple[int, int] | None = (224, 224)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
