@@ -1,0 +1,18 @@
+"""The only room where a model is touched. The door: `capture` opens a layer, `choose` finds one."""
+
+from sightline.surgery.choice import Choice as Choice
+from sightline.surgery.choice import choose as choose
+from sightline.surgery.choice import table as table
+from sightline.surgery.cut import Cut as Cut
+from sightline.surgery.cut import Trace as Trace
+from sightline.surgery.cut import capture as capture
+from sightline.surgery.grids import Grid as Grid
+from sightline.surgery.head import cam_head as cam_head
+from sightline.surgery.head import pooled_head as pooled_head
+from sightline.surgery.health import first_nonfinite as first_nonfinite
+from sightline.surgery.layers import Candidate as Candidate
+from sightline.surgery.layers import Where as Where
+from sightline.surgery.operable import nonfinite_weights as nonfinite_weights
+from sightline.surgery.operable import operable as operable
+from sightline.surgery.replay import look as look
+from sightline.surgery.replay import replay as replay

@@ -1,0 +1,146 @@
+"""The automatic layer: the last feature map that still knows where things are, and why it was chosen.
+
+What counts (in this order, from the end of the network): it has the input's proportions; it is made by a layer, not
+passed on by a pool or a dropout; it is no map of classes; it is a stage of the network, not the inside of an
+attention; it is at least 4 x 4; the outputs depend on it at more than one place (behind the last attention of
+a vision transformer only the class token matters). The choice is remembered for a model and an input shape.
+"""
+
+import math
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import LayerError, SurgeryError
+from sightline.surgery.cut import capture
+from sightline.surgery.layers import Candidate, candidates
+from sightline.surgery.operable import operable
+from sightline.surgery.passing import arguments, spatial, tensors_in
+
+_MOST_TRIES = 48
+_SMALLEST = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A layer and the reason for it."""
+
+    name: str
+    reason: str
+
+
+_remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Any, Choice]]" = weakref.WeakKeyDictionary()
+
+
+def choose(model: nn.Module, inputs: Any) -> Choice:
+    """The layer to explain when none was named. Raises `LayerError` where there is no feature map at all.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2))
+    >>> choose(net, torch.rand(1, 3, 8, 8)).name
+    '1'
+    """
+    model = operable(model)
+    args, kwargs = arguments(inputs)
+    key = tuple((tuple(t.shape[1:]), t.dtype) for t in tensors_in((args, kwargs)))
+    known = _remembered.setdefault(model, {})
+    if key not in known or not _still_there(model, known[key].name):
+        known[key] = _search(model, inputs)
+    return known[key]
+
+
+def table(model: nn.Module, inputs: Any) -> list[Candidate]:
+    """Every layer with a grid, in the order of running, the chosen one marked with its reason."""
+    model = operable(model)
+    rows, _ = candidates(model, _first(inputs))
+    choice = choose(model, inputs)
+    for row in rows:
+        row.chosen = choice.reason if choice.name in row.names else ""
+    return rows
+
+
+def _search(model: nn.Module, inputs: Any) -> Choice:
+    one = _first(inputs)
+    image = spatial(*arguments(one))
+    rows, outputs = candidates(model, one)
+    logits = next((t for t in tensors_in(outputs) if t.is_floating_point()), None)
+    if logits is None or not rows:
+        raise LayerError(
+            f"Expected a network with feature maps over the picture; {type(model).__name__} has no layer whose "
+            "output has a grid. Name one and say how to read it: explain(..., layer='name', grid=(height, width))."
+        )
+    pool = _stages(rows, logits)
+    large = [row for row in pool if min(row.grid.size[-2:]) >= min(_SMALLEST, *image[-2:])]
+    dead = 0
+    for row in list(reversed(large or pool))[:_MOST_TRIES]:
+        if _matters(model, one, row):
+            return Choice(row.name, _reason(row, image, dead, small=not large))
+        dead += 1
+    raise LayerError(
+        f"Expected the outputs of {type(model).__name__} to depend on a feature map; they do not on the last {dead} "
+        "(weights of zero, a detached tensor, or a forward in inference_mode). Name a layer: explain(..., layer='name')."
+    )
+
+
+def _stages(rows: list[Candidate], logits: Tensor) -> list[Candidate]:
+    """The rows worth explaining: real feature maps, before the head."""
+    rows = [row for row in rows if math.prod(row.grid.size) > 1 and row.grid.certain] or rows
+    made = [row for row in rows if not row.passes_on and not row.inside] or rows
+    if any(_is_class_map(row, logits) for row in made[-3:]):
+        classes = logits.shape[-1]
+        while len(made) > 1 and made[-1].channels == classes:
+            made.pop()
+    if made[-1].grid.kind == "tokens":  # the residual stream keeps its width; projections inside a block do not
+        made = [row for row in made if row.grid.kind != "tokens" or row.channels == made[-1].channels]
+    return made
+
+
+def _is_class_map(row: Candidate, logits: Tensor) -> bool:
+    """Whether pooling this map gives the outputs: then its channels are classes, and it is the head itself."""
+    mean = row.mean
+    return (
+        mean is not None and mean.shape == logits.shape and torch.allclose(mean, logits.float(), rtol=1e-3, atol=1e-5)
+    )
+
+
+def _matters(model: nn.Module, inputs: Any, row: Candidate) -> bool:
+    """Whether some outputs depend on the map at more than one place."""
+    try:
+        trace = capture(model, inputs, row.name)
+    except SurgeryError:
+        return False
+    logits = next(t for t in tensors_in(trace.outputs) if t.is_floating_point())
+    flat = logits.flatten(1)
+    signs = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(0)).to(flat)
+    (gradient,) = trace.gradients((flat * signs).sum(1))
+    if gradient is None:
+        return False
+    felt = gradient.flatten(2).abs().sum((0, 1))
+    return bool((felt > 0).sum() > 1)
+
+
+def _reason(row: Candidate, image: tuple[int, ...], dead: int, small: bool) -> str:
+    grid = " x ".join(str(s) for s in row.grid.size)
+    text = f"the last feature map ({row.channels} channels, {grid} places"
+    text += ", tokens)" if row.grid.kind == "tokens" else ")"
+    if small:
+        text += "; the input is so small that no later stage keeps a 4 x 4 grid"
+    if dead:
+        text += f"; the outputs do not depend on the places of the {dead} later one{'s' if dead > 1 else ''}"
+    return text
+
+
+def _first(inputs: Any) -> Any:
+    """The first image of a plain batch: enough to find the layer."""
+    return inputs[:1] if isinstance(inputs, Tensor) else inputs
+
+
+def _still_there(model: nn.Module, name: str) -> bool:
+    module: Any = model
+    for part in name.split("."):
+        module = module._modules.get(part)
+        if module is None:
+            return False
+    return True

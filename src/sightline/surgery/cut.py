@@ -1,0 +1,185 @@
+"""Run a model once and keep what its layer saw; then look back, only as far as that layer.
+
+The forward starts without a graph. When the chosen layer has spoken, its output is detached into a leaf, recording
+is switched on, and the model goes on with a *clone* of the leaf: an in-place ReLU behind the cut then writes over
+the clone, not over what is kept. So the graph exists only behind the layer, on any model, without rewriting
+it. `torch.autograd.grad` writes no `.grad`, and the hooks are gone before `capture` returns.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import SurgeryError
+from sightline.surgery import guard
+from sightline.surgery.grids import Grid, Reader, Shape
+from sightline.surgery.layers import Where, resolve
+from sightline.surgery.lookback import gradients
+from sightline.surgery.operable import operable
+from sightline.surgery.passing import arguments, find_map, run, spatial, tensors_in
+from sightline.types import Activations
+
+
+@dataclass
+class Cut:
+    """One layer, opened: its activations `[b, c, *s]` and where they lie in the graph.
+
+    `calls` counts how often the layer ran; `call` is the run that was kept.
+    """
+
+    layer: str
+    activations: Activations
+    grid: Grid
+    calls: int
+    call: int
+    node: Tensor = field(repr=False)
+
+
+@dataclass
+class Trace:
+    """One run of a model, opened at some layers.
+
+    `outputs` is what the model returned, with a graph that reaches back to the earliest of the layers.
+    """
+
+    outputs: Any
+    cuts: tuple[Cut, ...]
+    differentiable: bool = False
+
+    @property
+    def activations(self) -> Activations:
+        """The first layer's activations `[b, c, *s]`."""
+        return self.cuts[0].activations
+
+    def gradients(self, scores: Tensor | Callable[[Any], Tensor]) -> tuple[Tensor | None, ...]:
+        """Derivatives of the scores at each layer; None where the scores do not depend on it.
+
+        `scores` is `[b]`, giving `[b, c, *s]` for each layer, or `[n, b]`, giving `[n, b, c, *s]`: more
+        questions about the same run cost only what lies behind the layers. A function of the outputs is called
+        with recording on, and so works under `no_grad` too. May be called again.
+        """
+        nodes = [cut.node for cut in self.cuts]
+        with torch.inference_mode(False), torch.enable_grad():
+            scores = scores(self.outputs) if callable(scores) else scores
+            found = gradients(scores, nodes, sparse=self._has_tokens, differentiable=self.differentiable)
+        lead = scores.ndim - 1
+        return tuple(
+            None if grad is None else _read(cut.grid, grad, lead) for cut, grad in zip(self.cuts, found, strict=True)
+        )
+
+    @property
+    def _has_tokens(self) -> bool:
+        return any(cut.grid.kind != "channels first" for cut in self.cuts)
+
+
+def capture(
+    model: nn.Module,
+    inputs: Any,
+    layer: Where | Sequence[Where],
+    *,
+    call: int = -1,
+    grid: Shape | Reader | None = None,
+    differentiable: bool = False,
+) -> Trace:
+    """Run the model on the inputs once, opened at a layer (or several).
+
+    `inputs` is a tensor, a tuple of positional or a dict of keyword arguments. `layer` is a name, a module or a
+    function from the model to a module. A layer that runs more than once is taken at its last run, or at `call`.
+    `grid` states how to read the layer where that cannot be inferred. `differentiable=True` keeps the
+    whole graph, so that a loss on the maps can train the model.
+
+    The model runs in eval mode and comes out bit-equal, also after an error. Raises `LayerError` for an unknown
+    or a grid-less layer, `SurgeryError` for a layer that did not run.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).train()
+    >>> trace = capture(net, torch.ones(2, 3, 8, 8), "1")
+    >>> trace.activations.shape, net.training
+    (torch.Size([2, 4, 6, 6]), True)
+    >>> trace.gradients(trace.outputs[:, 0])[0][0, 0, 0, 0] * 36
+    tensor(1.)
+    """
+    model = operable(model)
+    named: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
+    wanted = [resolve(model, one) for one in named]
+    args, kwargs = arguments(inputs)
+    image = spatial(args, kwargs)
+    scalpels = [_Scalpel(name, module, image, call, grid) for name, module in wanted]
+    with guard.untouched(model), torch.inference_mode(False):
+        outputs = _operate(model, args, kwargs, scalpels, graph=differentiable)
+        if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
+            # A `no_grad` inside the model ended recording behind the layer. With recording on from the start
+            # it survives: more memory, the same numbers.
+            outputs = _operate(model, args, kwargs, scalpels, graph=True)
+    return Trace(outputs, tuple(scalpel.cut(differentiable) for scalpel in scalpels), differentiable)
+
+
+def _operate(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], scalpels: Sequence["_Scalpel"], graph: bool
+) -> Any:
+    with torch.set_grad_enabled(graph), _hooked(scalpels):
+        return run(model, args, kwargs)
+
+
+@contextmanager
+def _hooked(scalpels: Sequence["_Scalpel"]) -> Iterator[None]:
+    handles = []
+    try:
+        for scalpel in scalpels:
+            scalpel.start()
+            handles.append(scalpel.module.register_forward_hook(scalpel))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Scalpel:
+    """The forward hook of one layer."""
+
+    def __init__(self, name: str, module: nn.Module, image: Shape, call: int, grid: Shape | Reader | None) -> None:
+        self.name, self.module, self.image, self.call, self.stated = name, module, image, call, grid
+
+    def start(self) -> None:
+        self.thread, self.calls, self.kept = threading.get_ident(), 0, -1
+        self.node: Tensor | None = None
+        self.grid: Grid | None = None
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+        if threading.get_ident() != self.thread:
+            return None  # somebody else's forward on the same model
+        if torch.is_inference_mode_enabled():
+            raise SurgeryError(
+                f"Expected a model that can record a graph; layer {self.name!r} runs inside its own "
+                "torch.inference_mode(), where none can be. Use torch.no_grad() there, which can be looked into."
+            )
+        index, self.calls = self.calls, self.calls + 1
+        if self.call >= 0 and index != self.call:
+            return None
+        tensor, grid, put = find_map(output, self.image, self.name, self.stated)
+        if not (tensor.requires_grad and torch.is_grad_enabled()):
+            tensor = tensor.detach().requires_grad_()
+            torch.set_grad_enabled(True)
+        self.node, self.grid, self.kept = tensor, grid, index
+        return put(tensor.clone())
+
+    def cut(self, differentiable: bool) -> Cut:
+        if self.node is None or self.grid is None:
+            ran = f"it ran {self.calls} times" if self.calls else "it did not run on this input"
+            raise SurgeryError(
+                f"Expected layer {self.name!r} to run{'' if self.call < 0 else f' at least {self.call + 1} times'}; "
+                f"{ran}. Name a layer that does: sightline.layers(model, images) lists them."
+            )
+        shown = self.node if differentiable else self.node.detach()  # a loss on the map must reach the weights
+        return Cut(self.name, self.grid.read(shown), self.grid, self.calls, self.kept, self.node)
+
+
+def _read(grid: Grid, gradient: Tensor, lead: int) -> Tensor:
+    if lead == 0:
+        return grid.read(gradient)
+    maps = grid.read(gradient.flatten(0, 1))
+    return maps.reshape(gradient.shape[0], gradient.shape[1], *maps.shape[1:])

@@ -1,0 +1,151 @@
+"""Where the places are: any layer's output, read as `[b, c, *s]`.
+
+Convolutional networks put channels first, some put them last (`[b, h, w, c]`: Swin, MetaFormers), transformers
+return tokens (`[b, n, c]`: class, register and distillation tokens first, then the grid row by row). Which of
+these it is follows from the shape and the size of the input: a feature map has the input's proportions.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sightline.errors import LayerError
+
+Shape = tuple[int, ...]
+Reader = Callable[[Tensor], Tensor]
+MOST_PREFIX = 20
+"""More leading tokens than this are taken for a grid not understood (class + registers: 1 to 17 in use)."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a layer's output is laid out.
+
+    `prefix` tokens stand before the grid of a token sequence; `certain` tells whether the grid has the
+    proportions of the input; `reader` is the user's own function, where one was given.
+
+    >>> Grid("tokens", (2, 3), prefix=1).read(torch.zeros(5, 7, 4)).shape
+    torch.Size([5, 4, 2, 3])
+    """
+
+    kind: Literal["channels first", "channels last", "tokens", "own"]
+    size: Shape
+    prefix: int = 0
+    certain: bool = True
+    reader: Reader | None = None
+
+    def read(self, tensor: Tensor) -> Tensor:
+        """The output (or its gradient) as `[b, c, *s]`, without a copy. A leading axis of classes may stand before."""
+        if self.reader is not None:
+            return self.reader(tensor)
+        if self.kind == "channels first":
+            return tensor
+        if self.kind == "tokens":
+            tensor = tensor[:, self.prefix :].unflatten(1, self.size)
+        return tensor.movedim(-1, 1)
+
+    def write(self, canonical: Tensor, original: Tensor) -> Tensor:
+        """The inverse of `read`: `[b, c, *s]` laid out as the layer's own output; prefix tokens from `original`."""
+        if self.reader is not None:
+            raise LayerError(
+                "Expected a grid that can be written back; this one is read by a function of your own, "
+                "which has no inverse. Name the grid as sizes instead: grid=(height, width)."
+            )
+        if self.kind == "channels first":
+            return canonical
+        moved = canonical.movedim(1, -1)
+        if self.kind == "channels last":
+            return moved
+        return torch.cat([original[:, : self.prefix], moved.flatten(1, -2)], dim=1)
+
+
+def infer(shape: Shape, image: Shape) -> Grid | None:
+    """The grid of an output of this shape, for an input with spatial size `image`; None where there is none.
+
+    >>> infer((8, 2048, 7, 7), (224, 224)).kind, infer((8, 7, 7, 768), (224, 224)).kind
+    ('channels first', 'channels last')
+    >>> infer((8, 201, 384), (224, 224))
+    Grid(kind='tokens', size=(14, 14), prefix=5, certain=True, reader=None)
+    """
+    axes = len(image)
+    if len(shape) == axes + 2:
+        first, last = shape[2:], shape[1:-1]
+        if fits(first, image) or not fits(last, image):
+            return Grid("channels first", first, certain=fits(first, image))
+        return Grid("channels last", last)
+    if len(shape) == 3 and axes >= 2:
+        return _tokens(shape[1], image)
+    return None
+
+
+def stated(grid: Shape | Reader, shape: Shape) -> Grid:
+    """The grid a user states: its sizes, or a function from the layer's output to `[b, c, *s]`."""
+    if callable(grid):
+        return Grid("own", (), reader=grid)
+    places = 1
+    for size in grid:
+        places *= size
+    if len(shape) == 3 and shape[1] >= places:
+        return Grid("tokens", tuple(grid), prefix=shape[1] - places)
+    if shape[1:-1] == tuple(grid) and shape[2:] != tuple(grid):
+        return Grid("channels last", tuple(grid))
+    if shape[2:] == tuple(grid):
+        return Grid("channels first", tuple(grid))
+    raise LayerError(
+        f"Expected a layer output with the grid {tuple(grid)} that you named; it has the shape {shape}. "
+        "Give sizes that match, or a function from this output to [b, c, height, width]."
+    )
+
+
+def unreadable(name: str, shapes: list[Shape], image: Shape) -> LayerError:
+    """The error for an output in which no grid was found, with a snippet that is ready to be changed."""
+    seen = ", ".join(str(shape) for shape in shapes) or "no tensor at all"
+    return LayerError(
+        f"Expected layer {name!r} to return feature maps [b, c, *s], [b, *s, c] or tokens [b, n, c] over an "
+        f"input of size {image}; it returned {seen}. Name another layer (sightline.layers(model, images) lists "
+        f"those that work), or say how to read this one: explain(..., grid=lambda out: "
+        f"out[:, 1:].unflatten(1, (height, width)).movedim(-1, 1))."
+    )
+
+
+def fits(size: Shape, image: Shape) -> bool:
+    """Whether a grid has the proportions of the input: one stride for height and width, up to rounding.
+
+    >>> fits((7, 7), (224, 224)), fits((7, 10), (224, 320)), fits((12, 197), (224, 224))
+    (True, True, False)
+    """
+    if len(size) != len(image) or any(s < 1 or s > i + 1 for s, i in zip(size, image, strict=True)):
+        return False
+    plane = list(zip(size, image, strict=True))[-2:]  # time has a stride of its own
+    low = max(i / (s + 1) for s, i in plane)
+    high = min(i / (s - 1) if s > 1 else float("inf") for s, i in plane)
+    return low <= high
+
+
+def _tokens(count: int, image: Shape) -> Grid | None:
+    """The grid with the fewest tokens left over before it."""
+    best: Grid | None = None
+    for size in _strided(image):
+        places = 1
+        for s in size:
+            places *= s
+        prefix = count - places
+        if 0 <= prefix <= MOST_PREFIX and places > prefix and (best is None or prefix < best.prefix):
+            best = Grid("tokens", size, prefix=prefix)
+    return best
+
+
+def _strided(image: Shape) -> Iterator[Shape]:
+    """Every grid that one spatial stride (and, for clips, one stride in time) could give."""
+    plane = image[-2:]
+    for stride in range(1, max(plane) + 1):
+        for size in (tuple(i // stride for i in plane), tuple(-(-i // stride) for i in plane)):
+            if min(size) < 1:
+                continue
+            if len(image) == 2:
+                yield size
+            else:
+                yield from ((t, *size) for t in {max(1, image[0] // step) for step in (1, 2, 4, 8, 16)})

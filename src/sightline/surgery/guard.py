@@ -1,0 +1,95 @@
+"""Leave no trace: whatever happens inside, the model comes out as it went in.
+
+Nothing here is patched process-wide. What a run of the model could change is written down, set as the run
+needs it, and put back in `finally`: each sub-module's own `training` flag, checkpointing switches, buffers
+that an eval-mode forward might write, and the states of the random generators.
+"""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+LOCK = threading.RLock()
+"""One run at a time in the surgery room. Hooks and flags belong to the model, which threads share."""
+
+_SWITCHES = ("training", "grad_checkpointing", "gradient_checkpointing")
+_QUIET = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # eval mode leaves their buffers alone
+
+
+def modules(model: nn.Module) -> list[nn.Module]:
+    """Every sub-module once, the model first (`model.modules()`, several times faster)."""
+    seen: dict[int, nn.Module] = {}
+    stack = [model]
+    while stack:
+        module = stack.pop()
+        if id(module) not in seen:
+            seen[id(module)] = module
+            stack.extend(child for child in module._modules.values() if child is not None)
+    return list(seen.values())
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Run the model in eval mode inside, alone, and give it back bit-equal: flags, buffers, random states."""
+    with LOCK, ExitStack() as undo:
+        parts = modules(model)
+        undo.callback(_restore_generators, _generators(parts))
+        for module in parts:
+            for switch in _SWITCHES:
+                if module.__dict__.get(switch) is True:
+                    module.__dict__[switch] = False
+                    undo.callback(module.__dict__.__setitem__, switch, True)
+        for module in parts:
+            if module._buffers and not isinstance(module, _QUIET):
+                undo.callback(_restore_buffers, module, _buffers_of(module))
+        if any(isinstance(module, nn.RNNBase) for module in parts) and torch.cuda.is_available():
+            undo.enter_context(torch.backends.cudnn.flags(enabled=False))  # cuDNN cannot look back in eval mode
+        if any(module._compiled_call_impl is not None for module in parts):
+            undo.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not fire in compiled code
+        yield
+
+
+def _buffers_of(module: nn.Module) -> dict[str, tuple[Tensor, int, Tensor] | None]:
+    """Each buffer, its version and a copy of its values."""
+    return {
+        name: None if buffer is None else (buffer, buffer._version, buffer.detach().clone())
+        for name, buffer in module._buffers.items()
+    }
+
+
+def _restore_buffers(module: nn.Module, before: dict[str, tuple[Tensor, int, Tensor] | None]) -> None:
+    """Put back what was replaced, and the values of what was written in place."""
+    for name in list(module._buffers):
+        if name not in before:
+            del module._buffers[name]
+    for name, kept in before.items():
+        if kept is None:
+            module._buffers[name] = None
+            continue
+        buffer, version, values = kept
+        module._buffers[name] = buffer
+        if buffer._version != version:
+            with torch.no_grad():
+                buffer.copy_(values)
+
+
+def _generators(parts: list[nn.Module]) -> tuple[Any, ...]:
+    """The states of every generator that a forward pass could draw from."""
+    devices = {p.device for module in parts for p in module._parameters.values() if p is not None}
+    cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
+    return torch.get_rng_state(), cuda, random.getstate(), np.random.get_state()
+
+
+def _restore_generators(states: tuple[Any, ...]) -> None:
+    own, cuda, python, numpy = states
+    torch.set_rng_state(own)
+    for device, state in cuda.items():
+        torch.cuda.set_rng_state(state, device)
+    random.setstate(python)
+    np.random.set_state(numpy)

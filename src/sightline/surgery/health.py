@@ -1,0 +1,45 @@
+"""Where numbers stop being numbers: the first layer whose output is not finite."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from sightline.surgery import guard
+from sightline.surgery.operable import operable
+from sightline.surgery.passing import arguments, run, tensors_in
+
+
+def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
+    """The name of the first layer that turns finite numbers into NaN or infinity; None if none does.
+
+    >>> class Root(nn.Module):
+    ...     def forward(self, x):
+    ...         return x.sqrt()
+    >>> first_nonfinite(nn.Sequential(nn.Identity(), Root()), torch.tensor([[-1.0]]))
+    '1'
+    """
+    model = operable(model)
+    args, kwargs = arguments(inputs)
+    if not all(bool(torch.isfinite(t).all()) for t in tensors_in((args, kwargs))):
+        return "the input itself"
+    found: list[str] = []
+    handles = []
+    with guard.untouched(model), torch.inference_mode(False), torch.no_grad():
+        try:
+            for name, module in model.named_modules():
+                handles.append(module.register_forward_hook(_check(name or type(model).__name__, found)))
+            run(model, args, kwargs)
+        finally:
+            for handle in handles:
+                handle.remove()
+    return found[0] if found else None
+
+
+def _check(name: str, found: list[str]) -> Any:
+    def hook(module: nn.Module, args: Any, output: Any) -> None:
+        floats = (t for t in tensors_in(output) if t.is_floating_point())
+        if not found and any(not bool(torch.isfinite(t).all()) for t in floats):
+            found.append(name)
+
+    return hook

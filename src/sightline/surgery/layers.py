@@ -1,0 +1,160 @@
+"""Which layer: a name, a module or a function becomes `(name, module)`; a table shows what there is."""
+
+import re
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import LayerError, near
+from sightline.surgery import guard
+from sightline.surgery.grids import Grid, Shape, infer
+from sightline.surgery.operable import operable
+from sightline.surgery.passing import arguments, run, spatial, tensors_in
+
+Where = str | nn.Module | Callable[[nn.Module], nn.Module]
+_INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
+_PASSES_ON = re.compile(r"Pool|Dropout|DropPath|Identity|Flatten|StochasticDepth|Upsample|Softmax")
+
+
+@dataclass
+class Candidate:
+    """A layer with a spatial grid, in the order of running.
+
+    `names` are the module that made this tensor and those around it that return it, the outermost last
+    (`layer4.2.relu`, `layer4.2`, `layer4`); `kind` is the class that made it; `stride` the input's size over the grid's.
+    """
+
+    names: list[str]
+    kind: str
+    shape: Shape
+    grid: Grid
+    stride: tuple[float, ...]
+    calls: int = 1
+    chosen: str = ""
+    mean: Tensor | None = field(default=None, repr=False)
+    inside: bool = False
+    """Whether it lies inside an attention or an MLP, and so is no stage of the network."""
+
+    @property
+    def name(self) -> str:
+        """The outermost name."""
+        return self.names[-1]
+
+    @property
+    def channels(self) -> int:
+        """How many feature maps it has."""
+        return self.shape[1] if self.grid.kind == "channels first" else self.shape[-1]
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether it only pools, drops or reshapes what an earlier layer made."""
+        return bool(_PASSES_ON.search(self.kind))
+
+
+def resolve(model: nn.Module, layer: Where) -> tuple[str, nn.Module]:
+    """The layer's name in the model and the module itself.
+
+    >>> resolve(nn.Sequential(nn.ReLU(), nn.Tanh()), "1")
+    ('1', Tanh())
+    """
+    if isinstance(layer, str):
+        return layer, _named(model, layer)
+    if not isinstance(layer, nn.Module):
+        if not callable(layer):
+            raise LayerError(
+                f"Expected a layer as name, module or function of the model; got {type(layer).__name__}. "
+                "sightline.layers(model, images) lists the names."
+            )
+        layer = layer(model)
+    for name, module in model.named_modules():
+        if module is layer:
+            return name, module
+    raise LayerError(
+        f"Expected a layer of this {type(model).__name__}; the {type(layer).__name__} given is not part of it. "
+        "Take it from the same object: model.layer4, not a copy's."
+    )
+
+
+def _named(model: nn.Module, name: str) -> nn.Module:
+    for spelling in (name, name.removeprefix("module."), name.removeprefix("_orig_mod.")):
+        module: Any = model
+        for part in spelling.split(".") if spelling else []:
+            module = getattr(module, "_modules", {}).get(part)
+        if isinstance(module, nn.Module):
+            return module
+    names = [known for known, _ in model.named_modules() if known]
+    raise LayerError(f"{type(model).__name__} has no layer {name!r}. {near(name, names)}")
+
+
+def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
+    """Run the model once, without a graph: its layers with a grid, in the order of running, and its outputs."""
+    model = operable(model)
+    args, kwargs = arguments(inputs)
+    watch = _Watch(spatial(args, kwargs))
+    handles = []
+    with guard.untouched(model), torch.inference_mode(False), torch.no_grad():
+        try:
+            for name, module in model.named_modules():
+                if name:
+                    handles.append(module.register_forward_hook(watch.hook(name, model)))
+            outputs = run(model, args, kwargs)
+        finally:
+            for handle in handles:
+                handle.remove()
+    return watch.found, outputs
+
+
+class _Watch:
+    """Writes down every feature map that a module returns; modules that return the same tensor share a row."""
+
+    def __init__(self, image: Shape) -> None:
+        self.image = image
+        self.found: list[Candidate] = []
+        self._row: dict[str, Candidate] = {}
+        self._last: tuple[weakref.ref[Tensor], int] | None = None
+
+    def hook(self, name: str, model: nn.Module) -> Callable[..., None]:
+        inside = _inside(name, model)
+
+        def note(module: nn.Module, args: Any, output: Any) -> None:
+            for tensor in tensors_in(output):
+                grid = infer(tuple(tensor.shape), self.image) if tensor.is_floating_point() else None
+                if grid is not None:
+                    self._write(name, type(module).__name__, tensor, grid, inside)
+                    return
+
+        return note
+
+    def _write(self, name: str, kind: str, tensor: Tensor, grid: Grid, inside: bool) -> None:
+        same = self._last is not None and self._last[0]() is tensor and self._last[1] == tensor._version
+        if same:
+            row = self.found[-1]
+            if row.names[0].startswith(f"{name}."):  # a container of the layer, not a dropout behind it
+                row.names.append(name)
+                row.inside = inside
+                self._row[name] = row
+            return
+        self._last = (weakref.ref(tensor), tensor._version)
+        stride = tuple(i / s for i, s in zip(self.image, grid.size, strict=True))
+        row = Candidate([name], kind, tuple(tensor.shape), grid, stride, inside=inside)
+        row.mean = grid.read(tensor).flatten(2).float().mean(2)
+        if name in self._row:  # the module ran before: its last run counts
+            before = self._row[name]
+            row.calls += before.calls
+            before.names.remove(name)
+            self.found = [old for old in self.found if old.names]
+        self._row[name] = row
+        self.found.append(row)
+
+
+def _inside(name: str, model: nn.Module) -> bool:
+    module, parts = model, name.split(".")
+    for part in parts[:-1]:
+        module = module._modules[part]  # type: ignore[assignment]
+        if _INSIDE.search(type(module).__name__):
+            return True
+    return False

@@ -1,0 +1,66 @@
+"""Which models can be looked into, and how the rest is told what to do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import ModelError
+from sightline.surgery.guard import modules
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+def operable(model: Any) -> nn.Module:
+    """The module to run: wrappers taken off, or a `ModelError` that says why not and what to do instead.
+
+    `DataParallel`, `DistributedDataParallel` and `torch.compile` are unwrapped (an explanation needs hooks on the
+    plain module; the weights are shared, so the map is the same). TorchScript, quantised and sharded models
+    and models on the meta device are refused.
+
+    >>> operable(nn.DataParallel(nn.ReLU()))
+    ReLU()
+    """
+    while isinstance(model, _WRAPPERS) or hasattr(model, "_orig_mod"):
+        model = model.module if isinstance(model, _WRAPPERS) else model._orig_mod
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"Expected a torch.nn.Module; got {type(model).__name__}. Pass the module itself, or load one by "
+            "name: sightline.load('resnet50').model. An ONNX or exported file has no gradients to look back through."
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError(
+            f"Expected an ordinary PyTorch module; {type(model).__name__} is TorchScript, whose layers cannot be "
+            "opened. Pass the Python model it was made from, with the same weights."
+        )
+    for module in modules(model):
+        if ".quantized" in type(module).__module__:
+            raise ModelError(
+                f"Expected a model with float weights; it holds the quantised {type(module).__name__}, which has no "
+                "gradients. Explain the float model it was converted from: its maps are those of the same network."
+            )
+        if type(module).__name__ == "FullyShardedDataParallel":
+            raise ModelError(
+                "Expected a whole model on one process; this one is sharded (FullyShardedDataParallel). Gather "
+                "its state dict into an unsharded copy and explain that."
+            )
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ModelError(
+            "Expected a model with weights; its parameters lie on the meta device, which holds none. "
+            "Load a checkpoint first: model.to_empty(device='cpu'), then load_state_dict."
+        )
+    return model
+
+
+def nonfinite_weights(model: nn.Module) -> str | None:
+    """The name of the first parameter or buffer that holds NaN or infinity, if any."""
+    for name, tensor in _tensors(model):
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            return name
+    return None
+
+
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
