@@ -1,0 +1,59 @@
+"""Class names to class numbers and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sightline.errors import TargetError, near
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was asked: a class number (None for a function of the outputs) and its name."""
+
+    index: int | None
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def label(index: int, classes: Sequence[str] | None) -> str:
+    """The name of a class, or `class 7` where none is known."""
+    return classes[index] if classes is not None and index < len(classes) else f"class {index}"
+
+
+def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
+    """The number of the class called `name`: the whole name, one of its synonyms, or the only one that holds the words.
+
+    Raises `TargetError` for an unknown or an ambiguous name, with near ones.
+
+    >>> find_class("Tabby", ["tabby, tabby cat", "tiger cat"], 2), find_class("tiger", ["tabby", "tiger cat"], 2)
+    (0, 1)
+    """
+    if name.strip().isdigit():
+        return checked(int(name), count)
+    if classes is None:
+        raise TargetError(
+            f"Expected a class number: this model's class names are not known, so {name!r} cannot be found. "
+            f"Pass classes=[...] with its {count} names, or ask for a number from 0 to {count - 1}."
+        )
+    wanted = name.strip().lower().replace("_", " ")
+    spelled = [[part.strip().lower().replace("_", " ") for part in known.split(",")] for known in classes]
+    for matches in (
+        [i for i, parts in enumerate(spelled) if ", ".join(parts) == wanted or parts[0] == wanted],
+        [i for i, parts in enumerate(spelled) if wanted in parts],
+        [i for i, parts in enumerate(spelled) if f" {wanted} " in f" {' '.join(parts)} "],
+    ):
+        if len(matches) == 1:
+            return checked(matches[0], count)
+        if matches:
+            named = ", ".join(f"{i} {classes[i]!r}" for i in matches[:8])
+            raise TargetError(f"Expected one class; {name!r} fits {len(matches)}: {named}. Ask for one by number.")
+    raise TargetError(f"The model has no class {name!r}. {near(name, classes)} Numbers 0 to {count - 1} work too.")
+
+
+def checked(index: int, count: int) -> int:
+    """The class number, if the outputs have it."""
+    if 0 <= index < count:
+        return index
+    raise TargetError(f"Expected a class from 0 to {count - 1} (the model has {count} outputs); got {index}.")
