@@ -1,0 +1,161 @@
+"""From pictures to a model's input, and back to the pixels it saw."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from sightline.errors import ImageError
+from sightline.images.decode import MAX_PIXELS
+from sightline.images.read import called, read
+from sightline.types import Images, Preprocess
+
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Pictures as a model takes them, as it saw them, and what they are called."""
+
+    inputs: Float[Tensor, "b 3 h w"]
+    """`(seen - mean) / std`, ready for the model."""
+
+    seen: Float[Tensor, "b 3 h w"]
+    """RGB in [0, 1] after resizing and cropping: the pixels a map of this input belongs on."""
+
+    names: list[str]
+    """One a picture: its file's name, or `image 3` for the fourth if it came without one."""
+
+
+def prepare(sources: object, preprocess: Preprocess, *, max_pixels: int | None = MAX_PIXELS) -> Prepared:
+    """Read pictures and make them one batch, as `preprocess` says.
+
+    `sources` is one picture in any form `read` takes, a sequence of them, or a batch in one piece: an array
+    `[b, h, w, c]` or a uint8 tensor `[b, c, h, w]`.
+
+    $$x = (\\mathrm{crop}(\\mathrm{resize}(p)) / 255 - \\mathrm{mean}) / \\mathrm{std}$$
+
+    The short side becomes `resize` (the long one rounded down), antialiased, in 8 bits; then the centre is
+    cut out, and where the picture is smaller than the crop it gets a black border. These are torchvision's
+    `Resize(int)` and `CenterCrop` on PIL images, bit for bit. Returns float32.
+
+    Raises `ImageError` for a picture that cannot be read, when the pictures end in different sizes, and for
+    a `preprocess` that makes no sense.
+
+    >>> white = np.full((2, 4, 3), 255, dtype=np.uint8)
+    >>> ready = prepare(white, Preprocess(resize=None, crop=(2, 2), mean=(0.5,) * 3, std=(0.25,) * 3))
+    >>> ready.inputs.shape, ready.inputs.unique(), ready.seen.unique(), ready.names
+    (torch.Size([1, 3, 2, 2]), tensor([2.]), tensor([1.]), ['image 0'])
+    """
+    mean, std = _statistics(preprocess, 3, 4, torch.device("cpu"))
+    _check_sides(preprocess)
+    pictures, names = [], []
+    for number, source in enumerate(_each(sources)):
+        origin = called(source)
+        picture = read(source, max_pixels=max_pixels, name=origin or f"image {number}")
+        pictures.append(_fit(picture, preprocess, origin or f"image {number}", max_pixels))
+        names.append(PurePath(origin).name if origin else f"image {number}")
+    _check_sizes(pictures, names)
+    stacked = torch.from_numpy(np.stack([np.array(picture) for picture in pictures]))
+    pixels = stacked.permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255
+    return Prepared((pixels - mean) / std, pixels, names)
+
+
+def seen(inputs: Images, preprocess: Preprocess) -> Images:
+    """The pixels behind a model-ready tensor, for display: `inputs * std + mean`, held in [0, 1], float32.
+
+    For `prepare`'s own inputs these are its `seen` pixels, up to float32's rounding.
+
+    >>> seen(torch.tensor([[[[-2.0, 0.0, 9.0]]]]), Preprocess(mean=(0.5,), std=(0.25,)))
+    tensor([[[[0.0000, 0.5000, 1.0000]]]])
+    """
+    mean, std = _statistics(preprocess, inputs.shape[1], inputs.ndim, inputs.device)
+    return (inputs.detach().to(torch.float32) * std + mean).clamp(0, 1)
+
+
+def _each(sources: object) -> list[object]:
+    if isinstance(sources, np.ndarray | Tensor) and sources.ndim != 4:
+        return [sources]
+    if isinstance(sources, str | bytes | bytearray | memoryview) or hasattr(sources, "read"):
+        return [sources]
+    if not isinstance(sources, Iterable):
+        return [sources]  # a path, a PIL image, or what `read` refuses by its type
+    pictures = list(sources)
+    if not pictures:
+        raise ImageError("Expected at least one picture; came an empty sequence. Look where it was filled.")
+    return pictures
+
+
+def _fit(picture: Image.Image, preprocess: Preprocess, name: str, max_pixels: int | None) -> Image.Image:
+    if preprocess.resize is not None:
+        picture = _resize(picture, preprocess.resize, _FILTERS[preprocess.interpolation], name, max_pixels)
+    return picture if preprocess.crop is None else _centre(picture, *preprocess.crop)
+
+
+def _resize(
+    picture: Image.Image, short: int, resample: Image.Resampling, name: str, max_pixels: int | None
+) -> Image.Image:
+    least = min(picture.size)
+    width, height = (short if side == least else int(short * side / least) for side in picture.size)
+    if max_pixels is not None and width * height > max_pixels:  # a line one pixel thin is enough for that
+        raise ImageError(
+            f"{name}: expected at most {max_pixels:,} pixels after resizing; {picture.width} x "
+            f"{picture.height} with a short side of {short} becomes {width} x {height}. "
+            "Cut it, or set max_pixels= (None: no limit)."
+        )
+    return picture.resize((width, height), resample)
+
+
+def _centre(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """Cut out the centre; Pillow fills what lies outside the picture with zeros, black."""
+    left, top = _offset(picture.width, width), _offset(picture.height, height)
+    return picture.crop((left, top, left + width, top + height))
+
+
+def _offset(length: int, crop: int) -> int:
+    """Where the crop begins. Cutting and filling round differently in torchvision, and so they do here."""
+    return round((length - crop) / 2) if crop <= length else -((crop - length) // 2)
+
+
+def _check_sides(preprocess: Preprocess) -> None:
+    if any(side is not None and side < 1 for side in (preprocess.resize, *(preprocess.crop or ()))):
+        raise ImageError(
+            f"Expected a resize and a crop of at least one pixel; came resize={preprocess.resize}, "
+            f"crop={preprocess.crop}. None leaves a picture as large as it is."
+        )
+
+
+def _check_sizes(pictures: list[Image.Image], names: list[str]) -> None:
+    sizes: dict[tuple[int, int], list[str]] = {}
+    for picture, name in zip(pictures, names, strict=True):
+        sizes.setdefault((picture.height, picture.width), []).append(name)
+    if len(sizes) == 1:
+        return
+    listed = [
+        f"{height} x {width} ({owners[0]}{f' and {len(owners) - 1} more' if len(owners) > 1 else ''})"
+        for (height, width), owners in sizes.items()
+    ]
+    raise ImageError(
+        f"Expected pictures of one size in a batch; came heights x widths of {', '.join(listed[:8])}"
+        f"{' and more' if len(listed) > 8 else ''}. Give the preprocess a crop=(height, width), or prepare "
+        "the pictures one by one."
+    )
+
+
+def _statistics(preprocess: Preprocess, channels: int, axes: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, `[1, c, 1, ...]`; one number serves every channel."""
+    mean, std = preprocess.mean, preprocess.std
+    if not {len(mean), len(std)} <= {1, channels} or not all(value > 0 for value in std):
+        raise ImageError(
+            f"Expected a mean and a positive std for each of {channels} channels, or one for all; came "
+            f"mean={mean}, std={std}. Give a Preprocess that fits the model."
+        )
+    shape = (1, -1, *(1,) * (axes - 2))
+    like: dict[str, Any] = {"dtype": torch.float32, "device": device}  # whatever the process's defaults are
+    return torch.tensor(mean, **like).view(shape), torch.tensor(std, **like).view(shape)

@@ -1,0 +1,14 @@
+"""Models in: by name or from a local file, with a card that says what each of them wants."""
+
+from sightline.models.card import Card as Card
+from sightline.models.checkpoint import read_weights as read_weights
+from sightline.models.fit import load_weights as load_weights
+from sightline.models.lookout import Lookout as Lookout
+from sightline.models.lookout import lookout as lookout
+from sightline.models.recognise import card_of as card_of
+from sightline.models.recognise import describe as describe
+from sightline.models.sources import Loaded as Loaded
+from sightline.models.sources import card_for as card_for
+from sightline.models.sources import find as find
+from sightline.models.sources import known as known
+from sightline.models.sources import load as load

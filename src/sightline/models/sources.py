@@ -1,0 +1,135 @@
+"""From a name to a model: the bundled one, torchvision's, timm's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from sightline.errors import ModelError, near
+from sightline.models import bundled, from_timm, from_torchvision
+from sightline.models.card import Card
+from sightline.models.recognise import describe
+
+LIBRARIES = {"torchvision": from_torchvision, "timm": from_timm}
+"""Where named models come from, in the order in which a plain name is looked up."""
+
+
+class Loaded(NamedTuple):
+    """A model in evaluation mode, and its card."""
+
+    model: nn.Module
+    card: Card
+
+
+def load(name: str, *, weights: str | Path | None = None, pretrained: bool | None = None, **options: Any) -> Loaded:
+    """The model of that name in evaluation mode with its card, which `card_of(model)` then also gives.
+
+    `lookout` is the bundled model, `torchvision/resnet50` and `timm/resnet50` are the libraries' (with `.`
+    and a tag for other weights than the default ones: `resnet50.IMAGENET1K_V1`, `timm/resnet50.a1_in1k`); a
+    plain `resnet50` is looked up in torchvision first, then in timm. `weights` is a local file, read safely
+    (`read_weights`) and strictly; without one the library's weights are downloaded, unless `pretrained` is
+    false: then they are random. `options` go to the library's builder (`num_classes`, timm's `pad_type`); the
+    number of classes is taken from the file.
+
+    Raises `ModelError` for an unknown name, a library that is not installed, a download or a file that
+    failed.
+
+    >>> model, card = load("torchvision/squeezenet1_1", pretrained=False)
+    >>> model.training, card.layer, card.classes[281]
+    (False, 'features.12', 'tabby')
+    """
+    if weights is not None and pretrained:
+        raise ModelError(
+            f"one source of weights was expected, but '{name}' got a local file and pretrained=True. "
+            "Give one of the two."
+        )
+    download = weights is None and pretrained is not False
+    library, rest = _resolve(name)
+    if library is None:
+        model, card = bundled.build(weights, download, options)
+    else:
+        model, card = LIBRARIES[library].build(rest, weights, download, options)
+        card = _told(card, name, library)
+    describe(model, card)
+    return Loaded(model, card)
+
+
+def card_for(name: str) -> Card:
+    """The card of a model by name: nothing is downloaded, no memory is taken.
+
+    >>> card_for("vgg16").layer, card_for("timm/resnet50.a1_in1k").preprocess.resize
+    ('features.29', 235)
+    """
+    library, rest = _resolve(name)
+    return bundled.card() if library is None else _told(LIBRARIES[library].card_for(rest), name, library)
+
+
+def known() -> list[str]:
+    """The names of all models: `lookout`, then `torchvision/...` and `timm/...` as far as they are installed.
+
+    >>> known()[:2]
+    ['lookout', 'torchvision/alexnet']
+    """
+    return [
+        bundled.NAME,
+        *(f"{library}/{name}" for library, room in LIBRARIES.items() for name in room.names()),
+    ]
+
+
+def find(pattern: str) -> list[str]:
+    """The known names with a pattern in them; with `*`, `?` or `[` the pattern must match a whole name.
+
+    The library may be left out. No match is an empty list.
+
+    >>> find("torchvision/resnet1??"), find("resnet5?")[0]
+    (['torchvision/resnet101', 'torchvision/resnet152'], 'torchvision/resnet50')
+    """
+    wild = pattern.lower() if any(sign in pattern for sign in "*?[") else f"*{pattern.lower()}*"
+    return [name for name in known() if any(fnmatchcase(n, wild) for n in (name.lower(), _plain(name).lower()))]
+
+
+def _resolve(name: str) -> tuple[str | None, str]:
+    """The library a name belongs to and the name there; no library for the bundled model."""
+    if name == bundled.NAME:
+        return None, name
+    library, slash, rest = name.partition("/")
+    if slash and library in LIBRARIES:
+        _need(library, name)
+        if rest.partition(".")[0] not in LIBRARIES[library].names():
+            raise ModelError(f"{library} has no model '{rest}'. {near(rest, LIBRARIES[library].names())}")
+        return library, rest
+    for library, room in LIBRARIES.items():
+        if name.partition(".")[0] in room.names():
+            _need(library, name)
+            return library, name
+    absent = [library for library, room in LIBRARIES.items() if not room.names()]
+    hint = f" Not available here: {' and '.join(absent)} (pip install sightline[models])." if absent else ""
+    plain = dict.fromkeys(_plain(full) for full in known())
+    near_by = near(name, known() if slash else plain)
+    raise ModelError(f"there is no model '{name}'. {near_by}{hint} `sightline models` lists them all.")
+
+
+def _need(library: str, name: str) -> None:
+    """Import the library, or say how to get it."""
+    try:
+        import_module(library)
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another PyTorch
+        raise ModelError(
+            f"'{name}' needs {library}, which cannot be imported ({error}). Run: pip install sightline[models]"
+        ) from error
+
+
+def _told(card: Card, name: str, library: str) -> Card:
+    """A plain name may mean models of several libraries; the card says which one was taken."""
+    if "/" in name:
+        return card
+    return replace(card, source=f"{card.source}; a plain name is looked up in torchvision first: {library}/{name}")
+
+
+def _plain(name: str) -> str:
+    return name.rpartition("/")[2]

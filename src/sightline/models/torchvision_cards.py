@@ -1,0 +1,123 @@
+"""The cards of torchvision's classifiers, read from torchvision's own description of its weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from torch import nn
+
+from sightline.models.anatomy import head, place, width
+from sightline.models.card import Card
+from sightline.types import Preprocess
+
+LAYERS = {
+    "alexnet": "features.-2",  # the last ReLU before the last pooling: conv5
+    "convnext": "features.-1",
+    "densenet": "features.norm5",
+    "efficientnet": "features.-1",
+    "googlenet": "inception5b",
+    "inception": "Mixed_7c",
+    "maxvit": "blocks.-1",
+    "mnasnet": "layers.-1",
+    "mobilenetv2": "features.-1",
+    "mobilenetv3": "features.-1",
+    "regnet": "trunk_output",
+    "resnet": "layer4",
+    "shufflenetv2": "conv5",
+    "squeezenet": "features.-1",
+    "swin_transformer": "permute",  # behind the last norm, channels first again
+    "vgg": "features.-2",  # the last ReLU before the last pooling: conv5_3 of VGG-16, as in the papers
+    "vision_transformer": "encoder.layers.-1.ln_1",  # behind it only the class token gathers from the patches
+}
+"""The layer worth explaining, by torchvision's file for the family; -1, -2 count children from the end."""
+
+LICENCE = "BSD-3-Clause (torchvision); weights: see source"
+
+
+def family(model: nn.Module) -> str | None:
+    """The file of `torchvision.models` in which the module's class, or the class it extends, is defined."""
+    for kind in type(model).__mro__:
+        folder, _, file = kind.__module__.rpartition(".")
+        if folder == "torchvision.models" and file in LAYERS:
+            return file
+    return None
+
+
+def layer(model: nn.Module) -> str | None:
+    """The name of the layer worth explaining, None when the module is not torchvision's or was rebuilt."""
+    file = family(model)
+    return place(model, LAYERS[file]) if file else None
+
+
+def described(architecture: str, weights: Any, at: str | None) -> Card:
+    """The card of an architecture with torchvision's own weights, an entry of one of its enums."""
+    meta, wants = weights.meta, weights.transforms()
+    classes = tuple(meta["categories"] or ())  # weights of the features alone have none
+    return Card(
+        name=f"torchvision/{architecture}",
+        layer=at,
+        preprocess=Preprocess(
+            resize=int(wants.resize_size[0]),
+            crop=(int(wants.crop_size[0]), int(wants.crop_size[0])),
+            interpolation=wants.interpolation.value,
+            mean=tuple(float(value) for value in wants.mean),
+            std=tuple(float(value) for value in wants.std),
+        ),
+        classes=classes if len(classes) == 1000 else None,
+        source=f"torchvision, weights {weights.name} ({meta['recipe']})",
+        licence=meta.get("license", LICENCE),
+    )
+
+
+def fitted(card: Card, model: nn.Module) -> Card:
+    """The card, changed to the model that was really built: its input size and number of classes."""
+    same = card.classes is not None and outputs(model) == len(card.classes)
+    return replace(card, preprocess=sized(card.preprocess, model), classes=card.classes if same else None)
+
+
+def outputs(model: nn.Module) -> int | None:
+    """How many outputs the model's last layer has."""
+    top = head(model)
+    return width(top[1]) if top else None
+
+
+def card_of(model: nn.Module) -> Card | None:
+    """The card of a module of torchvision, recognised by its class; None for any other module.
+
+    The class does not tell which weights were loaded: preprocessing is the usual one, with the input size
+    where the architecture fixes it, and the ImageNet names are given to a head of 1000 outputs.
+    """
+    file = family(model)
+    if file is None:
+        return None
+    kind = type(model).__name__
+    usual = Preprocess(resize=342, crop=(299, 299)) if file == "inception" else Preprocess()
+    card = Card(
+        name=kind,
+        layer=place(model, LAYERS[file]),
+        preprocess=usual,
+        classes=imagenet_classes(),
+        source=f"recognised as torchvision's {kind} by its class; preprocessing and class names are assumed",
+        licence=LICENCE,
+    )
+    return fitted(card, model)
+
+
+def sized(preprocess: Preprocess, model: nn.Module) -> Preprocess:
+    """Vision transformers take one input size only; then the picture is resized in proportion."""
+    size = getattr(model, "image_size", None)
+    if not isinstance(size, int) or preprocess.crop is None or preprocess.crop == (size, size):
+        return preprocess
+    short = preprocess.resize and math.floor(preprocess.resize * size / preprocess.crop[0])
+    return replace(preprocess, resize=short, crop=(size, size))
+
+
+@cache
+def imagenet_classes() -> tuple[str, ...]:
+    """The 1000 short names of ImageNet-1k in their order."""
+    from torchvision.models import AlexNet_Weights
+
+    return tuple(AlexNet_Weights.DEFAULT.meta["categories"])

@@ -1,0 +1,22 @@
+"""Pictures of what a model looked at: overlays, sheets, a page. Plain tensors and pictures in, pictures out.
+
+RGB throughout; every picture of a tensor is rounded to the nearest of 256 values. Maps may come from any
+device, in any float type, with or without a graph.
+"""
+
+from sightline.render.colour_bar import colour_bar as colour_bar
+from sightline.render.colours import COLOURS as COLOURS
+from sightline.render.colours import DIVERGING as DIVERGING
+from sightline.render.colours import colourise as colourise
+from sightline.render.colours import diverging as diverging
+from sightline.render.outline import outline as outline
+from sightline.render.overlay import overlay as overlay
+from sightline.render.overlay import signed_overlay as signed_overlay
+from sightline.render.pictures import explanation_map as explanation_map
+from sightline.render.pictures import heat as heat
+from sightline.render.pictures import pixels_picture as pixels_picture
+from sightline.render.report import Bar as Bar
+from sightline.render.report import Entry as Entry
+from sightline.render.report import Figure as Figure
+from sightline.render.report import report as report
+from sightline.render.sheet import sheet as sheet
