@@ -1,0 +1,27 @@
+"""sightline: see what a vision network looked at, and know how far to trust that picture.
+
+>>> import torch, sightline
+>>> net = torch.nn.Sequential(
+...     torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+... )
+>>> sightline.explain(net, torch.rand(1, 3, 8, 8)).maps.shape
+torch.Size([1, 8, 8])
+"""
+
+from importlib.metadata import version as _version
+
+from sightline.errors import SightlineError as SightlineError
+from sightline.explain import explain as explain
+from sightline.explanation import Explanation as Explanation
+from sightline.mask import explanation_map as explanation_map
+from sightline.methods import METHODS as METHODS
+from sightline.models import Card as Card
+from sightline.models import describe as describe
+from sightline.models import load as load
+from sightline.pixelspace import PIXELSPACE as PIXELSPACE
+from sightline.surgery import capture as capture
+from sightline.surgery.choice import layers as layers
+from sightline.targets import Target as Target
+from sightline.types import Preprocess as Preprocess
+
+__version__ = _version("sightline")

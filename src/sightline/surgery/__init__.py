@@ -2,7 +2,6 @@
 
 from sightline.surgery.choice import Choice as Choice
 from sightline.surgery.choice import choose as choose
-from sightline.surgery.choice import table as table
 from sightline.surgery.cut import Cut as Cut
 from sightline.surgery.cut import Trace as Trace
 from sightline.surgery.cut import capture as capture
@@ -14,5 +13,6 @@ from sightline.surgery.layers import Candidate as Candidate
 from sightline.surgery.layers import Where as Where
 from sightline.surgery.operable import nonfinite_weights as nonfinite_weights
 from sightline.surgery.operable import operable as operable
+from sightline.surgery.pixels import capture_pixels as capture_pixels
 from sightline.surgery.replay import look as look
 from sightline.surgery.replay import replay as replay

@@ -51,7 +51,7 @@ def choose(model: nn.Module, inputs: Any) -> Choice:
     return known[key]
 
 
-def table(model: nn.Module, inputs: Any) -> list[Candidate]:
+def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
     """Every layer with a grid, in the order of running, the chosen one marked with its reason."""
     model = operable(model)
     rows, _ = candidates(model, _first(inputs))
@@ -80,7 +80,7 @@ def _search(model: nn.Module, inputs: Any) -> Choice:
         dead += 1
     raise LayerError(
         f"Expected the outputs of {type(model).__name__} to depend on a feature map; they do not on the last {dead} "
-        "(weights of zero, a detached tensor, or a forward in inference_mode). Name a layer: explain(..., layer='name')."
+        "(weights of zero, a detached tensor, or a forward in inference_mode). Name one: explain(..., layer='name')."
     )
 
 

@@ -25,7 +25,8 @@ class Candidate:
     """A layer with a spatial grid, in the order of running.
 
     `names` are the module that made this tensor and those around it that return it, the outermost last
-    (`layer4.2.relu`, `layer4.2`, `layer4`); `kind` is the class that made it; `stride` the input's size over the grid's.
+    (`layer4.2.relu`, `layer4.2`, `layer4`); `kind` is the class that made it; `stride` the input's size over the
+    grid's.
     """
 
     names: list[str]

@@ -64,6 +64,9 @@ def _one_by_one(scores: Tensor, nodes: Sequence[Tensor], differentiable: bool = 
 class _ZeroRows(TorchDispatchMode):
     """Matrix products in the backward pass without the rows of the left factor that are zero."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.mm.default and args[0].shape[0] >= 64:
             left, right = args

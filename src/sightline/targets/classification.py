@@ -110,9 +110,7 @@ def _indices(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> tup
 
 def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
     if target.is_floating_point() or target.dtype == torch.bool:
-        raise TargetError(
-            f"Expected class numbers as integers; got {target.dtype}. Use .long() or .argmax(1)."
-        )
+        raise TargetError(f"Expected class numbers as integers; got {target.dtype}. Use .long() or .argmax(1).")
     if target.ndim not in (0, 1, 2) or (target.ndim and len(target) != b):
         raise TargetError(
             f"Expected one class for each of the {b} images, a tensor [{b}] or [{b}, n]; got {tuple(target.shape)}. "
@@ -146,7 +144,9 @@ def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
         return rows.topk(k, dim=1).indices
     if isinstance(one, str):
         index = find_class(one, classes, count)
-    elif (isinstance(one, int | np.integer) and not isinstance(one, bool)) or (isinstance(one, Tensor) and one.ndim == 0):
+    elif (isinstance(one, int | np.integer) and not isinstance(one, bool)) or (
+        isinstance(one, Tensor) and one.ndim == 0
+    ):
         index = checked(int(one), count)
     else:
         raise TargetError(

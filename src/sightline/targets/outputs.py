@@ -39,7 +39,7 @@ def logits(outputs: Any) -> Tensor:
     seen = [tuple(t.shape) for t in tensors] or type(outputs).__name__
     raise TargetError(
         f"Expected a classifier's outputs, a float tensor [images, classes]; the model returned {seen}. "
-        "Say what to explain with a function of the outputs: target=lambda out: out[...] giving one score an image, [b]."
+        "Say what to explain with a function of the outputs that gives one score an image: target=lambda out: out[...]."
     )
 
 

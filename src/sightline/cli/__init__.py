@@ -1,0 +1,29 @@
+"""The command line: one command, one function of the library. Parse, call, print."""
+
+import sys
+
+import click
+
+from sightline.cli.demo import demo
+from sightline.cli.explain import explain
+from sightline.cli.lists import layers, methods, models
+from sightline.errors import SightlineError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="sightline")
+def commands() -> None:
+    """See what a vision network looked at, and know how far to trust that picture."""
+
+
+for command in (explain, layers, methods, models, demo):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Run a command; an error raised on purpose is one clear line and exit code 1."""
+    try:
+        commands(standalone_mode=True)
+    except SightlineError as error:
+        click.echo(f"sightline: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,23 @@
+"""`sightline demo`: the main job on bundled photographs with the bundled model."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="The folder to write into.",
+)
+def demo(out: Path) -> None:
+    """Explain a few real photographs with the bundled model, offline, and write a page (OUT/index.html)."""
+    from sightline.demo import run
+
+    with click.progressbar(length=1, label="Explaining") as bar:
+        page = run(out, bar.update)
+    click.echo(f"Open {page}")

@@ -1,0 +1,96 @@
+"""`sightline explain`: a folder of pictures in, a page of explanations out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sightline.cli.options import device_option, model_options
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, required=True)
+@model_options
+@click.option(
+    "--method",
+    "-m",
+    "methods",
+    multiple=True,
+    default=("grad_cam_pp",),
+    show_default=True,
+    help="A method (see `sightline methods`); may be given several times.",
+)
+@click.option(
+    "--target",
+    "-t",
+    "targets",
+    multiple=True,
+    help="A class number or name, top3, or predicted (the default); may be given several times.",
+)
+@click.option("--layer", default=None, help="The layer to explain; left out, it is found (see `sightline layers`).")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="The folder to write into.",
+)
+@click.option("--batch", "batch_size", type=click.IntRange(1), default=8, show_default=True, help="Pictures at a time.")
+@click.option(
+    "--score",
+    type=click.Choice(["exp", "softmax", "log_softmax", "sigmoid"]),
+    default=None,
+    help="The form of the score Grad-CAM++ explains (the paper's: exp).",
+)
+@click.option("--alpha", type=click.Choice(["paper", "authors"]), default=None, help="Grad-CAM++'s alpha.")
+@click.option("--counterfactual", is_flag=True, help="What speaks against the target.")
+@device_option
+def explain(
+    pictures: tuple[str, ...],
+    model: str,
+    weights: Path | None,
+    random: bool,
+    methods: tuple[str, ...],
+    targets: tuple[str, ...],
+    layer: str | None,
+    out: Path,
+    batch_size: int,
+    score: str | None,
+    alpha: str | None,
+    counterfactual: bool,
+    device: str,
+) -> None:
+    """Explain PICTURES: files, folders or glob patterns.
+
+    Writes a page to open in a browser (OUT/index.html), a PNG for each map, all maps as tensors, and a line of
+    JSON for each. A file that cannot be read is reported; the rest is done (exit code 2 tells).
+
+    \b
+    sightline explain photos/ --model resnet50 --weights resnet50.pth
+    sightline explain cat.jpg --model lookout --method grad_cam_pp --method grad_cam --target top3 --out out/
+    """
+    from sightline.folder import explain_folder
+    from sightline.images import find
+    from sightline.models import load
+
+    loaded = load(model, weights=weights, pretrained=False if random else None)
+    files = [path for one in pictures for path in find(one)]
+    chosen: dict[str, Any] = {"score": score, "alpha": alpha, "counterfactual": counterfactual or None}
+    with click.progressbar(length=len(files), label="Explaining", show_pos=True) as bar:
+        outcome = explain_folder(
+            loaded.model.to(device), files, out,
+            target=_target(targets), method=methods, layer=layer, batch_size=batch_size, progress=bar.update,
+            **{name: value for name, value in chosen.items() if value is not None},
+        )  # fmt: skip
+    click.echo(f"{len(outcome.done)} explained; open {outcome.page}")
+    for path, reason in outcome.failed.items():
+        click.echo(f"not done: {path}: {reason}", err=True)
+    if outcome.failed:
+        raise SystemExit(2)
+
+
+def _target(targets: tuple[str, ...]) -> Any:
+    if not targets:
+        return None
+    return targets[0] if len(targets) == 1 else list(targets)

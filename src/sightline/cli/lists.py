@@ -1,0 +1,86 @@
+"""`sightline layers`, `sightline methods`, `sightline models`: what there is to choose from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sightline.cli.options import model_options
+
+
+@click.command()
+@model_options
+@click.option(
+    "--size", type=click.IntRange(8), default=None, help="The input's height and width; the card's, if left out."
+)
+@click.option("--all", "everything", is_flag=True, help="Also layers that only pool, drop or pass on.")
+def layers(model: str, weights: Path | None, random: bool, size: int | None, everything: bool) -> None:
+    """List the layers of a model that can be explained, in the order of running, and the automatic choice.
+
+    Weights do not matter for shapes: without a local checkpoint the model is built with random ones.
+    """
+    import torch
+
+    from sightline.models import load
+    from sightline.surgery.choice import layers as candidates
+
+    del random
+    loaded = load(
+        model,
+        weights=weights,
+        pretrained=True if model == "lookout" and weights is None else None if weights else False,
+    )
+    crop = loaded.card.preprocess.crop or (224, 224)
+    shape = (size, size) if size else crop
+    rows = candidates(loaded.model, torch.randn(1, 3, *shape, generator=torch.Generator().manual_seed(0)))
+    kept = [row for row in rows if everything or row.chosen or not (row.passes_on or row.inside)]
+    _print(
+        ("layer", "made by", "channels", "grid", "stride", ""),
+        [
+            (
+                row.name, row.kind, str(row.channels), " x ".join(map(str, row.grid.size)),
+                " x ".join(f"{s:g}" for s in row.stride), "<- chosen" if row.chosen else "",
+            )
+            for row in kept
+        ],
+    )  # fmt: skip
+    for row in rows:
+        if row.chosen:
+            click.echo(f"\n{row.name}: {row.chosen}.")
+
+
+@click.command()
+def methods() -> None:
+    """List the methods, with what each does and where it comes from."""
+    from sightline import methods as cams
+    from sightline import pixelspace
+
+    for title, room, names in (
+        ("Maps of a layer", cams, cams.METHODS),
+        ("In pixel space", pixelspace, pixelspace.PIXELSPACE),
+    ):
+        click.secho(title, bold=True)
+        for name in names:
+            entry = room.about(name)
+            click.echo(f"  {name:24} {entry.title}: {entry.summary}\n{'':27}{entry.paper}")
+    click.echo("\nguided_ before the name of a map (guided_grad_cam_pp) multiplies it with guided backpropagation.")
+
+
+@click.command()
+@click.argument("pattern", default="")
+def models(pattern: str) -> None:
+    """List the models that can be loaded by name: those that hold PATTERN, or match it (resnet*)."""
+    from sightline.models import find, known
+
+    names = find(pattern) if pattern else known()
+    if not names:
+        click.echo(f"No model matches {pattern!r}. `sightline models` lists all.", err=True)
+        raise SystemExit(1)
+    for name in names:
+        click.echo(name)
+
+
+def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, *rows):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

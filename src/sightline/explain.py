@@ -1,0 +1,100 @@
+"""The path: a model and pictures in, an explanation out.
+
+capture -> ask -> weigh -> combine -> enlarge. What varies (layers, methods, questions) is a loop around these steps
+in `passes.py`, so that all of it shares one forward pass.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, overload
+
+from torch import nn
+
+from sightline.explanation import Explanation
+from sightline.inputs import ready
+from sightline.models import card_of
+from sightline.passes import Found, Job, through_layers, to_pixels
+from sightline.plan import Step, steps
+from sightline.surgery import Where, operable
+from sightline.targets import Wanted
+from sightline.types import Preprocess
+
+
+@overload
+def explain(
+    model: nn.Module, images: Any, target: Wanted = ..., method: str = ..., layer: Where | None = ..., **options: Any
+) -> Explanation: ...
+@overload
+def explain(
+    model: nn.Module,
+    images: Any,
+    target: Wanted = ...,
+    method: str | Sequence[str] = ...,
+    layer: Where | Sequence[Where] | None = ...,
+    **options: Any,
+) -> dict[Any, Explanation]: ...
+def explain(
+    model: nn.Module,
+    images: Any,
+    target: Wanted = None,
+    method: str | Sequence[str] = "grad_cam_pp",
+    layer: Where | Sequence[Where] | None = None,
+    *,
+    counterfactual: bool = False,
+    call: int = -1,
+    grid: Any = None,
+    preprocess: Preprocess | None = None,
+    classes: Sequence[str] | None = None,
+    **options: Any,
+) -> Explanation | dict[Any, Explanation]:
+    """Show what a model looked at: an `Explanation` of the images, at the price of one forward pass.
+
+    - `images`: a float tensor `[b, c, *s]` is the model's ready input; a path, folder, PIL image, array, uint8
+      tensor or a list of them is prepared as the model's card says (or `preprocess`). A tuple or mapping is
+      handed on as positional or keyword arguments.
+    - `target`: the predicted class; or 281, `"tabby"`, `"top3"`, a list of these (each asked of every image), a
+      tensor `[b]` or `[b, n]` (each image its own), a function of the outputs giving `[b]`.
+    - `method`: any name in `sightline.METHODS` or `sightline.PIXELSPACE`, in any common spelling; `guided_` before a
+      CAM multiplies it with guided backpropagation.
+    - `layer`: a name, a module, or a function of the model; left out, the last feature map is found.
+    - `counterfactual=True` negates the gradients: what speaks against the target. `call` picks a run of a layer that
+      runs several times. `grid` says how to read a layer whose grid cannot be inferred: its sizes, or a function
+      from its output to `[b, c, *s]`. `classes` are the names of the outputs.
+    - `options` go to the method: `score="softmax"`, `alpha="authors"`.
+
+    A list of methods gives a dict by method, a list of layers a dict by layer, both a dict by `(method, layer)`.
+    The model comes out bit-equal, also after an error; every error raised on purpose is a `SightlineError`.
+
+    >>> import torch
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> e = explain(net, torch.rand(2, 3, 8, 8), target=[0, 1])
+    >>> e.maps.shape, e.coarse.shape, e.layer
+    (torch.Size([2, 2, 8, 8]), torch.Size([2, 2, 6, 6]), '1')
+    """
+    inner = operable(model)
+    card = card_of(model)
+    card = replace(card, preprocess=preprocess or card.preprocess, classes=tuple(classes) if classes else card.classes)
+    job = Job(inner, card, ready(images, inner, card.preprocess), target, counterfactual, call, grid)
+    plan = steps(method, options)
+    layers: list[Any] = list(layer) if isinstance(layer, list | tuple) else [] if layer is None else [layer]
+    found: Found = {}
+    if weighing := [step for step in plan if step.weigh]:
+        cams = {_cam(step): replace(step, name=_cam(step)) for step in weighing}  # a guided product shares its CAM
+        found |= through_layers(job, list(cams.values()), layers)
+    if looking := [step for step in plan if step.pixels]:
+        found |= to_pixels(job, looking, found)
+    return _arranged(found, plan, not isinstance(method, str), isinstance(layer, list | tuple))
+
+
+def _cam(step: Step) -> str:
+    return step.name.removeprefix("guided_") if step.pixels else step.name
+
+
+def _arranged(found: Found, plan: list[Step], by_method: bool, by_layer: bool) -> Explanation | dict[Any, Explanation]:
+    """Only what was asked for, in the order asked, by the names the caller varied."""
+    asked = {key: found[key] for step in plan for key in found if key[0] == step.name}
+    if by_method and by_layer:
+        return dict(asked)
+    if by_method or by_layer:
+        return {key[0] if by_method else key[1]: one for key, one in asked.items()}
+    return next(iter(asked.values()))

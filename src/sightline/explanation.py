@@ -1,0 +1,191 @@
+"""The result: maps, what they explain, how they came about, and how far to trust the picture."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sightline.images import seen
+from sightline.regions import Box, boxes_above
+from sightline.render import overlay, pixels_picture, sheet
+from sightline.save import save_explanation
+from sightline.status import Status
+from sightline.targets import Target
+from sightline.types import Preprocess
+
+_TENSORS = ("maps", "coarse", "scores", "probabilities", "pixels", "inputs")
+MOST_SHOWN = 8
+"""A notebook shows this many images of a batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Maps of a batch of `b` images, with `n` targets each where several were asked.
+
+    | field | is |
+    |---|---|
+    | `maps` | `[b, h, w]` on the input's grid, in [0, 1], maximum 1 (zero stays zero); `[b, n, h, w]` for n targets |
+    | `coarse` | the signed map on the layer's own grid, `[b, *s]` or `[b, n, *s]` |
+    | `pixels` | signed pixel evidence `[b, c, h, w]` (`[b, n, c, h, w]`) of gradient, guided and deconvnet methods |
+    | `scores` | what was explained (logits, as a rule), `[b]` or `[b, n]` |
+    | `probabilities` | confidence in the targets, the same shape; None for a function of the outputs |
+    | `targets` | class numbers and names, a list (of lists) of `Target` |
+    | `layer`, `layer_reason` | the layer's name and why it was chosen |
+    | `method`, `variant` | the method's name and its options |
+    | `top` | for each image the model's most probable classes, `(Target, confidence)`, up to five |
+    | `status` | a `Status` for each map: ok, or what is wrong with it; places clamped are counted |
+    | `provenance` | everything needed to make it again, as plain JSON values |
+
+    Clips and volumes have `[b, t, h, w]`, signals `[b, l]`. Indexing and iterating give the images one by one,
+    as explanations of a batch of one.
+    """
+
+    maps: Tensor
+    coarse: Tensor
+    scores: Tensor
+    probabilities: Tensor | None
+    targets: list[Any]
+    layer: str
+    layer_reason: str
+    method: str
+    variant: dict[str, Any]
+    status: list[Any]
+    names: list[str]
+    provenance: dict[str, Any]
+    several: bool = False
+    top: list[list[tuple[Target, float]]] = field(default_factory=list, repr=False)
+    pixels: Tensor | None = None
+    inputs: Tensor | None = field(default=None, repr=False)
+    preprocess: Preprocess = field(default_factory=Preprocess, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, which: int | slice) -> "Explanation":
+        """The explanation of one image (still a batch, of one) or of a slice of the images."""
+        if isinstance(which, int):
+            if not -len(self) <= which < len(self):
+                raise IndexError(f"Expected an image from 0 to {len(self) - 1}; got {which}.")
+            which = slice(which % len(self), which % len(self) + 1)
+        cut = {
+            name: value[which]
+            for name in (*_TENSORS, "targets", "status", "names", "top")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, **cut)
+
+    def __iter__(self) -> Iterator["Explanation"]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def images(self) -> Tensor | None:
+        """The pixels the model saw, `[b, 3, h, w]` in [0, 1]; None where the input is no picture."""
+        if self.inputs is None or self.inputs.shape[1] not in (1, 3):
+            return None
+        preprocess = self.preprocess if self.inputs.shape[1] == 3 else replace(self.preprocess, mean=(0.5,), std=(0.5,))
+        return seen(self.inputs, preprocess)
+
+    def to(self, *where: Any, **options: Any) -> "Explanation":
+        """All tensors moved or cast as `Tensor.to` does."""
+        moved: dict[str, Any] = {
+            name: value.to(*where, **options) for name in _TENSORS if isinstance(value := getattr(self, name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def each(self) -> Iterator[tuple[int, int, Tensor, Target, Status]]:
+        """Every map with its image's and its target's number: `(i, j, map [h, w], target, status)`."""
+        for i in range(len(self)):
+            if self.several:
+                for j, (target, status) in enumerate(zip(self.targets[i], self.status[i], strict=True)):
+                    yield i, j, self.maps[i, j], target, status
+            else:
+                yield i, 0, self.maps[i], self.targets[i], self.status[i]
+
+    def boxes(self, threshold: float = 0.15, *, largest: bool = True) -> list[list[Box]]:
+        """For each map the boxes `(left, top, right, bottom)` around what lies above `threshold` of its maximum.
+
+        The largest connected region only (Grad-CAM, section on weakly supervised localisation: 15 %), or
+        with `largest=False` every region, the largest first. Right and bottom are exclusive.
+        """
+        return [boxes_above(one, threshold, largest=largest) for _, _, one, _, _ in self.each()]
+
+    def picture(self, image: int = 0, target: int = 0) -> Image.Image:
+        """One map over its image; for the methods in pixel space the pixels themselves."""
+        if self.pixels is not None:
+            own = self.pixels[image, target] if self.several else self.pixels[image]
+            return pixels_picture(own.float().cpu())
+        one = self.maps[image, target] if self.several else self.maps[image]
+        images = self.images
+        if one.ndim == 3:  # a clip: its middle frame
+            middle = len(one) // 2
+            one = one[middle]
+            images = images[:, :, middle] if images is not None and images.ndim == 5 else images
+        under = torch.full((3, *one.shape), 0.5) if images is None else images[image].float().cpu()
+        return overlay(under.expand(3, -1, -1), one.float().cpu())
+
+    def sheet(self) -> Image.Image:
+        """All images, one a row, one target a column: the picture that `show` shows."""
+        rows: list[list[Image.Image]] = [[] for _ in range(len(self))]
+        notes: list[list[str]] = [[] for _ in range(len(self))]
+        for i, j, _, target, status in self.each():
+            rows[i].append(self.picture(i, j))
+            notes[i].append(f"{target}{self._confidence(i, j)}" + ("" if status.ok else f": {status}"))
+        return sheet(rows, titles=self.names, notes=notes, bar=None if self.pixels is not None else "inferno")
+
+    def _confidence(self, i: int, j: int) -> str:
+        if self.probabilities is None:
+            return ""
+        return f" {float(self.probabilities[i, j] if self.several else self.probabilities[i]):.0%}"
+
+    def show(self) -> None:
+        """Show the sheet: in a notebook below the cell, else in the system's picture viewer."""
+        picture = self[:MOST_SHOWN].sheet()
+        try:
+            from IPython import get_ipython  # type: ignore[attr-defined,import-not-found,unused-ignore]
+            from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            picture.show()
+            return
+        display(picture) if get_ipython() else picture.show()
+
+    def _repr_png_(self) -> bytes:
+        import io
+
+        buffer = io.BytesIO()
+        self[:MOST_SHOWN].sheet().save(buffer, format="PNG")
+        return buffer.getvalue()
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write a PNG for each map, all tensors (`explanation.safetensors`) and the provenance (`.json`).
+
+        Returns the files written. Pictures of the same name are told apart by a number.
+        """
+        return save_explanation(self, Path(folder))
+
+    def as_json(self) -> str:
+        """The provenance with targets, scores and status, as JSON."""
+        rows = []
+        for i, j, _, target, status in self.each():
+            score = self.scores[i, j] if self.several else self.scores[i]
+            rows.append({
+                "image": self.names[i], "target": target.index, "name": target.name, "score": float(score),
+                "probability": None if self.probabilities is None
+                else float(self.probabilities[i, j] if self.several else self.probabilities[i]),
+                "status": status.word, "message": status.message, "counts": status.counts or {},
+            })  # fmt: skip
+        return json.dumps({**self.provenance, "maps": rows}, indent=2)
+
+    def __repr__(self) -> str:
+        asked = ", ".join(str(t) for t in (self.targets[0] if self.several else self.targets[:3]))
+        asked += ", ..." if not self.several and len(self) > 3 else ""
+        bad = sum(not status.ok for *_, status in self.each())
+        return (
+            f"Explanation({self.method} of {len(self)} image{'s' if len(self) != 1 else ''}: {asked}; "
+            f"layer {self.layer!r}, maps {list(self.maps.shape)}"
+            f"{f', {bad} not ok: see .status' if bad else ''})"
+        )

@@ -1,0 +1,158 @@
+"""A folder of pictures, whatever is in it: broken files are reported, the rest is done, everything is written."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sightline.errors import ImageError
+from sightline.explain import explain
+from sightline.explanation import Explanation
+from sightline.images import find, prepare
+from sightline.models import card_of
+from sightline.page import entries, page, title_of
+from sightline.plan import steps
+from sightline.render import Entry
+from sightline.save import file_name, unused
+
+MOST_ON_PAGE = 100
+"""The page shows this many pictures; all of them are in the folder."""
+
+
+@dataclass
+class Outcome:
+    """What became of a folder: files done, files that could not be read (with the reason), and where the page is."""
+
+    done: list[Path] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+    page: Path | None = None
+
+
+def explain_folder(
+    model: nn.Module,
+    source: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    target: Any = None,
+    method: Sequence[str] = ("grad_cam_pp",),
+    layer: Any = None,
+    batch_size: int = 8,
+    progress: Callable[[int], None] | None = None,
+    title: str = "What the model looked at",
+    **options: Any,
+) -> Outcome:
+    """Explain every picture of a folder (or a glob, or a list of files) and write what was found into `out`.
+
+    Written: `index.html` (one self-contained page), `pictures/` (a PNG for each map), `maps/` (all tensors of an
+    image, safetensors) and `explanations.jsonl` (a line for each map: file, method, target, score, confidence,
+    status). A file that cannot be read is reported in the outcome and on the page; the others are done.
+    `progress` is called with the number of files finished. Options go to `explain`.
+
+    Raises `ImageError` where nothing is found, and any error that would strike every picture (an unknown method,
+    layer or class, a model that cannot be explained).
+    """
+    files = _files(source)
+    plan = [
+        step.name
+        for step in steps(list(method), {k: v for k, v in options.items() if k in ("score", "alpha", "guard")})
+    ]
+    writer = _Writer(Path(out))
+    outcome = Outcome()
+    shown: list[Entry] = []
+    card = card_of(model)
+    preprocess = options.pop("preprocess", None) or card.preprocess
+    anchor = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(1))
+    for paths, inputs, broken in _batches(files, preprocess, batch_size):
+        for path, reason in broken.items():
+            outcome.failed[path] = reason
+            shown.append(Entry(path.name, warnings=[reason]))
+        if paths:
+            found = explain(model, inputs.to(anchor), target, list(method), layer, preprocess=preprocess, **options)
+            named = {name: _named(one, paths) for name, one in found.items()}
+            writer.write(named, paths)
+            if len(shown) < MOST_ON_PAGE:
+                shown.extend(entries(model, named))
+            outcome.done.extend(paths)
+        if progress is not None:
+            progress(len(paths) + len(broken))
+    outcome.page = writer.page(page(title, _intro(outcome, card.name, plan), shown[:MOST_ON_PAGE], plan))
+    return outcome
+
+
+def _files(source: str | Path | Sequence[str | Path]) -> list[Path]:
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    if not sources:
+        raise ImageError("Expected a folder or files with pictures; got nothing. Name one: sightline explain photos/")
+    return [path for one in sources for path in find(one)]
+
+
+def _batches(files: Sequence[Path], preprocess: Any, size: int) -> Iterator[tuple[list[Path], Tensor, dict[Path, str]]]:
+    """Files that can be read, as batches of one shape, with the reasons for those that cannot."""
+    for start in range(0, len(files), size):
+        good: dict[tuple[int, ...], list[tuple[Path, Tensor]]] = {}
+        broken: dict[Path, str] = {}
+        for path in files[start : start + size]:
+            try:
+                inputs = prepare(path, preprocess).inputs
+                good.setdefault(tuple(inputs.shape), []).append((path, inputs))
+            except (ImageError, OSError) as error:
+                broken[path] = str(error)
+        for rows in good.values():
+            yield [path for path, _ in rows], torch.cat([inputs for _, inputs in rows]), broken
+            broken = {}
+        if not good:
+            yield [], torch.empty(0), broken
+
+
+def _named(one: Explanation, paths: Sequence[Path]) -> Explanation:
+    from dataclasses import replace
+
+    return replace(one, names=[path.name for path in paths])
+
+
+def _intro(outcome: Outcome, model: str, plan: Sequence[str]) -> list[str]:
+    done, failed = len(outcome.done), len(outcome.failed)
+    text = [f"{done} picture{'s' if done != 1 else ''}, model {model}, {', '.join(title_of(name) for name in plan)}."]
+    if failed:
+        text.append(f"{failed} file{'s' if failed != 1 else ''} could not be read; each says why below.")
+    if done > MOST_ON_PAGE:
+        text.append(f"The page shows the first {MOST_ON_PAGE}; all are in the folder pictures/.")
+    return text
+
+
+class _Writer:
+    """Writes as it goes, so that what is done is never lost."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.taken, self.stems = out, set[str](), set[str]()
+        for folder in (out, out / "pictures", out / "maps"):
+            folder.mkdir(parents=True, exist_ok=True)
+        (out / "explanations.jsonl").write_text("", encoding="utf-8")
+
+    def write(self, found: dict[Any, Explanation], paths: Sequence[Path]) -> None:
+        stems = [unused(file_name(path.name), self.stems) for path in paths]
+        with (self.out / "explanations.jsonl").open("a", encoding="utf-8") as lines:
+            for one in found.values():
+                for row, (i, j, *_) in zip(json.loads(one.as_json())["maps"], one.each(), strict=True):
+                    parts = [stems[i], one.method, *([file_name(str(one.targets[i][j]))] if one.several else [])]
+                    picture = f"pictures/{unused('_'.join(parts), self.taken)}.png"
+                    one.picture(i, j).save(self.out / picture)
+                    line = {"file": str(paths[i]), "picture": picture, "method": one.method, "layer": one.layer, **row}
+                    lines.write(json.dumps(line) + "\n")
+        for i, stem in enumerate(stems):
+            tensors = {
+                f"{one.method}/{name}": getattr(one, name)[i].detach().contiguous().cpu()
+                for one in found.values()
+                for name in ("maps", "coarse", "scores")
+            }
+            save_file(tensors, self.out / "maps" / f"{stem}.safetensors")
+
+    def page(self, html: str) -> Path:
+        path = self.out / "index.html"
+        path.write_text(html, encoding="utf-8")
+        return path

@@ -1,0 +1,142 @@
+"""The methods: each turns activations, gradients or a head into weights. One file each, listed here by hand.
+
+A method takes plain tensors with the names it needs and returns `[b, c, 1, ...]`, one weight a channel, or
+`[b, c, *s]`, one a place. `combine` makes the map.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sightline.errors import MethodError, near
+from sightline.methods.cam import cam as cam
+from sightline.methods.grad_cam import grad_cam as grad_cam
+from sightline.methods.grad_cam_plus import grad_cam_plus as grad_cam_plus
+from sightline.methods.grad_cam_pp import grad_cam_pp as grad_cam_pp
+from sightline.methods.grad_cam_pp_log_softmax import grad_cam_pp_log_softmax as grad_cam_pp_log_softmax
+from sightline.methods.grad_cam_pp_sigmoid import grad_cam_pp_sigmoid as grad_cam_pp_sigmoid
+from sightline.methods.grad_cam_pp_softmax import grad_cam_pp_softmax as grad_cam_pp_softmax
+from sightline.methods.hires_cam import hires_cam as hires_cam
+from sightline.methods.layer_cam import layer_cam as layer_cam
+from sightline.methods.tally import Tally as Tally
+from sightline.methods.tally import ignore as ignore
+from sightline.methods.xgrad_cam import xgrad_cam as xgrad_cam
+from sightline.types import Weights
+
+METHODS: dict[str, Callable[..., Weights]] = {
+    "cam": cam,
+    "grad_cam": grad_cam,
+    "grad_cam_pp": grad_cam_pp,
+    "grad_cam_pp_softmax": grad_cam_pp_softmax,
+    "grad_cam_pp_log_softmax": grad_cam_pp_log_softmax,
+    "grad_cam_pp_sigmoid": grad_cam_pp_sigmoid,
+    "grad_cam_plus": grad_cam_plus,
+    "xgrad_cam": xgrad_cam,
+    "layer_cam": layer_cam,
+    "hires_cam": hires_cam,
+}
+
+SCORES = {
+    "exp": "grad_cam_pp",
+    "softmax": "grad_cam_pp_softmax",
+    "log_softmax": "grad_cam_pp_log_softmax",
+    "sigmoid": "grad_cam_pp_sigmoid",
+}
+"""Grad-CAM++ for each form of the score it explains; `exp` is the paper's choice."""
+
+ALIASES = {
+    "classactivationmap": "cam",
+    "classactivationmapping": "cam",
+    "gradcamplusplus": "grad_cam_pp",
+    "gradcamppexp": "grad_cam_pp",
+    "positivegradcam": "grad_cam_plus",
+    "hires": "hires_cam",
+    "layer": "layer_cam",
+    "xgrad": "xgrad_cam",
+}
+"""Names that people use and that are not the method's own, however written: see `find`."""
+
+_CHATTOPADHAY = "Chattopadhay et al., Grad-CAM++, WACV 2018, arXiv:1710.11063"
+_TITLES = {
+    "cam": (
+        "CAM",
+        "Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016, arXiv:1512.04150",
+    ),
+    "grad_cam": ("Grad-CAM", "Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391"),
+    "grad_cam_pp": ("Grad-CAM++", _CHATTOPADHAY),
+    "grad_cam_pp_softmax": ("Grad-CAM++ (softmax)", _CHATTOPADHAY),
+    "grad_cam_pp_log_softmax": ("Grad-CAM++ (log-softmax)", _CHATTOPADHAY),
+    "grad_cam_pp_sigmoid": ("Grad-CAM++ (sigmoid)", _CHATTOPADHAY),
+    "grad_cam_plus": (
+        "Grad-CAM+",
+        "Lerma and Lucas, Grad-CAM++ is Equivalent to Grad-CAM With Positive Gradients, arXiv:2205.10838",
+    ),
+    "xgrad_cam": ("XGrad-CAM", "Fu et al., Axiom-based Grad-CAM, BMVC 2020, arXiv:2008.02312"),
+    "layer_cam": ("Layer-CAM", "Jiang et al., LayerCAM, IEEE Transactions on Image Processing 2021"),
+    "hires_cam": (
+        "HiResCAM",
+        "Draelos and Carin, Use HiResCAM instead of Grad-CAM for faithful explanations, arXiv:2011.08891",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is to be said about a method in one line of a table."""
+
+    name: str
+    title: str
+    summary: str
+    paper: str
+
+
+def about(name: str) -> Method:
+    """A method's title, paper and one-line summary (the first line of its docstring).
+
+    >>> about("grad_cam").title, about("grad_cam").summary
+    ('Grad-CAM', 'Weigh each channel by the mean of its gradients (Grad-CAM++ eq. 3).')
+    """
+    name, function = find(name)
+    title, paper = _TITLES[name]
+    return Method(name, title, (inspect.getdoc(function) or "").partition("\n")[0], paper)
+
+
+def find(name: str, score: str | None = None) -> tuple[str, Callable[..., Weights]]:
+    """The method people mean, with its proper name.
+
+    Case, spaces, `-` and `_` do not matter; `++` reads `pp`, `+` reads `plus`. `score` picks the form of the
+    score Grad-CAM++ explains: `exp` (the paper's), `softmax`, `log_softmax` or `sigmoid`.
+    Raises `MethodError` for an unknown method or score, and for a score where the method has no such forms.
+
+    >>> find("Grad-CAM++")[0], find("gradcam++", score="softmax")[0]
+    ('grad_cam_pp', 'grad_cam_pp_softmax')
+    """
+    known = {_plain(own): own for own in METHODS} | ALIASES
+    proper = known.get(_plain(name))
+    if proper is None:
+        raise MethodError(f"Expected the name of a method; came {name!r}. {_near(name)}")
+    if score is not None:
+        proper = _with_score(proper, score)
+    return proper, METHODS[proper]
+
+
+def _with_score(name: str, score: str) -> str:
+    chosen = {_plain(form): method for form, method in SCORES.items()}.get(_plain(score))
+    if chosen is None:
+        raise MethodError(f"Expected a form of the score; came {score!r}. {near(score, SCORES)}")
+    if name not in ("grad_cam_pp", chosen):
+        raise MethodError(
+            f"Only 'grad_cam_pp' has forms of the score; {name!r} was asked for with score={score!r}. "
+            "Leave the score out, or ask for 'grad_cam_pp'."
+        )
+    return chosen
+
+
+def _near(name: str) -> str:
+    """Near names by what was written; a name with `++` is compared in the way it reads."""
+    return near(name.strip().replace("++", "_pp").replace("+", "_plus").replace("-", "_").lower(), METHODS)
+
+
+def _plain(name: str) -> str:
+    name = name.lower().replace("++", "pp").replace("+", "plus")
+    return "".join(letter for letter in name if letter.isalnum())

@@ -1,0 +1,176 @@
+r"""First, second and third diagonal derivatives of a score Y, from the gradients of the logits.
+
+Everything here supposes that each logit is affine in one activation while the others stand still, which is
+so almost everywhere when the network behind the layer is piecewise linear (convolution, linear layer, batch
+norm in eval mode, pooling, ReLU and its straight-line relatives). $s^k$ is the derivative of logit k with
+respect to that one activation, $p_k$ the probability of class k, c the explained class.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sightline.methods.alpha import Derivatives
+from sightline.types import Gradients, Scores
+
+ClassGradients = Float[Tensor, "k b c *#s"]
+"""The gradient of every class's logit; `[k, b, c, 1, ...]` where it is the same at all positions."""
+
+Probabilities = Float[Tensor, "b k"]
+Explained = Int[Tensor, " b"]
+
+
+def exp_derivatives(gradients: Gradients) -> Derivatives:
+    r"""Y = exp(S), without the common factor exp(S), which overflows (eq. 13, 17, 18).
+
+    $$Y' = Y g, \quad Y'' = Y g^2, \quad Y''' = Y g^3$$
+
+    >>> import torch
+    >>> [float(derivative) for derivative in exp_derivatives(torch.tensor([[[3.0]]]))]
+    [3.0, 9.0, 27.0]
+    """
+    return gradients, gradients**2, gradients**3
+
+
+def sigmoid_derivatives(gradients: Gradients, scores: Scores) -> Derivatives:
+    r"""Y = sigmoid(S): the probability of a yes-or-no question with one logit.
+
+    $$Y' = q g, \quad Y'' = q (1 - 2Y)\, g^2, \quad Y''' = q (1 - 6q)\, g^3, \qquad q = Y (1 - Y)$$
+
+    `gradients` `[b, c, *s]`, `scores` `[b]` the logits.
+
+    >>> import torch
+    >>> first, second, third = sigmoid_derivatives(torch.tensor([[[2.0]]]), torch.tensor([0.0]))
+    >>> first.item(), second.item(), third.item()
+    (0.5, -0.0, -1.0)
+    """
+    q, bend, twist = sigmoid_factors(scores, gradients.ndim)
+    return q * gradients, q * bend * gradients**2, q * twist * gradients**3
+
+
+def sigmoid_factors(scores: Scores, ndim: int) -> tuple[Tensor, Tensor, Tensor]:
+    r"""`(q, 1 - 2Y, 1 - 6q)` for Y = sigmoid(S), each `[b, 1, ...]` with `ndim` axes.
+
+    Written as $q = \sigma(S)\,\sigma(-S)$ and $1 - 2Y = -\tanh(S/2)$: no digit is lost when Y is near 0 or 1.
+
+    >>> import torch
+    >>> [float(factor) for factor in sigmoid_factors(torch.tensor([0.0]), 3)]
+    [0.25, -0.0, -0.5]
+    """
+    scores = scores.reshape(-1, *[1] * (ndim - 1))
+    q = scores.sigmoid() * (-scores).sigmoid()
+    return q, -(scores / 2).tanh(), 1 - 6 * q
+
+
+def softmax_derivatives(
+    class_gradients: ClassGradients, probabilities: Probabilities, explained: Explained
+) -> Derivatives:
+    r"""Y = the softmax probability of the explained class (eq. 22 to 24, in closed form).
+
+    $$Y' = Y d, \quad Y'' = Y (d^2 - v), \quad Y''' = Y (d^3 - 3 d v - t)$$
+    $$m = \sum_k p_k s^k, \quad d = s^c - m, \quad v = \sum_k p_k (s^k - m)^2, \quad
+      t = \sum_k p_k (s^k - m)^3$$
+
+    Computed as `q` times `softmax_shape`. Returns three `[b, c, *s]`, or `[b, c, 1, ...]` where
+    `class_gradients` is spatially constant.
+
+    >>> import torch
+    >>> class_gradients = torch.tensor([[[[2.0]]], [[[0.0]]]])  # two classes: the sigmoid of their difference
+    >>> first, second, third = softmax_derivatives(class_gradients, torch.full((1, 2), 0.5), torch.tensor([0]))
+    >>> first.item(), second.item(), third.item()
+    (0.5, 0.0, -1.0)
+    """
+    _, rest = _others(probabilities, explained)
+    y = probabilities.gather(1, explained[:, None])
+    q = _column(y * rest, class_gradients)
+    first, second, third = softmax_shape(class_gradients, probabilities, explained)
+    return q * first, q * second, q * third
+
+
+def softmax_shape(class_gradients: ClassGradients, probabilities: Probabilities, explained: Explained) -> Derivatives:
+    r"""The softmax derivatives divided by their common factor $q = Y (1 - Y)$: what alpha and the map need.
+
+    A softmax is the reciprocal of a sum of exponentials, $1/Y = \sum_k \exp(S^k - S^c)$. With
+    $e_k = s^k - s^c$, $r = 1 - Y$ and $N_n = \sum_{k \ne c} \frac{p_k}{r}\, e_k^n$ the n-th derivative of
+    that sum is $r N_n / Y$, and so
+
+    $$\frac{Y'}{q} = -N_1, \quad \frac{Y''}{q} = 2 r N_1^2 - N_2, \quad
+      \frac{Y'''}{q} = -N_3 + 6 r N_1 N_2 - 6 r^2 N_1^3$$
+
+    which is $d$, $d^2 - v$ and $d^3 - 3dv - t$ again, but when Y is near 1 nothing cancels and nothing
+    underflows: a network that is sure keeps its map. r is summed from the other classes, never taken from 1.
+
+    >>> import torch
+    >>> sure = torch.tensor([[1.0, 1e-30]])  # float32: 1 - Y would be 0
+    >>> first, second, third = softmax_shape(torch.tensor([[[[2.0]]], [[[0.0]]]]), sure, torch.tensor([0]))
+    >>> first.item(), second.item(), third.item()
+    (2.0, -4.0, 8.0)
+    """
+    shares, rest = _others(probabilities, explained)
+    n1, n2, n3 = _moments(class_gradients, shares, _explained_gradients(class_gradients, explained))
+    r = _column(rest, class_gradients)
+    return -n1, 2 * r * n1**2 - n2, -n3 + 6 * r * n1 * n2 - 6 * r**2 * n1**3
+
+
+def log_softmax_derivatives(
+    class_gradients: ClassGradients, probabilities: Probabilities, explained: Explained
+) -> Derivatives:
+    r"""Y = the logarithm of the softmax probability: cross entropy, or a word of a caption.
+
+    $$Y' = d, \quad Y'' = -v, \quad Y''' = -t$$
+
+    with d, v, t as in `softmax_derivatives`. Only the first depends on the explained class. d is summed as
+    $-\sum_k p_k (s^k - s^c)$, so that it keeps its digits when $p_c$ is near 1; v and t are taken about m in
+    a second pass over the classes, and freed of what rounding left of m.
+
+    >>> import torch
+    >>> class_gradients = torch.tensor([[[[2.0]]], [[[0.0]]]])
+    >>> chances = torch.tensor([[0.75, 0.25]])
+    >>> first, second, third = log_softmax_derivatives(class_gradients, chances, torch.tensor([0]))
+    >>> first.item(), second.item(), third.item()
+    (0.5, -0.75, 0.75)
+    """
+    own = _explained_gradients(class_gradients, explained)
+    mean, *_ = _moments(class_gradients, probabilities, own)  # of s^k - s^c, that is -d
+    left, second, third = _moments(class_gradients, probabilities, own + mean)
+    return -mean, left**2 - second, 3 * left * second - third - 2 * left**3
+
+
+def _others(probabilities: Tensor, explained: Tensor) -> tuple[Tensor, Tensor]:
+    """The other classes' probabilities `[b, k]`, given that it is one of them, and their sum `[b, 1]`."""
+    others = probabilities.scatter(1, explained[:, None], 0)
+    rest = others.sum(1, keepdim=True)
+    return others / rest.masked_fill(rest == 0, 1), rest
+
+
+def _explained_gradients(class_gradients: Tensor, explained: Tensor) -> Tensor:
+    return class_gradients[explained, torch.arange(len(explained), device=explained.device)]
+
+
+def _column(values: Tensor, class_gradients: Tensor) -> Tensor:
+    """`[b, 1]` as `[b, 1, 1, ...]`, to be multiplied with gradients."""
+    return values.reshape(-1, *[1] * (class_gradients.ndim - 2))
+
+
+def _moments(class_gradients: Tensor, weights: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum over the classes of weight x (gradient - centre)^n, n = 1, 2, 3.
+
+    Some classes at a time: a thousand classes of a large layer fill hundreds of megabytes, and no second
+    tensor of that size is made.
+    """
+    n1, n2, n3 = torch.zeros_like(centre), torch.zeros_like(centre), torch.zeros_like(centre)
+    for gradients, share in _some_at_a_time(class_gradients, weights.T):
+        e = gradients - centre
+        weighted = share.reshape(*share.shape, *[1] * (e.ndim - 2)) * e
+        n1 = n1 + weighted.sum(0)
+        weighted = weighted * e
+        n2 = n2 + weighted.sum(0)
+        n3 = n3 + (weighted * e).sum(0)
+    return n1, n2, n3
+
+
+def _some_at_a_time(class_gradients: Tensor, weights: Tensor, numbers: int = 2**20) -> Iterator[tuple[Tensor, Tensor]]:
+    step = max(1, numbers // max(1, class_gradients[0].numel()))
+    return zip(torch.split(class_gradients, step), torch.split(weights, step), strict=True)

@@ -1,0 +1,122 @@
+"""Maps become a result: enlarged, with a status each and the record of how they were made."""
+
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import ModelError
+from sightline.explanation import Explanation
+from sightline.inputs import Batch
+from sightline.models import Card
+from sightline.status import Status, statuses
+from sightline.surgery import Cut, first_nonfinite, nonfinite_weights
+from sightline.targets import Question, look_like_probabilities
+
+
+def outcome(
+    *,
+    model: nn.Module,
+    card: Card,
+    batch: Batch,
+    question: Question,
+    method: str,
+    variant: dict[str, Any],
+    layer: str,
+    reason: str,
+    coarse: list[Tensor],
+    maps: list[Tensor],
+    pixels: list[Tensor] | None = None,
+    connected: bool = True,
+    counts: list[list[dict[str, int]]] | None = None,
+    cut: Cut | None = None,
+    notes: list[str] | None = None,
+) -> Explanation:
+    """The explanation of one method at one layer, from its maps: one `[b, *s]` for each of the n questions."""
+    b, n = len(batch), len(coarse)
+    status = [
+        statuses(
+            coarse[j], connected=connected, layer=layer, targets=[question.targets[i][j].name for i in range(b)],
+            counts=[dict(counts[j][i]) if counts else {} for i in range(b)],
+        )
+        for j in range(n)
+    ]  # fmt: skip
+    if any(one.word == "non-finite" for row in status for one in row):
+        status = [[_located(one, model, batch) for one in row] for row in status]
+    scores = question.scores.detach()
+    several = question.several
+    return Explanation(
+        maps=_joined(maps, several),
+        coarse=_joined(coarse, several),
+        scores=scores.T if several else scores[0],
+        probabilities=None
+        if question.confidence is None
+        else question.confidence
+        if several
+        else question.confidence[:, 0],
+        targets=[row if several else row[0] for row in question.targets],
+        layer=layer,
+        layer_reason=reason,
+        method=method,
+        variant=variant,
+        status=[[status[j][i] for j in range(n)] if several else status[0][i] for i in range(b)],
+        names=batch.names,
+        provenance=_provenance(model, card, batch, question, method, variant, layer, reason, cut, notes or []),
+        several=several,
+        top=question.top,
+        pixels=None if pixels is None else _joined(pixels, several),
+        inputs=batch.picture.detach(),
+        preprocess=card.preprocess,
+    )
+
+
+def _joined(maps: list[Tensor], several: bool) -> Tensor:
+    return torch.stack(maps, dim=1) if several else maps[0]
+
+
+def _located(status: Status, model: nn.Module, batch: Batch) -> Status:
+    """A non-finite status that names the first layer which is not finite; broken weights are an error."""
+    if status.word != "non-finite":
+        return status
+    if (broken := nonfinite_weights(model)) is not None:
+        raise ModelError(
+            f"Expected finite weights; {broken!r} of {type(model).__name__} holds NaN or infinity, so every map would. "
+            "Load an earlier checkpoint, or look for the step where training diverged."
+        )
+    where = first_nonfinite(model, batch.inputs)
+    found = f" The first to do so is {where!r}." if where else " The outputs are finite; the gradients are not."
+    return Status(status.word, status.message + found, status.counts)
+
+
+def _provenance(
+    model: nn.Module, card: Card, batch: Batch, question: Question, method: str, variant: dict[str, Any],
+    layer: str, reason: str, cut: Cut | None, notes: list[str],
+) -> dict[str, Any]:  # fmt: skip
+    picture = batch.picture
+    notes = list(notes)
+    if cut is not None and cut.calls > 1:
+        notes.append(f"layer {layer!r} ran {cut.calls} times; run {cut.call} (from 0) is explained")
+    if question.rows is not None and not question.single and look_like_probabilities(question.rows):
+        notes.append("the model's outputs look like probabilities; the papers explain the score before the softmax")
+    return {
+        "sightline": version("sightline"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {"class": type(model).__name__, "name": card.name, "source": card.source, "licence": card.licence},
+        "input": {"shape": list(picture.shape), "dtype": str(picture.dtype), "device": str(picture.device)},
+        "preprocess": asdict(card.preprocess),
+        "layer": {
+            "name": layer, "reason": reason,
+            "grid": None if cut is None else
+            {"kind": cut.grid.kind, "size": list(cut.activations.shape[2:]), "prefix": cut.grid.prefix},
+            "calls": None if cut is None else cut.calls, "call": None if cut is None else cut.call,
+        },
+        "method": method,
+        "variant": variant,
+        "notes": notes,
+    }  # fmt: skip

@@ -1,0 +1,77 @@
+"""What was asked for, by name, becomes what will be run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sightline import methods, pixelspace
+from sightline.errors import MethodError, near
+from sightline.supply import options as options_of
+
+_RULES = {"gradient": None, "guided_backprop": "guided", "deconvnet": "deconvnet", "guided_cam": "guided"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One method to run: a weighing of activations (`weigh`), pixels looked back to (`pixels`), or their product."""
+
+    name: str
+    weigh: Callable[..., Any] | None = None
+    pixels: Callable[..., Any] | None = None
+    rule: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def steps(method: str | Sequence[str], options: dict[str, Any]) -> list[Step]:
+    """The steps for one method or a list. An option must be known to one of them at least; each gets its own.
+
+    >>> [step.name for step in steps(["Grad-CAM", "guided grad-cam++"], {})]
+    ['grad_cam', 'guided_grad_cam_pp']
+    """
+    named = [method] if isinstance(method, str) else list(method)
+    if not named:
+        raise MethodError("Expected at least one method; got an empty list. sightline.methods.METHODS lists them.")
+    score = options.get("score")
+    rest = {word: value for word, value in options.items() if word != "score"}
+    plan = [_step(one, score, rest) for one in named]
+    on_offer = sorted({word for step in plan if step.weigh for word in options_of(step.weigh)} - {"tally"})
+    for word in rest:
+        if not any(word in step.options for step in plan):
+            raise MethodError(
+                f"No method asked for ({', '.join(step.name for step in plan)}) has an option {word!r}. "
+                + (near(word, on_offer) if on_offer else "They have none; leave it out.")
+            )
+    return plan
+
+
+def _step(name: str, score: str | None, options: dict[str, Any]) -> Step:
+    cam, pixel = _found(name)
+    if pixel is None and cam is not None:
+        return _weighing(cam, score, options)
+    proper, function, inner = pixel
+    if inner is None:
+        return Step(proper, pixels=function, rule=_RULES[proper])
+    weighing = _weighing(inner, score, options)
+    return Step(f"guided_{weighing.name}", weighing.weigh, function, "guided", weighing.options)
+
+
+def _found(name: str) -> tuple[str | None, Any]:
+    """A method's name, or an entry of pixel space; an unknown name is an error that knows both lists."""
+    try:
+        return methods.find(name)[0], None
+    except MethodError:
+        pass
+    try:
+        return None, pixelspace.find(name)
+    except MethodError as error:
+        raise MethodError(
+            f"There is no method {name!r}. {near(name, [*methods.METHODS, *pixelspace.PIXELSPACE])}"
+        ) from error
+
+
+def _weighing(name: str, score: str | None, options: dict[str, Any]) -> Step:
+    proper, function = methods.find(name)
+    if score is not None and proper == "grad_cam_pp":
+        proper, function = methods.find(name, score)
+    known = [word for word in options_of(function) if word != "tally"]
+    return Step(proper, weigh=function, options={word: options[word] for word in known if word in options})

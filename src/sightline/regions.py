@@ -1,0 +1,42 @@
+"""Connected regions of a map and the boxes around them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Box = tuple[int, int, int, int]
+"""`(left, top, right, bottom)` in pixels, right and bottom exclusive."""
+
+
+def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[Box]:
+    """Boxes around the regions where a map `[h, w]` exceeds `threshold` times its maximum, the largest first.
+
+    Places that touch at a corner belong together. A map that is zero everywhere has no box.
+
+    >>> map = torch.tensor([[1.0, 0.9, 0.0, 0.0], [0.0, 0.0, 0.0, 0.8]])
+    >>> boxes_above(map, 0.5), boxes_above(map, 0.5, largest=False)
+    ([(0, 0, 2, 1)], [(0, 0, 2, 1), (3, 1, 4, 2)])
+    """
+    peak = float(one.max())
+    if not peak > 0:
+        return []
+    labels = _label(one > threshold * peak)
+    found = []
+    for label in torch.unique(labels).tolist():
+        if label:
+            rows, columns = (labels == label).nonzero(as_tuple=True)
+            box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+            found.append((len(rows), box))
+    found.sort(key=lambda region: -region[0])
+    return [box for _, box in found[:1] if largest] or [box for _, box in found]
+
+
+def _label(mask: Tensor) -> Tensor:
+    """A number for each connected region: the largest of its places' own, spread until nothing changes."""
+    numbers = torch.arange(1, mask.numel() + 1, dtype=torch.float64, device=mask.device).reshape(mask.shape)
+    labels = numbers * mask
+    while True:
+        spread = F.max_pool2d(labels[None, None], 3, stride=1, padding=1)[0, 0] * mask
+        if torch.equal(spread, labels):
+            return labels.long()
+        labels = spread

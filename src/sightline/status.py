@@ -1,0 +1,77 @@
+"""Whether a map can be read at all, and if not, why: said in the result, never silently."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch  # noqa: F401  (the example needs it)
+from torch import Tensor
+
+Word = Literal["ok", "no positive evidence", "no gradient", "non-finite"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of one map.
+
+    `word` is `ok`, `no positive evidence` (the map is zero: nothing speaks for the class), `no gradient` (the score
+    does not depend on the layer) or `non-finite` (NaN or infinity; the message names the layer). `counts`
+    says at how many places the method had to leave its formula (`clamped`, `guarded`).
+
+    >>> print(Status("ok", counts={"clamped": 3}))
+    ok (clamped at 3 places)
+    """
+
+    word: Word
+    message: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the map says something."""
+        return self.word == "ok"
+
+    def __str__(self) -> str:
+        counts = [f"{word} at {n} places" for word, n in self.counts.items() if n]
+        return self.word + (f" ({', '.join(counts)})" if counts else "")
+
+
+def statuses(
+    coarse: Tensor, *, connected: bool, layer: str, targets: list[str], counts: list[dict[str, int]]
+) -> list[Status]:
+    """One status for each image's coarse map `[b, *s]`.
+
+    >>> maps = torch.tensor([[1.0, -1.0], [-1.0, 0.0]])
+    >>> [s.word for s in statuses(maps, connected=True, layer="x", targets=["cat", "cat"], counts=[{}, {}])]
+    ['ok', 'no positive evidence']
+    """
+    flat = coarse.detach().flatten(1)
+    peaks, finite = flat.amax(1).tolist(), flat.isfinite().all(1).tolist()
+    found = []
+    for peak, sound, target, count in zip(peaks, finite, targets, counts, strict=True):
+        if not sound:
+            word, message = _NONFINITE
+        elif not connected:
+            word, message = _DEAD
+        elif not peak > 0:
+            word, message = _NEGATIVE
+        else:
+            word, message = _OK
+        found.append(Status(word, message.format(target=target, layer=layer), count))
+    return found
+
+
+_OK: tuple[Word, str] = ("ok", "")
+_NONFINITE: tuple[Word, str] = (
+    "non-finite",
+    "The map of {target!r} at {layer!r} holds NaN or infinity. Run in float32, and check the weights and the picture.",
+)
+_DEAD: tuple[Word, str] = (
+    "no gradient",
+    "The score of {target!r} does not depend on {layer!r}. Name a layer on the way to the output, and keep the score "
+    "attached to it (no .detach(), no argmax).",
+)
+_NEGATIVE: tuple[Word, str] = (
+    "no positive evidence",
+    "No place at {layer!r} speaks for {target!r} on balance, so the map is zero. counterfactual=True shows what "
+    "speaks against it; another layer, or hires_cam, may show more.",
+)

@@ -1,0 +1,121 @@
+"""Names are requests: a function is called with exactly what its parameter names ask for.
+
+What is asked for is made when it is first needed, and once. So a method that names no `gradients` costs no
+backward pass, and several methods share one.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+from sightline.errors import MethodError, RequestError, near
+
+Offers = Mapping[str, Callable[[], Any]]
+"""What can be had: for each word a function that makes it."""
+
+
+def supply(function: Callable[..., Any], offers: Offers, **options: Any) -> Any:
+    """Call `function` once with what it asks for. For several calls on the same offers use `Supply`.
+
+    >>> supply(lambda height, width: height * width, {"width": lambda: 3, "height": lambda: 2})
+    6
+    """
+    return Supply(offers).call(function, **options)
+
+
+class Supply:
+    """Offers, and what has been made of them so far.
+
+    >>> def costly():
+    ...     print("made")
+    ...     return 21
+    >>> kitchen = Supply({"half": costly, "other": lambda: 1 / 0})
+    >>> kitchen.call(lambda half: 2 * half), kitchen.call(lambda half, *, plus=0: half + plus, plus=4)
+    made
+    (42, 25)
+    """
+
+    def __init__(self, offers: Offers) -> None:
+        self.offers = dict(offers)
+        self.made: dict[str, Any] = {}
+
+    def __getitem__(self, word: str) -> Any:
+        """What is offered under `word`, made now if it was not yet. An offer may use it to take another."""
+        if word not in self.made:
+            if word not in self.offers:
+                raise RequestError(_missing("Somebody", word, self.offers))
+            self.made[word] = self.offers[word]()
+        return self.made[word]
+
+    def call(self, function: Callable[..., Any], **options: Any) -> Any:
+        """Call `function`: requests from the offers, options from `options` or from their defaults.
+
+        A parameter is a *request* if it has no default or if its name is offered; else it is an *option*.
+        Everything is checked before anything is made. Raises `RequestError` for a request that nobody
+        offers, `MethodError` for an option that `function` does not have.
+        """
+        needed, optional = _sorted_out(function, self.offers)
+        for word in needed:
+            if word not in self.offers:
+                raise RequestError(_missing(_name(function), word, self.offers))
+        for option in options:
+            if option not in optional:
+                has = f"has the options {_quoted(optional)}" if optional else "has no options"
+                raise MethodError(
+                    f"{_name(function)} {has}; {option!r} is not among them. "
+                    + (near(option, optional) if optional else "Leave it out.")
+                )
+        return function(**{word: self[word] for word in needed}, **options)
+
+
+def requests(function: Callable[..., Any]) -> list[str]:
+    """The words that `function` cannot do without, in its order.
+
+    >>> def weigh(gradients, *, alpha="paper"): ...
+    >>> requests(weigh)
+    ['gradients']
+    """
+    return _sorted_out(function, {})[0]
+
+
+def options(function: Callable[..., Any]) -> list[str]:
+    """The names of its parameters that have defaults.
+
+    >>> def weigh(gradients, *, alpha="paper"): ...
+    >>> options(weigh)
+    ['alpha']
+    """
+    return _sorted_out(function, {})[1]
+
+
+def _sorted_out(function: Callable[..., Any], offers: Iterable[str]) -> tuple[list[str], list[str]]:
+    bound = function.keywords if isinstance(function, partial) else {}
+    needed: list[str] = []
+    optional: list[str] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise RequestError(
+                f"Expected a function whose parameters can all be given by name; {_name(function)} has "
+                f"'{parameter}'. Name what it asks for, or wrap it in a function that does."
+            )
+        open_to_offers = parameter.default is parameter.empty or (name in offers and name not in bound)
+        (needed if open_to_offers else optional).append(name)
+    return needed, optional
+
+
+def _missing(asker: str, word: str, offers: Iterable[str]) -> str:
+    close = get_close_matches(word, list(offers), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{asker} asks for {word!r}.{hint} On offer: {_quoted(offers) or 'nothing'}."
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return ", ".join(repr(word) for word in words)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))

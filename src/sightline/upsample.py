@@ -1,0 +1,74 @@
+"""From the layer's grid to the input's: the one place where maps are rectified, enlarged and scaled."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sightline.errors import LayerError
+from sightline.types import Map
+
+
+def image_map(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
+    r"""The picture of a map: its positive part, enlarged linearly, divided by its maximum (eq. 20).
+
+    `coarse` `[b, *s]` as `combine` returns it, `size` the input's extent along each spatial axis. Returns
+    the `ImageMap` `[b, *size]` in [0, 1], float32 or better; per image the maximum is exactly 1.
+
+    - Linear along every axis (bilinear in 2-D, trilinear in 3-D), pixel centres at the middle of their
+      pixels (`align_corners=False`). Where `size` is smaller than the grid, the filter widens, so that no
+      evidence falls between the samples.
+    - A map without positive evidence stays zero everywhere.
+    - A map that is not finite everywhere has no picture: it becomes zero everywhere, without touching its
+      neighbours in the batch. The coarse map keeps what was wrong, and `Explanation.status` names it.
+
+    Raises `LayerError` where `size` does not have one number, at least 1, for each axis of the map.
+
+    >>> image_map(torch.tensor([[-1.0, 0.0, 2.0]]), size=[6])
+    tensor([[0.0000, 0.0000, 0.0000, 0.2500, 0.7500, 1.0000]])
+    """
+    if len(size) != coarse.ndim - 1 or min(size, default=0) < 1:
+        raise LayerError(
+            f"Expected a size of at least 1 for each spatial axis of the map, whose shape is "
+            f"{list(coarse.shape)}: batch first; came {list(size)}. "
+            "Choose a layer with as many spatial axes as the input, or give the size of its grid."
+        )
+    coarse = coarse.to(torch.promote_types(coarse.dtype, torch.float32))
+    finite = coarse.isfinite().flatten(1).all(1)
+    coarse = coarse.where(_per_image(finite, coarse), 0).relu()
+    # Scaled before, so that tiny maps do not underflow half-way, and after, so that the maximum is 1.
+    return _divided_by_maximum(_enlarged(_divided_by_maximum(coarse), size))
+
+
+def _divided_by_maximum(maps: Tensor) -> Tensor:
+    maximum = maps.flatten(1).amax(1)
+    return maps / _per_image(maximum.masked_fill(maximum == 0, 1), maps)
+
+
+def _per_image(values: Tensor, maps: Tensor) -> Tensor:
+    return values.reshape(-1, *[1] * (maps.ndim - 1))
+
+
+def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Linear interpolation is separable: one small matrix an axis, for any number of axes."""
+    with torch.autocast(maps.device.type, enabled=False):
+        for axis, length in enumerate(size, start=1):
+            if length != maps.shape[axis]:
+                matrix = _linear(maps.shape[axis], length, maps)
+                maps = (maps.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
+    return maps
+
+
+def _linear(old: int, new: int, like: Tensor) -> Tensor:
+    """`[new, old]`: how much each old sample counts in each new one. Rows sum to 1.
+
+    A triangle around the new sample's centre, as wide as the larger of the two spacings. What it would
+    take from beyond the border is taken from the samples inside, which for enlarging repeats the last one.
+    """
+    step = old / new
+    centres = (torch.arange(new, dtype=torch.float64) + 0.5) * step - 0.5
+    distance = (centres[:, None] - torch.arange(old)).abs() / max(1.0, step)
+    triangle = (1 - distance).relu()
+    rows: Tensor = triangle / triangle.sum(1, keepdim=True)
+    return rows.to(like)

@@ -1,0 +1,128 @@
+"""Every method with every variant of it, material for it, and its slow twin: what the laws run over."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from places import column
+from reference.cam import cam
+from reference.grad_cam import grad_cam
+from reference.grad_cam_plus import grad_cam_plus
+from reference.grad_cam_pp import grad_cam_pp
+from reference.grad_cam_pp_general import grad_cam_pp_log_softmax, grad_cam_pp_sigmoid, grad_cam_pp_softmax
+from reference.hires_cam import hires_cam
+from reference.layer_cam import layer_cam
+from reference.xgrad_cam import xgrad_cam
+from sightline.methods import METHODS
+from sightline.supply import options, requests, supply
+
+TWINS: dict[str, Callable[..., Tensor]] = {
+    "cam": cam,
+    "grad_cam": grad_cam,
+    "grad_cam_pp": grad_cam_pp,
+    "grad_cam_pp_softmax": grad_cam_pp_softmax,
+    "grad_cam_pp_log_softmax": grad_cam_pp_log_softmax,
+    "grad_cam_pp_sigmoid": grad_cam_pp_sigmoid,
+    "grad_cam_plus": grad_cam_plus,
+    "xgrad_cam": xgrad_cam,
+    "layer_cam": layer_cam,
+    "hires_cam": hires_cam,
+}
+
+CHOICES: dict[str, list[Any]] = {"alpha": ["paper", "authors"], "guard": [True, False]}
+"""The values each option is tried with."""
+
+AXES = {
+    "activations": ("b", "c", "s"),
+    "gradients": ("b", "c", "s"),
+    "class_gradients": ("k", "b", "c", "s"),
+    "head": ("b", "c"),
+    "probabilities": ("b", "k"),
+    "explained": ("b",),
+    "scores": ("b",),
+}
+"""What each word's axes are; `s` stands for all that follow."""
+
+Material = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A method with its options chosen."""
+
+    name: str
+    options: dict[str, Any]
+
+    def __str__(self) -> str:
+        return "-".join([self.name, *[f"{key}={value}" for key, value in self.options.items()]])
+
+    def weights(self, material: Material, **more: Any) -> Tensor:
+        return supply(METHODS[self.name], _offers(material), **self.options, **more)
+
+    def slowly(self, material: Material) -> Tensor:
+        """The twin's weights, without the positive factor an image that the method's docstring leaves out."""
+        twin = TWINS[self.name]
+        weights = twin(**{word: material[word] for word in requests(twin)}, **self.options)
+        return weights / column(left_out(self.name, material), weights)
+
+
+def _offers(material: Material) -> dict[str, Callable[[], Tensor]]:
+    return {word: lambda value=value: value for word, value in material.items()}
+
+
+def left_out(name: str, material: Material) -> Tensor:
+    if name == "grad_cam_pp_sigmoid":
+        y = material["scores"].double().sigmoid()
+        return y * (1 - y)
+    if name == "grad_cam_pp_softmax":
+        y = material["probabilities"].double().gather(1, material["explained"][:, None])[:, 0]
+        return y * (1 - y)
+    return torch.ones(len(material["scores"]), dtype=torch.float64)
+
+
+def _variants(name: str) -> list[Case]:
+    chosen = [option for option in options(METHODS[name]) if option in CHOICES]
+    return [
+        Case(name, dict(zip(chosen, values, strict=True)))
+        for values in itertools.product(*[CHOICES[option] for option in chosen])
+    ]
+
+
+CASES = [case for name in METHODS for case in _variants(name)]
+
+GRIDS = [(7,), (4, 5), (3, 2, 4)]
+"""A signal, a picture, a clip."""
+
+
+def made(grid: tuple[int, ...], seed: int = 0, signed: bool = False, dtype: torch.dtype = torch.float64) -> Material:
+    """Three images, four channels, five classes; activations as from behind a ReLU, unless `signed`."""
+    source = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=source, dtype=torch.float64).to(dtype)
+
+    images, channels, classes = 3, 4, 5
+    activations = draw(images, channels, *grid)
+    logits = 2 * draw(images, classes)
+    explained = torch.tensor([0, 3, 4])
+    class_gradients = draw(classes, images, channels, *grid)
+    return {
+        "activations": activations if signed else activations.relu(),
+        "gradients": class_gradients[explained, torch.arange(images)],
+        "class_gradients": class_gradients,
+        "head": draw(images, channels),
+        "probabilities": logits.softmax(1),
+        "explained": explained,
+        "scores": logits[torch.arange(images), explained],
+    }
+
+
+def along(material: Material, axis: str, change: Callable[[Tensor, int], Tensor]) -> Material:
+    """`change(tensor, dimension)` on everything that has this axis; `s` is the first spatial one."""
+    return {
+        word: change(value, AXES[word].index(axis)) if axis in AXES[word] else value for word, value in material.items()
+    }
