@@ -66,15 +66,11 @@ class Trace:
         nodes = [cut.node for cut in self.cuts]
         with torch.inference_mode(False), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
-            found = gradients(scores, nodes, sparse=self._has_tokens, differentiable=self.differentiable)
+            found = gradients(scores, nodes, differentiable=self.differentiable)
         lead = scores.ndim - 1
         return tuple(
             None if grad is None else _read(cut.grid, grad, lead) for cut, grad in zip(self.cuts, found, strict=True)
         )
-
-    @property
-    def _has_tokens(self) -> bool:
-        return any(cut.grid.kind != "channels first" for cut in self.cuts)
 
 
 def capture(

@@ -1,25 +1,21 @@
 """The one call to autograd: derivatives of scores at some nodes, for one or for many questions."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from sightline.surgery.lean import Lean
 
 _HALF = 1024.0
 """fp16 loses gradients below 6e-8, so they are computed this much larger and divided in float32."""
 
 
-def gradients(
-    scores: Tensor, nodes: Sequence[Tensor], *, sparse: bool = False, differentiable: bool = False
-) -> list[Tensor | None]:
+def gradients(scores: Tensor, nodes: Sequence[Tensor], *, differentiable: bool = False) -> list[Tensor | None]:
     """Derivatives of `scores` (`[b]`, or `[n, b]` for n questions) at each node, in float32 at least.
 
     None where the scores do not depend on a node. The graph is kept, so more questions may follow.
-    `sparse` skips rows that are zero in matrix products: behind the last attention of a transformer
-    only the class token carries gradient. `differentiable` keeps the graph of the derivatives themselves.
+    `differentiable` keeps the graph of the derivatives themselves.
     """
     if not scores.requires_grad:
         return [None] * len(nodes)
@@ -28,7 +24,7 @@ def gradients(
     if differentiable:
         found = _one(scaled, nodes, True) if scores.ndim == 1 else _one_by_one(scaled, nodes, True)
     else:
-        with _ZeroRows() if sparse else nullcontext():
+        with Lean():
             found = _one(scaled, nodes) if scores.ndim == 1 else _many(scaled, nodes)
     return [None if g is None else _full(g) / _HALF if half else _full(g) for g in found]
 
@@ -59,19 +55,3 @@ def _one_by_one(scores: Tensor, nodes: Sequence[Tensor], differentiable: bool = 
         None if any(one is None for one in column) else torch.stack([one for one in column if one is not None])
         for column in zip(*singles, strict=True)
     ]
-
-
-class _ZeroRows(TorchDispatchMode):
-    """Matrix products in the backward pass without the rows of the left factor that are zero."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.mm.default and args[0].shape[0] >= 64:
-            left, right = args
-            rows = left.count_nonzero(1).nonzero().squeeze(1)
-            if 2 * len(rows) < len(left):
-                out = left.new_zeros(left.shape[0], right.shape[1])
-                return out.index_copy_(0, rows, left[rows] @ right)
-        return func(*args, **(kwargs or {}))

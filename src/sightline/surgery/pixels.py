@@ -7,6 +7,7 @@ so that an in-place first layer may write over it.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,43 +47,52 @@ class PixelTrace:
         with guard.untouched(self.model), torch.inference_mode(False), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             if rule is None:
-                return self._back(scores), {}
-            rows = [self._ruled(row, rule) for row in (scores if scores.ndim > 1 else [scores])]
+                return self._look(scores, None)[0], {}
+            rows = [self._look(row, rule) for row in (scores if scores.ndim > 1 else [scores])]
         governed: Counter[str] = Counter()
         for _, counts in rows:
             governed |= counts
         found = [gradient for gradient, _ in rows]
         return torch.stack(found) if scores.ndim > 1 else found[0], dict(governed)
 
-    def _ruled(self, scores: Tensor, rule: str) -> tuple[Tensor, Counter[str]]:
-        with Rectified(rule) as rectified:
-            gradient = self._back(scores)
-        if not rectified.governed:
-            others = ", ".join(f"{n} {kind}" for kind, n in left_alone(scores).items()) or "no other that is known"
-            raise MethodError(
-                f"Expected a rectifier or a smooth gate for the {rule} rule between the scores and the pixels; "
-                f"{type(self.model).__name__} has none (activations left alone: {others}). Take method='gradient', "
-                "which needs none, or use torch's own functions in the model: F.relu(x), F.silu(x)."
-            )
-        return gradient, rectified.governed
+    def _look(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
+        gradient, governed = self._back(scores, rule)
+        if not gradient.isfinite().all():
+            # fp16 may have overflowed: deconvnet's sums grow from layer to layer. From a smaller score everything comes
+            # back smaller in proportion, by the derivative and by both rules.
+            for less in (2.0**-10, 2.0**-20):
+                again, _ = self._back(scores.float() * less, rule)
+                if again.isfinite().all():
+                    return again / less, governed
+        return gradient, governed
 
-    def _back(self, scores: Tensor) -> Tensor:
+    def _back(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
+        rectified = Rectified(rule) if rule is not None else None
+        name = type(self.model).__name__
         try:
-            gradient = gradients(scores, [self.node])[0]
+            with rectified or nullcontext():
+                (gradient,) = gradients(scores, [self.node])
         except RuntimeError as error:
             if "use_reentrant" not in str(error):
                 raise
             raise SurgeryError(
-                f"Expected checkpoints that can be looked back through; {type(self.model).__name__} calls "
-                "torch.utils.checkpoint with use_reentrant=True. Pass use_reentrant=False there: the numbers are the same."
+                f"Expected checkpoints that can be looked back through; {name} calls torch.utils.checkpoint with "
+                "use_reentrant=True. Pass use_reentrant=False there: the numbers are the same."
             ) from error
         if gradient is None:
             raise SurgeryError(
-                f"Expected scores that depend on the pixels; those of {type(self.model).__name__} do not. Look in the "
-                "model for torch.no_grad(), torch.inference_mode(), .detach(), argmax or rounding on the way; a CAM at a "
-                "layer behind it works."
+                f"Expected scores that depend on the pixels; those of {name} do not. Look in the model for "
+                "torch.no_grad(), torch.inference_mode(), .detach(), argmax or rounding on the way; a CAM at a layer "
+                "behind it works."
             )
-        return gradient
+        if rectified is not None and not rectified.governed:
+            others = ", ".join(f"{n} {kind}" for kind, n in left_alone(scores).items()) or "no other that is known"
+            raise MethodError(
+                f"Expected a rectifier or a smooth gate for the {rule} rule between the scores and the pixels; {name} "
+                f"has none (activations left alone: {others}). Take method='gradient', which needs none, or use "
+                "torch's own functions in the model: F.relu(x), F.silu(x)."
+            )
+        return gradient, Counter() if rectified is None else rectified.governed
 
 
 def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
