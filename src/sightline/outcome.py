@@ -3,6 +3,7 @@
 import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -92,6 +93,15 @@ def _located(status: Status, model: nn.Module, batch: Batch) -> Status:
     return Status(status.word, status.message + found, status.counts)
 
 
+@cache
+def _versions() -> dict[str, str]:
+    return {
+        "sightline": version("sightline"),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
+
+
 def _provenance(
     model: nn.Module, card: Card, batch: Batch, question: Question, method: str, variant: dict[str, Any],
     layer: str, reason: str, cut: Cut | None, notes: list[str],
@@ -103,9 +113,7 @@ def _provenance(
     if question.rows is not None and not question.single and look_like_probabilities(question.rows):
         notes.append("the model's outputs look like probabilities; the papers explain the score before the softmax")
     return {
-        "sightline": version("sightline"),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
+        **_versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {"class": type(model).__name__, "name": card.name, "source": card.source, "licence": card.licence},
         "input": {"shape": list(picture.shape), "dtype": str(picture.dtype), "device": str(picture.device)},

@@ -1,6 +1,7 @@
 """From the layer's grid to the input's: the one place where maps are rectified, enlarged and scaled."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -55,20 +56,22 @@ def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
     with torch.autocast(maps.device.type, enabled=False):
         for axis, length in enumerate(size, start=1):
             if length != maps.shape[axis]:
-                matrix = _linear(maps.shape[axis], length, maps)
+                matrix = _linear(maps.shape[axis], length).to(maps)
                 maps = (maps.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
     return maps
 
 
-def _linear(old: int, new: int, like: Tensor) -> Tensor:
+@lru_cache(maxsize=64)
+def _linear(old: int, new: int) -> Tensor:
     """`[new, old]`: how much each old sample counts in each new one. Rows sum to 1.
 
     A triangle around the new sample's centre, as wide as the larger of the two spacings. What it would
     take from beyond the border is taken from the samples inside, which for enlarging repeats the last one.
     """
-    step = old / new
-    centres = (torch.arange(new, dtype=torch.float64) + 0.5) * step - 0.5
-    distance = (centres[:, None] - torch.arange(old)).abs() / max(1.0, step)
-    triangle = (1 - distance).relu()
-    rows: Tensor = triangle / triangle.sum(1, keepdim=True)
-    return rows.to(like)
+    with torch.inference_mode(False):  # it is kept: an inference tensor could not serve a loss later
+        step = old / new
+        centres = (torch.arange(new, dtype=torch.float64) + 0.5) * step - 0.5
+        distance = (centres[:, None] - torch.arange(old)).abs() / max(1.0, step)
+        triangle = (1 - distance).relu()
+        rows: Tensor = triangle / triangle.sum(1, keepdim=True)
+        return rows

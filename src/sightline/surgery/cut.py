@@ -21,7 +21,7 @@ from sightline.surgery.grids import Grid, Reader, Shape
 from sightline.surgery.layers import Where, resolve
 from sightline.surgery.lookback import gradients
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, find_map, run, spatial, tensors_in
+from sightline.surgery.passing import arguments, find_map, picture, run, tensors_in
 from sightline.types import Activations
 
 
@@ -49,6 +49,7 @@ class Trace:
 
     outputs: Any
     cuts: tuple[Cut, ...]
+    model: nn.Module = field(repr=False)
     differentiable: bool = False
 
     @property
@@ -64,9 +65,18 @@ class Trace:
         with recording on, and so works under `no_grad` too. May be called again.
         """
         nodes = [cut.node for cut in self.cuts]
-        with torch.inference_mode(False), torch.enable_grad():
+        # Guarded once more, because a checkpointed model runs again during its backward pass.
+        with guard.untouched(self.model), torch.inference_mode(False), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
-            found = gradients(scores, nodes, differentiable=self.differentiable)
+            try:
+                found = gradients(scores, nodes, differentiable=self.differentiable)
+            except RuntimeError as error:
+                if "use_reentrant" not in str(error):
+                    raise
+                raise SurgeryError(
+                    f"Expected checkpoints that can be looked back through; {type(self.model).__name__} calls "
+                    "torch.utils.checkpoint with use_reentrant=True. Pass False there: the numbers are the same."
+                ) from error
         lead = scores.ndim - 1
         return tuple(
             None if grad is None else _read(cut.grid, grad, lead) for cut, grad in zip(self.cuts, found, strict=True)
@@ -103,22 +113,30 @@ def capture(
     named: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     wanted = [resolve(model, one) for one in named]
     args, kwargs = arguments(inputs)
-    image = spatial(args, kwargs)
-    scalpels = [_Scalpel(name, module, image, call, grid) for name, module in wanted]
+    images = tuple(picture(args, kwargs).shape)
+    scalpels = [_Scalpel(name, module, images, call, grid) for name, module in wanted]
     with guard.untouched(model), torch.inference_mode(False):
         outputs = _operate(model, args, kwargs, scalpels, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
             # A `no_grad` inside the model ended recording behind the layer. With recording on from the start
             # it survives: more memory, the same numbers.
             outputs = _operate(model, args, kwargs, scalpels, graph=True)
-    return Trace(outputs, tuple(scalpel.cut(differentiable) for scalpel in scalpels), differentiable)
+    return Trace(outputs, tuple(scalpel.cut(differentiable) for scalpel in scalpels), model, differentiable)
 
 
 def _operate(
     model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], scalpels: Sequence["_Scalpel"], graph: bool
 ) -> Any:
     with torch.set_grad_enabled(graph), _hooked(scalpels):
-        return run(model, args, kwargs)
+        try:
+            return run(model, args, kwargs)
+        except RuntimeError as error:
+            if "Inference tensors cannot be saved" not in str(error):
+                raise
+            raise SurgeryError(
+                f"Expected a model that can record a graph; {type(model).__name__} computes with tensors made under "
+                "torch.inference_mode(), where none can be. Build the model and load its weights outside of it."
+            ) from error
 
 
 @contextmanager
@@ -137,8 +155,8 @@ def _hooked(scalpels: Sequence["_Scalpel"]) -> Iterator[None]:
 class _Scalpel:
     """The forward hook of one layer."""
 
-    def __init__(self, name: str, module: nn.Module, image: Shape, call: int, grid: Shape | Reader | None) -> None:
-        self.name, self.module, self.image, self.call, self.stated = name, module, image, call, grid
+    def __init__(self, name: str, module: nn.Module, images: Shape, call: int, grid: Shape | Reader | None) -> None:
+        self.name, self.module, self.images, self.call, self.stated = name, module, images, call, grid
 
     def start(self) -> None:
         self.thread, self.calls, self.kept = threading.get_ident(), 0, -1
@@ -156,7 +174,7 @@ class _Scalpel:
         index, self.calls = self.calls, self.calls + 1
         if self.call >= 0 and index != self.call:
             return None
-        tensor, grid, put = find_map(output, self.image, self.name, self.stated)
+        tensor, grid, put = find_map(output, self.images, self.name, self.stated)
         if not (tensor.requires_grad and torch.is_grad_enabled()):
             tensor = tensor.detach().requires_grad_()
             torch.set_grad_enabled(True)

@@ -88,24 +88,24 @@ def stated(grid: Shape | Reader, shape: Shape) -> Grid:
     places = 1
     for size in grid:
         places *= size
-    if len(shape) == 3 and shape[1] >= places:
-        return Grid("tokens", tuple(grid), prefix=shape[1] - places)
-    if shape[1:-1] == tuple(grid) and shape[2:] != tuple(grid):
-        return Grid("channels last", tuple(grid))
     if shape[2:] == tuple(grid):
         return Grid("channels first", tuple(grid))
+    if shape[1:-1] == tuple(grid):
+        return Grid("channels last", tuple(grid))
+    if len(shape) == 3 and shape[1] >= places:
+        return Grid("tokens", tuple(grid), prefix=shape[1] - places)
     raise LayerError(
         f"Expected a layer output with the grid {tuple(grid)} that you named; it has the shape {shape}. "
         "Give sizes that match, or a function from this output to [b, c, height, width]."
     )
 
 
-def unreadable(name: str, shapes: list[Shape], image: Shape) -> LayerError:
+def unreadable(name: str, shapes: list[Shape], images: Shape) -> LayerError:
     """The error for an output in which no grid was found, with a snippet that is ready to be changed."""
     seen = ", ".join(str(shape) for shape in shapes) or "no tensor at all"
     return LayerError(
         f"Expected layer {name!r} to return feature maps [b, c, *s], [b, *s, c] or tokens [b, n, c] over an "
-        f"input of size {image}; it returned {seen}. Name another layer (sightline.layers(model, images) lists "
+        f"input of size {images[2:]}, one for each of the {images[0]} images; it returned {seen}. Name another layer (sightline.layers(model, images) lists "
         f"those that work), or say how to read this one: explain(..., grid=lambda out: "
         f"out[:, 1:].unflatten(1, (height, width)).movedim(-1, 1))."
     )
@@ -139,13 +139,11 @@ def _tokens(count: int, image: Shape) -> Grid | None:
 
 
 def _strided(image: Shape) -> Iterator[Shape]:
-    """Every grid that one spatial stride (and, for clips, one stride in time) could give."""
+    """Every grid that one spatial stride (and, for clips, one stride in time, small ones first) could give."""
     plane = image[-2:]
-    for stride in range(1, max(plane) + 1):
-        for size in (tuple(i // stride for i in plane), tuple(-(-i // stride) for i in plane)):
-            if min(size) < 1:
-                continue
-            if len(image) == 2:
-                yield size
-            else:
-                yield from ((t, *size) for t in {max(1, image[0] // step) for step in (1, 2, 4, 8, 16)})
+    times = [()] if len(image) == 2 else [(max(1, image[0] // step),) for step in (1, 2, 4, 8, 16)]
+    for time in times:
+        for stride in range(1, max(plane) + 1):
+            for size in (tuple(i // stride for i in plane), tuple(-(-i // stride) for i in plane)):
+                if min(size) >= 1:
+                    yield (*time, *size)

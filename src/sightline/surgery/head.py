@@ -1,6 +1,11 @@
-"""The linear head behind a pooled feature map: the weights CAM needs, checked by the numbers."""
+"""The linear head behind a pooled feature map: the weights CAM needs, checked by the numbers.
+
+Numbers of one picture are not enough: where a feature map is zero or the same everywhere (a black picture, a 1 x 1
+grid), its maximum is its mean. So what was found has to hold for random feature maps in the layer's place, too.
+"""
 
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,13 +14,17 @@ from torch import Tensor, nn
 from sightline.errors import LayerError
 from sightline.surgery import guard
 from sightline.surgery.cut import capture
+from sightline.surgery.grids import Reader, Shape
 from sightline.surgery.operable import operable
 from sightline.surgery.passing import tensors_in
+from sightline.surgery.replay import replay
 
-_found: "weakref.WeakKeyDictionary[nn.Module, dict[str, str | None]]" = weakref.WeakKeyDictionary()
+_found: "weakref.WeakKeyDictionary[nn.Module, dict[Any, str | None]]" = weakref.WeakKeyDictionary()
 
 
-def pooled_head(model: nn.Module, inputs: Any, layer: str) -> Tensor | None:
+def pooled_head(
+    model: nn.Module, inputs: Any, layer: str, *, call: int = -1, grid: Shape | Reader | None = None
+) -> Tensor | None:
     """The weights `[classes, c]` of a linear head on the spatial mean of `layer`, or None if the head is another.
 
     A fully connected layer counts if what goes into it *is* the mean of the layer's feature maps and what comes
@@ -23,19 +32,21 @@ def pooled_head(model: nn.Module, inputs: Any, layer: str) -> Tensor | None:
     remembered for a model and a layer; the weights are read anew each time.
     """
     model = operable(model)
+    if callable(grid):
+        return None  # read by a function of the user's own: nothing can be put in the layer's place
     known = _found.setdefault(model, {})
-    if layer not in known:
-        known[layer] = _search(model, inputs, layer)
-    name = known[layer]
-    if name is None:
-        return None
-    weight: Tensor = model.get_submodule(name).weight  # type: ignore[assignment]
-    return weight.detach().flatten(1)
+    key = (layer, call, None if grid is None else tuple(grid))
+    if key not in known or (known[key] is not None and _head(model, known[key]) is None):
+        known[key] = _search(model, inputs, layer, call, grid)
+    head = _head(model, known[key])
+    return None if head is None else head.weight.detach().flatten(1)
 
 
-def cam_head(model: nn.Module, inputs: Any, layer: str) -> Tensor:
+def cam_head(
+    model: nn.Module, inputs: Any, layer: str, *, call: int = -1, grid: Shape | Reader | None = None
+) -> Tensor:
     """The same, or a `LayerError` that says why CAM cannot be had."""
-    weight = pooled_head(model, inputs, layer)
+    weight = pooled_head(model, inputs, layer, call=call, grid=grid)
     if weight is None:
         raise LayerError(
             f"CAM needs a network whose outputs are one linear layer on the spatial mean of {layer!r}; in "
@@ -45,28 +56,66 @@ def cam_head(model: nn.Module, inputs: Any, layer: str) -> Tensor:
     return weight
 
 
-def _search(model: nn.Module, inputs: Any, layer: str) -> str | None:
+def _search(model: nn.Module, inputs: Any, layer: str, call: int, grid: Shape | None) -> str | None:
     one = inputs[:1] if isinstance(inputs, Tensor) else inputs
     calls: list[tuple[str, Tensor, Tensor]] = []
     handles = []
     with guard.LOCK:
         try:
             for name, module in model.named_modules():
-                if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+                if _head(model, name) is not None:
                     handles.append(module.register_forward_hook(_keep(name, calls)))
-            trace = capture(model, one, layer)
+            trace = capture(model, one, layer, call=call, grid=grid)
         finally:
             for handle in handles:
                 handle.remove()
     maps = trace.activations.float()
-    outputs = next(t for t in tensors_in(trace.outputs) if t.is_floating_point()).detach().float()
+    outputs = _logits(trace.outputs)
+    near = _nearness(trace.activations, outputs)
     for name, into, out in reversed(calls):
-        if isinstance(model.get_submodule(name), nn.Linear):
-            if _same(into, maps.flatten(2).mean(2)) and _same(out, outputs):
-                return name
-        elif _same(into, maps) and _same(out.flatten(2).mean(2), outputs):
-            return name
+        if isinstance(_head(model, name), nn.Linear):
+            found = _same(into, maps.flatten(2).mean(2), near) and _same(out, outputs.float(), near)
+        else:
+            found = _same(into, maps, near) and _same(out.flatten(2).mean(2), outputs.float(), near)
+        if found:
+            return name if _holds(model, one, layer, name, trace.activations, call, grid) else None
     return None
+
+
+def _head(model: nn.Module, name: str | None) -> nn.Linear | nn.modules.conv._ConvNd | None:
+    """The module of that name if it can be a linear head: fully connected, or a plain 1 x 1 convolution."""
+    try:
+        module = model.get_submodule(name) if name else None
+    except AttributeError:  # the model's head was exchanged since
+        return None
+    if isinstance(module, nn.Linear):
+        return module
+    if isinstance(module, nn.modules.conv._ConvNd) and not module.transposed and module.groups == 1:
+        padded = not isinstance(module.padding, str) and any(module.padding)
+        return module if {*module.kernel_size, *module.stride} == {1} and not padded else None
+    return None
+
+
+def _holds(model: nn.Module, inputs: Any, layer: str, name: str, like: Tensor, call: int, grid: Shape | None) -> bool:
+    """Whether the outputs are the head of the mean for random feature maps, too."""
+    maps = torch.rand(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
+    outputs = _logits(replay(model, inputs, layer, maps, call=call, grid=grid))
+    head: Any = _head(model, name)
+    bias = 0 if head.bias is None else head.bias.detach().float()
+    want = maps.float().flatten(2).mean(2) @ head.weight.detach().float().flatten(1).T + bias
+    return _same(outputs.float(), want, _nearness(like, outputs))
+
+
+def _logits(outputs: Any) -> Tensor:
+    """What the head is to give: the tensor called `logits`, or the first with numbers in it."""
+    named = outputs.get("logits") if isinstance(outputs, Mapping) else getattr(outputs, "logits", None)
+    tensor: Tensor = next(t for t in tensors_in(named if named is not None else outputs) if t.is_floating_point())
+    return tensor.detach()
+
+
+def _nearness(*tensors: Tensor) -> float:
+    """How near is the same, in the coarsest of the number formats."""
+    return max(1e-3, 4 * max(torch.finfo(tensor.dtype).eps for tensor in tensors))
 
 
 def _keep(name: str, calls: list[tuple[str, Tensor, Tensor]]) -> Any:
@@ -77,8 +126,8 @@ def _keep(name: str, calls: list[tuple[str, Tensor, Tensor]]) -> Any:
     return hook
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _same(one: Tensor, other: Tensor, near: float) -> bool:
     if one.numel() != other.numel() or one.shape[0] != other.shape[0]:
         return False
     scale = float(other.abs().max())
-    return bool(torch.allclose(one.reshape(other.shape), other, rtol=1e-3, atol=1e-3 * scale))
+    return bool(torch.allclose(one.reshape(other.shape), other, rtol=near, atol=near * scale))

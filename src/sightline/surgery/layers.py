@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from sightline.errors import LayerError, near
 from sightline.surgery import guard
-from sightline.surgery.grids import Grid, Shape, infer
+from sightline.surgery.grids import Grid, Shape
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, run, spatial, tensors_in
+from sightline.surgery.passing import arguments, map_in, picture, places, run
 
 Where = str | nn.Module | Callable[[nn.Module], nn.Module]
 _INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
@@ -95,7 +95,7 @@ def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
     """Run the model once, without a graph: its layers with a grid, in the order of running, and its outputs."""
     model = operable(model)
     args, kwargs = arguments(inputs)
-    watch = _Watch(spatial(args, kwargs))
+    watch = _Watch(tuple(picture(args, kwargs).shape))
     handles = []
     with guard.untouched(model), torch.inference_mode(False), torch.no_grad():
         try:
@@ -112,8 +112,8 @@ def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
 class _Watch:
     """Writes down every feature map that a module returns; modules that return the same tensor share a row."""
 
-    def __init__(self, image: Shape) -> None:
-        self.image = image
+    def __init__(self, images: Shape) -> None:
+        self.images = images
         self.found: list[Candidate] = []
         self._row: dict[str, Candidate] = {}
         self._last: tuple[weakref.ref[Tensor], int] | None = None
@@ -122,8 +122,8 @@ class _Watch:
         inside = _inside(name, model)
 
         def note(module: nn.Module, args: Any, output: Any) -> None:
-            for tensor in tensors_in(output):
-                grid = infer(tuple(tensor.shape), self.image) if tensor.is_floating_point() else None
+            for tensor, _ in places(output):  # as `capture` looks for it
+                grid = map_in(tuple(tensor.shape), self.images) if tensor.is_floating_point() else None
                 if grid is not None:
                     self._write(name, type(module).__name__, tensor, grid, inside)
                     return
@@ -140,7 +140,7 @@ class _Watch:
                 self._row[name] = row
             return
         self._last = (weakref.ref(tensor), tensor._version)
-        stride = tuple(i / s for i, s in zip(self.image, grid.size, strict=True))
+        stride = tuple(i / s for i, s in zip(self.images[2:], grid.size, strict=True))
         row = Candidate([name], kind, tuple(tensor.shape), grid, stride, inside=inside)
         row.mean = grid.read(tensor).flatten(2).float().mean(2)
         if name in self._row:  # the module ran before: its last run counts

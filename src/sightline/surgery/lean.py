@@ -8,7 +8,7 @@ product knows neither. Active only while autograd looks back, on the thread that
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn  # noqa: F401 - the example needs nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _THIN = 32
@@ -16,6 +16,8 @@ _THIN = 32
 
 _LARGE = 1 << 21
 """Below so many entries of the right factor nothing is gained."""
+
+_MOST_NODES = 256
 
 _STRIP = 16
 """Rows of the right factor at a time: they stay in the cache while they are used. See benchmarks/thin.py."""
@@ -31,6 +33,28 @@ class Lean(TorchDispatchMode):
         if func is torch.ops.aten.mm.default:
             return product(*args)
         return func(*args, **(kwargs or {}))
+
+
+def pays(scores: Tensor) -> bool:
+    """Whether some product behind the layer is large enough: the mode costs time at every operator.
+
+    >>> pays(nn.Linear(4, 2)(torch.ones(1, 4))), pays(nn.Linear(4, 2)(torch.ones(1, 100, 4)))
+    (False, True)
+    """
+    seen: set[Any] = set()
+    stack: list[Any] = [scores.grad_fn]
+    while stack and len(seen) < _MOST_NODES:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node.name() in ("AddmmBackward0", "MmBackward0"):
+            sizes = "_saved_self_sym_sizes" if node.name() == "MmBackward0" else "_saved_mat1_sym_sizes"
+            (rows, inner), (_, outer) = getattr(node, sizes), node._saved_mat2_sym_sizes
+            if rows > _THIN or inner * outer >= _LARGE:
+                return True
+        stack.extend(following for following, _ in node.next_functions)
+    return False
 
 
 def product(left: Tensor, right: Tensor) -> Tensor:

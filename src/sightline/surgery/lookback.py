@@ -1,11 +1,12 @@
 """The one call to autograd: derivatives of scores at some nodes, for one or for many questions."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
-from sightline.surgery.lean import Lean
+from sightline.surgery.lean import Lean, pays
 
 _HALF = 1024.0
 """fp16 loses gradients below 6e-8, so they are computed this much larger and divided in float32."""
@@ -24,7 +25,7 @@ def gradients(scores: Tensor, nodes: Sequence[Tensor], *, differentiable: bool =
     if differentiable:
         found = _one(scaled, nodes, True) if scores.ndim == 1 else _one_by_one(scaled, nodes, True)
     else:
-        with Lean():
+        with Lean() if pays(scores) else nullcontext():
             found = _one(scaled, nodes) if scores.ndim == 1 else _many(scaled, nodes)
     return [None if g is None else _full(g) / _HALF if half else _full(g) for g in found]
 

@@ -1,5 +1,6 @@
 """Which models can be looked into, and how the rest is told what to do."""
 
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from sightline.errors import ModelError
 from sightline.surgery.guard import modules
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+_checked: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
+"""Models that were looked through once: the look costs as much as a few layers of a small network."""
 
 
 def operable(model: Any) -> nn.Module:
@@ -24,6 +27,8 @@ def operable(model: Any) -> nn.Module:
     """
     while isinstance(model, _WRAPPERS) or hasattr(model, "_orig_mod"):
         model = model.module if isinstance(model, _WRAPPERS) else model._orig_mod
+    if isinstance(model, nn.Module) and model in _checked:
+        return model
     if not isinstance(model, nn.Module):
         raise ModelError(
             f"Expected a torch.nn.Module; got {type(model).__name__}. Pass the module itself, or load one by "
@@ -50,6 +55,7 @@ def operable(model: Any) -> nn.Module:
             "Expected a model with weights; its parameters lie on the meta device, which holds none. "
             "Load a checkpoint first: model.to_empty(device='cpu'), then load_state_dict."
         )
+    _checked.add(model)
     return model
 
 

@@ -2,12 +2,12 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from sightline.errors import SurgeryError
+from sightline.errors import LayerError, SurgeryError
 from sightline.surgery.grids import Grid, Reader, Shape, infer, stated, unreadable
 
 
@@ -19,10 +19,15 @@ def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def spatial(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
-    """The spatial size of the first tensor with axes beyond batch and channels: the picture, the clip."""
+    """The spatial size of the picture, the clip."""
+    return tuple(picture(args, kwargs).shape[2:])
+
+
+def picture(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+    """The first tensor with axes beyond batch and channels."""
     for value in (*args, *kwargs.values()):
         if isinstance(value, Tensor) and value.ndim >= 3 and value.is_floating_point():
-            return tuple(value.shape[2:])
+            return value
     raise SurgeryError(
         "Expected an input with spatial axes, [b, c, *s]; found none among "
         f"{[tuple(v.shape) for v in (*args, *kwargs.values()) if isinstance(v, Tensor)]}. "
@@ -31,12 +36,12 @@ def spatial(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
 
 
 def run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Call the model. Tensors made in inference mode are copied first: no graph may keep them."""
-    return model(*(_ordinary(a) for a in args), **{name: _ordinary(a) for name, a in kwargs.items()})
+    """Call the model on copies: a model may write over its input, no graph may keep what inference mode made."""
+    return model(*(_copied(a) for a in args), **{name: _copied(a) for name, a in kwargs.items()})
 
 
-def _ordinary(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
+def _copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) and value.grad_fn is None else value
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -54,23 +59,38 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def find_map(
-    output: Any, image: Shape, name: str, grid: Shape | Reader | None = None
+    output: Any, images: Shape, name: str, grid: Shape | Reader | None = None
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]]:
     """The feature map in a layer's output, its grid, and how to put another tensor in its place.
 
-    Tuples, lists and mappings are searched one level deep; the first tensor with a grid is the map.
+    `images` is the shape `[b, c, *s]` of the picture. Tuples, lists, mappings and dataclasses are searched one level
+    deep; the first tensor with a grid and as many rows as there are images is the map.
     """
     shapes = []
-    for tensor, put in _places(output):
+    for tensor, put in places(output):
         shapes.append(tuple(tensor.shape))
         if grid is not None:
-            return tensor, stated(grid, shapes[-1]), put
-        if tensor.is_floating_point() and (found := infer(shapes[-1], image)) is not None:
+            found = stated(grid, shapes[-1])
+            read = tuple(found.read(tensor.detach()).shape)
+            if len(read) != len(images) or read[0] != images[0]:
+                raise LayerError(
+                    f"Expected the grid you stated to read layer {name!r} as {images[0]} feature maps "
+                    f"[b, c{', s' * (len(images) - 2)}], one an image; from {shapes[-1]} it reads {read}. Change "
+                    "grid=, or name a layer outside of windows and frames."
+                )
             return tensor, found, put
-    raise unreadable(name, shapes, image)
+        if tensor.is_floating_point() and (here := map_in(shapes[-1], images)) is not None:
+            return tensor, here, put
+    raise unreadable(name, shapes, images)
 
 
-def _places(output: Any) -> Iterator[tuple[Tensor, Callable[[Tensor], Any]]]:
+def map_in(shape: Shape, images: Shape) -> Grid | None:
+    """The grid of an output of this shape, if it has one and a row for each image (windows and frames have more)."""
+    return infer(shape, images[2:]) if shape and shape[0] == images[0] else None
+
+
+def places(output: Any) -> Iterator[tuple[Tensor, Callable[[Tensor], Any]]]:
+    """Every tensor in a layer's output, one level deep, with how to put another one in its place."""
     if isinstance(output, Tensor):
         yield output, lambda new: new
     elif isinstance(output, Mapping):
@@ -81,6 +101,10 @@ def _places(output: Any) -> Iterator[tuple[Tensor, Callable[[Tensor], Any]]]:
         for index, value in enumerate(output):
             if isinstance(value, Tensor):
                 yield value, lambda new, index=index: _with_index(output, index, new)  # type: ignore[misc]
+    elif is_dataclass(output) and not isinstance(output, type):
+        for entry in fields(output):
+            if isinstance(value := getattr(output, entry.name), Tensor):
+                yield value, lambda new, key=entry.name: replace(output, **{key: new})  # type: ignore[misc]
 
 
 def _with_key(output: Mapping[str, Any], key: str, new: Tensor) -> Any:

@@ -11,7 +11,7 @@ from sightline.surgery import guard
 from sightline.surgery.grids import Reader, Shape
 from sightline.surgery.layers import Where, resolve
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, find_map, run, spatial
+from sightline.surgery.passing import arguments, find_map, picture, run
 from sightline.types import Activations
 
 
@@ -49,7 +49,7 @@ def replay(
     model = operable(model)
     name, module = resolve(model, layer)
     args, kwargs = arguments(inputs)
-    image, thread, calls = spatial(args, kwargs), threading.get_ident(), 0
+    images, thread, calls = tuple(picture(args, kwargs).shape), threading.get_ident(), 0
 
     def swap(_: nn.Module, __: Any, output: Any) -> Any:
         nonlocal calls
@@ -58,7 +58,7 @@ def replay(
         index, calls = calls, calls + 1
         if call >= 0 and index != call:
             return None
-        tensor, found, put = find_map(output, image, name, grid)
+        tensor, found, put = find_map(output, images, name, grid)
         new = found.write(activations.to(tensor), tensor)
         if new.shape != tensor.shape:
             raise LayerError(
