@@ -51,11 +51,11 @@ def scenes() -> list[Scene]:
     two, three = beside([square, ImageOps.mirror(square)]), beside([cups, ImageOps.mirror(cups), cups])
     return [
         Scene("A cat", cat, None, ((0.0, 0.0, 1.0, 1.0),), "One photograph, one object: the plainest case."),
-        Scene("A cup of coffee", cup, None, ((0.0, 0.0, 1.0, 1.0),), "The object lies off the centre, on a busy table."),
+        Scene("A cup of coffee", cup, None, ((0.0, 0.0, 1.0, 1.0),), "One object, off the centre."),
         Scene("Two cats", two, "tabby", halves(2), "Two objects of one class: does the map show both?"),
         Scene("Three cups", three, "espresso", halves(3), "Three objects of one class."),
         Scene("A cat and a cup", beside([square, cups]), ["tabby", "espresso"], (),
-              "Two classes in one picture, asked of one forward pass: each map should keep to its own object."),
+              "Two classes in one picture, asked of one forward pass: each map should keep to its object."),
     ]  # fmt: skip
 
 

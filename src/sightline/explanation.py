@@ -1,6 +1,8 @@
 """The result: maps, what they explain, how they came about, and how far to trust the picture."""
 
 import json
+import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sightline.images import seen
+from sightline.images import framed, seen
 from sightline.regions import Box, boxes_above
 from sightline.render import overlay, pixels_picture, sheet
 from sightline.save import save_explanation
@@ -61,6 +63,7 @@ class Explanation:
     top: list[list[tuple[Target, float]]] = field(default_factory=list, repr=False)
     pixels: Tensor | None = None
     inputs: Tensor | None = field(default=None, repr=False)
+    sources: list[Any] | None = field(default=None, repr=False)
     preprocess: Preprocess = field(default_factory=Preprocess, repr=False)
 
     def __len__(self) -> int:
@@ -68,13 +71,14 @@ class Explanation:
 
     def __getitem__(self, which: int | slice) -> "Explanation":
         """The explanation of one image (still a batch, of one) or of a slice of the images."""
-        if isinstance(which, int):
+        if not isinstance(which, slice):
+            which = operator.index(which)
             if not -len(self) <= which < len(self):
                 raise IndexError(f"Expected an image from 0 to {len(self) - 1}; got {which}.")
             which = slice(which % len(self), which % len(self) + 1)
         cut = {
             name: value[which]
-            for name in (*_TENSORS, "targets", "status", "names", "top")
+            for name in (*_TENSORS, "targets", "status", "names", "top", "sources")
             if (value := getattr(self, name)) is not None
         }
         return replace(self, **cut)
@@ -87,8 +91,13 @@ class Explanation:
         """The pixels the model saw, `[b, 3, h, w]` in [0, 1]; None where the input is no picture."""
         if self.inputs is None or self.inputs.shape[1] not in (1, 3):
             return None
-        preprocess = self.preprocess if self.inputs.shape[1] == 3 else replace(self.preprocess, mean=(0.5,), std=(0.5,))
-        return seen(self.inputs, preprocess)
+        return seen(self.inputs, self.statistics)
+
+    @property
+    def statistics(self) -> Preprocess:
+        """What was done to the pixels: `preprocess`, or `(pixels - 0.5) / 0.5` for an input of one channel."""
+        one = self.inputs is not None and self.inputs.shape[1] == 1 and len(self.preprocess.mean) != 1
+        return replace(self.preprocess, mean=(0.5,), std=(0.5,)) if one else self.preprocess
 
     def to(self, *where: Any, **options: Any) -> "Explanation":
         """All tensors moved or cast as `Tensor.to` does."""
@@ -117,16 +126,20 @@ class Explanation:
     def picture(self, image: int = 0, target: int = 0) -> Image.Image:
         """One map over its image; for the methods in pixel space the pixels themselves."""
         if self.pixels is not None:
-            own = self.pixels[image, target] if self.several else self.pixels[image]
-            return pixels_picture(own.float().cpu())
-        one = self.maps[image, target] if self.several else self.maps[image]
+            own = _flat(self.pixels[image, target] if self.several else self.pixels[image], 1)
+            return pixels_picture(own if len(own) == 3 else own.sum(0, keepdim=True).expand(3, -1, -1))
+        one = _flat(self.maps[image, target] if self.several else self.maps[image], 0)
+        return overlay(self.photograph(image), one)
+
+    def photograph(self, image: int = 0) -> Image.Image:
+        """What the model saw of an image; of a file at its own resolution. Grey where the input is no picture."""
+        if self.sources is not None:
+            return framed(self.sources[image], self.preprocess)
         images = self.images
-        if one.ndim == 3:  # a clip: its middle frame
-            middle = len(one) // 2
-            one = one[middle]
-            images = images[:, :, middle] if images is not None and images.ndim == 5 else images
-        under = torch.full((3, *one.shape), 0.5) if images is None else images[image].float().cpu()
-        return overlay(under.expand(3, -1, -1), one.float().cpu())
+        if images is None or images.ndim not in (4, 5):
+            return Image.new("RGB", (224, 224 if self.maps.ndim > 2 + self.several else 28), (128, 128, 128))
+        pixels = _flat(images[image], 1)
+        return overlay(pixels.expand(3, -1, -1), torch.zeros(pixels.shape[1:]), strength=0)
 
     def sheet(self) -> Image.Image:
         """All images, one a row, one target a column: the picture that `show` shows."""
@@ -171,14 +184,13 @@ class Explanation:
         """The provenance with targets, scores and status, as JSON."""
         rows = []
         for i, j, _, target, status in self.each():
-            score = self.scores[i, j] if self.several else self.scores[i]
+            at = (i, j) if self.several else i
             rows.append({
-                "image": self.names[i], "target": target.index, "name": target.name, "score": float(score),
-                "probability": None if self.probabilities is None
-                else float(self.probabilities[i, j] if self.several else self.probabilities[i]),
+                "image": self.names[i], "target": target.index, "name": target.name, "score": _number(self.scores[at]),
+                "probability": None if self.probabilities is None else _number(self.probabilities[at]),
                 "status": status.word, "message": status.message, "counts": status.counts or {},
             })  # fmt: skip
-        return json.dumps({**self.provenance, "maps": rows}, indent=2)
+        return json.dumps({**self.provenance, "maps": rows}, indent=2, allow_nan=False)
 
     def __repr__(self) -> str:
         asked = ", ".join(str(t) for t in (self.targets[0] if self.several else self.targets[:3]))
@@ -189,3 +201,18 @@ class Explanation:
             f"layer {self.layer!r}, maps {list(self.maps.shape)}"
             f"{f', {bad} not ok: see .status' if bad else ''})"
         )
+
+
+def _number(value: Tensor) -> float | None:
+    """JSON has no word for NaN and infinity; the status does."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _flat(values: Tensor, lead: int) -> Tensor:
+    """What of `[*lead, *s]` goes on paper: a clip's middle frame, a signal as a strip; what is no number as 0."""
+    axes = values.ndim - lead
+    if axes == 3:
+        values = values.select(lead, values.shape[lead] // 2)
+    elif axes == 1:
+        values = values.unsqueeze(lead).expand(*values.shape[:lead], max(1, values.shape[-1] // 8), -1)
+    return values.float().cpu().nan_to_num(0, 0, 0)

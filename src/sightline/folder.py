@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sightline.errors import ImageError
+from sightline.errors import ImageError, LayerError
 from sightline.explain import explain
 from sightline.explanation import Explanation
 from sightline.images import find, prepare
@@ -39,7 +39,7 @@ def explain_folder(
     out: str | Path,
     *,
     target: Any = None,
-    method: Sequence[str] = ("grad_cam_pp",),
+    method: str | Sequence[str] = ("grad_cam_pp",),
     layer: Any = None,
     batch_size: int = 8,
     progress: Callable[[int], None] | None = None,
@@ -56,11 +56,13 @@ def explain_folder(
     Raises `ImageError` where nothing is found, and any error that would strike every picture (an unknown method,
     layer or class, a model that cannot be explained).
     """
-    files = _files(source)
-    plan = [
-        step.name
-        for step in steps(list(method), {k: v for k, v in options.items() if k in ("score", "alpha", "guard")})
-    ]
+    files = _files(source, Path(out))
+    if isinstance(layer, list | tuple):
+        raise LayerError(
+            f"Expected one layer for a folder; got {len(layer)}. Call once a layer, each with a folder of its own."
+        )
+    method = [method] if isinstance(method, str) else list(method)
+    plan = [step.name for step in steps(method, {k: v for k, v in options.items() if k in ("score", "alpha", "guard")})]
     writer = _Writer(Path(out))
     outcome = Outcome()
     shown: list[Entry] = []
@@ -72,7 +74,7 @@ def explain_folder(
             outcome.failed[path] = reason
             shown.append(Entry(path.name, warnings=[reason]))
         if paths:
-            found = explain(model, inputs.to(anchor), target, list(method), layer, preprocess=preprocess, **options)
+            found = explain(model, inputs.to(anchor), target, method, layer, preprocess=preprocess, **options)
             named = {name: _named(one, paths) for name, one in found.items()}
             writer.write(named, paths)
             if len(shown) < MOST_ON_PAGE:
@@ -84,11 +86,13 @@ def explain_folder(
     return outcome
 
 
-def _files(source: str | Path | Sequence[str | Path]) -> list[Path]:
+def _files(source: str | Path | Sequence[str | Path], out: Path) -> list[Path]:
+    """What is to be explained. The pictures of an earlier run, in a folder inside of this one, are not."""
     sources = [source] if isinstance(source, str | Path) else list(source)
     if not sources:
         raise ImageError("Expected a folder or files with pictures; got nothing. Name one: sightline explain photos/")
-    return [path for one in sources for path in find(one)]
+    own = out.resolve() / "pictures"
+    return [path for one in sources for path in find(one) if Path(one).is_file() or own not in path.resolve().parents]
 
 
 def _batches(files: Sequence[Path], preprocess: Any, size: int) -> Iterator[tuple[list[Path], Tensor, dict[Path, str]]]:
@@ -110,9 +114,7 @@ def _batches(files: Sequence[Path], preprocess: Any, size: int) -> Iterator[tupl
 
 
 def _named(one: Explanation, paths: Sequence[Path]) -> Explanation:
-    from dataclasses import replace
-
-    return replace(one, names=[path.name for path in paths])
+    return replace(one, names=[path.name for path in paths], sources=list(paths))
 
 
 def _intro(outcome: Outcome, model: str, plan: Sequence[str]) -> list[str]:
@@ -146,7 +148,10 @@ class _Writer:
                     lines.write(json.dumps(line) + "\n")
         for i, stem in enumerate(stems):
             tensors = {
-                f"{one.method}/{name}": getattr(one, name)[i].detach().contiguous().cpu()
+                f"{one.method}/{name}": getattr(one, name)[i]
+                .detach()
+                .cpu()
+                .clone(memory_format=torch.contiguous_format)
                 for one in found.values()
                 for name in ("maps", "coarse", "scores")
             }

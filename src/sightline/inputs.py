@@ -15,11 +15,12 @@ from sightline.types import Preprocess
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs ready for the model, what each image is called, and the spatial size of the picture."""
+    """Inputs ready for the model, what each image is called, the picture's spatial size, and what it was read from."""
 
     inputs: Any
     names: list[str]
     size: tuple[int, ...]
+    sources: list[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -41,14 +42,20 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
         return _taken(_checked(images, model))
     if isinstance(images, Mapping):
         return _taken(dict(images))
-    if isinstance(images, list | tuple) and images and all(isinstance(one, Tensor) for one in images):
-        if isinstance(images, tuple):
-            return _taken(images)
-        if len({one.shape for one in images}) == 1 and all(one.is_floating_point() for one in images):
-            return _taken(_checked(torch.stack(images), model))
+    if isinstance(images, tuple) and any(_ready(one) for one in images):
+        return _taken(images)
+    if isinstance(images, list) and images and all(_ready(one) for one in images):
+        sizes = sorted({tuple(one.shape) for one in images})
+        if len(sizes) != 1:
+            raise ImageError(
+                f"Expected model-ready float tensors of one size; got {', '.join(map(str, sizes[:4]))}. Explain them "
+                "one by one, or pass raw pictures (uint8, files, PIL), which are made one size."
+            )
+        joined = torch.cat(images) if images[0].ndim == _axes(model) else torch.stack(images)
+        return _taken(_checked(joined, model))
     prepared = prepare(expand(images), preprocess)
     anchor = next((p for p in model.parameters() if p.is_floating_point()), prepared.inputs)
-    return Batch(prepared.inputs.to(anchor), prepared.names, tuple(prepared.inputs.shape[2:]))
+    return Batch(prepared.inputs.to(anchor), prepared.names, tuple(prepared.inputs.shape[2:]), prepared.sources)
 
 
 def expand(images: Any) -> Any:
@@ -72,8 +79,7 @@ def _checked(tensor: Tensor, model: nn.Module) -> Tensor:
             f"Expected a model-ready float tensor [b, 3, h, w]; got {tensor.dtype}. Pass raw pictures as files, PIL "
             "images or uint8 (they are then prepared), or normalise: (pixels / 255 - mean) / std."
         )
-    flat = tensor.ndim == 3 and any(isinstance(part, nn.Conv2d) for part in model.modules())
-    if tensor.ndim < 3 or flat:
+    if tensor.ndim < 3 or tensor.ndim + 1 == _axes(model):
         raise ImageError(
             f"Expected a batch [b, c, *s] (for photographs [b, 3, h, w]); got the shape {tuple(tensor.shape)}. "
             "A single picture needs a batch axis: images.unsqueeze(0)."
@@ -81,6 +87,17 @@ def _checked(tensor: Tensor, model: nn.Module) -> Tensor:
     if tensor.numel() == 0:
         raise ImageError(f"Expected at least one picture with at least one pixel; got the shape {tuple(tensor.shape)}.")
     return tensor
+
+
+def _ready(one: Any) -> bool:
+    return isinstance(one, Tensor) and one.is_floating_point()
+
+
+def _axes(model: nn.Module) -> int | None:
+    """How many axes the model's batches have, to judge by its first convolution; None where it has none."""
+    kinds = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
+    parts = (part for part in model.modules() if isinstance(part, tuple(kinds)))
+    return next((axes for part in parts for kind, axes in kinds.items() if isinstance(part, kind)), None)
 
 
 def _taken(inputs: Any) -> Batch:

@@ -27,25 +27,35 @@ class Offers:
     | `tally` | a function that counts places where a formula had to be left |
     """
 
-    def __init__(self, model: nn.Module, inputs: Any, trace: Trace, question: Question, sign: float) -> None:
+    def __init__(
+        self, model: nn.Module, inputs: Any, trace: Trace, question: Question, *, sign: float, call: int, grid: Any
+    ) -> None:
         self.model, self.inputs, self.trace, self.question, self.sign = model, inputs, trace, question, sign
+        self.read = {"call": call, "grid": grid}
         self._gradients: tuple[Tensor | None, ...] | None = None
         self._classes: dict[int, Tensor] = {}
-        self.connected = True
+        self._cut_off: set[int] = set()
 
-    def of(self, cut: int, asked: int, tally: Callable[[str, Tensor], None]) -> Supply:
-        """The offers for one layer and one question."""
-        activations = self.trace.cuts[cut].activations
+    def of(self, cut: int, asked: slice, tally: Callable[[str, Tensor], None]) -> Supply:
+        """The offers for one layer and some of the n questions, which stand one after another along the batch axis."""
+        n = len(self.question.scores[asked])
         return Supply({
-            "activations": lambda: _full(activations),
-            "gradients": lambda: self._gradient(cut)[asked] * self.sign,
-            "class_gradients": lambda: self._class_gradients(cut) * self.sign,
-            "probabilities": lambda: probabilities(self._rows(), "softmax"),
-            "explained": lambda: self._indices()[:, asked],
-            "scores": lambda: _full(self.question.scores[asked].detach()) * self.sign,
-            "head": lambda: self._head(cut)[self._indices()[:, asked]] * self.sign,
+            "activations": lambda: _repeated(_full(self.trace.cuts[cut].activations), n),
+            "gradients": lambda: self._signed(self._gradient(cut)[asked].flatten(0, 1)),
+            "class_gradients": lambda: self._signed(_repeated(self._class_gradients(cut), n, axis=1)),
+            "probabilities": lambda: _repeated(probabilities(self._rows(), "softmax"), n),
+            "explained": lambda: self._indices().T[asked].flatten(),
+            "scores": lambda: self._signed(_full(self.question.scores[asked].detach()).flatten()),
+            "head": lambda: self._signed(self._head(cut)[self._indices().T[asked].flatten()]),
             "tally": lambda: tally,
         })  # fmt: skip
+
+    def _signed(self, tensor: Tensor) -> Tensor:
+        return tensor if self.sign == 1 else tensor * self.sign
+
+    def connected(self, cut: int) -> bool:
+        """Whether the scores depend on the layer, as far as somebody asked for gradients."""
+        return cut not in self._cut_off
 
     def _gradient(self, cut: int) -> Tensor:
         """`[n, b, c, *s]`, for all layers by one look back."""
@@ -55,7 +65,7 @@ class Offers:
             self._gradients = tuple(g.unsqueeze(0) if g is not None and len(scores) == 1 else g for g in found)
         gradient = self._gradients[cut]
         if gradient is None:
-            self.connected = False
+            self._cut_off.add(cut)
             activations = _full(self.trace.cuts[cut].activations)
             return torch.zeros_like(activations).expand(len(self.question.scores), *activations.shape)
         return gradient
@@ -63,7 +73,7 @@ class Offers:
     def _class_gradients(self, cut: int) -> Tensor:
         if cut not in self._classes:
             rows, activations = self._rows(), self.trace.cuts[cut].activations
-            head = pooled_head(self.model, self.inputs, self.trace.cuts[cut].layer)
+            head = pooled_head(self.model, self.inputs, self.trace.cuts[cut].layer, **self.read)
             if head is not None:
                 places, ones = activations[0, 0].numel(), [1] * (activations.ndim - 2)
                 free = _full(head).reshape(len(head), 1, -1, *ones) / places
@@ -71,7 +81,7 @@ class Offers:
             else:
                 gradient = self.trace.gradients(lambda _: rows.T)[cut]
                 if gradient is None:
-                    self.connected = False
+                    self._cut_off.add(cut)
                     gradient = torch.zeros(rows.shape[1], *activations.shape, device=activations.device)
                 self._classes[cut] = gradient
         return self._classes[cut]
@@ -95,8 +105,15 @@ class Offers:
         return self.question.indices
 
     def _head(self, cut: int) -> Tensor:
-        head = _full(cam_head(self.model, self.inputs, self.trace.cuts[cut].layer))
+        head = _full(cam_head(self.model, self.inputs, self.trace.cuts[cut].layer, **self.read))
         return torch.cat([-head, head]) if self.question.single else head
+
+
+def _repeated(tensor: Tensor, n: int, axis: int = 0) -> Tensor:
+    """The batch axis n times over, one question after another."""
+    if n == 1:
+        return tensor
+    return torch.cat([tensor] * n, dim=axis)
 
 
 def _full(tensor: Tensor) -> Tensor:

@@ -29,25 +29,27 @@ def outcome(
     variant: dict[str, Any],
     layer: str,
     reason: str,
-    coarse: list[Tensor],
-    maps: list[Tensor],
-    pixels: list[Tensor] | None = None,
+    coarse: Tensor,
+    maps: Tensor,
+    pixels: Tensor | None = None,
     connected: bool = True,
-    counts: list[list[dict[str, int]]] | None = None,
+    counts: dict[str, list[int]] | None = None,
     cut: Cut | None = None,
     notes: list[str] | None = None,
 ) -> Explanation:
-    """The explanation of one method at one layer, from its maps: one `[b, *s]` for each of the n questions."""
-    b, n = len(batch), len(coarse)
-    status = [
-        statuses(
-            coarse[j], connected=connected, layer=layer, targets=[question.targets[i][j].name for i in range(b)],
-            counts=[dict(counts[j][i]) if counts else {} for i in range(b)],
-        )
-        for j in range(n)
-    ]  # fmt: skip
-    if any(one.word == "non-finite" for row in status for one in row):
-        status = [[_located(one, model, batch) for one in row] for row in status]
+    """The explanation of one method at one layer, from its maps `[n, b, *s]`, question by question.
+
+    `counts` says for each word how often it happened in each of the n * b maps.
+    """
+    n, b = coarse.shape[:2]
+    flat = statuses(
+        (coarse if pixels is None else pixels.abs().amax(2)).flatten(0, 1),  # pixels are shown by their magnitude
+        connected=connected, layer=layer, targets=[question.targets[i][j].name for j in range(n) for i in range(b)],
+        counts=[{word: told[k] for word, told in (counts or {}).items()} for k in range(n * b)],
+    )  # fmt: skip
+    if any(one.word == "non-finite" for one in flat):
+        flat = [_located(one, model, batch) for one in flat]
+    status = [flat[j * b : (j + 1) * b] for j in range(n)]
     scores = question.scores.detach()
     several = question.several
     return Explanation(
@@ -71,12 +73,13 @@ def outcome(
         top=question.top,
         pixels=None if pixels is None else _joined(pixels, several),
         inputs=batch.picture.detach(),
+        sources=batch.sources,
         preprocess=card.preprocess,
     )
 
 
-def _joined(maps: list[Tensor], several: bool) -> Tensor:
-    return torch.stack(maps, dim=1) if several else maps[0]
+def _joined(maps: Tensor, several: bool) -> Tensor:
+    return maps.transpose(0, 1) if several else maps[0]
 
 
 def _located(status: Status, model: nn.Module, batch: Batch) -> Status:

@@ -8,7 +8,7 @@ from sightline import methods, pixelspace
 from sightline.explanation import Explanation
 from sightline.measure import kept_confidence
 from sightline.reading import sentence
-from sightline.render import Bar, Entry, Figure, overlay, report
+from sightline.render import Bar, Entry, Figure, report
 from sightline.render import explanation_map as masked_picture
 
 LEGEND = {
@@ -59,20 +59,17 @@ def _entry(found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | 
         if kept is not None and sure is not None and chief.images is not None:
             keeps = float(_of(kept, chief, i, j))
             figures.append(Figure(
-                masked_picture(chief.images[i].cpu().float(), _of(chief.maps, chief, i, j)), "Explanation map",
+                masked_picture(chief.photograph(i), _of(chief.maps, chief, i, j)), "Explanation map",
                 f"Seen only through this map, the model's confidence in {target} goes from {sure:.0%} to {keeps:.0%}.",
                 bar=Bar("confidence", keeps, marked=True, tick=sure), group=group,
             ))  # fmt: skip
     asked = {target.index for target in (chief.targets[i] if chief.several else [chief.targets[i]])}
-    photograph = None
-    if chief.images is not None:
-        pixels = chief.images[i].cpu().float()
-        photograph = Figure(overlay(pixels, pixels[0], strength=0), "What the model saw")
+    photograph = None if chief.images is None else Figure(chief.photograph(i), "What the model saw")
     return Entry(
         title=chief.names[i],
         sentences=said,
         photograph=photograph,
-        bars=[Bar(t.name, p, marked=t.index in asked) for t, p in chief.top[i]],
+        bars=[Bar(t.name, p, marked=t.index in asked) for t, p in (chief.top[i] if chief.top else [])],
         figures=figures,
         facts={
             "layer": f"{chief.layer}: {chief.layer_reason}",

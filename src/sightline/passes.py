@@ -15,6 +15,7 @@ from sightline.offers import Offers
 from sightline.outcome import outcome
 from sightline.pixelspace import reduce
 from sightline.plan import Step
+from sightline.supply import requests
 from sightline.surgery import Where, capture, capture_pixels, choose
 from sightline.targets import Question, Wanted, ask
 from sightline.upsample import image_map
@@ -45,23 +46,28 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
         layers, reason = [choice.name], choice.reason
     trace = capture(job.model, job.batch.inputs, layers, call=job.call, grid=job.grid)
     question = _ask(job, trace.outputs)
-    offers = Offers(job.model, job.batch.inputs, trace, question, sign=-1.0 if job.counterfactual else 1.0)
+    sign = -1.0 if job.counterfactual else 1.0
+    offers = Offers(job.model, job.batch.inputs, trace, question, sign=sign, call=job.call, grid=job.grid)
     found: Found = {}
     with torch.no_grad(), torch.autocast(job.batch.picture.device.type, enabled=False):
         for index, cut in enumerate(trace.cuts):
-            tally = _Counts(len(job.batch))
-            supplies = [offers.of(index, j, tally) for j in range(len(question.scores))]
+            tally, n = _Counts(), len(question.scores)
+            together, singly = [slice(0, n)], [slice(j, j + 1) for j in range(n)]
+            supplies = {asked.start: offers.of(index, asked, tally) for asked in singly}
+            whole = offers.of(index, together[0], tally) if n > 1 else supplies[0]
             for step in plan:
-                coarse, counts = [], []
-                for supply in supplies:
-                    weights = supply.call(step.weigh, **step.options)
-                    coarse.append(combine(weights, supply["activations"]))
-                    counts.append(tally.taken())
+                if step.weigh is None:
+                    continue
+                # Every class's gradients for n questions at once would be n times as large: those go one by one.
+                several = list(supplies.values()) if "class_gradients" in requests(step.weigh) else [whole]
+                coarse = torch.cat(
+                    [combine(supply.call(step.weigh, **step.options), supply["activations"]) for supply in several]
+                )
+                maps = image_map(coarse, job.batch.size)
                 found[step.name, cut.layer] = outcome(
                     model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
-                    variant=_variant(step, job), layer=cut.layer, reason=reason, coarse=coarse,
-                    maps=[image_map(one, job.batch.size) for one in coarse], connected=offers.connected,
-                    counts=counts, cut=cut,
+                    variant=_variant(step, job), layer=cut.layer, reason=reason, coarse=coarse.unflatten(0, (n, -1)),
+                    maps=maps.unflatten(0, (n, -1)), connected=offers.connected(index), counts=tally.taken(), cut=cut,
                 )  # fmt: skip
     return found
 
@@ -76,50 +82,55 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
     for step in plan:
         if step.rule not in looked:
             looked[step.rule] = trace.gradients(lambda _: sign * question.scores, step.rule)
+        if step.pixels is None:
+            continue
         gradients, governed = looked[step.rule]
         notes = [f"backward rule applied to {n} {kind}" for kind, n in governed.items()]
         for layer in [layer for method, layer in cams if method == _cam_of(step)] or ["input"]:
             cam = cams.get((_cam_of(step), layer))
-            pixels = [
-                step.pixels(gradients[j]) if cam is None else step.pixels(gradients[j], _maps(cam, j))  # type: ignore[misc]
-                for j in range(len(gradients))
-            ]
+            flat = gradients.flatten(0, 1)
+            pixels = step.pixels(flat) if cam is None else step.pixels(flat, _question_first(cam))
             found[step.name, layer] = outcome(
                 model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
                 variant=_variant(step, job), layer=layer,
                 reason="the picture itself" if cam is None else cam.layer_reason,
-                coarse=[one.sum(1) for one in pixels], maps=[reduce(one) for one in pixels], pixels=pixels, notes=notes,
+                coarse=pixels.sum(1).unflatten(0, gradients.shape[:2]),
+                maps=reduce(pixels).unflatten(0, gradients.shape[:2]), pixels=pixels.unflatten(0, gradients.shape[:2]),
+                notes=notes,
             )  # fmt: skip
     return found
 
 
 class _Counts:
-    """A `tally`: how often a method left its formula, an image at a time."""
+    """A `tally`: how often a method left its formula, a map at a time."""
 
-    def __init__(self, images: int) -> None:
-        self.images, self.told = images, dict[str, Tensor]()
+    def __init__(self) -> None:
+        self.told: dict[str, list[int]] = {}
 
     def __call__(self, word: str, places: Tensor) -> None:
-        self.told[word] = places.flatten(1).sum(1)
+        self.told.setdefault(word, []).extend(places.flatten(1).sum(1).tolist())
 
-    def taken(self) -> list[dict[str, int]]:
-        """For each image the words with their counts; counting begins anew."""
-        told, self.told = {word: counts.tolist() for word, counts in self.told.items()}, {}
-        return [{word: counts[i] for word, counts in told.items()} for i in range(self.images)]
+    def taken(self) -> dict[str, list[int]]:
+        """The words with their counts so far; counting begins anew."""
+        told, self.told = self.told, {}
+        return told
 
 
 def _ask(job: Job, outputs: Any) -> Question:
     """Ask with recording on, whatever mode the caller is in."""
     with torch.inference_mode(False), torch.enable_grad():
-        return ask(job.target, outputs, classes=job.card.classes, kind=job.card.outputs)
+        return ask(
+            job.target, outputs, classes=job.card.classes, kind=job.card.outputs, images=len(job.batch)
+        )  # fmt: skip
 
 
 def _cam_of(step: Step) -> str:
     return step.name.removeprefix("guided_") if step.weigh else ""
 
 
-def _maps(cam: Explanation, asked: int) -> Tensor:
-    return cam.maps[:, asked] if cam.several else cam.maps
+def _question_first(cam: Explanation) -> Tensor:
+    """A CAM's maps as the pixels stand: one question after another along the batch axis."""
+    return cam.maps.transpose(0, 1).flatten(0, 1) if cam.several else cam.maps
 
 
 def _variant(step: Step, job: Job) -> dict[str, Any]:

@@ -34,6 +34,11 @@ def steps(method: str | Sequence[str], options: dict[str, Any]) -> list[Step]:
     score = options.get("score")
     rest = {word: value for word, value in options.items() if word != "score"}
     plan = [_step(one, score, rest) for one in named]
+    if score is not None and not any(_cam_of(step) == methods.find("grad_cam_pp", score)[0] for step in plan):
+        raise MethodError(
+            f"Only grad_cam_pp has forms of the score; asked for: {', '.join(step.name for step in plan)} with "
+            f"score={score!r}. Leave the score out, or ask for grad_cam_pp."
+        )
     on_offer = sorted({word for step in plan if step.weigh for word in options_of(step.weigh)} - {"tally"})
     for word in rest:
         if not any(word in step.options for step in plan):
@@ -42,6 +47,10 @@ def steps(method: str | Sequence[str], options: dict[str, Any]) -> list[Step]:
                 + (near(word, on_offer) if on_offer else "They have none; leave it out.")
             )
     return plan
+
+
+def _cam_of(step: Step) -> str:
+    return step.name.removeprefix("guided_") if step.pixels else step.name
 
 
 def _step(name: str, score: str | None, options: dict[str, Any]) -> Step:

@@ -24,6 +24,6 @@ def main() -> None:
     """Run a command; an error raised on purpose is one clear line and exit code 1."""
     try:
         commands(standalone_mode=True)
-    except SightlineError as error:
+    except (SightlineError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         click.echo(f"sightline: {error}", err=True)
         sys.exit(1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import device_option, model_options
+from sightline.cli.options import device_option, model_options, on
 
 
 @click.command()
@@ -79,13 +79,13 @@ def explain(
     chosen: dict[str, Any] = {"score": score, "alpha": alpha, "counterfactual": counterfactual or None}
     with click.progressbar(length=len(files), label="Explaining", show_pos=True) as bar:
         outcome = explain_folder(
-            loaded.model.to(device), files, out,
+            on(loaded.model, device), files, out,
             target=_target(targets), method=methods, layer=layer, batch_size=batch_size, progress=bar.update,
             **{name: value for name, value in chosen.items() if value is not None},
         )  # fmt: skip
     click.echo(f"{len(outcome.done)} explained; open {outcome.page}")
     for path, reason in outcome.failed.items():
-        click.echo(f"not done: {path}: {reason}", err=True)
+        click.echo(f"not done: {reason if str(path) in reason else f'{path}: {reason}'}", err=True)
     if outcome.failed:
         raise SystemExit(2)
 

@@ -23,3 +23,16 @@ def model_options(command: Command) -> Command:
 
 
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1, mps.")
+
+
+def on(model: Any, device: str) -> Any:
+    """The model on that device, or a `ModelError`: this machine may not have it."""
+    from sightline.errors import ModelError
+
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(
+            f"Expected a device of this machine; {device!r} is none ({reason}). Try --device cpu."
+        ) from error

@@ -8,6 +8,7 @@ from sightline.images.decode import MAX_PIXELS as MAX_PIXELS
 from sightline.images.find import SUFFIXES as SUFFIXES
 from sightline.images.find import find as find
 from sightline.images.prepare import Prepared as Prepared
+from sightline.images.prepare import framed as framed
 from sightline.images.prepare import prepare as prepare
 from sightline.images.prepare import seen as seen
 from sightline.images.read import read as read

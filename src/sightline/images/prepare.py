@@ -29,6 +29,9 @@ class Prepared:
     seen: Float[Tensor, "b 3 h w"]
     """RGB in [0, 1] after resizing and cropping: the pixels a map of this input belongs on."""
 
+    sources: list[object]
+    """What the pictures were read from, one each."""
+
     names: list[str]
     """One a picture: its file's name, or `image 3` for the fourth if it came without one."""
 
@@ -55,8 +58,9 @@ def prepare(sources: object, preprocess: Preprocess, *, max_pixels: int | None =
     """
     mean, std = _statistics(preprocess, 3, 4, torch.device("cpu"))
     _check_sides(preprocess)
+    each = _each(sources)
     pictures, names = [], []
-    for number, source in enumerate(_each(sources)):
+    for number, source in enumerate(each):
         origin = called(source)
         picture = read(source, max_pixels=max_pixels, name=origin or f"image {number}")
         pictures.append(_fit(picture, preprocess, origin or f"image {number}", max_pixels))
@@ -64,7 +68,7 @@ def prepare(sources: object, preprocess: Preprocess, *, max_pixels: int | None =
     _check_sizes(pictures, names)
     stacked = torch.from_numpy(np.stack([np.array(picture) for picture in pictures]))
     pixels = stacked.permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255
-    return Prepared((pixels - mean) / std, pixels, names)
+    return Prepared((pixels - mean) / std, pixels, each, names)
 
 
 def seen(inputs: Images, preprocess: Preprocess) -> Images:
@@ -77,6 +81,24 @@ def seen(inputs: Images, preprocess: Preprocess) -> Images:
     """
     mean, std = _statistics(preprocess, inputs.shape[1], inputs.ndim, inputs.device)
     return (inputs.detach().to(torch.float32) * std + mean).clamp(0, 1)
+
+
+def framed(source: object, preprocess: Preprocess, *, most: int = 640) -> Image.Image:
+    """The part of a picture that `prepare` shows the model, at the picture's own resolution: for display.
+
+    Reduced where its longer side exceeds `most` pixels. Where the crop reaches beyond the picture, its border is black,
+    as the model sees it.
+
+    >>> framed(np.zeros((200, 300, 3), dtype=np.uint8), Preprocess(resize=100, crop=(80, 80))).size
+    (160, 160)
+    """
+    picture = read(source)
+    if preprocess.crop is not None:
+        scale = 1.0 if preprocess.resize is None else min(picture.size) / preprocess.resize
+        picture = _centre(picture, *(max(1, round(side * scale)) for side in preprocess.crop))
+    picture = picture.copy()
+    picture.thumbnail((most, most))
+    return picture
 
 
 def _each(sources: object) -> list[object]:

@@ -89,9 +89,9 @@ def _stages(rows: list[Candidate], logits: Tensor) -> list[Candidate]:
     rows = [row for row in rows if math.prod(row.grid.size) > 1 and row.grid.certain] or rows
     made = [row for row in rows if not row.passes_on and not row.inside] or rows
     if any(_is_class_map(row, logits) for row in made[-3:]):
-        classes = logits.shape[-1]
-        while len(made) > 1 and made[-1].channels == classes:
-            made.pop()
+        while len(made) > 1 and made[-1].channels == logits.shape[-1]:
+            if "Conv" in made.pop().kind:  # the head itself; a network may have as many channels before it
+                break
     if made[-1].grid.kind == "tokens":  # the residual stream keeps its width; projections inside a block do not
         made = [row for row in made if row.grid.kind != "tokens" or row.channels == made[-1].channels]
     return made
@@ -117,8 +117,8 @@ def _matters(model: nn.Module, inputs: Any, row: Candidate) -> bool:
     (gradient,) = trace.gradients((flat * signs).sum(1))
     if gradient is None:
         return False
-    felt = gradient.flatten(2).abs().sum((0, 1))
-    return bool((felt > 0).sum() > 1)
+    felt = (gradient.flatten(2) != 0).any(1).any(0)  # NaN is felt, too: then the result will name its source
+    return bool(felt.sum() > 1)
 
 
 def _reason(row: Candidate, image: tuple[int, ...], dead: int, small: bool) -> str:
@@ -133,8 +133,13 @@ def _reason(row: Candidate, image: tuple[int, ...], dead: int, small: bool) -> s
 
 
 def _first(inputs: Any) -> Any:
-    """The first image of a plain batch: enough to find the layer."""
-    return inputs[:1] if isinstance(inputs, Tensor) else inputs
+    """One image of noise for a plain batch: the layer follows from the network, not from what is on a picture.
+
+    A first picture that is black or broken would else decide for all that come after it.
+    """
+    if not isinstance(inputs, Tensor):
+        return inputs
+    return torch.rand(inputs[:1].shape, generator=torch.Generator().manual_seed(0)).to(inputs)
 
 
 def _still_there(model: nn.Module, name: str) -> bool:

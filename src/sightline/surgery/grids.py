@@ -105,9 +105,9 @@ def unreadable(name: str, shapes: list[Shape], images: Shape) -> LayerError:
     seen = ", ".join(str(shape) for shape in shapes) or "no tensor at all"
     return LayerError(
         f"Expected layer {name!r} to return feature maps [b, c, *s], [b, *s, c] or tokens [b, n, c] over an "
-        f"input of size {images[2:]}, one for each of the {images[0]} images; it returned {seen}. Name another layer (sightline.layers(model, images) lists "
-        f"those that work), or say how to read this one: explain(..., grid=lambda out: "
-        f"out[:, 1:].unflatten(1, (height, width)).movedim(-1, 1))."
+        f"input of size {images[2:]}, one for each of the {images[0]} images; it returned {seen}. Name another layer "
+        "(sightline.layers(model, images) lists those that work), or say how to read this one: "
+        "explain(..., grid=lambda out: out[:, 1:].unflatten(1, (height, width)).movedim(-1, 1))."
     )
 
 

@@ -39,8 +39,15 @@ class Question:
     top: list[list[tuple[Target, float]]] = field(default_factory=list)
 
 
-def ask(target: Wanted, outputs: Any, *, classes: Sequence[str] | None = None, kind: Kind = "softmax") -> Question:
-    """Put the target to the outputs.
+def ask(
+    target: Wanted,
+    outputs: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    kind: Kind = "softmax",
+    images: int | None = None,
+) -> Question:
+    """Put the target to the outputs of `images` images (None: as many as the outputs have rows).
 
     | target | asks |
     |---|---|
@@ -59,10 +66,15 @@ def ask(target: Wanted, outputs: Any, *, classes: Sequence[str] | None = None, k
     [[Target(index=0, name='negative')]]
     """
     if callable(target) and not isinstance(target, Tensor):
-        return _functions([target], outputs, several=False)
+        return _functions([target], outputs, images, several=False)
     if isinstance(target, list | tuple) and target and all(callable(one) for one in target):
-        return _functions(list(target), outputs, several=True)
+        return _functions(list(target), outputs, images, several=True)
     rows = logits(outputs)
+    if images not in (None, len(rows)):
+        raise TargetError(
+            f"Expected a row of outputs for each of the {images} images; the model returned {len(rows)}. Say what "
+            "belongs to which with a function of the outputs, one score an image: target=lambda out: out[...]."
+        )
     single = rows.shape[1] == 1
     if single:  # against (0) and for (1)
         rows = torch.cat([-rows, rows], dim=1)
@@ -96,7 +108,12 @@ def _indices(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> tup
     """The classes asked of each image, `[b, n]`, and whether that is more than one question by form."""
     b, count = rows.shape
     if isinstance(target, np.ndarray):
-        target = torch.from_numpy(target)
+        if target.dtype.kind not in "iu":
+            raise TargetError(
+                f"Expected class numbers as integers; got an array of {target.dtype}. Use .astype(int) or .argmax(1) "
+                "on numbers; .tolist() on names asks them of every image."
+            )
+        target = torch.from_numpy(target.astype(np.int64))
     if isinstance(target, Tensor):
         return _of_tensor(target, b, count)
     if isinstance(target, list | tuple) and any(isinstance(one, list | tuple) for one in target):
@@ -111,7 +128,7 @@ def _indices(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> tup
 def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
     if target.is_floating_point() or target.dtype == torch.bool:
         raise TargetError(f"Expected class numbers as integers; got {target.dtype}. Use .long() or .argmax(1).")
-    if target.ndim not in (0, 1, 2) or (target.ndim and len(target) != b):
+    if target.ndim not in (0, 1, 2) or (target.ndim and len(target) != b) or not target.numel():
         raise TargetError(
             f"Expected one class for each of the {b} images, a tensor [{b}] or [{b}, n]; got {tuple(target.shape)}. "
             "A list asks the same classes of every image."
@@ -128,8 +145,17 @@ def _of_each(target: Sequence[Any], rows: Tensor, classes: Sequence[str] | None)
             f"Expected for each of the {len(rows)} images a list of equally many targets; "
             f"got {len(target)} entries. Fill up, or explain the images in groups."
         )
-    each = [[_of_all(one, row[None], classes) for one in own] for own, row in zip(target, rows, strict=True)]
-    return torch.cat([torch.cat(own, dim=1) for own in each]), True
+    each = [
+        torch.cat([_of_all(one, row[None], classes) for one in own or [None]], dim=1)
+        for own, row in zip(target, rows, strict=True)
+    ]
+    counts = [own.shape[1] for own in each] if target[0] else [0]
+    if len(set(counts)) != 1 or counts[0] == 0:
+        raise TargetError(
+            f"Expected at least one class of each image, and equally many; the lists ask for {counts} ('top3' asks for "
+            "three). Fill up, or explain the images in groups."
+        )
+    return torch.cat(each), True
 
 
 def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
@@ -150,8 +176,9 @@ def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
         index = checked(int(one), count)
     else:
         raise TargetError(
-            f"Expected a class number, a class name, 'top3', 'predicted' or a function of the outputs; "
-            f"got {type(one).__name__}."
+            "Expected a class number, a class name, 'top3', 'predicted' or a function of the outputs, or a list of "
+            f"classes, or one of functions; got {type(one).__name__}"
+            + (" among classes. Ask in two calls, or write the classes as functions too." if callable(one) else ".")
         )
     return torch.full((b, 1), index, device=rows.device)
 
@@ -160,14 +187,15 @@ def _is_top(target: Any) -> bool:
     return isinstance(target, str) and _TOP.match(target.strip()) is not None
 
 
-def _functions(functions: list[Function], outputs: Any, several: bool) -> Question:
-    columns = []
+def _functions(functions: list[Function], outputs: Any, images: int | None, several: bool) -> Question:
+    columns: list[Tensor] = []
     for function in functions:
         score = function(outputs)
-        if not isinstance(score, Tensor) or score.ndim > 1:
+        b = images if images is not None else len(columns[0]) if columns else None
+        if not isinstance(score, Tensor) or score.ndim > 1 or b not in (None, score.numel()):
             came = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
             raise TargetError(
-                f"Expected {_called(function)} to give one score an image, a tensor [b]; it gave {came}. "
+                f"Expected {_called(function)} to give one score an image, a tensor [{b or 'b'}]; it gave {came}. "
                 "Sum over what belongs to one image: lambda out: out[:, 3].flatten(1).sum(1)."
             )
         columns.append(score.reshape(-1))

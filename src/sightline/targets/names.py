@@ -30,7 +30,7 @@ def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
     >>> find_class("Tabby", ["tabby, tabby cat", "tiger cat"], 2), find_class("tiger", ["tabby", "tiger cat"], 2)
     (0, 1)
     """
-    if name.strip().isdigit():
+    if name.strip().isdigit() and (classes is None or name.strip() not in classes):  # digits have names, too: '7'
         return checked(int(name), count)
     if classes is None:
         raise TargetError(
@@ -49,7 +49,8 @@ def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
         if matches:
             named = ", ".join(f"{i} {classes[i]!r}" for i in matches[:8])
             raise TargetError(f"Expected one class; {name!r} fits {len(matches)}: {named}. Ask for one by number.")
-    raise TargetError(f"The model has no class {name!r}. {near(name, classes)} Numbers 0 to {count - 1} work too.")
+    close = near(name, dict.fromkeys(part.strip() for known in classes for part in known.split(",")))
+    raise TargetError(f"The model has no class {name!r}. {close} Numbers 0 to {count - 1} work too.")
 
 
 def checked(index: int, count: int) -> int:
