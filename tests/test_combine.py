@@ -57,3 +57,8 @@ def test_what_is_not_a_number_stays_visible_in_its_image():
     weights, activations = torch.ones(2, 3, 1), torch.ones(2, 3, 4)
     activations[1, 2, 0] = torch.nan
     assert combine(weights, activations).isnan().tolist() == [[False] * 4, [True, False, False, False]]
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (4, 5)], ids=str)
+def test_no_images_make_no_maps(grid):
+    assert combine(torch.ones(0, 3, *grid), torch.ones(0, 3, 4, 5)).shape == (0, 4, 5)

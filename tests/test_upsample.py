@@ -156,3 +156,7 @@ def test_a_size_that_does_not_fit_is_refused(size):
     message = str(raised.value)
     assert "each spatial axis of the map, whose shape is [2, 3, 3]" in message
     assert f"came {size}. Choose a layer" in message
+
+
+def test_no_maps_make_no_pictures():
+    assert image_map(torch.ones(0, 3, 3), [5, 6]).shape == (0, 5, 6)

@@ -18,5 +18,8 @@ def combine(weights: Weights, activations: Activations) -> Map:
     tensor([[ 2., -1.,  5.]])
     """
     dtype = torch.promote_types(torch.promote_types(weights.dtype, activations.dtype), torch.float32)
+    weights, activations = weights.to(dtype), activations.to(dtype)
+    if weights.shape[2:].numel() > 1:
+        return (weights * activations).sum(1)
     with torch.autocast(activations.device.type, enabled=False):
-        return torch.einsum("bc...,bc...->b...", weights.to(dtype), activations.to(dtype))
+        return torch.einsum("bc,bc...->b...", weights.flatten(1), activations)

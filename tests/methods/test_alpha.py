@@ -70,9 +70,13 @@ def test_nothing_positive_is_weight_zero(alpha):
     assert weigh(row(0.5, 0.5), row(-1.0, 0.0), alpha).item() == 0.0
 
 
+@pytest.mark.parametrize("guard", [True, False])
 @pytest.mark.parametrize("alpha", ["paper", "authors"])
-def test_an_undefined_alpha_does_no_harm_where_nothing_is_positive(alpha):
-    assert weigh(row(torch.nan, 0.5), row(-1.0, 4.0), alpha).item() == (2.0 if alpha == "paper" else 4.0)
+def test_an_undefined_alpha_does_no_harm_where_nothing_is_positive(alpha, guard):
+    """Second and third derivative are zero at the first place, whose alpha is 0/0; at the second it is 1/2."""
+    derivatives = row(-1.0, 4.0), row(0.0, 1.0), row(0.0, 0.0)
+    weight = weigh_by_derivatives(torch.ones(1, 1, 2).double(), derivatives, alpha, guard, ignore).item()
+    assert weight == (2.0 if alpha == "paper" else 4.0)
 
 
 @pytest.mark.parametrize("alpha", ["paper", "authors"])

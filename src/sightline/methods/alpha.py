@@ -54,6 +54,8 @@ def weigh_by_derivatives(
     if guard:
         unknown = (second + third * activation_sum).isnan()  # not 0/0, but nan that came in: stays visible
         alphas = curbed(alphas, first, tally).masked_fill(unknown, torch.nan)
+    else:
+        alphas = alphas.masked_fill(first <= 0, 0)  # 0/0 does no harm where nothing is positive
     return weigh(alphas, first, alpha)
 
 
@@ -92,9 +94,8 @@ def weigh(alphas: Gradients, first: Gradients, alpha: str = "paper") -> Weights:
     if alpha not in ALPHAS:
         raise MethodError(f"alpha is one of {ALPHAS}, not {alpha!r}. {near(alpha, ALPHAS)}")
     space = tuple(range(2, first.ndim))
-    idle = first <= 0  # not `~(first > 0)`: what is not a number has to stay visible
-    weights = (alphas * first).masked_fill(idle, 0).sum(space, keepdim=True)
+    weights = (alphas * first.relu()).sum(space, keepdim=True)
     if alpha == "authors":
-        total = alphas.masked_fill(idle, 0).sum(space, keepdim=True)
+        total = alphas.masked_fill(first <= 0, 0).sum(space, keepdim=True)
         weights = weights / total.masked_fill(total == 0, 1)
     return weights

@@ -123,7 +123,7 @@ def log_softmax_derivatives(
 
     with d, v, t as in `softmax_derivatives`. Only the first depends on the explained class. d is summed as
     $-\sum_k p_k (s^k - s^c)$, so that it keeps its digits when $p_c$ is near 1; v and t are taken about m in
-    a second pass over the classes, and freed of what rounding left of m.
+    a second pass over the classes, for the same reason.
 
     >>> import torch
     >>> class_gradients = torch.tensor([[[[2.0]]], [[[0.0]]]])
@@ -134,8 +134,8 @@ def log_softmax_derivatives(
     """
     own = _explained_gradients(class_gradients, explained)
     mean, *_ = _moments(class_gradients, probabilities, own)  # of s^k - s^c, that is -d
-    left, second, third = _moments(class_gradients, probabilities, own + mean)
-    return -mean, left**2 - second, 3 * left * second - third - 2 * left**3
+    _, v, t = _moments(class_gradients, probabilities, own + mean)
+    return -mean, -v, -t
 
 
 def _others(probabilities: Tensor, explained: Tensor) -> tuple[Tensor, Tensor]:
