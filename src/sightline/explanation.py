@@ -174,7 +174,7 @@ class Explanation:
         return buffer.getvalue()
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write a PNG for each map, all tensors (`explanation.safetensors`) and the provenance (`.json`).
+        """Write a PNG for each map, all tensors (`explanation_METHOD.safetensors`) and the provenance.
 
         Returns the files written. Pictures of the same name are told apart by a number.
         """

@@ -27,7 +27,9 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
             "Explain photographs with a class as the target."
         )
     card = card_of(model)
-    mean, std = (torch.tensor(v, device=images.device).view(1, -1, 1, 1) for v in _statistics(explanation))
+    shape = (1, -1, *[1] * (images.ndim - 2))
+    done = explanation.statistics
+    mean, std = (torch.tensor(values, device=images.device).view(shape) for values in (done.mean, done.std))
     maps = explanation.maps if explanation.several else explanation.maps.unsqueeze(1)
     columns = []
     for j in range(maps.shape[1]):
@@ -43,7 +45,3 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
         columns.append(sure.gather(1, torch.tensor(own, device=sure.device).unsqueeze(1)).squeeze(1))
     kept = torch.stack(columns, dim=1)
     return kept if explanation.several else kept[:, 0]
-
-
-def _statistics(explanation: Explanation) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return explanation.preprocess.mean, explanation.preprocess.std

@@ -6,6 +6,7 @@ from typing import Any
 
 from sightline import methods, pixelspace
 from sightline.errors import MethodError, near
+from sightline.supply import defaults
 from sightline.supply import options as options_of
 
 _RULES = {"gradient": None, "guided_backprop": "guided", "deconvnet": "deconvnet", "guided_cam": "guided"}
@@ -57,7 +58,7 @@ def _step(name: str, score: str | None, options: dict[str, Any]) -> Step:
     cam, pixel = _found(name)
     if pixel is None and cam is not None:
         return _weighing(cam, score, options)
-    proper, function, inner = pixel
+    proper, function, inner = pixel  # one of the two was found
     if inner is None:
         return Step(proper, pixels=function, rule=_RULES[proper])
     weighing = _weighing(inner, score, options)
@@ -82,5 +83,5 @@ def _weighing(name: str, score: str | None, options: dict[str, Any]) -> Step:
     proper, function = methods.find(name)
     if score is not None and proper == "grad_cam_pp":
         proper, function = methods.find(name, score)
-    known = [word for word in options_of(function) if word != "tally"]
-    return Step(proper, weigh=function, options={word: options[word] for word in known if word in options})
+    chosen = {word: options.get(word, usual) for word, usual in defaults(function).items() if word != "tally"}
+    return Step(proper, weigh=function, options=chosen)

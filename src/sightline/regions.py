@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sightline.errors import ImageError
+
 Box = tuple[int, int, int, int]
 """`(left, top, right, bottom)` in pixels, right and bottom exclusive."""
 
@@ -17,6 +19,11 @@ def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[
     >>> boxes_above(map, 0.5), boxes_above(map, 0.5, largest=False)
     ([(0, 0, 2, 1)], [(0, 0, 2, 1), (3, 1, 4, 2)])
     """
+    if one.ndim != 2:
+        raise ImageError(
+            f"Expected a map [h, w] to put boxes around; got the shape {list(one.shape)}. "
+            "Take a frame of a clip: boxes_above(maps[0, 5], 0.15). A signal has intervals, not boxes."
+        )
     peak = float(one.max())
     if not peak > 0:
         return []

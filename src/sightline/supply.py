@@ -7,7 +7,7 @@ backward pass, and several methods share one.
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from sightline.errors import MethodError, RequestError, near
@@ -90,7 +90,28 @@ def options(function: Callable[..., Any]) -> list[str]:
     return _sorted_out(function, {})[1]
 
 
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Its options and what they are when nobody says otherwise.
+
+    >>> def weigh(gradients, *, alpha="paper"): ...
+    >>> defaults(weigh)
+    {'alpha': 'paper'}
+    """
+    parameters = inspect.signature(function).parameters
+    return {word: parameters[word].default for word in options(function)}
+
+
 def _sorted_out(function: Callable[..., Any], offers: Iterable[str]) -> tuple[list[str], list[str]]:
+    try:
+        needed, optional = _read(function, frozenset(offers))
+    except TypeError:  # a callable that cannot be hashed is read anew
+        needed, optional = _read.__wrapped__(function, frozenset(offers))
+    return list(needed), list(optional)
+
+
+@lru_cache(maxsize=256)
+def _read(function: Callable[..., Any], offers: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Reading a signature takes longer than many a method."""
     bound = function.keywords if isinstance(function, partial) else {}
     needed: list[str] = []
     optional: list[str] = []

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from nets import batch, convnet
 from torch import nn
 
+from nets import batch, convnet
 from sightline.surgery import capture, lean
 
 

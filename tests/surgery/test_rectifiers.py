@@ -150,9 +150,10 @@ def test_numbers_by_hand():
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_what_is_not_finite_stays_behind_a_closed_gate_and_shows_behind_an_open_one(rule):
+@pytest.mark.parametrize("activation", [F.relu, F.leaky_relu, F.silu])
+def test_what_is_not_finite_stays_behind_a_closed_gate_and_shows_behind_an_open_one(activation, rule):
     leaf = torch.tensor([-1.0, 1.0], requires_grad=True)
-    y = (leaf.relu() * torch.tensor([torch.inf, torch.nan])).sum()
+    y = (activation(leaf) * torch.tensor([torch.inf, torch.nan])).sum()
     with Rectified(rule):
         (got,) = torch.autograd.grad(y, leaf)
     assert got[1].isnan()
@@ -262,4 +263,6 @@ def test_what_was_left_alone_is_read_off_the_graph():
     assert left_alone(y) == {
         "tanh": 2, "sigmoid": 1, "hardtanh": 1, "clamp": 2, "OwnBackward": 1, "softmax": 1,
     }  # fmt: skip
+    shared = x.tanh()
+    assert left_alone(shared * shared + shared) == {"tanh": 1}
     assert left_alone((x * 2).sum()) == left_alone(torch.ones(2)) == {}

@@ -1,9 +1,9 @@
 """`lookout`, the bundled model: a small residual network of our own that ships inside the package.
 
-Fifty everyday classes, at its best on pictures of 64 to 112 pixels, 1.4 million weights. It is made to be explained: ReLU
-everywhere, so that it is piecewise linear and the closed forms of Grad-CAM++ are exact; a last feature map
-behind a ReLU, on a fine grid (stride 8); a tail of global average pooling and one linear layer, where CAM is
-exact too. `training/classifier.py` made the weights; the card `lookout.json` beside this file says how.
+Fifty everyday classes, at its best on pictures of 64 to 112 pixels; 1.4 million weights. It is made to be
+explained: ReLU everywhere, so that it is piecewise linear and the closed forms of Grad-CAM++ are exact; a last
+feature map behind a ReLU, on a fine grid (stride 8); a tail of global average pooling and one linear layer, where
+CAM is exact too. `training/classifier.py` made the weights; the card `lookout.json` beside this file says how.
 """
 
 from __future__ import annotations

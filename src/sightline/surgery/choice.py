@@ -8,6 +8,8 @@ a vision transformer only the class token matters). The choice is remembered for
 
 import math
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,19 +108,38 @@ def _is_class_map(row: Candidate, logits: Tensor) -> bool:
 
 
 def _matters(model: nn.Module, inputs: Any, row: Candidate) -> bool:
-    """Whether some outputs depend on the map at more than one place."""
-    try:
-        trace = capture(model, inputs, row.name)
-    except SurgeryError:
-        return False
+    """Whether what the model says depends on the map at more than one place."""
+    with _before_zero_head(model) as seen:
+        try:
+            trace = capture(model, inputs, row.name)
+        except SurgeryError:
+            return False
     logits = next(t for t in tensors_in(trace.outputs) if t.is_floating_point())
-    flat = logits.flatten(1)
-    signs = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(0)).to(flat)
-    (gradient,) = trace.gradients((flat * signs).sum(1))
+    (gradient,) = trace.gradients(lambda _: _mixed(seen[-1] if seen else logits))
     if gradient is None:
         return False
     felt = (gradient.flatten(2) != 0).any(1).any(0)  # NaN is felt, too: then the result will name its source
-    return bool(felt.sum() > 1)
+    return bool(felt.sum() > min(1, len(felt) - 1))  # a 1 x 1 grid has no more than one
+
+
+def _mixed(values: Tensor) -> Tensor:
+    """All outputs in one score, with random weights, so that no two cancel."""
+    flat = values.flatten(1)
+    signs = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(0))
+    return (flat * signs.to(flat)).sum(1)
+
+
+@contextmanager
+def _before_zero_head(model: nn.Module) -> Iterator[list[Tensor]]:
+    """What goes into a head of zeros, as torchvision starts vision transformers with: its outputs depend on nothing."""
+    heads = [m for m in model.modules() if isinstance(m, nn.Linear) and not m.weight.is_meta and not m.weight.any()]
+    seen: list[Tensor] = []
+    handles = [head.register_forward_pre_hook(lambda _, args: seen.append(args[0])) for head in heads[-1:]]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _reason(row: Candidate, image: tuple[int, ...], dead: int, small: bool) -> str:

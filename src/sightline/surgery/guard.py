@@ -81,8 +81,10 @@ def _restore_buffers(module: nn.Module, before: dict[str, tuple[Tensor, int, Ten
 
 def _generators(parts: list[nn.Module]) -> tuple[Any, ...]:
     """The states of every generator that a forward pass could draw from."""
-    devices = {p.device for module in parts for p in module._parameters.values() if p is not None}
-    cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
+    cuda = {}
+    if torch.cuda.is_initialized():
+        devices = {p.device for module in parts for p in module._parameters.values() if p is not None}
+        cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
     return torch.get_rng_state(), cuda, random.getstate(), np.random.get_state()
 
 

@@ -16,7 +16,7 @@ from sightline.surgery import guard
 from sightline.surgery.cut import capture
 from sightline.surgery.grids import Reader, Shape
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import tensors_in
+from sightline.surgery.passing import arguments, picture, tensors_in
 from sightline.surgery.replay import replay
 
 _found: "weakref.WeakKeyDictionary[nn.Module, dict[Any, str | None]]" = weakref.WeakKeyDictionary()
@@ -29,13 +29,14 @@ def pooled_head(
 
     A fully connected layer counts if what goes into it *is* the mean of the layer's feature maps and what comes
     out *is* the model's output; so does a 1 x 1 convolution on the maps whose mean is the output. The finding is
-    remembered for a model and a layer; the weights are read anew each time.
+    remembered for a model, a layer and an input shape; the weights are read anew each time.
     """
     model = operable(model)
     if callable(grid):
         return None  # read by a function of the user's own: nothing can be put in the layer's place
     known = _found.setdefault(model, {})
-    key = (layer, call, None if grid is None else tuple(grid))
+    shape = tuple(picture(*arguments(inputs)).shape[1:])  # on a 1 x 1 grid any pooling is the mean
+    key = (layer, call, None if grid is None else tuple(grid), shape)
     if key not in known or (known[key] is not None and _head(model, known[key]) is None):
         known[key] = _search(model, inputs, layer, call, grid)
     head = _head(model, known[key])

@@ -15,7 +15,7 @@ from sightline.targets.names import Target, checked, find_class, label
 from sightline.targets.outputs import Kind, logits, probabilities
 
 Function = Callable[[Any], Tensor]
-Wanted = int | str | Tensor | Function | Sequence[Any] | None
+Wanted = int | str | Tensor | np.integer[Any] | np.ndarray[Any, np.dtype[Any]] | Function | Sequence[Any] | None
 _TOP = re.compile(r"top[-_ ]?(\d+)$", re.IGNORECASE)
 
 

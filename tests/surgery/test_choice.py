@@ -1,0 +1,286 @@
+"""The layer nobody named: which it is, why, when it is looked for, and what is said where there is none."""
+
+import re
+import threading
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from nets import assert_same, batch, convnet, photograph
+from sightline.errors import LayerError
+from sightline.surgery import choose
+from sightline.surgery.choice import layers
+
+
+@pytest.mark.parametrize("head", ["pool", "fc"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_the_last_feature_map_behind_its_relu(axes, head):
+    choice = choose(convnet(axes, head=head), batch(axes))
+    grid = {1: "24", 2: "12 x 10", 3: "6 x 8 x 7"}[axes]
+    assert (choice.name, choice.reason) == ("5", f"the last feature map (8 channels, {grid} places)")
+
+
+def seq(*parts):
+    torch.manual_seed(0)
+    return nn.Sequential(*parts).eval()
+
+
+def test_pools_and_dropouts_pass_on_and_are_not_chosen():
+    net = seq(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout2d(), nn.Flatten(), nn.Linear(80, 2))
+    assert choose(net, batch()).name == "1"
+
+
+def test_the_outermost_name_of_a_stage_is_used():
+    net = seq(
+        seq(nn.Conv2d(3, 4, 3), nn.ReLU()), seq(seq(nn.Conv2d(4, 6, 3), nn.ReLU()), nn.Identity()),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2),
+    )  # fmt: skip
+    assert choose(net, batch()).name == "1"
+    assert layers(net, batch())[-2].names == ["1.0.1", "1.0", "1"]  # not the identity in it, which made nothing
+
+
+@pytest.mark.parametrize("relu", [True, False])
+def test_maps_of_classes_are_the_head_and_not_explained(relu):
+    """SqueezeNet: a 1 x 1 convolution to one map a class, a ReLU perhaps, and their mean."""
+    tail = [nn.ReLU()] if relu else []
+    net = seq(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 5, 1), *tail, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert choose(net, batch()).name == "1"
+
+
+def test_a_network_as_wide_as_it_has_classes_keeps_its_last_features():
+    net = seq(
+        nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 5, 3), nn.ReLU(), nn.Conv2d(5, 5, 1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+    )  # fmt: skip
+    assert choose(net, batch()).name == "3"
+
+
+def test_features_as_many_as_classes_before_a_linear_head_stay():
+    net = seq(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 5))
+    assert choose(net, batch()).name == "1"
+
+
+class Attention(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.qkv = nn.Linear(width, 3 * width)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return (q @ k.transpose(1, 2) / 4).softmax(-1) @ v
+
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm1, self.attention = nn.LayerNorm(width), Attention(width)
+        self.norm2, self.mlp = nn.LayerNorm(width), nn.Sequential(nn.Linear(width, 32), nn.GELU(), nn.Linear(32, width))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class ViT(nn.Module):
+    """Patches of 2, a class token, two blocks, a norm; the class token is read, or the mean of the others."""
+
+    def __init__(self, read="token", drawn=True):
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.token = nn.Conv2d(3, 16, 2, 2), nn.Parameter(torch.randn(1, 1, 16))
+        self.blocks, self.norm, self.head = nn.Sequential(Block(16), Block(16)), nn.LayerNorm(16), nn.Linear(16, 5)
+        self.read = read
+        if not drawn:
+            nn.init.zeros_(self.head.weight)
+
+    def forward(self, x):
+        y = self.patch(x).flatten(2).transpose(1, 2)
+        y = self.norm(self.blocks(torch.cat([self.token.expand(len(x), -1, -1), y], 1)))
+        return self.head(y[:, 0] if self.read == "token" else y[:, 1:].mean(1))
+
+
+def test_behind_the_last_attention_only_the_class_token_matters():
+    choice = choose(ViT().eval(), batch())
+    assert choice.name == "blocks.1.norm1"
+    assert choice.reason.startswith("the last feature map (16 channels, 6 x 5 places, tokens); the outputs do not")
+    assert re.search(r"not depend on the places of the \d later ones$", choice.reason)
+
+
+def test_where_the_mean_of_the_tokens_is_read_the_last_norm_is_taken():
+    choice = choose(ViT("mean").eval(), batch())
+    assert choice.name == "norm"
+    assert choice.reason == "the last feature map (16 channels, 6 x 5 places, tokens)"
+
+
+@pytest.mark.parametrize("net", [ViT(drawn=False).eval(), seq(*convnet()[:8], nn.Linear(8, 5))])
+def test_a_head_of_zeros_is_a_clear_error(net):
+    nn.init.zeros_(list(net.modules())[-1].weight)
+    before = photograph(net)
+    with pytest.raises(LayerError, match=r"to depend on a feature map; they do not on the last \d+ \(weights of zero"):
+        choose(net, batch())
+    assert_same(before, photograph(net))
+
+
+def test_a_network_without_feature_maps_is_a_clear_error():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(360, 5))
+    with pytest.raises(LayerError, match=r"Sequential has no layer whose output has a grid.*layer='name', grid="):
+        choose(net, batch())
+
+
+@pytest.mark.parametrize(
+    ("size", "name", "small"),
+    [((32, 32), "5", False), ((16, 16), "3", False), ((8, 8), "1", False), ((4, 4), "1", True), ((2, 2), "5", True)],
+)
+def test_tiny_inputs_take_an_earlier_stage_or_say_that_they_are_tiny(size, name, small):
+    """Three stages of stride 2: at 32 pixels the last has 4 x 4 places."""
+    net = seq(
+        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5),
+    )  # fmt: skip
+    choice = choose(net, torch.randn(1, 3, *size))
+    assert (choice.name, "so small" in choice.reason) == (name, small)
+
+
+def runs_of(net):
+    runs = []
+    net.register_forward_hook(lambda *_: runs.append(1))
+    return runs
+
+
+def test_the_choice_is_remembered_for_a_model_and_an_input_shape():
+    net = convnet()
+    runs = runs_of(net)
+    first = choose(net, batch())
+    searched = len(runs)
+    assert searched > 0
+    assert choose(net, batch(seed=5)) is first
+    assert choose(net, batch(b=1)) is first  # another number of images is the same shape
+    assert len(runs) == searched
+    choose(net, batch()[:, :, :8, :8])
+    assert len(runs) > searched
+    assert choose(convnet(), batch()) is not first
+
+
+def test_a_model_whose_chosen_layer_is_gone_is_searched_again():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.stem, self.top, self.fc = (
+                nn.Conv2d(3, 6, 3),
+                nn.Sequential(nn.Conv2d(6, 6, 3), nn.ReLU()),
+                nn.Linear(6, 2),
+            )
+
+        def forward(self, x):
+            x = self.stem(x)
+            return self.fc((self.top(x) if hasattr(self, "top") else x).mean((2, 3)))
+
+    net = Net().eval()
+    assert choose(net, batch()).name == "top"
+    net.top = nn.Sequential(nn.Conv2d(6, 6, 3), nn.Tanh())
+    assert choose(net, batch()).name == "top"
+    del net.top
+    assert choose(net, batch()).name == "stem"
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+def test_a_first_image_that_is_black_or_broken_does_not_decide_for_all(value):
+    """A black picture leaves this network without a signal; the next one does not."""
+    net = seq(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 8), nn.ReLU())
+    net.append(nn.Linear(8, 2))
+    with torch.no_grad():
+        net[0].bias.fill_(-0.05), net[2].bias.fill_(-0.02)
+        assert not net[:4](torch.zeros(1, 3, 12, 10)).any()
+    assert choose(net, torch.full((1, 3, 12, 10), value)).name == "3"
+
+
+def test_weights_that_are_no_numbers_do_not_hide_the_layer():
+    """What is wrong is then said by the result, with the parameter's name."""
+    net = convnet(head="fc")
+    with torch.no_grad():
+        net[-1].weight.fill_(float("nan"))
+    assert choose(net, batch()).name == "5"
+
+
+class Windows(nn.Module):
+    """Cuts the maps into windows, each a row of its own batch, as Swin does."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.inside, self.fc = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 4)
+
+    def forward(self, x):
+        y = self.conv(x)
+        y = y.unflatten(3, (2, 5)).unflatten(2, (2, 6)).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+        return self.fc(self.inside(y).unflatten(0, (len(x), 4)).mean((1, 3, 4)))
+
+
+def test_a_layer_that_sees_windows_is_no_map_of_the_picture():
+    assert choose(Windows().eval(), batch()).name == "conv"
+
+
+@dataclass
+class Features:
+    last: torch.Tensor
+
+
+class Backbone(nn.Module):
+    def __init__(self, wrap):
+        super().__init__()
+        self.net, self.wrap = convnet()[:6], wrap
+
+    def forward(self, x):
+        return self.wrap(self.net(x))
+
+
+class Split(nn.Module):
+    def __init__(self, wrap, unwrap):
+        super().__init__()
+        self.backbone, self.fc, self.unwrap = Backbone(wrap), nn.Linear(8, 5), unwrap
+
+    def forward(self, x):
+        return self.fc(self.unwrap(self.backbone(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("wrap", "unwrap", "name"),
+    [
+        (lambda y: y, lambda out: out, "backbone"),
+        (lambda y: {"out": y}, lambda out: out["out"], "backbone"),
+        (lambda y: (y, None), lambda out: out[0], "backbone"),
+        (Features, lambda out: out.last, "backbone"),
+        (lambda y: [(y, 1)], lambda out: out[0][0], "backbone.net"),  # too deep: the layer inside is taken
+    ],
+)
+def test_a_backbone_may_wrap_its_features(wrap, unwrap, name):
+    assert choose(Split(wrap, unwrap).eval(), batch()).name == name
+
+
+def test_the_table_marks_the_chosen_row_with_its_reason():
+    net, x = convnet(head="fc"), batch()
+    before = photograph(net)
+    rows = layers(net, x)
+    assert_same(before, photograph(net))
+    assert [(row.name, row.kind, row.channels, row.grid.size, row.stride) for row in rows] == [
+        ("0", "Conv2d", 6, (12, 10), (1.0, 1.0)),
+        ("1", "BatchNorm2d", 6, (12, 10), (1.0, 1.0)),
+        ("2", "ReLU", 6, (12, 10), (1.0, 1.0)),
+        ("3", "Conv2d", 8, (12, 10), (1.0, 1.0)),
+        ("4", "BatchNorm2d", 8, (12, 10), (1.0, 1.0)),
+        ("5", "ReLU", 8, (12, 10), (1.0, 1.0)),
+        ("6", "MaxPool2d", 8, (6, 5), (2.0, 2.0)),
+    ]
+    assert [row.chosen for row in rows] == [""] * 5 + ["the last feature map (8 channels, 12 x 10 places)", ""]
+    assert [row.passes_on for row in rows] == [False] * 6 + [True]
+
+
+def test_threads_choose_the_same():
+    net, chosen = convnet(), []
+    threads = [threading.Thread(target=lambda: chosen.append(choose(net, batch()).name)) for _ in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert chosen == ["5"] * 4
