@@ -53,9 +53,8 @@ def main() -> None:
                 for m, t in zip(maps, truth, strict=True)
             ]
             moved = sum(int(m.argmax() != t.argmax()) for m, t in zip(maps, truth, strict=True))
-            print(
-                f"| {layer} | {library} | {sorted(rows)[len(rows) // 2]:.4f}, {min(rows):.4f} | {moved} of {len(rows)} |"
-            )
+            middle = sorted(rows)[len(rows) // 2]
+            print(f"| {layer} | {library} | {middle:.4f}, {min(rows):.4f} | {moved} of {len(rows)} |")
 
 
 def pictures(card: sightline.Card, size: int) -> Tensor:

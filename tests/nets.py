@@ -1,5 +1,6 @@
 """Small networks for tests, and a photograph of a model to compare before and after."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -81,3 +82,8 @@ def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
             if tensor is not None:
                 assert torch.equal(tensor, other), f"{part} of {name}"
     assert torch.equal(before["random"], after["random"]), "torch's generator"
+
+
+def short(value: Any) -> str:
+    """A test's name for a value, the same in every process: no address in it."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

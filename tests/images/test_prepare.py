@@ -203,7 +203,11 @@ def test_many_different_sizes_are_cut_short() -> None:
     assert len(str(error.value)) < 400
 
 
-@pytest.mark.parametrize("sources", [[], (), np.zeros((0, 4, 4, 3), np.uint8), iter([])], ids=str)
+@pytest.mark.parametrize(
+    "sources",
+    [[], (), np.zeros((0, 4, 4, 3), np.uint8), iter([])],
+    ids=["list", "tuple", "array", "iterator"],
+)
 def test_nothing_at_all(sources: object) -> None:
     with pytest.raises(ImageError, match=r"Expected at least one picture; came an empty sequence\. Look"):
         prepare(sources, AS_IS)

@@ -10,7 +10,7 @@ from closeness import assert_near
 from nets import batch, convnet
 from sightline import METHODS, explain
 from sightline.combine import combine
-from sightline.supply import supply
+from sightline.supply import defaults, supply
 from sightline.upsample import image_map
 from tails import class_gradients
 
@@ -71,7 +71,8 @@ def test_the_map_is_the_one_made_by_hand_and_the_counterfactual_that_of_negated_
     assert torch.equal(e.maps, image_map(e.coarse, x.shape[2:]))
     assert (e.layer, e.method) == ("5", method)
     assert torch.equal(e.scores, net(x).detach()[[0, 1, 2], [1, 4, 2]])
-    assert e.variant == ({"counterfactual": True} if sign < 0 else {})
+    usual = {word: value for word, value in defaults(METHODS[method]).items() if word != "tally"}
+    assert e.variant == usual | ({"counterfactual": True} if sign < 0 else {})
 
 
 @every_rank
@@ -160,14 +161,16 @@ def half_of(net, x, how):
 @every_method
 @pytest.mark.parametrize("how", [torch.float16, torch.bfloat16, "autocast"], ids=str)
 def test_half_precision_gives_nearly_the_same_maps_in_float32(method, axes, how):
-    net, x = made(axes, method, dtype=torch.float32, b=2)
+    head = "pool" if method in PIXELS else "fc"  # a max pool takes another winner for the smallest difference
+    net, x = made(axes, method, head, dtype=torch.float32, b=2)
     exact = explain(net, x, [1, 2], method)
     assert exact.maps.flatten(2).std(2).min() > 0.05, "nothing to correlate"
     mine, inputs, around = half_of(net, x, how)
     with around:
         e = explain(mine, inputs, [1, 2], method)
     assert e.maps.dtype == e.coarse.dtype == torch.float32
-    assert min(correlations(e.maps, exact.maps)) >= 0.99
+    # Rectifying what comes back, layer after layer, turns rounding near zero into missing pixels.
+    assert min(correlations(e.maps, exact.maps)) >= (0.99 if method in METHODS else 0.95)
 
 
 @pytest.mark.parametrize("method", ["gradient", "guided_backprop", "deconvnet"])

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nets import assert_same, batch, convnet, photograph
-from sightline.errors import LayerError
+from sightline.errors import LayerError, SurgeryError
 from sightline.surgery import choose
 from sightline.surgery.choice import layers
 
@@ -114,13 +114,56 @@ def test_where_the_mean_of_the_tokens_is_read_the_last_norm_is_taken():
     assert choice.reason == "the last feature map (16 channels, 6 x 5 places, tokens)"
 
 
-@pytest.mark.parametrize("net", [ViT(drawn=False).eval(), seq(*convnet()[:8], nn.Linear(8, 5))])
-def test_a_head_of_zeros_is_a_clear_error(net):
-    nn.init.zeros_(list(net.modules())[-1].weight)
+@pytest.mark.parametrize("read", ["token", "mean"])
+def test_a_head_that_starts_with_zeros_is_looked_past(read):
+    """As torchvision's vision transformers have it: the outputs depend on nothing, but what goes in does."""
+    net = ViT(read, drawn=False).eval()
+    before = photograph(net)
+    assert choose(net, batch()) == choose(ViT(read).eval(), batch())
+    assert_same(before, photograph(net))
+
+
+def test_zeros_elsewhere_are_not_taken_for_the_head():
+    """An adapter that starts with zeros, as LoRA's do: what goes into it is not what the model says."""
+
+    class Adapted(ViT):
+        def __init__(self):
+            super().__init__("mean")
+            self.adapter = nn.Linear(16, 16)
+            nn.init.zeros_(self.adapter.weight), nn.init.zeros_(self.adapter.bias)
+
+        def forward(self, x):
+            y = self.patch(x)
+            return super().forward(x) + self.adapter(y.mean((2, 3)))[:, :5]
+
+    assert choose(Adapted().eval(), batch()).name == "norm"
+
+
+@pytest.mark.parametrize("head", [nn.Conv2d(8, 5, 1), nn.Sequential(nn.Conv2d(8, 5, 1), nn.ReLU())])
+def test_outputs_that_depend_on_nothing_are_a_clear_error(head):
+    net = seq(*convnet()[:6], head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.fill_(-0.0)
     before = photograph(net)
     with pytest.raises(LayerError, match=r"to depend on a feature map; they do not on the last \d+ \(weights of zero"):
         choose(net, batch())
     assert_same(before, photograph(net))
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_the_first_search_works_in_every_mode_and_dtype(mode, dtype):
+    net, x = convnet(head="fc").to(dtype), batch().to(dtype)
+    with mode():
+        assert choose(net, x).name == "5"
+
+
+def test_a_model_made_in_inference_mode_is_told_the_way_out():
+    with torch.inference_mode():
+        net = convnet()
+    with pytest.raises(SurgeryError, match=r"tensors made under torch.inference_mode\(\).*load its weights outside"):
+        choose(net, batch())
 
 
 def test_a_network_without_feature_maps_is_a_clear_error():

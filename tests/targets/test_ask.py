@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from nets import short
 from sightline.errors import TargetError
 from sightline.targets import Target, ask
 
@@ -59,7 +60,7 @@ def asked(target, **kwargs):
         (np.array([[3, 1], [0, 1], [1, 1]], dtype=np.int32), [[3, 1], [0, 1], [1, 1]], True),
         (np.array(2), [[2], [2], [2]], False),
     ],
-    ids=repr,
+    ids=short,
 )
 def test_every_form_of_a_class_target(target, indices, several):
     assert asked(target) == (indices, several)
@@ -99,7 +100,7 @@ def test_every_form_of_a_class_target(target, indices, several):
         ([0, lambda out: out[:, 0]], "got function among classes. Ask in two calls"),
         ("tabbi", r"no class 'tabbi'. Near names: 'tabby'.* Numbers 0 to 3 work too"),
     ],
-    ids=lambda value: repr(value)[:40],
+    ids=lambda value: short(value)[:40],
 )
 def test_what_cannot_be_asked_says_what_came_and_what_to_do(target, message):
     with pytest.raises(TargetError, match=message):

@@ -7,8 +7,9 @@ a vision transformer only the class token matters). The choice is remembered for
 """
 
 import math
+import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import LayerError, SurgeryError
+from sightline.surgery import guard
 from sightline.surgery.cut import capture
 from sightline.surgery.layers import Candidate, candidates
 from sightline.surgery.operable import operable
@@ -75,13 +77,20 @@ def _search(model: nn.Module, inputs: Any) -> Choice:
         )
     pool = _stages(rows, logits)
     large = [row for row in pool if min(row.grid.size[-2:]) >= min(_SMALLEST, *image[-2:])]
-    dead = 0
-    for row in list(reversed(large or pool))[:_MOST_TRIES]:
-        if _matters(model, one, row):
-            return Choice(row.name, _reason(row, image, dead, small=not large))
-        dead += 1
+    tries = list(reversed(large or pool))[:_MOST_TRIES]
+    closed: SurgeryError | None = None
+    for head in (None, *_zero_heads(model)):
+        for dead, row in enumerate(tries):
+            try:
+                if _matters(model, one, row, head):
+                    return Choice(row.name, _reason(row, image, dead, small=not large))
+            except SurgeryError as error:  # no graph can be recorded there, perhaps behind another layer
+                closed = error
+    if closed is not None:
+        raise closed
+    name, most = type(model).__name__, len(tries)
     raise LayerError(
-        f"Expected the outputs of {type(model).__name__} to depend on a feature map; they do not on the last {dead} "
+        f"Expected the outputs of {name} to depend on a feature map; they do not on the last {most} "
         "(weights of zero, a detached tensor, or a forward in inference_mode). Name one: explain(..., layer='name')."
     )
 
@@ -107,13 +116,10 @@ def _is_class_map(row: Candidate, logits: Tensor) -> bool:
     )
 
 
-def _matters(model: nn.Module, inputs: Any, row: Candidate) -> bool:
-    """Whether what the model says depends on the map at more than one place."""
-    with _before_zero_head(model) as seen:
-        try:
-            trace = capture(model, inputs, row.name)
-        except SurgeryError:
-            return False
+def _matters(model: nn.Module, inputs: Any, row: Candidate, head: nn.Module | None) -> bool:
+    """Whether what the model says, or what goes into its head, depends on the map at more than one place."""
+    with _watched(head) as seen:
+        trace = capture(model, inputs, row.name)
     logits = next(t for t in tensors_in(trace.outputs) if t.is_floating_point())
     (gradient,) = trace.gradients(lambda _: _mixed(seen[-1] if seen else logits))
     if gradient is None:
@@ -129,17 +135,28 @@ def _mixed(values: Tensor) -> Tensor:
     return (flat * signs.to(flat)).sum(1)
 
 
+def _zero_heads(model: nn.Module) -> Sequence[nn.Module]:
+    """The last linear layer of zeros. Torchvision starts vision transformers so: their outputs depend on nothing."""
+    return [m for m in model.modules() if isinstance(m, nn.Linear) and not m.weight.any()][-1:]
+
+
 @contextmanager
-def _before_zero_head(model: nn.Module) -> Iterator[list[Tensor]]:
-    """What goes into a head of zeros, as torchvision starts vision transformers with: its outputs depend on nothing."""
-    heads = [m for m in model.modules() if isinstance(m, nn.Linear) and not m.weight.is_meta and not m.weight.any()]
+def _watched(head: nn.Module | None) -> Iterator[list[Tensor]]:
+    """What goes into the head, on this thread."""
     seen: list[Tensor] = []
-    handles = [head.register_forward_pre_hook(lambda _, args: seen.append(args[0])) for head in heads[-1:]]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+    thread = threading.get_ident()
+
+    def note(_: nn.Module, args: Any) -> None:
+        if threading.get_ident() == thread:
+            seen.append(args[0])
+
+    with guard.LOCK:
+        handle = head.register_forward_pre_hook(note) if head is not None else None
+        try:
+            yield seen
+        finally:
+            if handle is not None:
+                handle.remove()
 
 
 def _reason(row: Candidate, image: tuple[int, ...], dead: int, small: bool) -> str:

@@ -44,8 +44,8 @@ def logits(outputs: Any) -> Tensor:
 
 
 def probabilities(scores: Tensor, kind: Kind) -> Tensor:
-    """Confidence of each class `[b, classes]`, float32: softmax, or sigmoid for multi-label and single logits."""
-    scores = scores.detach().float()
+    """Confidence of each class `[b, classes]`, at least float32: softmax; sigmoid for multi-label and single logits."""
+    scores = scores.detach().to(torch.promote_types(scores.dtype, torch.float32))
     if kind == "sigmoid" or scores.shape[1] == 1:
         return scores.sigmoid()
     return scores.softmax(1)
