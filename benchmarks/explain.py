@@ -92,7 +92,7 @@ def peer_jobs(name: str, model: nn.Module, images: Tensor) -> dict[str, Job]:
     jacob, torchcam_model, captum_model = (copy.deepcopy(model) for _ in range(3))
     layer = LAYERS[name]
     cam = GradCAMPlusPlus(jacob, [jacob.get_submodule(layer)], reshape_transform=tokens if transformer else None)
-    jobs: dict[str, Job] = {"pytorch-grad-cam": lambda: cam(images)}
+    jobs: dict[str, Job] = {"pytorch-grad-cam": lambda: cam(images, None)}
     if not transformer:  # needs a reshaping written by hand
         extractor = GradCAMpp(torchcam_model, target_layer=layer)
         jobs["torch-cam"] = lambda: by_torchcam(extractor, torchcam_model, images)

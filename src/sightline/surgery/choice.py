@@ -22,7 +22,7 @@ from sightline.surgery import guard
 from sightline.surgery.cut import capture
 from sightline.surgery.layers import Candidate, candidates
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, spatial, tensors_in
+from sightline.surgery.passing import arguments, said, spatial, tensors_in
 
 _MOST_TRIES = 48
 _SMALLEST = 4
@@ -69,7 +69,7 @@ def _search(model: nn.Module, inputs: Any) -> Choice:
     one = _first(inputs)
     image = spatial(*arguments(one))
     rows, outputs = candidates(model, one)
-    logits = next((t for t in tensors_in(outputs) if t.is_floating_point()), None)
+    logits = said(outputs)
     if logits is None or not rows:
         raise LayerError(
             f"Expected a network with feature maps over the picture; {type(model).__name__} has no layer whose "
@@ -120,17 +120,16 @@ def _matters(model: nn.Module, inputs: Any, row: Candidate, head: nn.Module | No
     """Whether what the model says, or what goes into its head, depends on the map at more than one place."""
     with _watched(head) as seen:
         trace = capture(model, inputs, row.name)
-    logits = next(t for t in tensors_in(trace.outputs) if t.is_floating_point())
-    (gradient,) = trace.gradients(lambda _: _mixed(seen[-1] if seen else logits))
+    (gradient,) = trace.gradients(lambda outputs: _mixed(seen[-1] if seen else said(outputs)))
     if gradient is None:
         return False
     felt = (gradient.flatten(2) != 0).any(1).any(0)  # NaN is felt, too: then the result will name its source
     return bool(felt.sum() > min(1, len(felt) - 1))  # a 1 x 1 grid has no more than one
 
 
-def _mixed(values: Tensor) -> Tensor:
+def _mixed(values: Any) -> Tensor:
     """All outputs in one score, with random weights, so that no two cancel."""
-    flat = values.flatten(1)
+    flat: Tensor = values.reshape(len(values), -1)
     signs = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(0))
     return (flat * signs.to(flat)).sum(1)
 

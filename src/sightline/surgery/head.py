@@ -5,7 +5,6 @@ grid), its maximum is its mean. So what was found has to hold for random feature
 """
 
 import weakref
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from sightline.surgery import guard
 from sightline.surgery.cut import capture
 from sightline.surgery.grids import Reader, Shape
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, picture, tensors_in
+from sightline.surgery.passing import arguments, picture, said
 from sightline.surgery.replay import replay
 
 _found: "weakref.WeakKeyDictionary[nn.Module, dict[Any, str | None]]" = weakref.WeakKeyDictionary()
@@ -71,7 +70,10 @@ def _search(model: nn.Module, inputs: Any, layer: str, call: int, grid: Shape | 
             for handle in handles:
                 handle.remove()
     maps = trace.activations.float()
-    outputs = _logits(trace.outputs)
+    outputs = said(trace.outputs)
+    if outputs is None:
+        return None
+    outputs = outputs.detach()
     near = _nearness(trace.activations, outputs)
     for name, into, out in reversed(calls):
         if isinstance(_head(model, name), nn.Linear):
@@ -100,18 +102,11 @@ def _head(model: nn.Module, name: str | None) -> nn.Linear | nn.modules.conv._Co
 def _holds(model: nn.Module, inputs: Any, layer: str, name: str, like: Tensor, call: int, grid: Shape | None) -> bool:
     """Whether the outputs are the head of the mean for random feature maps, too."""
     maps = torch.rand(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
-    outputs = _logits(replay(model, inputs, layer, maps, call=call, grid=grid))
+    outputs = said(replay(model, inputs, layer, maps, call=call, grid=grid))
     head: Any = _head(model, name)
     bias = 0 if head.bias is None else head.bias.detach().float()
     want = maps.float().flatten(2).mean(2) @ head.weight.detach().float().flatten(1).T + bias
-    return _same(outputs.float(), want, _nearness(like, outputs))
-
-
-def _logits(outputs: Any) -> Tensor:
-    """What the head is to give: the tensor called `logits`, or the first with numbers in it."""
-    named = outputs.get("logits") if isinstance(outputs, Mapping) else getattr(outputs, "logits", None)
-    tensor: Tensor = next(t for t in tensors_in(named if named is not None else outputs) if t.is_floating_point())
-    return tensor.detach()
+    return outputs is not None and _same(outputs.float(), want, _nearness(like, outputs))
 
 
 def _nearness(*tensors: Tensor) -> float:

@@ -86,9 +86,13 @@ def _in_strips(left: Tensor, right: Tensor) -> Tensor:
     gather = 5 * len(felt) < (3 if single else 2) * len(right)  # enough zeros to pay for gathering the rest
     if single and not gather:
         return left @ right
-    left, strip = left[:, felt] if gather else left, 4 * _STRIP if single else _STRIP
+    left, strip = left[:, felt] if gather else left, 2 * _STRIP if single else _STRIP
     out = left.new_zeros(len(left), right.shape[1])
+    gathered = right.new_empty(strip, right.shape[1]) if gather else right
     for start in range(0, left.shape[1], strip):
-        rows = right[felt[start : start + strip]] if gather else right[start : start + strip]
-        out.addmm_(left[:, start : start + strip], rows)
+        part = left[:, start : start + strip]
+        rows = gathered[: part.shape[1]] if gather else right[start : start + strip]
+        if gather:
+            torch.index_select(right, 0, felt[start : start + strip], out=rows)
+        out.addmm_(part, rows)
     return out

@@ -58,6 +58,13 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
         yield from tensors_in(vars(value))
 
 
+def said(outputs: Any) -> Tensor | None:
+    """What a model says in its outputs: the tensor called `logits`, else the first with numbers for each image."""
+    named = outputs.get("logits") if isinstance(outputs, Mapping) else getattr(outputs, "logits", None)
+    parts = tensors_in(outputs if named is None else named)
+    return next((part for part in parts if part.is_floating_point() and part.ndim > 0), None)
+
+
 def find_map(
     output: Any, images: Shape, name: str, grid: Shape | Reader | None = None
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]]:
