@@ -1,0 +1,78 @@
+"""Every torchvision classification architecture, with random weights and no layer named."""
+
+import math
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from sightline import explain
+from sightline.surgery.choice import layers
+
+NAMES = torchvision.models.list_models(module=torchvision.models)
+SIZES = {"inception_v3": 139, "googlenet": 128, "alexnet": 128, "squeezenet1_0": 128, "squeezenet1_1": 128}
+FIXED = ("vit_", "swin", "maxvit")  # these are built for one size
+
+
+def lively(model: nn.Module) -> nn.Module:
+    """Random weights that let signals through, drawn in a moment: a model's own drawing takes up to a minute."""
+    generator = torch.Generator().manual_seed(0)
+    block = torch.randn(1 << 20, generator=generator)
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if not tensor.is_floating_point():
+            continue
+        if tensor.ndim > 1:  # torchvision's vision transformers start with a head of zeros: redrawn with the rest
+            scale = math.sqrt(2 / max(1, tensor[0].numel()))
+            tensor.data.copy_(
+                block.repeat(-(-tensor.numel() // len(block)))[: tensor.numel()].view(tensor.shape) * scale
+            )
+        elif "bias" in name or "mean" in name:
+            tensor.data.zero_()
+        elif "layer_scale" not in name:
+            tensor.data.fill_(1.0)
+    return model.eval()
+
+
+def build(name: str) -> nn.Module:
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    with _NoDrawing():
+        return lively(torchvision.models.get_model(name, weights=None, **options))
+
+
+class _NoDrawing:
+    """While this is entered, nn.init draws nothing: `lively` does, faster."""
+
+    NAMES = ("kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_", "normal_", "uniform_")
+
+    def __enter__(self) -> None:
+        self.kept = {name: getattr(nn.init, name) for name in self.NAMES}
+        for name in self.NAMES:
+            setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
+
+    def __exit__(self, *exc: object) -> None:
+        for name, function in self.kept.items():
+            setattr(nn.init, name, function)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
+def test_a_finite_map_that_is_not_constant_from_a_late_layer(name):
+    model = build(name)
+    size = SIZES.get(name, 224 if name.startswith(FIXED) else 128)
+    images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
+    e = explain(model, images)
+    assert e.maps.shape == (1, size, size)
+    assert e.coarse.isfinite().all()
+    assert e.coarse.std() > 0
+    assert 3 <= min(e.coarse.shape[1:]) <= size // 4
+    rows = layers(model, images)
+    (place,) = [i for i, row in enumerate(rows) if row.chosen]
+    assert rows[place].name == e.layer
+    assert place >= len(rows) * 2 / 3  # of the feature maps, in the order of running
+
+
+def test_the_table_marks_one_layer_and_says_why():
+    rows = layers(build("resnet18"), torch.randn(1, 3, 128, 128))
+    assert [row.name for row in rows if row.chosen] == ["layer4"]
+    assert next(row for row in rows if row.chosen).chosen == "the last feature map (512 channels, 4 x 4 places)"
