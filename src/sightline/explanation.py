@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from PIL import Image
@@ -69,7 +69,7 @@ class Explanation:
     def __len__(self) -> int:
         return len(self.maps)
 
-    def __getitem__(self, which: int | slice) -> "Explanation":
+    def __getitem__(self, which: SupportsIndex | slice) -> "Explanation":
         """The explanation of one image (still a batch, of one) or of a slice of the images."""
         if not isinstance(which, slice):
             which = operator.index(which)

@@ -56,7 +56,7 @@ def explain_folder(
     Raises `ImageError` where nothing is found, and any error that would strike every picture (an unknown method,
     layer or class, a model that cannot be explained).
     """
-    files = _files(source, Path(out))
+    files = pictures(source, out)
     if isinstance(layer, list | tuple):
         raise LayerError(
             f"Expected one layer for a folder; got {len(layer)}. Call once a layer, each with a folder of its own."
@@ -86,12 +86,12 @@ def explain_folder(
     return outcome
 
 
-def _files(source: str | Path | Sequence[str | Path], out: Path) -> list[Path]:
-    """What is to be explained. The pictures of an earlier run, in a folder inside of this one, are not."""
+def pictures(source: str | Path | Sequence[str | Path], out: str | Path) -> list[Path]:
+    """The files to explain. In a folder that holds `out`, the pictures of an earlier run are left aside."""
     sources = [source] if isinstance(source, str | Path) else list(source)
     if not sources:
         raise ImageError("Expected a folder or files with pictures; got nothing. Name one: sightline explain photos/")
-    own = out.resolve() / "pictures"
+    own = Path(out).resolve() / "pictures"
     return [path for one in sources for path in find(one) if Path(one).is_file() or own not in path.resolve().parents]
 
 

@@ -46,6 +46,7 @@ def outcome(
         (coarse if pixels is None else pixels.abs().amax(2)).flatten(0, 1),  # pixels are shown by their magnitude
         connected=connected, layer=layer, targets=[question.targets[i][j].name for j in range(n) for i in range(b)],
         counts=[{word: told[k] for word, told in (counts or {}).items()} for k in range(n * b)],
+        scores=question.scores.flatten(),
     )  # fmt: skip
     if any(one.word == "non-finite" for one in flat):
         flat = [_located(one, model, batch) for one in flat]
@@ -120,7 +121,7 @@ def _provenance(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {"class": type(model).__name__, "name": card.name, "source": card.source, "licence": card.licence},
         "input": {"shape": list(picture.shape), "dtype": str(picture.dtype), "device": str(picture.device)},
-        "preprocess": asdict(card.preprocess),
+        "preprocess": {w: list(v) if isinstance(v, tuple) else v for w, v in asdict(card.preprocess).items()},
         "layer": {
             "name": layer, "reason": reason,
             "grid": None if cut is None else

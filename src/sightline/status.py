@@ -36,16 +36,23 @@ class Status:
 
 
 def statuses(
-    coarse: Tensor, *, connected: bool, layer: str, targets: list[str], counts: list[dict[str, int]]
+    coarse: Tensor,
+    *,
+    connected: bool,
+    layer: str,
+    targets: list[str],
+    counts: list[dict[str, int]],
+    scores: Tensor | None = None,
 ) -> list[Status]:
-    """One status for each image's coarse map `[b, *s]`.
+    """One status for each image's coarse map `[b, *s]`; a score `[b]` that is no number makes its map none either.
 
     >>> maps = torch.tensor([[1.0, -1.0], [-1.0, 0.0]])
     >>> [s.word for s in statuses(maps, connected=True, layer="x", targets=["cat", "cat"], counts=[{}, {}])]
     ['ok', 'no positive evidence']
     """
     flat = coarse.detach().flatten(1)
-    peaks, finite = flat.amax(1).tolist(), flat.isfinite().all(1).tolist()
+    sane = flat.isfinite().all(1)
+    peaks, finite = flat.amax(1).tolist(), (sane if scores is None else sane & scores.detach().isfinite()).tolist()
     found = []
     for peak, sound, target, count in zip(peaks, finite, targets, counts, strict=True):
         if not sound:
@@ -63,7 +70,8 @@ def statuses(
 _OK: tuple[Word, str] = ("ok", "")
 _NONFINITE: tuple[Word, str] = (
     "non-finite",
-    "The map of {target!r} at {layer!r} holds NaN or infinity. Run in float32, and check the weights and the picture.",
+    "The map of {target!r} at {layer!r}, or its score, holds NaN or infinity. Run in float32, and check the weights "
+    "and the picture.",
 )
 _DEAD: tuple[Word, str] = (
     "no gradient",

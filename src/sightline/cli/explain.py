@@ -70,15 +70,14 @@ def explain(
     sightline explain photos/ --model resnet50 --weights resnet50.pth
     sightline explain cat.jpg --model lookout --method grad_cam_pp --method grad_cam --target top3 --out out/
     """
-    from sightline.folder import explain_folder
-    from sightline.images import find
+    from sightline import folder
     from sightline.models import load
 
     loaded = load(model, weights=weights, pretrained=False if random else None)
-    files = [path for one in pictures for path in find(one)]
+    files = folder.pictures(pictures, out)
     chosen: dict[str, Any] = {"score": score, "alpha": alpha, "counterfactual": counterfactual or None}
     with click.progressbar(length=len(files), label="Explaining", show_pos=True) as bar:
-        outcome = explain_folder(
+        outcome = folder.explain_folder(
             on(loaded.model, device), files, out,
             target=_target(targets), method=methods, layer=layer, batch_size=batch_size, progress=bar.update,
             **{name: value for name, value in chosen.items() if value is not None},

@@ -1,0 +1,323 @@
+"""`explain` leaves no trace: not after success, not after an error at any point of it, not under threads."""
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+import sightline
+from closeness import assert_near
+from nets import assert_same, batch, convnet, photograph
+from sightline import METHODS, explain
+from sightline.errors import SightlineError, SurgeryError
+
+PIXELS = ["gradient", "guided_backprop", "deconvnet", "guided_grad_cam_pp"]
+PACKAGE = str(Path(sightline.__file__).parent)
+
+
+def used(head="pool"):
+    """A network in the middle of a user's work: training, partly frozen, with gradients and a hook of its own."""
+    net = convnet(head=head).train()
+    net[1].eval()
+    net[0].weight.requires_grad_(False)
+    net[8].weight.grad = torch.ones_like(net[8].weight)
+    net[2].register_forward_hook(lambda *_: None)
+    return net
+
+
+@pytest.mark.parametrize(
+    ("method", "layer"),
+    [
+        *[(method, None) for method in [*METHODS, *PIXELS, "everything"]],
+        *[(method, "2") for method in [*METHODS, *PIXELS, "everything"] if method != "cam"],  # not defined there
+    ],
+)
+def test_after_success(method, layer):
+    net, x = used(), batch()
+    kept = x.clone()
+    before = photograph(net)
+    several = [name for name in METHODS if layer is None or name != "cam"] + PIXELS
+    explain(net, x, [0, 1], several if method == "everything" else method, layer)
+    assert_same(before, photograph(net))
+    assert torch.equal(x, kept)
+    assert (x.grad, x.requires_grad) == (None, False)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_the_callers_mode_and_generators_are_as_before(mode):
+    net = used()
+    with mode():
+        before = photograph(net)
+        explain(net, batch(), "top2", ["grad_cam", "guided_grad_cam"])
+        assert_same(before, photograph(net))
+
+
+def test_an_input_with_a_graph_is_left_alone():
+    net, x = convnet(), batch().requires_grad_()
+    e = explain(net, x, 1, ["grad_cam", "gradient"])
+    assert x.grad is None
+    assert x.requires_grad
+    assert not any(one.maps.requires_grad or one.inputs.requires_grad for one in e.values())
+    through = explain(net, x * 2, 1, "gradient")
+    assert torch.equal(through.pixels, explain(net, (x * 2).detach(), 1, "gradient").pixels)
+
+
+class Overwrites(nn.Module):
+    """Normalises its input in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = convnet(head="fc")
+
+    def forward(self, x):
+        return self.net(x.sub_(0.5).div_(0.25))
+
+
+@pytest.mark.parametrize("method", ["grad_cam_pp", "guided_grad_cam"])
+def test_a_model_that_writes_over_its_input_sees_it_once_and_spares_the_callers(method):
+    net, x = Overwrites().eval(), batch()
+    kept = x.clone()
+    e = explain(net, x, 1, method)
+    assert torch.equal(x, kept)
+    assert_near(e.coarse, explain(convnet(head="fc"), (kept - 0.5) / 0.25, 1, method).coarse * _slope(method), 1e-5)
+
+
+def _slope(method):
+    return 4 if method == "guided_grad_cam" else 1  # pixels are derivatives by what was before the division
+
+
+class Checkpointed(nn.Module):
+    """Runs a part again during the backward pass, with batch statistics and dropout in it."""
+
+    def __init__(self, reentrant=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.reentrant, self.fc = convnet()[:6], reentrant, nn.Linear(8, 5)
+        self.top = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5))
+
+    def forward(self, x):
+        return self.fc(checkpoint(self.top, self.body(x), use_reentrant=self.reentrant).mean((2, 3)))
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "grad_cam_pp_softmax", "gradient"])
+def test_what_runs_again_in_the_backward_pass_runs_in_eval_mode_and_leaves_no_trace_either(method):
+    net, x = Checkpointed().eval(), batch()
+    want = explain(net, x, 1, method, "body").coarse
+    net.train()
+    before = photograph(net)
+    assert_near(explain(net, x, 1, method, "body").coarse, want, 1e-6)
+    assert_same(before, photograph(net))
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "gradient"])
+def test_reentrant_checkpoints_are_refused_with_the_way_out(method):
+    net = Checkpointed(reentrant=True).eval()
+    before = photograph(net)
+    with pytest.raises(SurgeryError, match=r"use_reentrant=True. Pass.*False there: the numbers are the same"):
+        explain(net, batch(), 1, method, "body")
+    assert_same(before, photograph(net))
+
+
+class BrokenError(Exception):
+    """Raised on purpose."""
+
+
+EVERYTHING = {"target": [0, 1], "method": ["cam", "grad_cam_pp_softmax", "grad_cam", "guided_grad_cam"]}
+"""One call that goes through every room."""
+
+
+@pytest.mark.parametrize("layer", [str(i) for i in range(9)])
+@pytest.mark.parametrize("when", ["register_forward_pre_hook", "register_forward_hook"])
+def test_after_an_error_in_a_layer(layer, when):
+    net = used()
+
+    def fail(*_):
+        raise BrokenError
+
+    getattr(net[int(layer)], when)(fail)
+    before = photograph(net)
+    for asked in ({"layer": "2", "method": "grad_cam"}, EVERYTHING, {"method": "gradient"}):
+        with pytest.raises(BrokenError):
+            explain(net, batch(), **asked)
+        assert_same(before, photograph(net))
+
+
+@pytest.mark.parametrize("pixels", [False, True])
+def test_after_an_error_in_the_backward_pass(pixels):
+    class Cliff(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise BrokenError
+
+    net = used()
+    net[7].register_forward_hook(lambda m, a, out: Cliff.apply(out))
+    before = photograph(net)
+    with pytest.raises(BrokenError):
+        explain(net, batch(), 1, "gradient" if pixels else "grad_cam", None if pixels else "5")
+    assert_same(before, photograph(net))
+
+
+def test_after_an_error_in_the_target():
+    def fail(outputs):
+        raise BrokenError
+
+    net = used()
+    before = photograph(net)
+    for method in ("grad_cam", "gradient"):
+        with pytest.raises(BrokenError):
+            explain(net, batch(), fail, method)
+        assert_same(before, photograph(net))
+
+
+def test_after_an_error_in_a_method(monkeypatch):
+    def fail(activations, gradients):
+        raise BrokenError
+
+    monkeypatch.setitem(METHODS, "grad_cam", fail)
+    net = used()
+    before = photograph(net)
+    with pytest.raises(BrokenError):
+        explain(net, batch(), 1, "grad_cam")
+    assert_same(before, photograph(net))
+
+
+@pytest.mark.parametrize(
+    "step", ["choose", "capture", "ask", "combine", "image_map", "outcome", "capture_pixels", "reduce"]
+)
+def test_after_an_error_at_a_step_of_the_path(step, monkeypatch):
+    def fail(*_, **__):
+        raise BrokenError
+
+    monkeypatch.setattr(sys.modules["sightline.passes"], step, fail)
+    net = used()
+    before = photograph(net)
+    with pytest.raises(BrokenError):
+        explain(net, batch(), **EVERYTHING)
+    assert_same(before, photograph(net))
+
+
+CONTEXTS = {"untouched", "_hooked", "_watched"}
+"""Generators that are context managers: an error may strike on the way in and on the way out."""
+
+
+class Tripwire:
+    """Follows every call of a function of sightline, and raises at the one with the number `at`."""
+
+    def __init__(self, at=None):
+        self.at, self.called = at, []
+
+    def __call__(self, frame, event, argument):
+        code = frame.f_code
+        resumed = frame.f_lasti > 0 and code.co_name not in CONTEXTS  # a generator: may be closed by nobody's call
+        restoring = code.co_name.startswith("_restore")
+        if event == "call" and code.co_filename.startswith(PACKAGE) and not (resumed or restoring):
+            self.called.append(code)
+            if len(self.called) == self.at:
+                raise BrokenError
+
+    def run(self, call):
+        tracer = sys.gettrace()
+        sys.settrace(self)
+        try:
+            call()
+        finally:
+            sys.settrace(tracer)
+
+
+def test_after_an_error_at_any_point():
+    """An exception out of every function that runs, the first and the last time it does."""
+    counting = Tripwire()
+    counting.run(lambda: explain(used(), batch(), **EVERYTHING))
+    numbered = list(enumerate(counting.called, start=1))
+    points = {code: at for at, code in reversed(numbered)}, {code: at for at, code in numbered}
+    assert len(points[0]) > 80
+    for at in sorted({*points[0].values(), *points[1].values()}):
+        net, wire = used(), Tripwire(at)
+        before = photograph(net)
+        with pytest.raises(BrokenError):
+            wire.run(lambda net=net: explain(net, batch(), **EVERYTHING))
+        try:
+            assert_same(before, photograph(net))
+        except AssertionError as error:
+            raise AssertionError(f"after an error in {wire.called[-1]}: {error}") from error
+
+
+def test_the_tripwire_can_tell():
+    """With a call that does leave a trace behind, the same photographs differ."""
+    net = used()
+    before = photograph(net)
+
+    def careless():
+        handle = net[5].register_forward_hook(lambda *_: None)
+        explain(net, batch(), 1)
+        handle.remove()
+
+    with pytest.raises(BrokenError):
+        Tripwire(40).run(careless)
+    with pytest.raises(AssertionError):
+        assert_same(before, photograph(net))
+
+
+def test_errors_on_purpose_leave_no_trace():
+    net = used(head="fc")
+    before = photograph(net)
+    for wrong in ({"target": 9}, {"method": "cam"}, {"layer": "9"}, {"layer": "8"}, {"method": "x"}, {"alpha": "x"}):
+        with pytest.raises(SightlineError):
+            explain(net, batch(), **wrong)
+        assert_same(before, photograph(net))
+
+
+def test_four_threads_share_one_model():
+    """Each its own images, classes, layer and method; every map is the right one."""
+    net = convnet(head="fc").train()
+    inputs = [batch(seed=i, b=1 + i % 3) for i in range(10)]
+    methods = ["grad_cam_pp", "grad_cam_pp_softmax", "guided_grad_cam"]
+    asked = [{"target": i % 5, "method": methods[i % 3], "layer": [None, "2"][i % 2]} for i in range(10)]
+    alone = [explain(net, x, **each).maps for x, each in zip(inputs, asked, strict=True)]
+    wrong = []
+
+    def work(offset):
+        try:
+            for turn in range(25):
+                i = (turn * 7 + offset * 3) % 10
+                maps = explain(net, inputs[i], **asked[i]).maps
+                if not torch.allclose(maps, alone[i], atol=1e-6):
+                    wrong.append((i, float((maps - alone[i]).abs().max())))
+        except Exception as error:
+            wrong.append(error)
+
+    before = photograph(net)
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert wrong == []
+    assert_same(before, photograph(net))
+
+
+def test_explaining_beside_a_training_thread_captures_only_its_own_run():
+    net, x, stop, ran = convnet(), batch(), threading.Event(), []
+    want = explain(net, x, 1).maps
+    other = batch(seed=4)
+
+    def meanwhile():
+        while not stop.is_set():
+            net(other)
+            ran.append(1)
+
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    try:
+        for _ in range(30):
+            assert torch.equal(explain(net, x, 1).maps, want)
+    finally:
+        stop.set()
+        thread.join()
+    assert ran

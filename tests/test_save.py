@@ -1,0 +1,103 @@
+"""Explanations on disk."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from nets import batch, convnet
+from sightline import explain
+from sightline.save import file_name, save_explanation, unused
+
+CLASSES = ["tabby, tabby cat", "tiger/cat", "cup", "crane", "crane"]
+
+
+def test_a_picture_for_each_map_all_tensors_and_the_record(tmp_path):
+    e = explain(convnet(), batch(b=2), [0, 1], classes=CLASSES)
+    written = e.save(tmp_path / "new" / "folder")
+    assert [path.name for path in written] == [
+        "image-0_grad_cam_pp_tabby-tabby-cat.png",
+        "image-0_grad_cam_pp_tiger-cat.png",
+        "image-1_grad_cam_pp_tabby-tabby-cat.png",
+        "image-1_grad_cam_pp_tiger-cat.png",
+        "explanation_grad_cam_pp.safetensors",
+        "explanation_grad_cam_pp.json",
+    ]
+    assert sorted(written) == sorted((tmp_path / "new" / "folder").iterdir())
+    for path, (i, j, *_) in zip(written, e.each(), strict=False):
+        with Image.open(path) as picture:
+            assert np.array_equal(np.asarray(picture), np.asarray(e.picture(i, j)))
+    tensors = load_file(written[4])
+    assert set(tensors) == {"maps", "coarse", "scores", "probabilities"}
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, getattr(e, name))
+    assert json.loads(written[5].read_text(encoding="utf-8")) == json.loads(e.as_json())
+
+
+@pytest.mark.parametrize("method", ["gradient", "guided_grad_cam"])
+def test_pixels_are_saved_too(method, tmp_path):
+    e = explain(convnet(), batch(), 1, method)
+    assert [path.name for path in e.save(tmp_path)][:3] == [f"image-{i}_{method}.png" for i in range(3)]
+    assert torch.equal(load_file(tmp_path / f"explanation_{method}.safetensors")["pixels"], e.pixels)
+
+
+def test_a_cut_and_a_half_precision_explanation_can_be_saved(tmp_path):
+    e = explain(convnet(), batch(), [0, 1])[1:].to(torch.bfloat16)
+    e.save(tmp_path)
+    assert torch.equal(load_file(tmp_path / "explanation_grad_cam_pp.safetensors")["maps"], e.maps)
+
+
+def test_a_target_that_is_a_function_has_no_probabilities_to_save(tmp_path):
+    explain(convnet(), batch(), lambda out: out[:, 0]).save(tmp_path)
+    assert set(load_file(tmp_path / "explanation_grad_cam_pp.safetensors")) == {"maps", "coarse", "scores"}
+
+
+def test_names_that_would_collide_are_told_apart(tmp_path):
+    e = explain(convnet(), batch(), [3, 4], classes=CLASSES)
+    object.__setattr__(e, "names", ["a.jpg", "A.png", "a.jpg"])
+    names = [path.name for path in e.save(tmp_path)[:6]]
+    assert names == [
+        "a_grad_cam_pp_crane.png", "a_grad_cam_pp_crane-2.png", "A_grad_cam_pp_crane-3.png",
+        "A_grad_cam_pp_crane-4.png", "a_grad_cam_pp_crane-5.png", "a_grad_cam_pp_crane-6.png",
+    ]  # fmt: skip
+
+
+def test_several_methods_in_one_folder_do_not_overwrite_each_other(tmp_path):
+    found, taken = explain(convnet(), batch(), 1, ["grad_cam", "layer_cam"]), set()
+    written = [path for e in found.values() for path in save_explanation(e, tmp_path, taken)]
+    assert len(set(written)) == len(written) == 10
+    again = [path for e in found.values() for path in e.save(tmp_path)]
+    assert again == written  # a later run replaces its own files
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("cat.jpg", "cat"),
+        ("cat.JPEG", "cat"),
+        ("photo.01.png", "photo.01"),
+        ("archive.tar", "archive.tar"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("C:\\photos\\cat.png", "C-photos-cat"),
+        ("a b\tc\n.webp", "a-b-c"),
+        (".hidden.png", "hidden"),
+        ("...", "image"),
+        ("", "image"),
+        (".png", "image"),
+        ("Kätzchen 猫.jpg", "Kätzchen-猫"),
+        ("<lambda>", "lambda"),
+    ],
+)
+def test_any_text_becomes_part_of_a_file_name(text, name):
+    assert file_name(text) == name
+
+
+def test_unused_names():
+    taken = {"cat"}
+    assert [unused(stem, taken) for stem in ("cat", "dog", "cat", "DOG", "cat-2")] == [
+        "cat-2", "dog", "cat-3", "DOG-2", "cat-2-2",
+    ]  # fmt: skip
+    assert taken == {"cat", "cat-2", "dog", "cat-3", "dog-2", "cat-2-2"}
