@@ -177,11 +177,12 @@ def test_tuples_and_mappings_are_arguments():
         (None, "came builtins.NoneType"),
         (np.zeros((3, 12, 10)), r"Channels come last"),
         (b"abc", "Pillow reads"),
+        ("", "an empty string"),
         ("nowhere.jpg", "no file 'nowhere.jpg'"),
         (Path("nowhere/a.jpg"), "no folder 'nowhere'"),
         ("nowhere/*.jpg", "a pattern that matches pictures; found none"),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=lambda value: value[:30] if isinstance(value, str) else type(value).__name__,
 )
 def test_what_is_no_picture_is_refused(images, message):
     with pytest.raises(ImageError, match=message):

@@ -60,6 +60,8 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
 
 def expand(images: Any) -> Any:
     """Folders and glob patterns as the files they hold; everything else as it is."""
+    if isinstance(images, str) and not images:
+        raise ImageError("Expected a file, a folder or a pattern; got an empty string. Look where it was to be filled.")
     if isinstance(images, str | Path):
         return find(images) if Path(images).is_dir() or any(sign in str(images) for sign in "*?[") else images
     if isinstance(images, Sequence) and not isinstance(images, bytes | bytearray):

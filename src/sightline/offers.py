@@ -64,7 +64,7 @@ class Offers:
             found = self.trace.gradients(lambda _: scores[0] if len(scores) == 1 else scores)
             self._gradients = tuple(g.unsqueeze(0) if g is not None and len(scores) == 1 else g for g in found)
         gradient = self._gradients[cut]
-        if gradient is None:
+        if gradient is None or not gradient.any():
             self._cut_off.add(cut)
             activations = _full(self.trace.cuts[cut].activations)
             return torch.zeros_like(activations).expand(len(self.question.scores), *activations.shape)
@@ -73,7 +73,7 @@ class Offers:
     def _class_gradients(self, cut: int) -> Tensor:
         if cut not in self._classes:
             rows, activations = self._rows(), self.trace.cuts[cut].activations
-            head = pooled_head(self.model, self.inputs, self.trace.cuts[cut].layer, **self.read)
+            head = pooled_head(self.model, self.inputs, self.trace.cuts[cut].layer, **self.read, run=self._run(cut))
             if head is not None:
                 places, ones = activations[0, 0].numel(), [1] * (activations.ndim - 2)
                 free = _full(head).reshape(len(head), 1, -1, *ones) / places
@@ -104,8 +104,15 @@ class Offers:
             )
         return self.question.indices
 
+    def _run(self, cut: int) -> tuple[Tensor, Tensor] | None:
+        """The activations and the model's own logits of this run."""
+        rows = self.question.rows
+        if rows is None:
+            return None
+        return self.trace.cuts[cut].activations, rows[:, 1:] if self.question.single else rows
+
     def _head(self, cut: int) -> Tensor:
-        head = _full(cam_head(self.model, self.inputs, self.trace.cuts[cut].layer, **self.read))
+        head = _full(cam_head(self.model, self.inputs, self.trace.cuts[cut].layer, **self.read, run=self._run(cut)))
         return torch.cat([-head, head]) if self.question.single else head
 
 

@@ -1,5 +1,6 @@
 """Explanations as one HTML page: a photograph a section, a method a picture, the confidence beside it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
@@ -49,15 +50,15 @@ def _entry(found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | 
     warnings: list[str] = []
     for j in range(len(chief.targets[i]) if chief.several else 1):
         target = chief.targets[i][j] if chief.several else chief.targets[i]
-        sure = None if chief.probabilities is None else float(_of(chief.probabilities, chief, i, j))
+        sure = _confidence(chief.probabilities, chief, i, j)
         group = f"{target} {sure:.0%}" if chief.several and sure is not None else ""
         for name, one in found.items():
             status = one.status[i][j] if one.several else one.status[i]
             figures.append(Figure(one.picture(i, j), title_of(name), _note(one, i, j), group=group))
             if not status.ok:
                 warnings.append(f"{title_of(name)}, {target}: {status}. {status.message}")
-        if kept is not None and sure is not None and chief.images is not None:
-            keeps = float(_of(kept, chief, i, j))
+        keeps = _confidence(kept, chief, i, j)
+        if keeps is not None and sure is not None:
             figures.append(Figure(
                 masked_picture(chief.photograph(i), _of(chief.maps, chief, i, j)), "Explanation map",
                 f"Seen only through this map, the model's confidence in {target} goes from {sure:.0%} to {keeps:.0%}.",
@@ -69,7 +70,9 @@ def _entry(found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | 
         title=chief.names[i],
         sentences=said,
         photograph=photograph,
-        bars=[Bar(t.name, p, marked=t.index in asked) for t, p in (chief.top[i] if chief.top else [])],
+        bars=[
+            Bar(t.name, p, marked=t.index in asked) for t, p in (chief.top[i] if chief.top else []) if math.isfinite(p)
+        ],
         figures=figures,
         facts={
             "layer": f"{chief.layer}: {chief.layer_reason}",
@@ -98,6 +101,12 @@ def _summary(name: str) -> str:
 
 def _note(one: Explanation, i: int, j: int) -> str:
     return "" if one.pixels is not None else sentence(_of(one.maps, one, i, j))
+
+
+def _confidence(values: Tensor | None, one: Explanation, i: int, j: int) -> float | None:
+    """A share to be drawn; None where there is none, or where it is no number, as the status then says."""
+    share = math.nan if values is None else float(_of(values, one, i, j))
+    return share if math.isfinite(share) else None
 
 
 def _of(tensor: Tensor, one: Explanation, i: int, j: int) -> Tensor:

@@ -1,10 +1,13 @@
 """The linear head behind a pooled feature map: found by the numbers, and never where it is not."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from nets import POOLS, assert_same, batch, convnet, photograph
+from sightline import explain
 from sightline.errors import LayerError
 from sightline.surgery import cam_head, pooled_head
 
@@ -170,3 +173,25 @@ def test_pools_of_every_rank_are_means():
     for axes, pool in POOLS.items():
         x = batch(axes)
         torch.testing.assert_close(pool(1)(x).flatten(1), x.flatten(2).mean(2))
+
+
+class Switched(nn.Module):
+    """A pooled linear head until somebody turns the temperature."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.temperature = convnet(), 1.0
+
+    def forward(self, x):
+        return self.net(x) * self.temperature
+
+
+def test_a_forward_that_changed_since_the_search_is_noticed():
+    net, x = Switched().eval(), batch()
+    explain(net, x, 1, "grad_cam_pp", score="softmax")
+    net.temperature = 5.0
+    again = explain(net, x, 1, "grad_cam_pp", score="softmax").coarse
+    fresh = explain(copy.deepcopy(net), x, 1, "grad_cam_pp", score="softmax").coarse
+    torch.testing.assert_close(again, fresh)
+    with pytest.raises(LayerError, match="something else lies between"):
+        explain(net, x, 1, "cam")

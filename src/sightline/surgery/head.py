@@ -22,13 +22,20 @@ _found: "weakref.WeakKeyDictionary[nn.Module, dict[Any, str | None]]" = weakref.
 
 
 def pooled_head(
-    model: nn.Module, inputs: Any, layer: str, *, call: int = -1, grid: Shape | Reader | None = None
+    model: nn.Module,
+    inputs: Any,
+    layer: str,
+    *,
+    call: int = -1,
+    grid: Shape | Reader | None = None,
+    run: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor | None:
     """The weights `[classes, c]` of a linear head on the spatial mean of `layer`, or None if the head is another.
 
     A fully connected layer counts if what goes into it *is* the mean of the layer's feature maps and what comes
     out *is* the model's output; so does a 1 x 1 convolution on the maps whose mean is the output. The finding is
-    remembered for a model, a layer and an input shape; the weights are read anew each time.
+    remembered for a model, a layer and an input shape; the weights are read anew each time. `run` is the activations
+    and outputs of a run at hand, on which the finding is checked again.
     """
     model = operable(model)
     if callable(grid):
@@ -39,14 +46,32 @@ def pooled_head(
     if key not in known or (known[key] is not None and _head(model, known[key]) is None):
         known[key] = _search(model, inputs, layer, call, grid)
     head = _head(model, known[key])
-    return None if head is None else head.weight.detach().flatten(1)
+    if head is None:
+        return None
+    weight: Tensor = head.weight.detach().flatten(1)
+    return weight if run is None or still_true(weight, head.bias, *run) else None
+
+
+def still_true(head: Tensor, bias: Tensor | None, activations: Tensor, outputs: Tensor) -> bool:
+    """Whether the outputs of this very run are the head's: a model may have changed its forward since the search."""
+    mean = activations.detach().flatten(2).float().mean(2)
+    own = torch.nn.functional.linear(mean, head.float(), None if bias is None else bias.detach().float())
+    outputs = outputs.detach().float()
+    loose = 0.05 if activations.dtype in (torch.float16, torch.bfloat16) else 1e-3
+    return own.shape == outputs.shape and bool((own - outputs).abs().max() <= loose * outputs.abs().max())
 
 
 def cam_head(
-    model: nn.Module, inputs: Any, layer: str, *, call: int = -1, grid: Shape | Reader | None = None
+    model: nn.Module,
+    inputs: Any,
+    layer: str,
+    *,
+    call: int = -1,
+    grid: Shape | Reader | None = None,
+    run: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """The same, or a `LayerError` that says why CAM cannot be had."""
-    weight = pooled_head(model, inputs, layer, call=call, grid=grid)
+    weight = pooled_head(model, inputs, layer, call=call, grid=grid, run=run)
     if weight is None:
         raise LayerError(
             f"CAM needs a network whose outputs are one linear layer on the spatial mean of {layer!r}; in "
