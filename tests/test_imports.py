@@ -12,9 +12,17 @@ HEAVY = (
     "skimage",
     "cv2",
     "jinja2",
+    "django",
     "flask",
     "fastapi",
     "gradio",
+    "streamlit",
+    "starlette",
+    "tornado",
+    "uvicorn",
+    "requests",
+    "IPython",
+    "pyarrow",
 )
 
 
