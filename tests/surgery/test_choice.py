@@ -10,7 +10,7 @@ from torch import nn
 
 from nets import assert_same, batch, convnet, photograph
 from sightline.errors import LayerError, SurgeryError
-from sightline.surgery import choose
+from sightline.surgery import capture, choose
 from sightline.surgery.choice import layers
 
 
@@ -159,11 +159,21 @@ def test_the_first_search_works_in_every_mode_and_dtype(mode, dtype):
         assert choose(net, x).name == "5"
 
 
-def test_a_model_made_in_inference_mode_is_told_the_way_out():
+def test_a_model_made_in_inference_mode_is_explained_as_any_other():
+    plain = convnet()
+    with torch.inference_mode():
+        net = convnet()
+        net.load_state_dict(plain.state_dict())
+    assert choose(net, batch()) == choose(plain, batch())
+    ours, theirs = (capture(one, batch(), "3").gradients(lambda out: out[:, 1])[0] for one in (net, plain))
+    assert torch.equal(ours, theirs) and ours.any()
+
+
+def test_a_model_made_in_inference_mode_cannot_be_trained_through_and_is_told_the_way_out():
     with torch.inference_mode():
         net = convnet()
     with pytest.raises(SurgeryError, match=r"tensors made under torch.inference_mode\(\).*load its weights outside"):
-        choose(net, batch())
+        capture(net, batch(), "3", differentiable=True)
 
 
 def test_a_network_without_feature_maps_is_a_clear_error():

@@ -8,7 +8,7 @@ it. `torch.autograd.grad` writes no `.grad`, and the hooks are gone before `capt
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from sightline.surgery.layers import Where, resolve
 from sightline.surgery.lookback import gradients
 from sightline.surgery.operable import operable
 from sightline.surgery.passing import arguments, find_map, picture, run, tensors_in
+from sightline.surgery.weights import aside_from_here_on
 from sightline.types import Activations
 
 
@@ -44,13 +45,15 @@ class Cut:
 class Trace:
     """One run of a model, opened at some layers.
 
-    `outputs` is what the model returned, with a graph that reaches back to the earliest of the layers.
+    `outputs` is what the model returned, with a graph that reaches back to the earliest of the layers. `checkpointed`
+    says that the model runs again when it is looked back through.
     """
 
     outputs: Any
     cuts: tuple[Cut, ...]
     model: nn.Module = field(repr=False)
     differentiable: bool = False
+    checkpointed: bool = False
 
     @property
     def activations(self) -> Activations:
@@ -65,8 +68,8 @@ class Trace:
         with recording on, and so works under `no_grad` too. May be called again.
         """
         nodes = [cut.node for cut in self.cuts]
-        # Guarded once more, because a checkpointed model runs again during its backward pass.
-        with guard.untouched(self.model), torch.inference_mode(False), torch.enable_grad():
+        again = guard.untouched(self.model) if self.checkpointed else nullcontext()
+        with again, torch.inference_mode(False), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             try:
                 found = gradients(scores, nodes, differentiable=self.differentiable)
@@ -116,35 +119,45 @@ def capture(
     images = tuple(picture(args, kwargs).shape)
     scalpels = [_Scalpel(name, module, images, call, grid) for name, module in wanted]
     with guard.untouched(model), torch.inference_mode(False):
-        outputs = _operate(model, args, kwargs, scalpels, graph=differentiable)
+        outputs, checkpointed = _operate(model, args, kwargs, scalpels, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
             # A `no_grad` inside the model ended recording behind the layer. With recording on from the start
             # it survives: more memory, the same numbers.
-            outputs = _operate(model, args, kwargs, scalpels, graph=True)
-    return Trace(outputs, tuple(scalpel.cut(differentiable) for scalpel in scalpels), model, differentiable)
+            outputs, checkpointed = _operate(model, args, kwargs, scalpels, graph=True)
+    cuts = tuple(scalpel.cut(differentiable) for scalpel in scalpels)
+    return Trace(outputs, cuts, model, differentiable, checkpointed)
+
+
+_HOOKED = "saved tensors are hooked: the model runs again when it is looked back through"
 
 
 def _operate(
-    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], scalpels: Sequence["_Scalpel"], graph: bool
-) -> Any:
-    with torch.set_grad_enabled(graph), _hooked(scalpels):
-        try:
-            return run(model, args, kwargs)
-        except RuntimeError as error:
-            if "Inference tensors cannot be saved" not in str(error):
-                raise
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], scalpels: Sequence["_Scalpel"],
+    graph: bool, checkpointed: bool = False,
+) -> tuple[Any, bool]:  # fmt: skip
+    """The outputs, and whether the model is checkpointed, which is found out by forbidding it first."""
+    allowed = nullcontext() if checkpointed else torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED)
+    aside = nullcontext(None) if checkpointed or graph else aside_from_here_on()  # what checkpoints keep is compared
+    try:
+        with torch.set_grad_enabled(graph), aside as begin, _hooked(scalpels, begin), allowed:
+            return run(model, args, kwargs), checkpointed
+    except RuntimeError as error:
+        if "Inference tensors cannot be saved" in str(error):
             raise SurgeryError(
                 f"Expected a model that can record a graph; {type(model).__name__} computes with tensors made under "
                 "torch.inference_mode(), where none can be. Build the model and load its weights outside of it."
             ) from error
+        if checkpointed or _HOOKED not in str(error):
+            raise
+    return _operate(model, args, kwargs, scalpels, graph, checkpointed=True)
 
 
 @contextmanager
-def _hooked(scalpels: Sequence["_Scalpel"]) -> Iterator[None]:
+def _hooked(scalpels: Sequence["_Scalpel"], opened: Callable[[], None] | None) -> Iterator[None]:
     handles = []
     try:
         for scalpel in scalpels:
-            scalpel.start()
+            scalpel.start(opened)
             handles.append(scalpel.module.register_forward_hook(scalpel))
         yield
     finally:
@@ -158,7 +171,9 @@ class _Scalpel:
     def __init__(self, name: str, module: nn.Module, images: Shape, call: int, grid: Shape | Reader | None) -> None:
         self.name, self.module, self.images, self.call, self.stated = name, module, images, call, grid
 
-    def start(self) -> None:
+    def start(self, opened: Callable[[], None] | None) -> None:
+        """Ready for a run; `opened` is called when the layer has been opened."""
+        self.opened = opened
         self.thread, self.calls, self.kept = threading.get_ident(), 0, -1
         self.node: Tensor | None = None
         self.grid: Grid | None = None
@@ -178,6 +193,8 @@ class _Scalpel:
         if not (tensor.requires_grad and torch.is_grad_enabled()):
             tensor = tensor.detach().requires_grad_()
             torch.set_grad_enabled(True)
+            if self.opened is not None:
+                self.opened()
         self.node, self.grid, self.kept = tensor, grid, index
         return put(tensor.clone())
 

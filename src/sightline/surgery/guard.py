@@ -24,14 +24,13 @@ _QUIET = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # eval mo
 
 def modules(model: nn.Module) -> list[nn.Module]:
     """Every sub-module once, the model first (`model.modules()`, several times faster)."""
-    seen: dict[int, nn.Module] = {}
-    stack = [model]
-    while stack:
-        module = stack.pop()
-        if id(module) not in seen:
-            seen[id(module)] = module
-            stack.extend(child for child in module._modules.values() if child is not None)
-    return list(seen.values())
+    found, seen = [model], {id(model)}
+    for module in found:  # grows while it is gone through
+        for child in module._modules.values():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                found.append(child)
+    return found
 
 
 @contextmanager
@@ -41,17 +40,17 @@ def untouched(model: nn.Module) -> Iterator[None]:
         parts = modules(model)
         undo.callback(_restore_generators, _generators(parts))
         for module in parts:
+            own = module.__dict__
             for switch in _SWITCHES:
-                if module.__dict__.get(switch) is True:
-                    module.__dict__[switch] = False
-                    undo.callback(module.__dict__.__setitem__, switch, True)
-        for module in parts:
-            if module._buffers and not isinstance(module, _QUIET):
+                if own.get(switch) is True:
+                    own[switch] = False
+                    undo.callback(own.__setitem__, switch, True)
+            if own["_buffers"] and not isinstance(module, _QUIET):
                 undo.callback(_restore_buffers, module, _buffers_of(module))
-        if any(isinstance(module, nn.RNNBase) for module in parts) and torch.cuda.is_available():
-            undo.enter_context(torch.backends.cudnn.flags(enabled=False))  # cuDNN cannot look back in eval mode
-        if any(module._compiled_call_impl is not None for module in parts):
-            undo.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not fire in compiled code
+            if own.get("_compiled_call_impl") is not None:
+                undo.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not fire in compiled code
+            if isinstance(module, nn.RNNBase) and torch.cuda.is_available():
+                undo.enter_context(torch.backends.cudnn.flags(enabled=False))  # cuDNN cannot look back in eval mode
         yield
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from sightline.errors import MethodError, SurgeryError
 from sightline.surgery import guard
@@ -21,6 +20,7 @@ from sightline.surgery.lookback import gradients
 from sightline.surgery.operable import operable
 from sightline.surgery.passing import arguments, run, spatial
 from sightline.surgery.rectifiers import Rectified, left_alone
+from sightline.surgery.weights import WeightsAside
 
 
 @dataclass
@@ -102,7 +102,7 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     `[b, c, *s]` among them is the picture. The model runs in eval mode and comes out bit-equal, also after an
     error; no parameter gets a `.grad`. Works under `no_grad` and `inference_mode` and with frozen parameters.
 
-    Kept for the way back is what frozen weights would keep: see `_WeightsAside`. Raises `SurgeryError` where no
+    Kept for the way back is what frozen weights would keep: see `WeightsAside`. Raises `SurgeryError` where no
     input is a picture.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -116,7 +116,7 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     spatial(args, kwargs)  # says so where there is no picture
     with guard.untouched(model), torch.inference_mode(False), torch.enable_grad():
         try:
-            with _WeightsAside(), torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED):
+            with WeightsAside(), torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED):
                 return _run(model, args, kwargs)
         except RuntimeError as error:
             if _HOOKED not in str(error):
@@ -140,24 +140,3 @@ def _opened(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Tensor, t
     leaf = given[place].detach().clone().requires_grad_()
     given[place] = leaf.clone()
     return leaf, tuple(given[i] for i in range(len(args))), {name: given[name] for name in kwargs}
-
-
-class _WeightsAside(TorchFunctionMode):
-    """Compute with the weights' values, so that nothing is kept for derivatives that nobody asks for.
-
-    The same as `requires_grad_(False)` on every parameter, without touching the flags, which other threads may be
-    reading. The weights' derivatives are never computed anyway; what this saves is memory. Kept for the way back, at
-    one photograph of 224 pixels: ConvNeXt-T 104 -> 55 MiB, Swin-T 102 -> 62, ViT-B/16 113 -> 71. Convolutions with
-    batch norm keep their inputs in any case (ResNet-50: 82 MiB either way).
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in ("__get__", "__set__", "__delete__"):  # p.data = ..., p.requires_grad
-            return func(*args, **(kwargs or {}))
-        return func(*map(_aside, args), **{name: _aside(value) for name, value in (kwargs or {}).items()})
-
-
-def _aside(value: Any) -> Any:
-    if isinstance(value, Tensor) and value.is_inference() and not torch.is_inference_mode_enabled():
-        return value.clone()  # a model loaded under inference_mode: no graph may keep its weights themselves
-    return value.detach() if type(value) is nn.Parameter else value
