@@ -1,4 +1,4 @@
-"""Thin products against a large right factor: the general product, and strips of it (surgery/lean.py).
+"""Thin products against a large right factor: the general product, and strips of it (surgery/products.py).
 
     python benchmarks/thin.py
 
@@ -9,7 +9,7 @@ half and a tenth of them.
 import torch
 from common import in_turns, ratio
 
-from sightline.surgery.lean import product
+from sightline.surgery.products import thin
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
             left = torch.randn(rows, 4096) * (torch.rand(4096) < active)
             with torch.no_grad():
                 seconds = in_turns(
-                    {"general": lambda a=left: a @ right, "strips": lambda a=left: product(a, right)}, rounds=9
+                    {"general": lambda a=left: a @ right, "strips": lambda a=left: thin(a, right)}, rounds=9
                 )
             middle, low, high = ratio(seconds, "strips", "general")
             general = 1e3 * min(seconds["general"])

@@ -1,15 +1,19 @@
 """What a method can ask for: the words of the path, each made when it is first wanted, and once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sightline.errors import MethodError
+from sightline.methods.spread import once
 from sightline.supply import Supply
 from sightline.surgery import Trace, cam_head, pooled_head
 from sightline.targets import Question, probabilities
+
+_AT_ONCE = 1 << 18
+"""Numbers a method works on at once: a megabyte stays in a processor's cache."""
 
 
 class Offers:
@@ -18,7 +22,7 @@ class Offers:
     | word | is |
     |---|---|
     | `activations` | `[b, c, *s]` |
-    | `gradients` | `[b, c, *s]` of the score asked for |
+    | `gradients` | `[b, c, *s]` of the score asked for; a view with the stride 0 where it is the same at every place |
     | `class_gradients` | `[k, b, c, *s]`, of every class; `[k, b, c, 1, ...]` and free behind a pooled linear head |
     | `probabilities` | `[b, k]`, softmax of the logits |
     | `explained` | `[b]`, the class asked for |
@@ -32,12 +36,32 @@ class Offers:
     ) -> None:
         self.model, self.inputs, self.trace, self.question, self.sign = model, inputs, trace, question, sign
         self.read = {"call": call, "grid": grid}
-        self._gradients: tuple[Tensor | None, ...] | None = None
+        self._supplies: dict[tuple[int, int, int], Supply] = {}
+        self._looked: tuple[Tensor | None, ...] | None = None
+        self._gradients: dict[int, Tensor] = {}
         self._classes: dict[int, Tensor] = {}
         self._cut_off: set[int] = set()
 
-    def of(self, cut: int, asked: slice, tally: Callable[[str, Tensor], None]) -> Supply:
-        """The offers for one layer and some of the n questions, which stand one after another along the batch axis."""
+    def of(self, cut: int, wanted: Sequence[str], tally: Callable[[str, Tensor], None]) -> list[Supply]:
+        """The offers for one layer to a method that asks for `wanted`: all n questions, in groups.
+
+        As many go together as fit into a cache. One where every class's gradients are wanted, which are many times
+        as large.
+        """
+        n, together = len(self.question.scores), 1
+        if "class_gradients" not in wanted:
+            like = once(self._gradient(cut)) if "gradients" in wanted else self.trace.cuts[cut].activations[None]
+            together = max(1, _AT_ONCE // like[0].numel())
+        found = []
+        for start in range(0, n, together):
+            key = cut, start, min(start + together, n)
+            if key not in self._supplies:
+                self._supplies[key] = self._some(cut, slice(start, key[2]), tally)
+            found.append(self._supplies[key])
+        return found
+
+    def _some(self, cut: int, asked: slice, tally: Callable[[str, Tensor], None]) -> Supply:
+        """The offers for some of the questions, which stand one after another along the batch axis."""
         n = len(self.question.scores[asked])
         return Supply({
             "activations": lambda: _repeated(_full(self.trace.cuts[cut].activations), n),
@@ -51,7 +75,7 @@ class Offers:
         })  # fmt: skip
 
     def _signed(self, tensor: Tensor) -> Tensor:
-        return tensor if self.sign == 1 else tensor * self.sign
+        return tensor if self.sign == 1 else (once(tensor) * self.sign).expand_as(tensor)
 
     def connected(self, cut: int) -> bool:
         """Whether the scores depend on the layer, as far as somebody asked for gradients."""
@@ -59,16 +83,16 @@ class Offers:
 
     def _gradient(self, cut: int) -> Tensor:
         """`[n, b, c, *s]`, for all layers by one look back."""
-        if self._gradients is None:
-            scores = self.question.scores
-            found = self.trace.gradients(lambda _: scores[0] if len(scores) == 1 else scores)
-            self._gradients = tuple(g.unsqueeze(0) if g is not None and len(scores) == 1 else g for g in found)
-        gradient = self._gradients[cut]
-        if gradient is None or not gradient.any():
-            self._cut_off.add(cut)
-            activations = _full(self.trace.cuts[cut].activations)
-            return torch.zeros_like(activations).expand(len(self.question.scores), *activations.shape)
-        return gradient
+        if self._looked is None:
+            self._looked = self.trace.gradients(*self.question.seeded())
+        if cut not in self._gradients:
+            gradient = self._looked[cut]
+            if gradient is None or not once(gradient).any():
+                self._cut_off.add(cut)
+                activations = _full(self.trace.cuts[cut].activations)
+                gradient = activations.new_zeros(()).expand(len(self.question.scores), *activations.shape)
+            self._gradients[cut] = gradient
+        return self._gradients[cut]
 
     def _class_gradients(self, cut: int) -> Tensor:
         if cut not in self._classes:
@@ -117,10 +141,8 @@ class Offers:
 
 
 def _repeated(tensor: Tensor, n: int, axis: int = 0) -> Tensor:
-    """The batch axis n times over, one question after another."""
-    if n == 1:
-        return tensor
-    return torch.cat([tensor] * n, dim=axis)
+    """The batch axis n times over, one question after another. Of one image nothing is copied."""
+    return tensor.unsqueeze(axis).expand(*tensor.shape[:axis], n, *tensor.shape[axis:]).flatten(axis, axis + 1)
 
 
 def _full(tensor: Tensor) -> Tensor:

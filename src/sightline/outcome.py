@@ -1,7 +1,6 @@
 """Maps become a result: enlarged, with a status each and the record of how they were made."""
 
 import platform
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -121,7 +120,7 @@ def _provenance(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {"class": type(model).__name__, "name": card.name, "source": card.source, "licence": card.licence},
         "input": {"shape": list(picture.shape), "dtype": str(picture.dtype), "device": str(picture.device)},
-        "preprocess": {w: list(v) if isinstance(v, tuple) else v for w, v in asdict(card.preprocess).items()},
+        "preprocess": {w: list(v) if isinstance(v, tuple) else v for w, v in vars(card.preprocess).items()},
         "layer": {
             "name": layer, "reason": reason,
             "grid": None if cut is None else

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sightline.combine import combine
 from sightline.explanation import Explanation
 from sightline.inputs import Batch
+from sightline.methods.spread import once
 from sightline.models import Card
 from sightline.offers import Offers
 from sightline.outcome import outcome
@@ -52,17 +53,12 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
     with torch.no_grad(), torch.autocast(job.batch.picture.device.type, enabled=False):
         for index, cut in enumerate(trace.cuts):
             tally, n = _Counts(), len(question.scores)
-            together, singly = [slice(0, n)], [slice(j, j + 1) for j in range(n)]
-            supplies = {asked.start: offers.of(index, asked, tally) for asked in singly}
-            whole = offers.of(index, together[0], tally) if n > 1 else supplies[0]
             for step in plan:
                 if step.weigh is None:
                     continue
-                # Every class's gradients for n questions at once would be n times as large: those go one by one.
-                several = list(supplies.values()) if "class_gradients" in requests(step.weigh) else [whole]
-                coarse = torch.cat(
-                    [combine(supply.call(step.weigh, **step.options), supply["activations"]) for supply in several]
-                )
+                several = offers.of(index, requests(step.weigh), tally)
+                parts = [combine(supply.call(step.weigh, **step.options), supply["activations"]) for supply in several]
+                coarse = parts[0] if len(parts) == 1 else torch.cat(parts)
                 maps = image_map(coarse, job.batch.size)
                 found[step.name, cut.layer] = outcome(
                     model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
@@ -108,7 +104,9 @@ class _Counts:
         self.told: dict[str, list[int]] = {}
 
     def __call__(self, word: str, places: Tensor) -> None:
-        self.told.setdefault(word, []).extend(places.flatten(1).sum(1).tolist())
+        anywhere = once(places).flatten(1).any(1).tolist()  # as a rule nowhere, which is sooner known than how often
+        counts = [int(row.sum()) if some else 0 for row, some in zip(places, anywhere, strict=True)]
+        self.told.setdefault(word, []).extend(counts)
 
     def taken(self) -> dict[str, list[int]]:
         """The words with their counts so far; counting begins anew."""

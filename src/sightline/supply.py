@@ -97,8 +97,16 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     >>> defaults(weigh)
     {'alpha': 'paper'}
     """
+    try:
+        return dict(_defaults(function))
+    except TypeError:  # a callable that cannot be hashed is read anew
+        return dict(_defaults.__wrapped__(function))
+
+
+@lru_cache(maxsize=256)
+def _defaults(function: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
     parameters = inspect.signature(function).parameters
-    return {word: parameters[word].default for word in options(function)}
+    return tuple((word, parameters[word].default) for word in options(function))
 
 
 def _sorted_out(function: Callable[..., Any], offers: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -44,7 +44,8 @@ def image_map(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
 
 def _divided_by_maximum(maps: Tensor) -> Tensor:
     maximum = maps.flatten(1).amax(1)
-    return maps / _per_image(maximum.masked_fill(maximum == 0, 1), maps)
+    divisor = _per_image(maximum.masked_fill(maximum == 0, 1), maps)
+    return maps / divisor if maps.requires_grad else maps.div_(divisor)  # they are our own
 
 
 def _per_image(values: Tensor, maps: Tensor) -> Tensor:
@@ -56,13 +57,13 @@ def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
     with torch.autocast(maps.device.type, enabled=False):
         for axis, length in enumerate(size, start=1):
             if length != maps.shape[axis]:
-                matrix = _linear(maps.shape[axis], length).to(maps)
+                matrix = _linear(maps.shape[axis], length, maps.dtype).to(maps.device)
                 maps = (maps.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
     return maps
 
 
 @lru_cache(maxsize=64)
-def _linear(old: int, new: int) -> Tensor:
+def _linear(old: int, new: int, dtype: torch.dtype) -> Tensor:
     """`[new, old]`: how much each old sample counts in each new one. Rows sum to 1.
 
     A triangle around the new sample's centre, as wide as the larger of the two spacings. What it would
@@ -73,5 +74,4 @@ def _linear(old: int, new: int) -> Tensor:
         centres = (torch.arange(new, dtype=torch.float64) + 0.5) * step - 0.5
         distance = (centres[:, None] - torch.arange(old)).abs() / max(1.0, step)
         triangle = (1 - distance).relu()
-        rows: Tensor = triangle / triangle.sum(1, keepdim=True)
-        return rows
+        return (triangle / triangle.sum(1, keepdim=True)).to(dtype)

@@ -1,55 +1,209 @@
-"""Skipping zeros changes no number beyond the order of summation."""
+"""Skipping what cannot matter changes no number beyond the order of summation."""
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from nets import batch, convnet
-from sightline.surgery import capture, lean
+from sightline.surgery import capture, lean, products
+from sightline.surgery.attention import attention, few_queries
+from sightline.surgery.lean import Lean
+from sightline.surgery.lookback import gradients
+
+
+def like(one, other, tolerance=1e-12):
+    torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+
+
+def random(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def mm(left, right):
+    return Lean().mm(None, left, right)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 10, 32, 33, 200])
-@pytest.mark.parametrize("zeros", [0.0, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("zeros", [0.0, 0.2, 0.5, 0.95, 1.0])
 @pytest.mark.parametrize("where", ["rows", "columns"])
 def test_the_product_is_the_product(rows, zeros, where, monkeypatch):
-    monkeypatch.setattr(lean, "_LARGE", 0)
-    generator = torch.Generator().manual_seed(rows)
-    left = torch.randn(rows, 150, generator=generator, dtype=torch.float64)
-    right = torch.randn(150, 40, generator=generator, dtype=torch.float64)
-    keep = torch.rand(rows if where == "rows" else 150, generator=generator) >= zeros
+    monkeypatch.setattr(products, "_LARGE", 0)
+    left, right = random(rows, 512, seed=rows), random(512, 40, seed=rows + 1)
+    keep = torch.rand(rows if where == "rows" else 512, generator=torch.Generator().manual_seed(3)) >= zeros
     left = left * (keep[:, None] if where == "rows" else keep)
-    torch.testing.assert_close(lean.product(left, right), left @ right, rtol=1e-12, atol=1e-12)
+    like(mm(left, right), left @ right)
+    like(mm(left.float(), right.float()), left.float() @ right.float(), 1e-4)
+
+
+def test_blocks_of_columns_are_looked_through_apart():
+    """As behind the last attention: the query's columns in one row, the key's and value's in all."""
+    left, right = random(100, 768), random(768, 5)
+    left[1:, :256] = 0
+    like(products.by_blocks(left, right), left @ right)
+    left[:, 256:512] = 0
+    like(products.by_blocks(left, right), left @ right)
+    like(products.by_blocks(torch.zeros(100, 768), right.float()), torch.zeros(100, 5))
+
+
+@pytest.mark.parametrize("images_first", [True, False])
+@pytest.mark.parametrize("images", [1, 3])
+def test_blocks_of_rank_one_are_used_whatever_comes_first(images, images_first, monkeypatch):
+    blocks = random(images, 20, 4, 1) * random(images, 1, 4, 8, seed=1)
+    blocks[0, 1:, 2], blocks[0, :, 3] = 0, 0
+    left = (blocks if images_first else blocks.transpose(0, 1)).reshape(images * 20, 32)
+    right = random(32, 5, seed=2)
+    used = []
+    inner = products._of_rank_one
+    monkeypatch.setattr(products, "_of_rank_one", lambda *a: used.append(inner(*a)) or used[-1])
+    like(products.by_blocks(left, right, images, 8), left @ right)
+    assert used[-1] is not None
+    left[7, 11] += 1e-9 * left.abs().max()  # no longer of rank one, by ever so little
+    like(products.by_blocks(left, right, images, 8), left @ right)
+    assert used[-1] is None
+
+
+def test_rank_one_is_not_believed_where_nan_or_infinity_is():
+    left, right = torch.ones(40, 16), torch.ones(16, 3)
+    left[3, 2] = torch.nan
+    assert products.by_blocks(left, right, 1, 8)[3].isnan().all()
+    assert products.by_blocks(left, right, 1, 8)[4].eq(16).all()
+    left[3, 2] = torch.inf
+    assert products.by_blocks(left, right, 1, 8)[3].isinf().all()
+
+
+def test_nan_and_infinity_are_no_zeros():
+    left, right = torch.zeros(100, 8), torch.ones(8, 4)
+    left[3, 2], left[5, 1] = float("nan"), float("inf")
+    out = mm(left, right)
+    assert out[3].isnan().all()
+    assert out[5].isinf().all()
+    assert out[4].eq(0).all()
 
 
 def test_zero_rows_are_really_skipped(monkeypatch):
     left, right = torch.zeros(100, 8), torch.rand(8, 4)
     left[3] = 1.0
     shapes = []
-    inner = lean.product
-    monkeypatch.setattr(lean, "product", lambda a, b: shapes.append(tuple(a.shape)) or inner(a, b))
-    assert torch.equal(lean._without_zero_rows(left, right)[3], right.sum(0))
+    inner = lean.thin
+    monkeypatch.setattr(lean, "thin", lambda a, b: shapes.append(tuple(a.shape)) or inner(a, b))
+    assert torch.equal(mm(left, right)[3], right.sum(0))
     assert shapes == [(1, 8)]
 
 
-def test_nan_and_infinity_are_no_zeros():
-    left, right = torch.zeros(100, 8), torch.ones(8, 4)
-    left[3, 2], left[5, 1] = float("nan"), float("inf")
-    out = lean.product(left, right)
-    assert out[3].isnan().all()
-    assert out[5].isinf().all()
-    assert out[4].eq(0).all()
+def mlp(activation):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 12), activation, nn.Linear(12, 6), nn.LayerNorm(6)).double()
+
+
+ACTIVATIONS = [nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.ReLU(), nn.Hardswish(), nn.Tanh(), nn.Sigmoid()]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
+@pytest.mark.parametrize("tokens", [[0], [3, 50], list(range(100))])
+def test_a_block_of_tokens_looked_back_through_from_some(activation, tokens):
+    net, x = mlp(activation), random(2, 100, 6).requires_grad_()
+    seed = torch.zeros(2, 100, 6, dtype=torch.float64)
+    seed[:, tokens] = random(2, len(tokens), 6, seed=1)
+    (want,) = torch.autograd.grad(net(x), x, seed)
+    with Lean() as mode:
+        (got,) = torch.autograd.grad(net(x), x, seed)
+        assert (mode._sparse is not None) == (len(tokens) < 50)
+    like(got, want)
+
+
+def test_rows_found_before_are_not_believed_of_something_written_over():
+    mode, left, right = Lean(), torch.zeros(100, 8), torch.eye(8)
+    left[3] = 1.0
+    out = mode.mm(None, left, right)
+    assert mode._known(out).tolist() == [3]
+    out[5] = 2.0
+    assert mode._known(out) is None
+    like(mode.mm(None, out, right), out)
+
+
+@pytest.mark.parametrize("queries", [[0], [2, 7], []])
+@pytest.mark.parametrize("scale", [None, 0.3])
+def test_attention_from_few_queries_is_autograds(queries, scale):
+    q, k, v = (random(2, 3, 17, 5, seed=i).requires_grad_() for i in range(3))
+    out = F.scaled_dot_product_attention(q, k, v, scale=scale)
+    grad = torch.zeros_like(out)
+    grad[:, :, queries] = random(2, 3, len(queries), 5, seed=3)
+    want = torch.autograd.grad(out, (q, k, v), grad, retain_graph=True)
+    mine = attention(grad, q, k, v, out.detach(), queries=torch.tensor(queries, dtype=torch.long), scale=scale)
+    with Lean():
+        through = torch.autograd.grad(out, (q, k, v), grad)
+    for one, two, three in zip(want, mine, through, strict=True):
+        like(two, one)
+        like(three, one)
+
+
+@pytest.mark.parametrize("case", [{"is_causal": True}, {"attn_mask": torch.zeros(17, 17).double()}, {}])
+def test_other_attentions_and_many_queries_are_left_to_torch(case):
+    q, k, v = (random(2, 3, 17, 5, seed=i).requires_grad_() for i in range(3))
+    out = F.scaled_dot_product_attention(q, k, v, **case)
+    grad = random(*out.shape, seed=4) if not case else torch.zeros_like(out)
+    grad[:, :, 4] = 1.0
+    want = torch.autograd.grad(out, (q, k, v), grad, retain_graph=True)
+    with Lean():
+        got = torch.autograd.grad(out, (q, k, v), grad)
+    for one, two in zip(want, got, strict=True):
+        like(two, one)
+
+
+def test_few_queries_means_few():
+    zeros = torch.zeros(1, 1, 8, 2)
+    some = zeros.clone()
+    some[0, 0, 3], some[0, 0, 6, 1] = 1.0, torch.nan
+    assert few_queries(some, zeros, zeros, zeros, zeros, zeros, 0.0, False).tolist() == [3, 6]
+    assert few_queries(some, zeros, zeros, zeros, zeros, zeros, 0.5, False) is None
+    some[0, 0, 0] = 1.0
+    assert few_queries(some, zeros, zeros, zeros, zeros, zeros, 0.0, False) is None
+
+
+def test_a_mean_stays_one_number_a_channel():
+    x = random(2, 3, 4, 5).requires_grad_()
+    with Lean():
+        (gradient,) = torch.autograd.grad(x.mean((2, 3)), x, torch.ones(2, 3).double())
+    assert gradient.shape == x.shape
+    assert gradient.stride()[2:] == (0, 0)
+    assert gradient.eq(1 / 20).all()
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("questions", [1, 4])
+@pytest.mark.parametrize("images", [1, 3])
+def test_a_transformers_last_block_gives_autograds_numbers(images, questions, batch_first):
+    torch.manual_seed(0)
+    block = nn.TransformerEncoderLayer(64, 4, 96, activation="gelu", batch_first=batch_first).eval()
+    head = nn.Linear(64, 7)
+
+    def tail(x):
+        out = block(x if batch_first else x.transpose(0, 1))
+        return head(out[:, 0] if batch_first else out[0])
+
+    x = random(images, 50, 64, dtype=torch.float32).requires_grad_()
+    scores = tail(x)
+    seeds = torch.zeros(questions, images, 7)
+    seeds[torch.arange(questions), :, torch.arange(questions)] = 1
+    want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
+    (got,) = gradients(scores, [x], seeds=seeds)
+    like(got, want, 1e-5 * float(want.abs().max()))
 
 
 @pytest.mark.parametrize("questions", [1, 5])
 def test_looking_back_gives_autograds_numbers(questions, monkeypatch):
-    monkeypatch.setattr(lean, "_LARGE", 0)
+    monkeypatch.setattr(products, "_LARGE", 0)
     net, x = convnet(head="fc").double(), batch().double()
     trace = capture(net, x, "5")
     (mine,) = trace.gradients(trace.outputs[:, :questions].T)
+    seeds = torch.eye(5, dtype=torch.float64)[:questions, None].expand(questions, len(x), 5)
+    (seeded,) = trace.gradients(lambda outputs: outputs, seeds)
     leaf = net[:6](x).detach().requires_grad_()
     for k in range(questions):
         (plain,) = torch.autograd.grad(net[6:](leaf)[:, k].sum(), leaf)
         torch.testing.assert_close(mine[k], plain, rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(seeded[k], plain, rtol=1e-12, atol=1e-14)
 
 
 def test_it_is_off_outside():

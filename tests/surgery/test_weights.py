@@ -1,4 +1,4 @@
-"""Weights aside: what is kept for the way back, on which stretch, and what is left when the model has modes of its own."""
+"""Weights aside: what is kept for the way back, on which stretch, and how a model's own modes are left."""
 
 import pytest
 import torch
@@ -40,8 +40,10 @@ def test_weights_are_put_aside_from_the_call_on_and_back_at_the_end():
         assert linear(x).requires_grad
         begin()
         begin()  # a second layer is opened
-        assert modes() == 1 and not linear(x).requires_grad
-    assert modes() == 0 and linear(x).requires_grad
+        assert modes() == 1
+        assert not linear(x).requires_grad
+    assert modes() == 0
+    assert linear(x).requires_grad
 
 
 class Mode(TorchFunctionMode):
@@ -69,7 +71,8 @@ class Inside(nn.Module):
 def test_a_mode_of_the_models_own_around_the_layer_is_left_as_it_was():
     net, x = Inside(), batch()
     trace = capture(net, x, "net.5")
-    assert net.seen == [1, 0] and modes() == 0
+    assert net.seen == [1, 0]
+    assert modes() == 0
     want = capture(convnet(), x, "5").gradients(lambda out: out[:, 0])[0]
     assert torch.equal(trace.gradients(lambda out: out[:, 0])[0], want)
 

@@ -7,6 +7,7 @@ A method takes plain tensors with the names it needs and returns `[b, c, 1, ...]
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sightline.errors import MethodError, near
 from sightline.methods.cam import cam as cam
@@ -137,6 +138,7 @@ def _near(name: str) -> str:
     return near(name.strip().replace("++", "_pp").replace("+", "_plus").replace("-", "_").lower(), METHODS)
 
 
+@lru_cache(maxsize=256)
 def _plain(name: str) -> str:
     name = name.lower().replace("++", "pp").replace("+", "plus")
     return "".join(letter for letter in name if letter.isalnum())

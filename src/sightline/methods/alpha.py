@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import MethodError, near
+from sightline.methods.spread import once
 from sightline.methods.tally import Tally
 from sightline.types import Activations, Gradients, Weights
 
@@ -93,9 +94,9 @@ def weigh(alphas: Gradients, first: Gradients, alpha: str = "paper") -> Weights:
     """
     if alpha not in ALPHAS:
         raise MethodError(f"alpha is one of {ALPHAS}, not {alpha!r}. {near(alpha, ALPHAS)}")
-    space = tuple(range(2, first.ndim))
-    weights = (alphas * first.relu()).sum(space, keepdim=True)
+    space, alphas, positive = tuple(range(2, first.ndim)), once(alphas), once(first).relu()
+    weights = (alphas * positive).expand_as(first).sum(space, keepdim=True)
     if alpha == "authors":
-        total = alphas.masked_fill(first <= 0, 0).sum(space, keepdim=True)
+        total = alphas.masked_fill(once(first) <= 0, 0).expand_as(first).sum(space, keepdim=True)
         weights = weights / total.masked_fill(total == 0, 1)
     return weights

@@ -1,6 +1,7 @@
 """Grad-CAM++: positive gradients, each position with its own alpha (Chattopadhay et al. 2018)."""
 
 from sightline.methods.alpha import weigh
+from sightline.methods.spread import once
 from sightline.methods.tally import Tally, ignore
 from sightline.types import Activations, Gradients, Weights
 
@@ -32,7 +33,8 @@ def grad_cam_pp(
     >>> grad_cam_pp(torch.tensor([[[1.0, 1.0]]]), torch.tensor([[[1.0, -3.0]]])).item()
     0.25
     """
-    g = gradients.relu()
+    g = once(gradients).relu()
     denominator = 2 + g * activations.sum(tuple(range(2, activations.ndim)), keepdim=True)
-    tally("clamped", denominator < 1)
-    return weigh(1 / denominator.clamp(min=1), g, alpha)
+    tally("clamped", (denominator < 1).expand_as(activations))
+    alphas = denominator.clamp_(min=1).reciprocal_()
+    return weigh(alphas.expand_as(activations), g.expand_as(activations), alpha)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from sightline.errors import MethodError, near
 from sightline.pixelspace.deconvnet import deconvnet as deconvnet
@@ -103,5 +104,6 @@ def find(name: str) -> tuple[str, Callable[..., Gradients], str | None]:
     raise MethodError(f"Expected the name of a method in pixel space; came {name!r}. {near(name, PIXELSPACE)}")
 
 
+@lru_cache(maxsize=256)
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())

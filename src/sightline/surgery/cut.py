@@ -60,19 +60,23 @@ class Trace:
         """The first layer's activations `[b, c, *s]`."""
         return self.cuts[0].activations
 
-    def gradients(self, scores: Tensor | Callable[[Any], Tensor]) -> tuple[Tensor | None, ...]:
+    def gradients(
+        self, scores: Tensor | Callable[[Any], Tensor], seeds: Tensor | None = None
+    ) -> tuple[Tensor | None, ...]:
         """Derivatives of the scores at each layer; None where the scores do not depend on it.
 
         `scores` is `[b]`, giving `[b, c, *s]` for each layer, or `[n, b]`, giving `[n, b, c, *s]`: more
-        questions about the same run cost only what lies behind the layers. A function of the outputs is called
-        with recording on, and so works under `no_grad` too. May be called again.
+        questions about the same run cost only what lies behind the layers. With `seeds` `[n, *scores.shape]` the
+        scores may have any shape, and question j is their sum weighted by `seeds[j]`. A function of the outputs is
+        called with recording on, and so works under `no_grad` too. May be called again. A gradient that is the same
+        at every place may be a view with the stride 0 there.
         """
         nodes = [cut.node for cut in self.cuts]
         again = guard.untouched(self.model) if self.checkpointed else nullcontext()
         with again, torch.inference_mode(False), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             try:
-                found = gradients(scores, nodes, differentiable=self.differentiable)
+                found = gradients(scores, nodes, seeds=seeds, differentiable=self.differentiable)
             except RuntimeError as error:
                 if "use_reentrant" not in str(error):
                     raise
@@ -80,7 +84,7 @@ class Trace:
                     f"Expected checkpoints that can be looked back through; {type(self.model).__name__} calls "
                     "torch.utils.checkpoint with use_reentrant=True. Pass False there: the numbers are the same."
                 ) from error
-        lead = scores.ndim - 1
+        lead = scores.ndim - 1 if seeds is None else seeds.ndim - scores.ndim
         return tuple(
             None if grad is None else _read(cut.grid, grad, lead) for cut, grad in zip(self.cuts, found, strict=True)
         )

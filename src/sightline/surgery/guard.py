@@ -39,19 +39,25 @@ def untouched(model: nn.Module) -> Iterator[None]:
     with LOCK, ExitStack() as undo:
         parts = modules(model)
         undo.callback(_restore_generators, _generators(parts))
+        cuda = torch.cuda.is_initialized()
         for module in parts:
             own = module.__dict__
-            for switch in _SWITCHES:
-                if own.get(switch) is True:
-                    own[switch] = False
-                    undo.callback(own.__setitem__, switch, True)
+            if own["training"] or "grad_checkpointing" in own or "gradient_checkpointing" in own:
+                _switch_off(own, undo)
             if own["_buffers"] and not isinstance(module, _QUIET):
                 undo.callback(_restore_buffers, module, _buffers_of(module))
             if own.get("_compiled_call_impl") is not None:
                 undo.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not fire in compiled code
-            if isinstance(module, nn.RNNBase) and torch.cuda.is_available():
+            if cuda and isinstance(module, nn.RNNBase):
                 undo.enter_context(torch.backends.cudnn.flags(enabled=False))  # cuDNN cannot look back in eval mode
         yield
+
+
+def _switch_off(own: dict[str, Any], undo: ExitStack) -> None:
+    for switch in _SWITCHES:
+        if own.get(switch) is True:
+            own[switch] = False
+            undo.callback(own.__setitem__, switch, True)
 
 
 def _buffers_of(module: nn.Module) -> dict[str, tuple[Tensor, int, Tensor] | None]:

@@ -1,44 +1,113 @@
-"""Matrix products of the backward pass without the work that cannot matter.
+"""The backward pass without the work that cannot matter.
 
-What comes back from a score is mostly zeros: behind the last attention of a transformer only the class token
-carries a gradient, and behind a ReLU only the units that fired. And it is thin: one row a question. The general matrix
-product knows neither. Active only while autograd looks back, on the thread that does.
+What comes back from a score is mostly zeros: one class of a thousand is asked for, only the units that fired carry a
+gradient, and behind the last attention of a transformer only the class token does. It is thin: one row a
+question. And behind a global pool it is the same at every place. The general operators know none of this. Active only
+while autograd looks back, on the thread that does; every number is the same up to the order of summation.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn  # noqa: F401 - the example needs nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_THIN = 32
-"""Up to so many rows a product is bound by reading the right factor, and is done in strips of it."""
-
-_LARGE = 1 << 21
-"""Below so many entries of the right factor nothing is gained."""
+from sightline.surgery.attention import attention, few_queries
+from sightline.surgery.products import THIN, by_blocks, rows_felt, thin
 
 _MOST_NODES = 256
 
-_STRIP = 16
-"""Rows of the right factor at a time: they stay in the cache while they are used. See benchmarks/thin.py."""
-
 
 class Lean(TorchDispatchMode):
-    """While this is entered, `mm` skips rows and columns of zeros and reads a large right factor once."""
+    """While this is entered, zeros are skipped, a large right factor is read once, equal places are kept once."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._heads = (0, 0)  # images and width of an attention that was just looked back through from one query
+        self._sparse: tuple[Tensor, int, Tensor] | None = None  # what was made last, its version, its rows with numbers
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.mm.default:
-            return product(*args)
-        return func(*args, **(kwargs or {}))
+        lean = _LEANER.get(func)
+        if lean is not None:
+            return lean(self, func, *args, **(kwargs or {}))
+        return func(*args, **kwargs) if kwargs else func(*args)
+
+    def mm(self, _: Any, left: Tensor, right: Tensor) -> Tensor:
+        """A linear layer, looked back through."""
+        if len(left) <= THIN:
+            return thin(left, right)
+        rows = self._known(left)
+        if rows is None and (rows := rows_felt(left)) is None:
+            heads, self._heads = self._heads, (0, 0)
+            return by_blocks(left, right, *heads)
+        some = left[rows]
+        return self._made(thin(some, right) if len(some) <= THIN else some @ right, rows, len(left))
+
+    def bmm(self, func: Any, left: Tensor, right: Tensor) -> Any:
+        """The same, where the batch could not be folded into the rows: then the weights have the stride 0."""
+        if right.stride(0) != 0:
+            return func(left, right)
+        return self.mm(None, left.flatten(0, 1), right[0]).unflatten(0, left.shape[:2])
+
+    def elementwise(self, func: Any, grad: Tensor, kept: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """An activation, whose derivative is zero where the gradient is."""
+        rows = self._known(grad)
+        if rows is None:
+            return func(grad, kept, *args, **kwargs)
+        flat = func(grad.flatten(0, -2)[rows], kept.flatten(0, -2)[rows], *args, **kwargs)
+        return self._made(flat, rows, grad.shape[:-1].numel()).view(grad.shape)
+
+    def attention(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """Attention, of which perhaps one query counts."""
+        queries = few_queries(*args, **kwargs)
+        if queries is None:
+            return func(*args, **kwargs)
+        self._heads = (len(args[1]), args[1].shape[-1]) if len(queries) == 1 else (0, 0)
+        return attention(*args, queries=queries, **kwargs)
+
+    def div(self, _: Any, tensor: Tensor, divisor: Any) -> Tensor:
+        """A mean, whose derivative is the same at every place: divide it once and let it stand for all of them."""
+        if tensor.ndim < 3 or not isinstance(divisor, int | float) or 0 not in tensor.stride():
+            return tensor / divisor
+        once = tensor[tuple(slice(0, 1) if step == 0 else slice(None) for step in tensor.stride())]
+        found: Tensor = (once / divisor).expand(tensor.shape)
+        return found
+
+    def _made(self, some: Tensor, rows: Tensor, count: int) -> Tensor:
+        """`some` as the `rows` of a tensor of zeros; remembered, so that they need not be looked for again."""
+        out = some.new_zeros(count, some.shape[1]).index_copy_(0, rows, some)
+        self._sparse = out, out._version, rows  # as long as it is held, nothing else can come to lie in its place
+        return out
+
+    def _known(self, tensor: Tensor) -> Tensor | None:
+        """The rows with numbers, if this is what was made last, still as it was made."""
+        if self._sparse is None:
+            return None
+        out, version, rows = self._sparse
+        same = tensor.data_ptr() == out.data_ptr() and tensor.numel() == out.numel() and tensor.is_contiguous()
+        return rows if same and tensor.shape[-1] == out.shape[-1] and tensor._version == version else None
 
 
-def pays(scores: Tensor) -> bool:
-    """Whether some product behind the layer is large enough: the mode costs time at every operator.
+_aten = torch.ops.aten
+_LEANER: dict[Any, Callable[..., Any]] = {
+    _aten.mm.default: Lean.mm,
+    _aten.bmm.default: Lean.bmm,
+    _aten.div.Scalar: Lean.div,
+    _aten._scaled_dot_product_flash_attention_for_cpu_backward.default: Lean.attention,
+    _aten.gelu_backward.default: Lean.elementwise,
+    _aten.silu_backward.default: Lean.elementwise,
+    _aten.threshold_backward.default: Lean.elementwise,
+    _aten.hardswish_backward.default: Lean.elementwise,
+    _aten.tanh_backward.default: Lean.elementwise,
+    _aten.sigmoid_backward.default: Lean.elementwise,
+}
 
-    >>> pays(nn.Linear(4, 2)(torch.ones(1, 4))), pays(nn.Linear(4, 2)(torch.ones(1, 100, 4)))
+
+def wide(scores: Tensor) -> bool:
+    """Whether products of many rows lie behind the layer, as in a transformer: then zeros are worth more than batching.
+
+    >>> wide(nn.Linear(4, 2)(torch.ones(1, 4))), wide(nn.Linear(4, 2)(torch.ones(1, 100, 4)))
     (False, True)
     """
     seen: set[Any] = set()
@@ -50,49 +119,7 @@ def pays(scores: Tensor) -> bool:
         seen.add(node)
         if node.name() in ("AddmmBackward0", "MmBackward0"):
             sizes = "_saved_self_sym_sizes" if node.name() == "MmBackward0" else "_saved_mat1_sym_sizes"
-            (rows, inner), (_, outer) = getattr(node, sizes), node._saved_mat2_sym_sizes
-            if rows > _THIN or inner * outer >= _LARGE:
+            if getattr(node, sizes)[0] > THIN:
                 return True
         stack.extend(following for following, _ in node.next_functions)
     return False
-
-
-def product(left: Tensor, right: Tensor) -> Tensor:
-    """`left @ right`, the same numbers up to the order of summation.
-
-    >>> left, right = torch.zeros(100, 3), torch.rand(3, 2)
-    >>> left[7] = torch.tensor([1.0, 2.0, 3.0])
-    >>> torch.equal(product(left, right), left @ right)
-    True
-    """
-    rows = len(left)
-    if rows > _THIN:
-        return _without_zero_rows(left, right)
-    if left.device.type == "cpu" and right.numel() >= _LARGE and right.stride(1) == 1:
-        return _in_strips(left, right)
-    return left @ right
-
-
-def _without_zero_rows(left: Tensor, right: Tensor) -> Tensor:
-    felt = left.any(1).nonzero().squeeze(1)
-    if 2 * len(felt) > len(left):
-        return left @ right
-    return left.new_zeros(len(left), right.shape[1]).index_copy_(0, felt, product(left[felt], right))
-
-
-def _in_strips(left: Tensor, right: Tensor) -> Tensor:
-    felt = left.any(0).nonzero().squeeze(1)
-    single = len(left) == 1
-    gather = 5 * len(felt) < (3 if single else 2) * len(right)  # enough zeros to pay for gathering the rest
-    if single and not gather:
-        return left @ right
-    left, strip = left[:, felt] if gather else left, 2 * _STRIP if single else _STRIP
-    out = left.new_zeros(len(left), right.shape[1])
-    gathered = right.new_empty(strip, right.shape[1]) if gather else right
-    for start in range(0, left.shape[1], strip):
-        part = left[:, start : start + strip]
-        rows = gathered[: part.shape[1]] if gather else right[start : start + strip]
-        if gather:
-            torch.index_select(right, 0, felt[start : start + strip], out=rows)
-        out.addmm_(part, rows)
-    return out

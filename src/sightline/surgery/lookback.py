@@ -6,53 +6,72 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from sightline.surgery.lean import Lean, pays
+from sightline.surgery.lean import Lean, wide
 
 _HALF = 1024.0
 """fp16 loses gradients below 6e-8, so they are computed this much larger and divided in float32."""
 
 
-def gradients(scores: Tensor, nodes: Sequence[Tensor], *, differentiable: bool = False) -> list[Tensor | None]:
+def gradients(
+    scores: Tensor, nodes: Sequence[Tensor], *, seeds: Tensor | None = None, differentiable: bool = False
+) -> list[Tensor | None]:
     """Derivatives of `scores` (`[b]`, or `[n, b]` for n questions) at each node, in float32 at least.
 
-    None where the scores do not depend on a node. The graph is kept, so more questions may follow.
-    `differentiable` keeps the graph of the derivatives themselves.
+    With `seeds` the scores may have any shape: a question is a weighted sum of them, its weights one of the
+    n `seeds` `[n, *scores.shape]`. Then, and for `[n, b]`, each gradient has n in front. None where the scores do not
+    depend on a node. Where a gradient is the same along an axis it may have the stride 0 there. The graph is kept, so
+    more questions may follow. `differentiable` keeps the graph of the derivatives themselves.
     """
     if not scores.requires_grad:
         return [None] * len(nodes)
+    if seeds is None:
+        seeds = torch.ones_like(scores) if scores.ndim == 1 else _each(scores)
     half = any(node.dtype == torch.float16 for node in nodes)
-    scaled = scores.float() * _HALF if half else scores
+    seeds = seeds * _HALF if half else seeds
     if differentiable:
-        found = _one(scaled, nodes, True) if scores.ndim == 1 else _one_by_one(scaled, nodes, True)
+        found = _looked(scores, nodes, seeds, True)
     else:
-        with Lean() if pays(scores) else nullcontext():
-            found = _one(scaled, nodes) if scores.ndim == 1 else _many(scaled, nodes)
+        on_cpu = scores.device.type == "cpu"  # elsewhere to look for zeros is to wait for them
+        with Lean() if on_cpu else nullcontext():
+            found = _looked(scores, nodes, seeds)
     return [None if g is None else _full(g) / _HALF if half else _full(g) for g in found]
+
+
+def _each(scores: Tensor) -> Tensor:
+    """The seeds `[n, n, b]` that ask for one row of the scores after another."""
+    n = len(scores)
+    return torch.eye(n, dtype=scores.dtype, device=scores.device).unsqueeze(2).expand(n, n, scores.shape[1])
 
 
 def _full(gradient: Tensor) -> Tensor:
     return gradient.float() if gradient.dtype in (torch.float16, torch.bfloat16) else gradient
 
 
-def _one(scores: Tensor, nodes: Sequence[Tensor], differentiable: bool = False) -> Sequence[Tensor | None]:
-    return torch.autograd.grad(scores.sum(), nodes, retain_graph=True, allow_unused=True, create_graph=differentiable)
+def _looked(
+    scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor, differentiable: bool = False
+) -> Sequence[Tensor | None]:
+    """All questions in one vectorised pass where that is faster and can be done; else one by one."""
+    if seeds.ndim == scores.ndim:
+        return _one(scores, nodes, seeds, differentiable)
+    if len(seeds) > 1 and not differentiable and not wide(scores):
+        try:
+            return torch.autograd.grad(
+                scores, nodes, grad_outputs=seeds, retain_graph=True, allow_unused=True, is_grads_batched=True
+            )
+        except RuntimeError:  # an operator that cannot be vectorised
+            pass
+    singles = [_one(scores, nodes, seed, differentiable) for seed in seeds]
+    return [_joined(column) for column in zip(*singles, strict=True)]
 
 
-def _many(scores: Tensor, nodes: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    """All questions in one vectorised pass; one by one where an operator cannot be vectorised."""
-    n = len(scores)
-    seeds = torch.eye(n, dtype=scores.dtype, device=scores.device).unsqueeze(2).expand(n, n, scores.shape[1])
-    try:
-        return torch.autograd.grad(
-            scores, nodes, grad_outputs=seeds, retain_graph=True, allow_unused=True, is_grads_batched=True
-        )
-    except RuntimeError:
-        return _one_by_one(scores, nodes)
+def _joined(column: Sequence[Tensor | None]) -> Tensor | None:
+    found = [one for one in column if one is not None]
+    if len(found) < len(column):
+        return None
+    return found[0].unsqueeze(0) if len(found) == 1 else torch.stack(found)
 
 
-def _one_by_one(scores: Tensor, nodes: Sequence[Tensor], differentiable: bool = False) -> Sequence[Tensor | None]:
-    singles = [_one(row, nodes, differentiable) for row in scores]
-    return [
-        None if any(one is None for one in column) else torch.stack([one for one in column if one is not None])
-        for column in zip(*singles, strict=True)
-    ]
+def _one(scores: Tensor, nodes: Sequence[Tensor], seed: Tensor, differentiable: bool) -> Sequence[Tensor | None]:
+    return torch.autograd.grad(
+        scores, nodes, grad_outputs=seed, retain_graph=True, allow_unused=True, create_graph=differentiable
+    )

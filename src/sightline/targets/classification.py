@@ -38,6 +38,16 @@ class Question:
     single: bool = False
     top: list[list[tuple[Target, float]]] = field(default_factory=list)
 
+    def seeded(self) -> tuple[Tensor, Tensor | None]:
+        """The scores as `(outputs, seeds)`: question j is the sum of the outputs weighted by `seeds[j]`, or row j.
+
+        Classes begin at the logits, so that nothing has to be looked back through between them and the scores.
+        """
+        if self.rows is None or self.indices is None:
+            return self.scores, None
+        seeds = self.rows.new_zeros(self.indices.shape[1], *self.rows.shape)
+        return self.rows, seeds.scatter_(2, self.indices.T.unsqueeze(2), 1)
+
 
 def ask(
     target: Wanted,
