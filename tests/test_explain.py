@@ -1,5 +1,6 @@
 """The path from end to end: what is asked, by which names, at which cost, and how the answers are arranged."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -289,6 +290,12 @@ def test_a_method_that_asks_for_no_gradients_costs_none(monkeypatch):
         ({"method": "grad_cam3"}, MethodError, r"no method 'grad_cam3'. Near names: 'grad_cam'"),
         ({"method": "guided_nonsense"}, MethodError, r"'nonsense'. On offer: 'cam'"),
         ({"method": []}, MethodError, "at least one method; got an empty list"),
+        ({"layer": []}, LayerError, "at least one layer; got an empty list. Leave layer= out"),
+        ({"layer": "5", "call": -7}, SurgeryError, "or -1 for the last; got call=-7"),
+        ({"classes": "tabby"}, TargetError, "one each; got the text 'tabby'. To ask for one class write target="),
+        ({"classes": NAMES[:3]}, TargetError, "Expected 5 class names, one for each.*; got 3"),
+        ({"classes": []}, TargetError, "Expected 5 class names.*; got 0"),
+        ({"classes": NAMES[:3], "target": 0}, TargetError, "Expected 5 class names.*; got 3"),
         ({"alfa": "paper"}, MethodError, r"\(grad_cam_pp\) has an option 'alfa'. Near names: 'alpha'"),
         ({"alpha": "papr"}, MethodError, r"not 'papr'. Near names: 'paper'"),
         ({"method": "grad_cam", "alpha": "paper"}, MethodError, r"\(grad_cam\) has an option 'alpha'. They have none"),
@@ -319,6 +326,50 @@ def test_what_cannot_be_done_is_said_in_three_parts(options, error, message):
         explain(convnet(), batch(), **options)
 
 
+def test_a_range_asks_for_its_classes():
+    e = explain(convnet(), batch(), range(1, 4))
+    assert [target.index for target in e.targets[0]] == [1, 2, 3]
+
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = convnet()
+
+    def forward(self, x, y):
+        return self.net(x) + y
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "error", "note"),
+    [
+        (
+            convnet().half(),
+            batch(),
+            RuntimeError,
+            r"on float32 \[1, 3, 12, 10\] on cpu.*weights in torch.float16 on cpu",
+        ),
+        (convnet(), torch.rand(1, 4, 12, 10), RuntimeError, r"\[1, 4, 12, 10\].*3 channels in its first convolution"),
+        (Two(), batch(), TypeError, r"forward\(x, y\).*several inputs as a tuple or a mapping"),
+        (Two(), {"x": batch(), "z": torch.ones(5)}, TypeError, r"x=float32 .*z=float32 \[5\].*forward\(x, y\)"),
+    ],
+    ids=["half", "channels", "missing", "misnamed"],
+)
+def test_an_error_of_the_models_own_says_what_it_was_given_and_what_it_wants(model, inputs, error, note):
+    with pytest.raises(error) as caught:
+        explain(model, inputs)
+    assert len(caught.value.__notes__) == 1
+    assert re.search(note, caught.value.__notes__[0])
+
+
+def test_a_guided_product_carries_its_cams_counts():
+    found = explain(convnet(), batch(), [1, 0], ["grad_cam_pp", "guided_grad_cam_pp"], score="softmax")
+    plain, product = ([[status.counts for status in row] for row in one.status] for one in found.values())
+    assert plain == product
+    assert any(counts["guarded"] for row in plain for counts in row)
+    assert explain(convnet(), batch(), 1, "guided_grad_cam_pp").status[0].counts == {"clamped": 0}
+
+
 def test_a_single_logit_has_no_softmax():
     with pytest.raises(MethodError, match=r"the target is a single logit. Take score='exp', or score='sigmoid'"):
         explain(convnet(classes=1), batch(), score="softmax")
@@ -334,6 +385,8 @@ def test_cam_needs_its_head():
 def test_a_model_that_cannot_be_opened_is_refused():
     with pytest.raises(ModelError, match=r"is TorchScript.*Pass the Python model"):
         explain(torch.jit.trace(convnet(), batch(), check_trace=False), batch())
+    with pytest.raises(ModelError, match=r"module; 0 is TorchScript"):
+        explain(nn.Sequential(torch.jit.script(convnet())), batch())
     with torch.device("meta"), pytest.raises(ModelError, match=r"on the meta device.*Load a checkpoint"):
         explain(nn.Sequential(nn.Conv2d(3, 4, 3)), batch())
 

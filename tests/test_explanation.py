@@ -227,9 +227,25 @@ def test_a_notebook_gets_a_picture_of_at_most_eight_images():
 
 def test_show_opens_the_sheet(monkeypatch, single):
     opened = []
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(Image.Image, "show", lambda picture: opened.append(picture.size))
     single.show()
     assert opened == [single.sheet().size]
+
+
+def test_show_without_a_display_says_so_and_goes_on(monkeypatch, single):
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Image.Image, "show", lambda picture: pytest.fail("a viewer was started"))
+    with pytest.warns(UserWarning, match=r"no display.*e\.save\('out/'\) writes it"):
+        single.show()
+
+
+@pytest.mark.parametrize("threshold", [1.0, 1.5, -0.1, float("nan")])
+def test_a_threshold_is_a_share(single, threshold):
+    with pytest.raises(ImageError, match=r"from 0 to below 1, a share of the map's maximum; got"):
+        single.boxes(threshold)
 
 
 def test_its_representation_says_what_it_is():

@@ -218,3 +218,16 @@ def test_an_error_that_would_strike_every_picture_is_raised(model, folder, tmp_p
 def test_nothing_to_explain_is_an_error(model, tmp_path, source):
     with pytest.raises(ImageError):
         explain_folder(model, source, tmp_path / "out")
+
+
+def test_an_error_that_strikes_every_picture_leaves_no_folder_behind(model, folder, tmp_path):
+    for options, error in (({"target": "unknown"}, TargetError), ({"layer": "nowhere"}, LayerError)):
+        with pytest.raises(error):
+            explain_folder(model, folder, tmp_path / "out", **options)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_to_write_into(model, folder, tmp_path):
+    (tmp_path / "out").write_text("", encoding="utf-8")
+    with pytest.raises(NotADirectoryError, match=r"is a file\. Give another name"):
+        explain_folder(model, folder, tmp_path / "out")

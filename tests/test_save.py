@@ -101,3 +101,36 @@ def test_unused_names():
         "cat-2", "dog", "cat-3", "DOG-2", "cat-2-2",
     ]  # fmt: skip
     assert taken == {"cat", "cat-2", "dog", "cat-3", "dog-2", "cat-2-2"}
+
+
+def test_another_explanation_is_written_beside_and_the_same_again_replaces_its_own(tmp_path):
+    net, x = convnet(), batch(b=1)
+    first = explain(net, x, 0).save(tmp_path)
+    for other in (explain(net, x, 1), explain(net, x, 0, layer="3"), explain(net, x, 0, alpha="authors")):
+        written = other.save(tmp_path)
+        assert not set(written) & set(first)
+        assert written == other.save(tmp_path)
+    kept = json.loads(first[-1].read_text(encoding="utf-8"))
+    assert kept["maps"][0]["target"] == 0
+    assert kept["layer"]["name"] == "5"
+    assert first == explain(net, x, 0).save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".json") == [
+        "explanation_grad_cam_pp-2.json",
+        "explanation_grad_cam_pp-3.json",
+        "explanation_grad_cam_pp-4.json",
+        "explanation_grad_cam_pp.json",
+    ]
+    assert len(list(tmp_path.glob("*.png"))) == 4
+
+
+def test_a_record_of_somebody_elses_is_left_alone(tmp_path):
+    (tmp_path / "explanation_grad_cam_pp.json").write_text("my notes", encoding="utf-8")
+    written = explain(convnet(), batch(b=1), 0).save(tmp_path)
+    assert written[-1].name == "explanation_grad_cam_pp-2.json"
+    assert (tmp_path / "explanation_grad_cam_pp.json").read_text(encoding="utf-8") == "my notes"
+
+
+def test_a_file_in_the_folders_place_is_told(tmp_path):
+    (tmp_path / "out").write_text("", encoding="utf-8")
+    with pytest.raises(NotADirectoryError, match=r"a folder to write into; .*out is a file. Give another name"):
+        explain(convnet(), batch(b=1)).save(tmp_path / "out")

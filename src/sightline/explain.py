@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from torch import nn
 
+from sightline.errors import LayerError, TargetError
 from sightline.explanation import Explanation
 from sightline.inputs import ready
 from sightline.models import card_of
@@ -72,11 +73,14 @@ def explain(
     (torch.Size([2, 2, 8, 8]), torch.Size([2, 2, 6, 6]), '1')
     """
     inner = operable(model)
-    card = card_of(model)
-    card = replace(card, preprocess=preprocess or card.preprocess, classes=tuple(classes) if classes else card.classes)
-    job = Job(inner, card, ready(images, inner, card.preprocess), target, counterfactual, call, grid)
     plan = steps(method, options)
-    layers: list[Any] = list(layer) if isinstance(layer, list | tuple) else [] if layer is None else [layer]
+    layers = _layers(layer)
+    card, names = card_of(model), _names(classes)
+    card = replace(
+        card, preprocess=preprocess or card.preprocess, classes=card.classes if names is None else names
+    )  # fmt: skip
+    batch = ready(images, inner, card.preprocess)
+    job = Job(inner, card, batch, target, counterfactual, call, grid, named=classes is not None)
     found: Found = {}
     if weighing := [step for step in plan if step.weigh]:
         cams = {_cam(step): replace(step, name=_cam(step)) for step in weighing}  # a guided product shares its CAM
@@ -84,6 +88,26 @@ def explain(
     if looking := [step for step in plan if step.pixels]:
         found |= to_pixels(job, looking, found)
     return _arranged(found, plan, not isinstance(method, str), isinstance(layer, list | tuple))
+
+
+def _layers(layer: Any) -> list[Any]:
+    """The layers asked for; none where the last feature map is to be found."""
+    if layer is None:
+        return []
+    if not isinstance(layer, list | tuple):
+        return [layer]
+    if not layer:
+        raise LayerError("Expected at least one layer; got an empty list. Leave layer= out for the last feature map.")
+    return list(layer)
+
+
+def _names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
+    if isinstance(classes, str):
+        raise TargetError(
+            f"Expected the names of all the model's outputs, one each; got the text {classes!r}. To ask for one class "
+            "write target=...; the names are a list: classes=['cat', 'dog']."
+        )
+    return None if classes is None else tuple(str(name) for name in classes)
 
 
 def _cam(step: Step) -> str:

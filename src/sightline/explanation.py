@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sightline.images import framed, seen
 from sightline.regions import Box, boxes_above
-from sightline.render import overlay, pixels_picture, sheet
+from sightline.render import overlay, pixels_picture, sheet, show
 from sightline.save import save_explanation
 from sightline.status import Status
 from sightline.targets import Target
@@ -72,6 +72,11 @@ class Explanation:
     def __getitem__(self, which: SupportsIndex | slice) -> "Explanation":
         """The explanation of one image (still a batch, of one) or of a slice of the images."""
         if not isinstance(which, slice):
+            if not hasattr(which, "__index__"):
+                raise TypeError(
+                    f"Expected an image by number, or a slice of images; got {which!r}. Other classes are asked for "
+                    "with explain(..., target=...); a list of methods gives a dict by method."
+                )
             which = operator.index(which)
             if not -len(self) <= which < len(self):
                 raise IndexError(f"Expected an image from 0 to {len(self) - 1}; got {which}.")
@@ -119,7 +124,9 @@ class Explanation:
         """For each map the boxes `(left, top, right, bottom)` around what lies above `threshold` of its maximum.
 
         The largest connected region only (Grad-CAM, section on weakly supervised localisation: 15 %), or
-        with `largest=False` every region, the largest first. Right and bottom are exclusive.
+        with `largest=False` every region, the largest first. Right and bottom are exclusive. The pixels are those of
+        the model's view, as in `maps` and `images`; of a photograph that was resized and cropped for the model they
+        are not the photograph's own. Raises `ImageError` for a threshold that is no share.
         """
         return [boxes_above(one, threshold, largest=largest) for _, _, one, _, _ in self.each()]
 
@@ -156,15 +163,11 @@ class Explanation:
         return f" {float(self.probabilities[i, j] if self.several else self.probabilities[i]):.0%}"
 
     def show(self) -> None:
-        """Show the sheet: in a notebook below the cell, else in the system's picture viewer."""
-        picture = self[:MOST_SHOWN].sheet()
-        try:
-            from IPython import get_ipython  # type: ignore[attr-defined,import-not-found,unused-ignore]
-            from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
-        except ImportError:
-            picture.show()
-            return
-        display(picture) if get_ipython() else picture.show()
+        """Show the sheet: in a notebook below the cell, else in the system's picture viewer.
+
+        Where there is neither, as on a server, it warns and goes on.
+        """
+        show(self[:MOST_SHOWN].sheet())
 
     def _repr_png_(self) -> bytes:
         import io
@@ -176,7 +179,9 @@ class Explanation:
     def save(self, folder: str | Path) -> list[Path]:
         """Write a PNG for each map, all tensors (`explanation_METHOD.safetensors`) and the provenance.
 
-        Returns the files written. Pictures of the same name are told apart by a number.
+        Returns the files written. Pictures of the same name are told apart by a number, and so are explanations: one
+        of the same images, targets, layer and variant replaces its files of an earlier run, any other is written
+        beside it as `explanation_METHOD-2`.
         """
         return save_explanation(self, Path(folder))
 

@@ -18,7 +18,7 @@ from sightline.models import card_of
 from sightline.page import entries, page, title_of
 from sightline.plan import steps
 from sightline.render import Entry
-from sightline.save import file_name, unused
+from sightline.save import file_name, unused, writable
 
 MOST_ON_PAGE = 100
 """The page shows this many pictures; all of them are in the folder."""
@@ -63,7 +63,9 @@ def explain_folder(
         )
     method = [method] if isinstance(method, str) else list(method)
     plan = [step.name for step in steps(method, {k: v for k, v in options.items() if k in ("score", "alpha", "guard")})]
-    writer = _Writer(Path(out))
+    if Path(out).exists():
+        writable(Path(out))
+    writer: _Writer | None = None  # nothing is written before the first pictures are explained
     outcome = Outcome()
     shown: list[Entry] = []
     card = card_of(model)
@@ -76,13 +78,16 @@ def explain_folder(
         if paths:
             found = explain(model, inputs.to(anchor), target, method, layer, preprocess=preprocess, **options)
             named = {name: _named(one, paths) for name, one in found.items()}
+            writer = writer or _Writer(Path(out))
             writer.write(named, paths)
             if len(shown) < MOST_ON_PAGE:
                 shown.extend(entries(model, named))
             outcome.done.extend(paths)
         if progress is not None:
             progress(len(paths) + len(broken))
-    outcome.page = writer.page(page(title, _intro(outcome, card.name, plan), shown[:MOST_ON_PAGE], plan))
+    outcome.page = (writer or _Writer(Path(out))).page(
+        page(title, _intro(outcome, card.name, plan), shown[:MOST_ON_PAGE], plan)
+    )
     return outcome
 
 
@@ -133,7 +138,7 @@ class _Writer:
     def __init__(self, out: Path) -> None:
         self.out, self.taken, self.stems = out, set[str](), set[str]()
         for folder in (out, out / "pictures", out / "maps"):
-            folder.mkdir(parents=True, exist_ok=True)
+            writable(folder)
         (out / "explanations.jsonl").write_text("", encoding="utf-8")
 
     def write(self, found: dict[Any, Explanation], paths: Sequence[Path]) -> None:

@@ -63,7 +63,9 @@ def expand(images: Any) -> Any:
     if isinstance(images, str) and not images:
         raise ImageError("Expected a file, a folder or a pattern; got an empty string. Look where it was to be filled.")
     if isinstance(images, str | Path):
-        return find(images) if Path(images).is_dir() or any(sign in str(images) for sign in "*?[") else images
+        return (
+            find(images) if Path(images).expanduser().is_dir() or any(sign in str(images) for sign in "*?[") else images
+        )
     if isinstance(images, Sequence) and not isinstance(images, bytes | bytearray):
         parts: list[Any] = []
         for one in images:

@@ -18,7 +18,7 @@ from sightline.pixelspace import reduce
 from sightline.plan import Step
 from sightline.supply import requests
 from sightline.surgery import Where, capture, capture_pixels, choose
-from sightline.targets import Question, Wanted, ask
+from sightline.targets import Question, Wanted, ask, checked_names
 from sightline.upsample import image_map
 
 
@@ -33,6 +33,8 @@ class Job:
     counterfactual: bool
     call: int
     grid: Any
+    named: bool = False
+    """Whether the caller named the classes."""
 
 
 Found = dict[tuple[str, str], Explanation]
@@ -92,7 +94,7 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
                 reason="the picture itself" if cam is None else cam.layer_reason,
                 coarse=pixels.sum(1).unflatten(0, gradients.shape[:2]),
                 maps=reduce(pixels).unflatten(0, gradients.shape[:2]), pixels=pixels.unflatten(0, gradients.shape[:2]),
-                notes=notes,
+                counts=None if cam is None else _counts(cam), notes=notes,
             )  # fmt: skip
     return found
 
@@ -117,9 +119,10 @@ class _Counts:
 def _ask(job: Job, outputs: Any) -> Question:
     """Ask with recording on, whatever mode the caller is in."""
     with torch.inference_mode(False), torch.enable_grad():
-        return ask(
-            job.target, outputs, classes=job.card.classes, kind=job.card.outputs, images=len(job.batch)
-        )  # fmt: skip
+        names = (
+            job.card.classes if job.card.classes is None or not job.named else checked_names(job.card.classes, outputs)
+        )
+        return ask(job.target, outputs, classes=names, kind=job.card.outputs, images=len(job.batch))
 
 
 def _cam_of(step: Step) -> str:
@@ -129,6 +132,14 @@ def _cam_of(step: Step) -> str:
 def _question_first(cam: Explanation) -> Tensor:
     """A CAM's maps as the pixels stand: one question after another along the batch axis."""
     return cam.maps.transpose(0, 1).flatten(0, 1) if cam.several else cam.maps
+
+
+def _counts(cam: Explanation) -> dict[str, list[int]]:
+    """How often a CAM left its formula, for the product with it: a map at a time, question by question."""
+    rows = [status.counts for column in zip(*cam.status, strict=True) for status in column] if cam.several else [
+        status.counts for status in cam.status
+    ]  # fmt: skip
+    return {word: [row.get(word, 0) for row in rows] for word in dict.fromkeys(word for row in rows for word in row)}
 
 
 def _variant(step: Step, job: Job) -> dict[str, Any]:

@@ -29,6 +29,12 @@ def steps(method: str | Sequence[str], options: dict[str, Any]) -> list[Step]:
     >>> [step.name for step in steps(["Grad-CAM", "guided grad-cam++"], {})]
     ['grad_cam', 'guided_grad_cam_pp']
     """
+    if not isinstance(method, str) and not (
+        isinstance(method, list | tuple) and all(isinstance(m, str) for m in method)
+    ):
+        raise MethodError(
+            f"Expected the name of a method or a list of names; got {method!r}. sightline.methods.METHODS lists them."
+        )
     named = [method] if isinstance(method, str) else list(method)
     if not named:
         raise MethodError("Expected at least one method; got an empty list. sightline.methods.METHODS lists them.")

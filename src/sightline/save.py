@@ -1,5 +1,6 @@
 """Explanations on disk: pictures to look at, tensors to go on with, and how they were made."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,18 @@ from safetensors.torch import save_file
 def save_explanation(explanation: Any, folder: Path, taken: set[str] | None = None) -> list[Path]:
     """Write an explanation into a folder; see `Explanation.save`.
 
-    `taken` collects the names used, so that several explanations saved by one run never share a file; a file
-    from an earlier run is replaced.
+    `taken` collects the names used, so that several explanations saved by one run never share a file.
     """
     taken = set() if taken is None else taken
-    folder.mkdir(parents=True, exist_ok=True)
+    writable(folder)
+    record = explanation.as_json()
+    number = _number(folder, explanation.method, record)
     written = []
     for i, j, _, target, _ in explanation.each():
         parts = [file_name(explanation.names[i]), explanation.method]
         if explanation.several:
             parts.append(file_name(target.name))
-        path = folder / f"{unused('_'.join(parts), taken)}.png"
+        path = folder / f"{unused('_'.join(parts) + number, taken)}.png"
         explanation.picture(i, j).save(path)
         written.append(path)
     tensors = {
@@ -29,10 +31,41 @@ def save_explanation(explanation: Any, folder: Path, taken: set[str] | None = No
         for name in ("maps", "coarse", "scores", "probabilities", "pixels")
         if isinstance(value := getattr(explanation, name), torch.Tensor)
     }
-    stem = unused(f"explanation_{explanation.method}", taken)
+    stem = unused(f"explanation_{explanation.method}{number}", taken)
     save_file(tensors, folder / f"{stem}.safetensors")
-    (folder / f"{stem}.json").write_text(explanation.as_json(), encoding="utf-8")
+    (folder / f"{stem}.json").write_text(record, encoding="utf-8")
     return [*written, folder / f"{stem}.safetensors", folder / f"{stem}.json"]
+
+
+def writable(folder: Path) -> None:
+    """Make the folder, if it is not there."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"Expected a folder to write into; {folder} is a file. Give another name.")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _number(folder: Path, method: str, record: str) -> str:
+    """What tells this explanation's files from those of others in the folder: nothing, `-2`, `-3`, ..."""
+    number, n = "", 1
+    while (path := folder / f"explanation_{method}{number}.json").exists():
+        if _subject(path.read_text(encoding="utf-8")) == _subject(record):
+            break
+        n += 1
+        number = f"-{n}"
+    return number
+
+
+def _subject(record: str) -> Any:
+    """What an explanation is about: images, targets, layer, variant. None for a file that is no record."""
+    try:
+        read = json.loads(record)
+        return (
+            [(row["image"], row["target"], row["name"]) for row in read["maps"]],
+            read["layer"]["name"],
+            read["variant"],
+        )
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def file_name(text: str) -> str:

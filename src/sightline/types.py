@@ -22,8 +22,8 @@ Activations = Float[Tensor, "b c *s"]
 Gradients = Float[Tensor, "b c *s"]
 """Derivatives of the score with respect to the activations."""
 
-ClassGradients = Float[Tensor, "k b c *s"]
-"""The same for each of `k` classes."""
+ClassGradients = Float[Tensor, "k b c *#s"]
+"""The same for each of `k` classes; `[k, b, c, 1, ...]` where it is the same at all positions."""
 
 Weights = Float[Tensor, "b c *#s"]
 """What a method returns: `[b, c, 1, ...]`, one weight a channel, or `[b, c, *s]`, one a place."""

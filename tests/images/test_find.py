@@ -107,3 +107,20 @@ def test_a_missing_file_in_an_empty_folder(tmp_path: Path) -> None:
 def test_an_address_is_not_fetched() -> None:
     with pytest.raises(ImageError, match=r"example\.org/x\.jpg: expected a file on this machine.*Download"):
         find("https://example.org/x.jpg")
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, photos):
+    monkeypatch.setenv("HOME", str(photos))
+    assert find("~/9.jpg") == [photos / "9.jpg"]
+    assert find("~") == find(photos)
+
+
+def test_a_link_to_nothing_says_where_it_leads(tmp_path):
+    (tmp_path / "cat.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.raises(ImageError, match=r"it is a link to .*gone.jpg, which is not there. Mend the link"):
+        find(tmp_path / "cat.jpg")
+
+
+def test_an_address_is_shown_as_it_was_written():
+    with pytest.raises(ImageError, match=r"^https://example\.org/x\.jpg: expected a file on this machine"):
+        find("https://example.org/x.jpg")

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from nets import assert_same, batch, convnet, photograph
+from sightline import load
 from sightline.errors import LayerError, ModelError, SurgeryError
 from sightline.surgery import capture, choose, operable
 
@@ -455,6 +456,8 @@ def test_autocast_around_the_call():
 def test_scripted_quantised_and_empty_models_are_refused_with_the_way_out():
     with pytest.raises(ModelError, match="Pass the Python model"):
         capture(torch.jit.script(convnet()), batch(), "5")
+    with pytest.raises(ModelError, match=r"torch.nn.Module; got Loaded. Pass its model: explain\(loaded.model"):
+        operable(load("lookout"))
     linear = torch.ao.nn.quantized.Linear(4, 2)
     with pytest.raises(ModelError, match="Explain the float model"):
         capture(nn.Sequential(linear), batch(), "0")

@@ -29,7 +29,7 @@ def find(source: str | os.PathLike[str]) -> list[Path]:
     >>> [path.name for path in find(folder)]
     ['9.png', '10.JPG']
     """
-    path = Path(source)
+    path = Path(source).expanduser()
     if os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
@@ -50,10 +50,14 @@ def find(source: str | os.PathLike[str]) -> list[Path]:
 
 def missing(path: Path) -> ImageError:
     """The error for a file that is not there, with names like it, or like the folder missing on the way."""
-    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+    if address := re.match(r"([a-z][a-z0-9+.-]+:/)/?(.*)", str(path)):
         return ImageError(
-            f"{path}: expected a file on this machine; an address came, and sightline fetches nothing. "
-            "Download the picture and give its path, or give its bytes."
+            f"{address[1]}/{address[2]}: expected a file on this machine; an address came, and sightline fetches "
+            "nothing. Download the picture and give its path, or give its bytes."
+        )
+    if os.path.islink(path):
+        return ImageError(
+            f"{path}: expected a picture file; it is a link to {os.readlink(path)}, which is not there. Mend the link."
         )
     gone, folder = path, path.absolute().parent
     while not os.path.isdir(folder) and folder != folder.parent:

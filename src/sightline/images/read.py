@@ -43,7 +43,7 @@ def read(source: object, *, max_pixels: int | None = MAX_PIXELS, name: str | Non
     """
     name = name or called(source) or f"the {type(source).__name__}"
     if isinstance(source, str | os.PathLike):
-        return _from_path(Path(os.fsdecode(source)), name, max_pixels)
+        return _from_path(Path(os.fsdecode(source)).expanduser(), name, max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
         return from_picture(decode(io.BytesIO(source), name, max_pixels), name)
     if isinstance(source, Image.Image):

@@ -13,10 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sightline.methods.alpha import Derivatives
-from sightline.types import Gradients, Scores
-
-ClassGradients = Float[Tensor, "k b c *#s"]
-"""The gradient of every class's logit; `[k, b, c, 1, ...]` where it is the same at all positions."""
+from sightline.types import ClassGradients, Gradients, Scores
 
 Probabilities = Float[Tensor, "b k"]
 Explained = Int[Tensor, " b"]

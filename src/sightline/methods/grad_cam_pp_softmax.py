@@ -1,9 +1,9 @@
 """Grad-CAM++ of a softmax probability."""
 
 from sightline.methods.alpha import weigh_by_derivatives
-from sightline.methods.derivatives import ClassGradients, Explained, Probabilities, softmax_shape
+from sightline.methods.derivatives import Explained, Probabilities, softmax_shape
 from sightline.methods.tally import Tally, ignore
-from sightline.types import Activations, Weights
+from sightline.types import Activations, ClassGradients, Weights
 
 
 def grad_cam_pp_softmax(

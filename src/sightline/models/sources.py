@@ -48,6 +48,10 @@ def load(name: str, *, weights: str | Path | None = None, pretrained: bool | Non
             f"one source of weights was expected, but '{name}' got a local file and pretrained=True. "
             "Give one of the two."
         )
+    if not isinstance(name, str):
+        raise ModelError(
+            f"the name of a model was expected; got {name!r}. A module needs no loading: explain(model, images)."
+        )
     download = weights is None and pretrained is not False
     library, rest = _resolve(name)
     if library is None:

@@ -20,3 +20,4 @@ from sightline.render.report import Entry as Entry
 from sightline.render.report import Figure as Figure
 from sightline.render.report import report as report
 from sightline.render.sheet import sheet as sheet
+from sightline.render.viewer import show as show

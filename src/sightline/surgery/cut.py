@@ -117,6 +117,11 @@ def capture(
     tensor(1.)
     """
     model = operable(model)
+    if not isinstance(call, int) or call < -1:
+        raise SurgeryError(
+            f"Expected the number of a run, from 0 on, or -1 for the last; got call={call!r}. A layer that runs once "
+            "needs none."
+        )
     named: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     wanted = [resolve(model, one) for one in named]
     args, kwargs = arguments(inputs)

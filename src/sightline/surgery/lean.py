@@ -69,10 +69,9 @@ class Lean(TorchDispatchMode):
     def div(self, _: Any, tensor: Tensor, divisor: Any) -> Tensor:
         """A mean, whose derivative is the same at every place: divide it once and let it stand for all of them."""
         if tensor.ndim < 3 or not isinstance(divisor, int | float) or 0 not in tensor.stride():
-            return tensor / divisor
+            return torch.div(tensor, divisor)
         once = tensor[tuple(slice(0, 1) if step == 0 else slice(None) for step in tensor.stride())]
-        found: Tensor = (once / divisor).expand(tensor.shape)
-        return found
+        return torch.div(once, divisor).expand(tensor.shape)
 
     def _made(self, some: Tensor, rows: Tensor, count: int) -> Tensor:
         """`some` as the `rows` of a tensor of zeros; remembered, so that they need not be looked for again."""

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.surgery.guard import modules
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 _checked: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
@@ -31,15 +30,20 @@ def operable(model: Any) -> nn.Module:
         return model
     if not isinstance(model, nn.Module):
         raise ModelError(
-            f"Expected a torch.nn.Module; got {type(model).__name__}. Pass the module itself, or load one by "
-            "name: sightline.load('resnet50').model. An ONNX or exported file has no gradients to look back through."
+            f"Expected a torch.nn.Module; got {type(model).__name__}. "
+            + (
+                "Pass its model: explain(loaded.model, images)."
+                if isinstance(getattr(model, "model", None), nn.Module)
+                else "Pass the module itself, or load one by name: sightline.load('resnet50').model. An ONNX or "
+                "exported file has no gradients to look back through."
+            )
         )
-    if isinstance(model, torch.jit.ScriptModule):
-        raise ModelError(
-            f"Expected an ordinary PyTorch module; {type(model).__name__} is TorchScript, whose layers cannot be "
-            "opened. Pass the Python model it was made from, with the same weights."
-        )
-    for module in modules(model):
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ModelError(
+                f"Expected an ordinary PyTorch module; {name or type(model).__name__} is TorchScript, whose layers "
+                "cannot be opened. Pass the Python model it was made from, with the same weights."
+            )
         if ".quantized" in type(module).__module__:
             raise ModelError(
                 f"Expected a model with float weights; it holds the quantised {type(module).__name__}, which has no "

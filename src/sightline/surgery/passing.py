@@ -1,13 +1,14 @@
 """Handing things to a model and finding the tensors in what it hands back."""
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from sightline.errors import LayerError, SurgeryError
+from sightline.errors import LayerError, SightlineError, SurgeryError
 from sightline.surgery.grids import Grid, Reader, Shape, infer, stated, unreadable
 
 
@@ -36,8 +37,36 @@ def picture(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
 
 
 def run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Call the model on copies: a model may write over its input, no graph may keep what inference mode made."""
-    return model(*(_copied(a) for a in args), **{name: _copied(a) for name, a in kwargs.items()})
+    """Call the model on copies: a model may write over its input, no graph may keep what inference mode made.
+
+    An error of the model's own says what it was given and what it wants.
+    """
+    try:
+        return model(*(_copied(a) for a in args), **{name: _copied(a) for name, a in kwargs.items()})
+    except (RuntimeError, TypeError, ValueError) as error:
+        if not isinstance(error, SightlineError) and not getattr(error, "__notes__", None):
+            error.add_note(_came(model, args, kwargs))
+        raise
+
+
+def _came(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    given = [f"{_shape(a)}" for a in args] + [f"{name}={_shape(a)}" for name, a in kwargs.items()]
+    weight = next((p for p in model.parameters() if p.is_floating_point()), None)
+    first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
+    wants = [f"forward{inspect.signature(model.forward)}"]
+    wants += [f"weights in {weight.dtype} on {weight.device}"] if weight is not None else []
+    wants += [f"{first.in_channels} channels in its first convolution"] if first is not None else []
+    return (
+        f"sightline ran {type(model).__name__} on {', '.join(given)}, and the model itself failed. It has "
+        f"{', '.join(wants)}. Bring the inputs to that: images.to(dtype), images.to(device), or several inputs as a "
+        "tuple or a mapping by name."
+    )
+
+
+def _shape(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)} on {value.device}"
 
 
 def _copied(value: Any) -> Any:

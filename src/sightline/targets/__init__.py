@@ -4,6 +4,7 @@ from sightline.targets.classification import Question as Question
 from sightline.targets.classification import Wanted as Wanted
 from sightline.targets.classification import ask as ask
 from sightline.targets.names import Target as Target
+from sightline.targets.names import checked_names as checked_names
 from sightline.targets.names import find_class as find_class
 from sightline.targets.outputs import Kind as Kind
 from sightline.targets.outputs import logits as logits

@@ -117,6 +117,8 @@ def _top(sure: Tensor, classes: Sequence[str] | None, most: int = 5) -> list[lis
 def _indices(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> tuple[Tensor, bool]:
     """The classes asked of each image, `[b, n]`, and whether that is more than one question by form."""
     b, count = rows.shape
+    if isinstance(target, range):
+        target = list(target)
     if isinstance(target, np.ndarray):
         if target.dtype.kind not in "iu":
             raise TargetError(

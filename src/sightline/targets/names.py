@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sightline.errors import TargetError, near
+from sightline.targets.outputs import logits
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,17 @@ class Target:
 def label(index: int, classes: Sequence[str] | None) -> str:
     """The name of a class, or `class 7` where none is known."""
     return classes[index] if classes is not None and index < len(classes) else f"class {index}"
+
+
+def checked_names(classes: Sequence[str], outputs: Any) -> Sequence[str]:
+    """The names a caller gave, if there is one for each output (two for a single logit)."""
+    count = logits(outputs).shape[1]
+    if len(classes) in ({1, 2} if count == 1 else {count}):
+        return classes
+    raise TargetError(
+        f"Expected {count} class names, one for each of the model's outputs; got {len(classes)}. Give them in the "
+        "order of the outputs, or leave classes= out and ask by number."
+    )
 
 
 def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
