@@ -34,7 +34,7 @@ def grad_cam_pp(
     0.25
     """
     g = once(gradients).relu()
-    denominator = 2 + g * activations.sum(tuple(range(2, activations.ndim)), keepdim=True)
+    denominator = (g * activations.sum(tuple(range(2, activations.ndim)), keepdim=True)).add_(2)
     tally("clamped", (denominator < 1).expand_as(activations))
     alphas = denominator.clamp_(min=1).reciprocal_()
     return weigh(alphas.expand_as(activations), g.expand_as(activations), alpha)

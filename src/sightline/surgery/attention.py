@@ -17,12 +17,15 @@ _SHARE = 4
 
 def few_queries(
     grad: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, dropout: float,
-    causal: bool, *, attn_mask: Tensor | None = None, scale: float | None = None,
+    causal: bool, *, attn_mask: Tensor | None = None, scale: float | None = None, rows: Tensor | None = None,
 ) -> Tensor | None:  # fmt: skip
-    """The queries whose output carries a gradient, if they are few and the attention is a plain one; else None."""
+    """The queries whose output carries a gradient, if they are few and the attention is a plain one; else None.
+
+    `rows` are these queries where somebody knows.
+    """
     if causal or dropout or attn_mask is not None or query.dtype.itemsize < 4:
         return None
-    queries = (grad.abs().amax((0, 1, 3)) != 0).nonzero().squeeze(1)  # nan is felt
+    queries = (grad.abs().amax((0, 1, 3)) != 0).nonzero().squeeze(1) if rows is None else rows  # nan is felt
     return queries if _SHARE * len(queries) <= grad.shape[2] else None
 
 

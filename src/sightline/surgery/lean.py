@@ -37,9 +37,9 @@ class Lean(TorchDispatchMode):
         """A linear layer, looked back through."""
         if len(left) <= THIN:
             return thin(left, right)
+        heads, self._heads = self._heads, (0, 0)
         rows = self._known(left)
-        if rows is None and (rows := rows_felt(left)) is None:
-            heads, self._heads = self._heads, (0, 0)
+        if rows is None and (heads[1] or (rows := rows_felt(left)) is None):
             return by_blocks(left, right, *heads)
         some = left[rows]
         return self._made(thin(some, right) if len(some) <= THIN else some @ right, rows, len(left))
@@ -60,7 +60,7 @@ class Lean(TorchDispatchMode):
 
     def attention(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """Attention, of which perhaps one query counts."""
-        queries = few_queries(*args, **kwargs)
+        queries = few_queries(*args, rows=self._known_queries(args[0]), **kwargs)
         if queries is None:
             return func(*args, **kwargs)
         self._heads = (len(args[1]), args[1].shape[-1]) if len(queries) == 1 else (0, 0)
@@ -78,6 +78,13 @@ class Lean(TorchDispatchMode):
         out = some.new_zeros(count, some.shape[1]).index_copy_(0, rows, some)
         self._sparse = out, out._version, rows  # as long as it is held, nothing else can come to lie in its place
         return out
+
+    def _known_queries(self, grad: Tensor) -> Tensor | None:
+        """The rows of what was made last, if this is one image's `[1, heads, n, d]` of it."""
+        out = self._sparse[0] if self._sparse is not None else None
+        if out is None or len(grad) != 1 or grad.stride()[2:] != (out.shape[1], 1) or grad.shape[2] != len(out):
+            return None
+        return self._known(grad.transpose(1, 2).flatten(2)[0])
 
     def _known(self, tensor: Tensor) -> Tensor | None:
         """The rows with numbers, if this is what was made last, still as it was made."""
