@@ -115,7 +115,8 @@ def _of_rank_one(blocks: Tensor, right: Tensor) -> Tensor | None:
     column = tops.abs().argmax(2)
     pivots = tops.gather(2, column.unsqueeze(2)).squeeze(2)
     shares = blocks[n, :, heads, column] / pivots.masked_fill(pivots == 0, 1).unsqueeze(2)  # [images, heads, places]
-    rest = torch.addcmul(blocks, shares.mT.unsqueeze(3), tops.unsqueeze(1), value=-1).abs_().amax((1, 3))
-    if not (rest <= 8 * torch.finfo(blocks.dtype).eps * pivots.abs()).all():
-        return None
+    enough = 8 * torch.finfo(blocks.dtype).eps * pivots.abs()
+    for block, share, top, near in zip(blocks, shares.mT, tops, enough, strict=True):  # an image at a time: memory
+        if not (torch.addcmul(block, share.unsqueeze(2), top, value=-1).abs_().amax((0, 2)) <= near).all():
+            return None
     return shares.mT @ torch.bmm(tops.transpose(0, 1), right).transpose(0, 1)
