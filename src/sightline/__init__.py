@@ -13,6 +13,7 @@ from importlib.metadata import version as _version
 from sightline.errors import SightlineError as SightlineError
 from sightline.explain import explain as explain
 from sightline.explanation import Explanation as Explanation
+from sightline.folder import explain_folder as explain_folder
 from sightline.mask import explanation_map as explanation_map
 from sightline.methods import METHODS as METHODS
 from sightline.models import Card as Card
