@@ -89,3 +89,22 @@ def test_no_mode_is_left_behind_after_an_error():
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         capture(net, batch(), "5")
     assert modes() == 0
+
+
+class Counting(nn.Module):
+    """Counts its runs in a parameter that is frozen, as some do: what it gives back must be the parameter itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.runs = convnet(), nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    def forward(self, x):
+        x = self.net(x)
+        self.runs += 1
+        return x
+
+
+def test_a_frozen_parameter_written_over_behind_the_layer_stays_a_parameter():
+    net = Counting()
+    assert capture(net, batch(), "net.5").outputs.requires_grad
+    assert type(net.runs) is nn.Parameter

@@ -22,27 +22,15 @@ _SWITCHES = ("training", "grad_checkpointing", "gradient_checkpointing")
 _QUIET = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # eval mode leaves their buffers alone
 
 
-def modules(model: nn.Module) -> list[nn.Module]:
-    """Every sub-module once, the model first (`model.modules()`, several times faster)."""
-    found, seen = [model], {id(model)}
-    for module in found:  # grows while it is gone through
-        for child in module._modules.values():
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                found.append(child)
-    return found
-
-
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
     """Run the model in eval mode inside, alone, and give it back bit-equal: flags, buffers, random states."""
     with LOCK, ExitStack() as undo:
-        parts = modules(model)
-        undo.callback(_restore_generators, _generators(parts))
-        cuda = torch.cuda.is_initialized()
-        for module in parts:
+        undo.callback(_restore_generators, _generators(model))
+        cuda, parts, seen = torch.cuda.is_initialized(), [model], {id(model)}
+        for module in parts:  # grows while it is gone through: `model.modules()`, several times faster
             own = module.__dict__
-            if own["training"] or "grad_checkpointing" in own or "gradient_checkpointing" in own:
+            if own.get("training") or "grad_checkpointing" in own or "gradient_checkpointing" in own:
                 _switch_off(own, undo)
             if own["_buffers"] and not isinstance(module, _QUIET):
                 undo.callback(_restore_buffers, module, _buffers_of(module))
@@ -50,6 +38,10 @@ def untouched(model: nn.Module) -> Iterator[None]:
                 undo.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not fire in compiled code
             if cuda and isinstance(module, nn.RNNBase):
                 undo.enter_context(torch.backends.cudnn.flags(enabled=False))  # cuDNN cannot look back in eval mode
+            for child in own["_modules"].values():
+                if child is not None and id(child) not in seen:
+                    seen.add(id(child))
+                    parts.append(child)
         yield
 
 
@@ -84,11 +76,11 @@ def _restore_buffers(module: nn.Module, before: dict[str, tuple[Tensor, int, Ten
                 buffer.copy_(values)
 
 
-def _generators(parts: list[nn.Module]) -> tuple[Any, ...]:
+def _generators(model: nn.Module) -> tuple[Any, ...]:
     """The states of every generator that a forward pass could draw from."""
     cuda = {}
     if torch.cuda.is_initialized():
-        devices = {p.device for module in parts for p in module._parameters.values() if p is not None}
+        devices = {weight.device for weight in model.parameters()}
         cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
     return torch.get_rng_state(), cuda, random.getstate(), np.random.get_state()
 

@@ -26,7 +26,7 @@ class WeightsAside(TorchFunctionMode):
 def _aside(value: Any) -> Any:
     if isinstance(value, Tensor) and value.is_inference() and not torch.is_inference_mode_enabled():
         return value.clone()  # a model loaded under inference_mode: no graph may keep its weights themselves
-    return value.detach() if type(value) is nn.Parameter else value
+    return value.detach() if type(value) is nn.Parameter and value.requires_grad else value
 
 
 @contextmanager
