@@ -112,14 +112,96 @@ def test_a_block_of_tokens_looked_back_through_from_some(activation, tokens):
     like(got, want)
 
 
-def test_rows_found_before_are_not_believed_of_something_written_over():
-    mode, left, right = Lean(), torch.zeros(100, 8), torch.eye(8)
-    left[3] = 1.0
-    out = mode.mm(None, left, right)
-    assert mode._known(out).tolist() == [3]
-    out[5] = 2.0
-    assert mode._known(out) is None
-    like(mode.mm(None, out, right), out)
+def tokens(hook=None):
+    """A class token of 100, behind a block of its own; `hook` gets the gradient inside the block."""
+    net, head = mlp(nn.ReLU()), nn.Linear(6, 5).double()
+
+    def tail(x):
+        inner = net[0](x)
+        if hook is not None:
+            inner.register_hook(hook)
+        return head((x + net[2](inner.relu()))[:, 0])
+
+    return tail
+
+
+def write_half(gradient):
+    gradient[:, 50:].add_(1.0)
+
+
+WRITING = {
+    "add": lambda g: g.add_(0.01),
+    "fill": lambda g: g.fill_(0.01),
+    "half": write_half,
+    "anew": lambda g: g + 0.01,
+}
+
+
+@pytest.mark.parametrize("hook", WRITING.values(), ids=WRITING)
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_gradient_written_over_by_a_hook_is_believed_as_it_is(hook, images):
+    x = random(images, 100, 6).requires_grad_()
+    scores = tokens(hook)(x)[:, 1]
+    (want,) = torch.autograd.grad(scores.sum(), x, retain_graph=True)
+    (got,) = gradients(scores, [x])
+    like(got, want)
+
+
+def test_a_hook_that_clips_in_place_behind_a_pool_is_obeyed():
+    x = random(2, 6, 4, 4).requires_grad_()
+    maps = x * 1
+    maps.register_hook(lambda g: g.clamp_(-0.01, 0.01))
+    scores = nn.Linear(6, 5).double()(maps.mean((2, 3)))[:, 1]
+    (want,) = torch.autograd.grad(scores.sum(), x, retain_graph=True)
+    (got,) = gradients(scores, [x])
+    assert torch.equal(got, want)
+    assert want.abs().max() == 0.01
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.Sigmoid(), nn.GELU()], ids=str)
+@pytest.mark.parametrize(("images", "places"), [(1, 10), (2, 10), (1, 17), (3, 5)])
+def test_several_questions_of_few_tokens(images, places, activation):
+    """So few that all questions go together: then the gradient has an axis that what was kept has not."""
+    net, head = mlp(activation), nn.Linear(6, 5).double()
+    x = random(images, places, 6).requires_grad_()
+    scores = head(net(x)[:, 0])
+    seeds = torch.eye(5).double()[:4, None].expand(4, images, 5)
+    want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
+    with Lean():
+        (vectorised,) = torch.autograd.grad(scores, [x], seeds, retain_graph=True, is_grads_batched=True)
+    like(vectorised, want)
+    like(gradients(scores, [x], seeds=seeds)[0], want)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_grouped_queries_share_keys(heads):
+    q, k, v = random(2, 4, 17, 5).requires_grad_(), *(random(2, heads, 17, 5, seed=i).requires_grad_() for i in (1, 2))
+    out = F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+    grad = torch.zeros_like(out)
+    grad[:, :, 3] = 1.0
+    want = torch.autograd.grad(out, (q, k, v), grad, retain_graph=True)
+    with Lean():
+        got = torch.autograd.grad(out, (q, k, v), grad)
+    for one, two in zip(want, got, strict=True):
+        like(two, one)
+
+
+def test_a_sparse_matrix_is_left_to_torch():
+    mixing = (torch.eye(40) * 2).to_sparse()
+    x = torch.rand(40, 3, requires_grad=True)
+    scores = torch.sparse.mm(mixing, x).sum(1)
+    with Lean():
+        (got,) = torch.autograd.grad(scores.sum(), x)
+    assert got.eq(2).all()
+
+
+def test_halves_are_rounded_once():
+    """Sums in strips would be rounded after each strip: four times the error."""
+    left, right = (
+        torch.randn(shape, generator=torch.Generator().manual_seed(0)) for shape in ((10, 4096), (4096, 512))
+    )
+    left = (left * (torch.rand(4096, generator=torch.Generator().manual_seed(1)) < 0.5)).half()
+    assert torch.equal(mm(left, right.half()), left @ right.half())
 
 
 @pytest.mark.parametrize("queries", [[0], [2, 7], []])

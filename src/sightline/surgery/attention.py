@@ -23,7 +23,7 @@ def few_queries(
 
     `rows` are these queries where somebody knows.
     """
-    if causal or dropout or attn_mask is not None or query.dtype.itemsize < 4:
+    if causal or dropout or attn_mask is not None or query.dtype.itemsize < 4 or query.shape[1] != key.shape[1]:
         return None
     queries = (grad.abs().amax((0, 1, 3)) != 0).nonzero().squeeze(1) if rows is None else rows  # nan is felt
     return queries if _SHARE * len(queries) <= grad.shape[2] else None

@@ -25,16 +25,20 @@ class Lean(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._heads = (0, 0)  # images and width of an attention that was just looked back through from one query
-        self._sparse: tuple[Tensor, int, Tensor] | None = None  # what was made last, its version, its rows with numbers
+        self._sparse: tuple[Tensor, Tensor] | None = None  # what was made last, and its rows with numbers
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         lean = _LEANER.get(func)
         if lean is not None:
             return lean(self, func, *args, **(kwargs or {}))
+        if func._schema.is_mutable:  # a hook, or autograd itself, writes over a gradient: perhaps over that one
+            self._sparse = None
         return func(*args, **kwargs) if kwargs else func(*args)
 
-    def mm(self, _: Any, left: Tensor, right: Tensor) -> Tensor:
+    def mm(self, func: Any, left: Tensor, right: Tensor) -> Any:
         """A linear layer, looked back through."""
+        if not (_plain(left) and _plain(right)):
+            return func(left, right)
         if len(left) <= THIN:
             return thin(left, right)
         heads, self._heads = self._heads, (0, 0)
@@ -46,13 +50,13 @@ class Lean(TorchDispatchMode):
 
     def bmm(self, func: Any, left: Tensor, right: Tensor) -> Any:
         """The same, where the batch could not be folded into the rows: then the weights have the stride 0."""
-        if right.stride(0) != 0:
+        if not (_plain(left) and _plain(right)) or right.stride(0) != 0:
             return func(left, right)
-        return self.mm(None, left.flatten(0, 1), right[0]).unflatten(0, left.shape[:2])
+        return self.mm(_aten.mm.default, left.flatten(0, 1), right[0]).unflatten(0, left.shape[:2])
 
     def elementwise(self, func: Any, grad: Tensor, kept: Tensor, *args: Any, **kwargs: Any) -> Any:
         """An activation, whose derivative is zero where the gradient is."""
-        rows = self._known(grad)
+        rows = self._known(grad) if grad.shape == kept.shape else None  # of several questions only the gradient has n
         if rows is None:
             return func(grad, kept, *args, **kwargs)
         flat = func(grad.flatten(0, -2)[rows], kept.flatten(0, -2)[rows], *args, **kwargs)
@@ -76,7 +80,7 @@ class Lean(TorchDispatchMode):
     def _made(self, some: Tensor, rows: Tensor, count: int) -> Tensor:
         """`some` as the `rows` of a tensor of zeros; remembered, so that they need not be looked for again."""
         out = some.new_zeros(count, some.shape[1]).index_copy_(0, rows, some)
-        self._sparse = out, out._version, rows  # as long as it is held, nothing else can come to lie in its place
+        self._sparse = out, rows  # as long as it is held, nothing else can come to lie in its place
         return out
 
     def _known_queries(self, grad: Tensor) -> Tensor | None:
@@ -87,12 +91,16 @@ class Lean(TorchDispatchMode):
         return self._known(grad.transpose(1, 2).flatten(2)[0])
 
     def _known(self, tensor: Tensor) -> Tensor | None:
-        """The rows with numbers, if this is what was made last, still as it was made."""
+        """The rows with numbers, if this is what was made last."""
         if self._sparse is None:
             return None
-        out, version, rows = self._sparse
+        out, rows = self._sparse
         same = tensor.data_ptr() == out.data_ptr() and tensor.numel() == out.numel() and tensor.is_contiguous()
-        return rows if same and tensor.shape[-1] == out.shape[-1] and tensor._version == version else None
+        return rows if same and tensor.shape[-1] == out.shape[-1] else None
+
+
+def _plain(tensor: Tensor) -> bool:
+    return tensor.layout is torch.strided and tensor.is_floating_point()
 
 
 _aten = torch.ops.aten
