@@ -130,6 +130,11 @@ def test_a_record_of_somebody_elses_is_left_alone(tmp_path):
     assert (tmp_path / "explanation_grad_cam_pp.json").read_text(encoding="utf-8") == "my notes"
 
 
+def test_a_folder_that_cannot_be_made_is_told():
+    with pytest.raises(OSError, match=r"can be written into; /proc/no cannot be made \(.*\). Give another"):
+        explain(convnet(), batch(b=1)).save("/proc/no")
+
+
 def test_a_file_in_the_folders_place_is_told(tmp_path):
     (tmp_path / "out").write_text("", encoding="utf-8")
     with pytest.raises(NotADirectoryError, match=r"a folder to write into; .*out is a file. Give another name"):

@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from torch import nn
 
-from sightline.errors import LayerError, TargetError
+from sightline.errors import ImageError, LayerError, TargetError
 from sightline.explanation import Explanation
 from sightline.inputs import ready
 from sightline.models import card_of
@@ -76,6 +76,10 @@ def explain(
     plan = steps(method, options)
     layers = _layers(layer)
     card, names = card_of(model), _names(classes)
+    if preprocess is not None and not isinstance(preprocess, Preprocess):
+        raise ImageError(
+            f"Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=..., std=...); got {preprocess!r}."
+        )
     card = replace(
         card, preprocess=preprocess or card.preprocess, classes=card.classes if names is None else names
     )  # fmt: skip

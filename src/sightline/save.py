@@ -41,7 +41,11 @@ def writable(folder: Path) -> None:
     """Make the folder, if it is not there."""
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"Expected a folder to write into; {folder} is a file. Give another name.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"Expected a folder that can be written into; {folder} cannot be made ({error.strerror}). Give another."
+        raise type(error)(why) from error
 
 
 def _number(folder: Path, method: str, record: str) -> str:

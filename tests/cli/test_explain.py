@@ -156,6 +156,7 @@ def test_help_names_the_options():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["x.png", "--weights", "w.pth", "--random"], "one source of weights; got --weights and --random"),
         ([], "Missing argument 'PICTURES...'"),
         (["a.png", "--batch", "0"], "Invalid value for '--batch'"),
         (["a.png", "--score", "sofmax"], "'sofmax' is not one of"),

@@ -64,7 +64,8 @@ def explain(
     """Explain PICTURES: files, folders or glob patterns.
 
     Writes a page to open in a browser (OUT/index.html), a PNG for each map, all maps as tensors, and a line of
-    JSON for each. A file that cannot be read is reported; the rest is done (exit code 2 tells).
+    JSON for each. A file that cannot be read is reported; the rest is done (exit code 2 tells). Pictures of an
+    earlier run into the same folder stay; the page and the lines are of this one.
 
     \b
     sightline explain photos/ --model resnet50 --weights resnet50.pth
@@ -73,6 +74,8 @@ def explain(
     from sightline import folder
     from sightline.models import load
 
+    if weights is not None and random:
+        raise click.UsageError("Expected one source of weights; got --weights and --random. Give one of the two.")
     loaded = load(model, weights=weights, pretrained=False if random else None)
     files = folder.pictures(pictures, out)
     chosen: dict[str, Any] = {"score": score, "alpha": alpha, "counterfactual": counterfactual or None}

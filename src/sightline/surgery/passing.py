@@ -107,7 +107,8 @@ def find_map(
         shapes.append(tuple(tensor.shape))
         if grid is not None:
             found = stated(grid, shapes[-1])
-            read = tuple(found.read(tensor.detach()).shape)
+            came = found.read(tensor.detach())
+            read = tuple(came.shape) if isinstance(came, Tensor) else (type(came).__name__,)
             if len(read) != len(images) or read[0] != images[0]:
                 raise LayerError(
                     f"Expected the grid you stated to read layer {name!r} as {images[0]} feature maps "
