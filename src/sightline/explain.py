@@ -78,7 +78,7 @@ def explain(
     card, names = card_of(model), _names(classes)
     if preprocess is not None and not isinstance(preprocess, Preprocess):
         raise ImageError(
-            f"Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=..., std=...); got {preprocess!r}."
+            f"Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=..., std=...); got {preprocess}."
         )
     card = replace(
         card, preprocess=preprocess or card.preprocess, classes=card.classes if names is None else names

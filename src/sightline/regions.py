@@ -24,9 +24,9 @@ def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[
             f"Expected a map [h, w] to put boxes around; got the shape {list(one.shape)}. "
             "Take a frame of a clip: boxes_above(maps[0, 5], 0.15). A signal has intervals, not boxes."
         )
-    if not isinstance(threshold, int | float) or not 0 <= threshold < 1:
+    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         raise ImageError(
-            f"Expected a threshold from 0 to below 1, a share of the map's maximum; got {threshold!r}. 0.15 is usual."
+            f"Expected a threshold from 0 to 1, a share of the map's maximum; got {threshold!r}. 0.15 is usual."
         )
     peak = float(one.max())
     if not peak > 0:
