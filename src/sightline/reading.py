@@ -16,7 +16,7 @@ def sentence(one: Tensor) -> str:
     >>> map = torch.zeros(9, 9)
     >>> map[1, 4] = 1.0
     >>> sentence(map)
-    'Strongest at the upper centre; strong evidence on 1 % of the picture, in one place.'
+    'Strongest at the upper centre; strong evidence on 1 % of the picture, in one spot.'
     """
     peak = float(one.max())
     if not peak > 0:
@@ -27,7 +27,7 @@ def sentence(one: Tensor) -> str:
     regions = len(boxes_above(one, HALF, largest=False))
     return (
         f"Strongest at the {place(row, column, height, width)}; strong evidence on {100 * share:.0f} % of the picture, "
-        f"in {'one place' if regions == 1 else f'{regions} separate places'}."
+        f"in {'one spot' if regions == 1 else f'{regions} spots'}."
     )
 
 
