@@ -115,8 +115,8 @@ def _counted(named: dict[str, Explanation], scene: Scene) -> str:
         f"{title_of(name)} shows {shown(named[name].maps[0], scene.objects)}" for name in ("grad_cam", "grad_cam_pp")
     ]
     return (
-        f"Of {len(scene.objects)} objects {' and '.join(counts)}: those on which a spot above half of the map's maximum "
-        "lies. An object may have several."
+        f"Of {len(scene.objects)} objects {' and '.join(counts)}: those on which a spot above half of the map's "
+        "maximum lies. An object may have several."
     )
 
 
