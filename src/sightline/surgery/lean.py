@@ -68,6 +68,7 @@ class Lean(TorchDispatchMode):
         if queries is None:
             return func(*args, **kwargs)
         self._heads = (len(args[1]), args[1].shape[-1]) if len(queries) == 1 else (0, 0)
+        self._sparse = None  # from here on there are none, and it takes memory
         return attention(*args, queries=queries, **kwargs)
 
     def div(self, _: Any, tensor: Tensor, divisor: Any) -> Tensor:
