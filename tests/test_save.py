@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from nets import batch, convnet
 from sightline import explain
-from sightline.save import file_name, save_explanation, unused
+from sightline.save import file_name, unused
 
 CLASSES = ["tabby, tabby cat", "tiger/cat", "cup", "crane", "crane"]
 
@@ -66,8 +66,8 @@ def test_names_that_would_collide_are_told_apart(tmp_path):
 
 
 def test_several_methods_in_one_folder_do_not_overwrite_each_other(tmp_path):
-    found, taken = explain(convnet(), batch(), 1, ["grad_cam", "layer_cam"]), set()
-    written = [path for e in found.values() for path in save_explanation(e, tmp_path, taken)]
+    found = explain(convnet(), batch(), 1, ["grad_cam", "layer_cam"])
+    written = [path for e in found.values() for path in e.save(tmp_path)]
     assert len(set(written)) == len(written) == 10
     again = [path for e in found.values() for path in e.save(tmp_path)]
     assert again == written  # a later run replaces its own files

@@ -80,9 +80,7 @@ def explain(
         raise ImageError(
             f"Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=..., std=...); got {preprocess}."
         )
-    card = replace(
-        card, preprocess=preprocess or card.preprocess, classes=card.classes if names is None else names
-    )  # fmt: skip
+    card = replace(card, preprocess=preprocess or card.preprocess, classes=card.classes if names is None else names)
     batch = ready(images, inner, card.preprocess)
     job = Job(inner, card, batch, target, counterfactual, call, grid, named=classes is not None)
     found: Found = {}

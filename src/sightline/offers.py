@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import MethodError
-from sightline.methods.spread import once
+from sightline.spread import once
 from sightline.supply import Supply
 from sightline.surgery import Trace, cam_head, pooled_head
 from sightline.targets import Question, probabilities

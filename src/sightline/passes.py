@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from sightline.combine import combine
 from sightline.explanation import Explanation
 from sightline.inputs import Batch
-from sightline.methods.spread import once
 from sightline.models import Card
 from sightline.offers import Offers
 from sightline.outcome import outcome
 from sightline.pixelspace import reduce
 from sightline.plan import Step
+from sightline.spread import once
 from sightline.supply import requests
 from sightline.surgery import Where, capture, capture_pixels, choose
 from sightline.targets import Question, Wanted, ask, checked_names
@@ -136,9 +136,8 @@ def _question_first(cam: Explanation) -> Tensor:
 
 def _counts(cam: Explanation) -> dict[str, list[int]]:
     """How often a CAM left its formula, for the product with it: a map at a time, question by question."""
-    rows = [status.counts for column in zip(*cam.status, strict=True) for status in column] if cam.several else [
-        status.counts for status in cam.status
-    ]  # fmt: skip
+    columns = zip(*cam.status, strict=True) if cam.several else [cam.status]
+    rows = [status.counts for column in columns for status in column]
     return {word: [row.get(word, 0) for row in rows] for word in dict.fromkeys(word for row in rows for word in row)}
 
 

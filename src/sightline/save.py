@@ -9,12 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 
-def save_explanation(explanation: Any, folder: Path, taken: set[str] | None = None) -> list[Path]:
-    """Write an explanation into a folder; see `Explanation.save`.
-
-    `taken` collects the names used, so that several explanations saved by one run never share a file.
-    """
-    taken = set() if taken is None else taken
+def save_explanation(explanation: Any, folder: Path) -> list[Path]:
+    """Write an explanation into a folder; see `Explanation.save`."""
+    taken: set[str] = set()
     writable(folder)
     record = explanation.as_json()
     number = _number(folder, explanation.method, record)
@@ -31,7 +28,7 @@ def save_explanation(explanation: Any, folder: Path, taken: set[str] | None = No
         for name in ("maps", "coarse", "scores", "probabilities", "pixels")
         if isinstance(value := getattr(explanation, name), torch.Tensor)
     }
-    stem = unused(f"explanation_{explanation.method}{number}", taken)
+    stem = f"explanation_{explanation.method}{number}"
     save_file(tensors, folder / f"{stem}.safetensors")
     (folder / f"{stem}.json").write_text(record, encoding="utf-8")
     return [*written, folder / f"{stem}.safetensors", folder / f"{stem}.json"]

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch  # noqa: F401  (the example needs it)
 from torch import Tensor
 
 Word = Literal["ok", "no positive evidence", "no gradient", "non-finite"]
@@ -46,6 +45,7 @@ def statuses(
 ) -> list[Status]:
     """One status for each image's coarse map `[b, *s]`; a score `[b]` that is no number makes its map none either.
 
+    >>> import torch
     >>> maps = torch.tensor([[1.0, -1.0], [-1.0, 0.0]])
     >>> [s.word for s in statuses(maps, connected=True, layer="x", targets=["cat", "cat"], counts=[{}, {}])]
     ['ok', 'no positive evidence']

@@ -11,7 +11,7 @@ from sightline.errors import MethodError, SightlineError
 from sightline.methods import ALIASES, METHODS, SCORES, about, find
 from sightline.supply import options, requests
 
-SHARED = {"__init__", "alpha", "derivatives", "spread", "tally"}
+SHARED = {"__init__", "alpha", "derivatives", "tally"}
 """Files in the room that are no method."""
 
 WORDS = {

@@ -421,6 +421,44 @@ def test_checkpointing_models_give_the_same(switch, layer):
     assert net.grad_checkpointing is True
 
 
+class Again(torch.autograd.Function):
+    """Recomputes on the way back, as checkpoints written by hand do, and draws a random number on top."""
+
+    @staticmethod
+    def forward(ctx, module, x):
+        ctx.module = module
+        ctx.save_for_backward(x)
+        with torch.no_grad():
+            return module(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            out = ctx.module(x)
+        torch.rand(3)
+        return None, torch.autograd.grad(out, x, gradient)[0]
+
+
+class ByHand(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = convnet()
+
+    def forward(self, x):
+        return self.net[6:](Again.apply(self.net[3:6], self.net[:3](x)))
+
+
+def test_what_runs_again_on_the_way_back_runs_in_eval_mode_too():
+    """The model is in train mode: batch statistics would be another gradient, and other buffers."""
+    net, x = ByHand().train(), batch()
+    before = photograph(net)
+    for mine, other in zip(both(net, x, "net.2"), both(convnet(), x, "2"), strict=True):
+        torch.testing.assert_close(mine, other)
+    assert_same(before, photograph(net))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_models_keep_their_dtype_and_give_float32_gradients(dtype):
     net, x = convnet(head="fc"), batch()

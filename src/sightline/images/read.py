@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -92,12 +93,12 @@ def _from_path(path: Path, name: str, max_pixels: int | None) -> Image.Image:
         return from_picture(decode(file, name, max_pixels), name)
 
 
-def _content(file: object, name: str) -> bytes:
+def _content(file: Any, name: str) -> bytes:
     """All of a file object, from its start if it can go back there."""
     try:
-        if file.seekable():  # type: ignore[attr-defined]
-            file.seek(0)  # type: ignore[attr-defined]
-        content = file.read()  # type: ignore[attr-defined]
+        if file.seekable():
+            file.seek(0)
+        content = file.read()
     except (OSError, ValueError, AttributeError) as error:
         raise ImageError(
             f"{name}: expected an open binary file; reading it failed ({error}). Give its path instead."

@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import MethodError, near
-from sightline.methods.spread import once
 from sightline.methods.tally import Tally
+from sightline.spread import once
 from sightline.types import Activations, Gradients, Weights
 
 ALPHAS = ("paper", "authors")

@@ -49,7 +49,8 @@ def card_of(model: nn.Module) -> Card | None:
 
 def outputs(model: nn.Module) -> int | None:
     """How many outputs a timm model has now, also after its head was exchanged by hand."""
-    classifier = model.get_classifier() if hasattr(model, "get_classifier") else None  # type: ignore[operator]
+    get_classifier = getattr(model, "get_classifier", None)
+    classifier = get_classifier() if callable(get_classifier) else None
     top = classifier if isinstance(classifier, nn.Module) else None
     found = width(top)
     if found is None and top is not None and (inner := head(top)):

@@ -45,15 +45,13 @@ class Cut:
 class Trace:
     """One run of a model, opened at some layers.
 
-    `outputs` is what the model returned, with a graph that reaches back to the earliest of the layers. `checkpointed`
-    says that the model runs again when it is looked back through.
+    `outputs` is what the model returned, with a graph that reaches back to the earliest of the layers.
     """
 
     outputs: Any
     cuts: tuple[Cut, ...]
     model: nn.Module = field(repr=False)
     differentiable: bool = False
-    checkpointed: bool = False
 
     @property
     def activations(self) -> Activations:
@@ -72,8 +70,8 @@ class Trace:
         at every place may be a view with the stride 0 there.
         """
         nodes = [cut.node for cut in self.cuts]
-        again = guard.untouched(self.model) if self.checkpointed else nullcontext()
-        with again, torch.inference_mode(False), torch.enable_grad():
+        # Guarded once more: parts of a model may run again on the way back, by checkpoints or by functions of its own.
+        with guard.untouched(self.model), torch.inference_mode(False), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             try:
                 found = gradients(scores, nodes, seeds=seeds, differentiable=self.differentiable)
@@ -128,35 +126,36 @@ def capture(
     images = tuple(picture(args, kwargs).shape)
     scalpels = [_Scalpel(name, module, images, call, grid) for name, module in wanted]
     with guard.untouched(model), torch.inference_mode(False):
-        outputs, checkpointed = _operate(model, args, kwargs, scalpels, graph=differentiable)
+        outputs = _operate(model, args, kwargs, scalpels, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
             # A `no_grad` inside the model ended recording behind the layer. With recording on from the start
             # it survives: more memory, the same numbers.
-            outputs, checkpointed = _operate(model, args, kwargs, scalpels, graph=True)
-    cuts = tuple(scalpel.cut(differentiable) for scalpel in scalpels)
-    return Trace(outputs, cuts, model, differentiable, checkpointed)
+            outputs = _operate(model, args, kwargs, scalpels, graph=True)
+    return Trace(outputs, tuple(scalpel.cut(differentiable) for scalpel in scalpels), model, differentiable)
 
 
-_HOOKED = "saved tensors are hooked: the model runs again when it is looked back through"
+_HOOKED = "saved tensors are hooked: run with the weights as they are"
+"""What is kept is compared by checkpointing, which computes it again, and then with the weights themselves."""
 
 
 def _operate(
     model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], scalpels: Sequence["_Scalpel"],
     graph: bool, checkpointed: bool = False,
-) -> tuple[Any, bool]:  # fmt: skip
-    """The outputs, and whether the model is checkpointed, which is found out by forbidding it first."""
-    allowed = nullcontext() if checkpointed else torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED)
-    aside = nullcontext(None) if checkpointed or graph else aside_from_here_on()  # what checkpoints keep is compared
+) -> Any:  # fmt: skip
+    """The outputs. The weights are put aside behind the layer, unless the model turns out to be checkpointed."""
+    whole = checkpointed or graph
+    aside = nullcontext(None) if whole else aside_from_here_on()
+    forbidden = nullcontext() if whole else torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED)
     try:
-        with torch.set_grad_enabled(graph), aside as begin, _hooked(scalpels, begin), allowed:
-            return run(model, args, kwargs), checkpointed
+        with torch.set_grad_enabled(graph), aside as begin, _hooked(scalpels, begin), forbidden:
+            return run(model, args, kwargs)
     except RuntimeError as error:
         if "Inference tensors cannot be saved" in str(error):
             raise SurgeryError(
                 f"Expected a model that can record a graph; {type(model).__name__} computes with tensors made under "
                 "torch.inference_mode(), where none can be. Build the model and load its weights outside of it."
             ) from error
-        if checkpointed or _HOOKED not in str(error):
+        if whole or _HOOKED not in str(error):
             raise
     return _operate(model, args, kwargs, scalpels, graph, checkpointed=True)
 

@@ -155,7 +155,7 @@ class _Watch:
 def _inside(name: str, model: nn.Module) -> bool:
     module, parts = model, name.split(".")
     for part in parts[:-1]:
-        module = module._modules[part]  # type: ignore[assignment]
+        module = module.get_submodule(part)
         if _INSIDE.search(type(module).__name__):
             return True
     return False

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn  # noqa: F401 - the example needs nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sightline.spread import once
 from sightline.surgery.attention import attention, few_queries
 from sightline.surgery.products import THIN, by_blocks, rows_felt, thin
 
@@ -23,7 +24,7 @@ class Lean(TorchDispatchMode):
     """While this is entered, zeros are skipped, a large right factor is read once, equal places are kept once."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
         self._heads = (0, 0)  # images and width of an attention that was just looked back through from one query
         self._sparse: tuple[Tensor, Tensor] | None = None  # what was made last, and its rows with numbers
 
@@ -75,8 +76,7 @@ class Lean(TorchDispatchMode):
         """A mean, whose derivative is the same at every place: divide it once and let it stand for all of them."""
         if tensor.ndim < 3 or not isinstance(divisor, int | float) or 0 not in tensor.stride():
             return torch.div(tensor, divisor)
-        once = tensor[tuple(slice(0, 1) if step == 0 else slice(None) for step in tensor.stride())]
-        return torch.div(once, divisor).expand(tensor.shape)
+        return torch.div(once(tensor), divisor).expand(tensor.shape)
 
     def _made(self, some: Tensor, rows: Tensor, count: int) -> Tensor:
         """`some` as the `rows` of a tensor of zeros; remembered, so that they need not be looked for again."""
@@ -122,6 +122,7 @@ _LEANER: dict[Any, Callable[..., Any]] = {
 def wide(scores: Tensor) -> bool:
     """Whether products of many rows lie behind the layer, as in a transformer: then zeros are worth more than batching.
 
+    >>> from torch import nn
     >>> wide(nn.Linear(4, 2)(torch.ones(1, 4))), wide(nn.Linear(4, 2)(torch.ones(1, 100, 4)))
     (False, True)
     """

@@ -12,14 +12,20 @@ _HALF = 1024.0
 
 
 def gradients(
-    scores: Tensor, nodes: Sequence[Tensor], *, seeds: Tensor | None = None, differentiable: bool = False
+    scores: Tensor,
+    nodes: Sequence[Tensor],
+    *,
+    seeds: Tensor | None = None,
+    differentiable: bool = False,
+    lean: bool = True,
 ) -> list[Tensor | None]:
     """Derivatives of `scores` (`[b]`, or `[n, b]` for n questions) at each node, in float32 at least.
 
     With `seeds` the scores may have any shape: a question is a weighted sum of them, its weights one of the
     n `seeds` `[n, *scores.shape]`. Then, and for `[n, b]`, each gradient has n in front. None where the scores do not
     depend on a node. Where a gradient is the same along an axis it may have the stride 0 there. The graph is kept, so
-    more questions may follow. `differentiable` keeps the graph of the derivatives themselves.
+    more questions may follow. `differentiable` keeps the graph of the derivatives themselves. `lean=False`
+    leaves every operator to torch: the rules of pixel space count what passes through them.
     """
     if not scores.requires_grad:
         return [None] * len(nodes)
@@ -27,19 +33,20 @@ def gradients(
         seeds = torch.ones_like(scores) if scores.ndim == 1 else _each(scores)
     half = any(node.dtype == torch.float16 for node in nodes)
     seeds = seeds * _HALF if half else seeds
-    found = _looked(scores, nodes, seeds, True) if differentiable else _leanly(scores, nodes, seeds)
+    lean = (
+        lean and not differentiable and scores.device.type == "cpu"
+    )  # elsewhere to look for zeros is to wait for them
+    found = _leanly(scores, nodes, seeds) if lean else _looked(scores, nodes, seeds, differentiable)
     return [None if g is None else _full(g) / _HALF if half else _full(g) for g in found]
 
 
 def _leanly(scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor) -> Sequence[Tensor | None]:
-    """On the CPU without the work that cannot matter; elsewhere to look for zeros is to wait for them."""
-    if scores.device.type == "cpu":
-        try:
-            with Lean():
-                return _looked(scores, nodes, seeds)
-        except RuntimeError:  # a hook that writes into a gradient, say: in torch's own way it may be none
-            pass
-    return _looked(scores, nodes, seeds)
+    """Without the work that cannot matter, and if that fails, in torch's own way: it decides what is an error."""
+    try:
+        with Lean():
+            return _looked(scores, nodes, seeds)
+    except RuntimeError:  # a hook that writes into a gradient whose places share their memory, say
+        return _looked(scores, nodes, seeds)
 
 
 def _each(scores: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ class PixelTrace:
         name = type(self.model).__name__
         try:
             with rectified or nullcontext():
-                (gradient,) = gradients(scores, [self.node])
+                (gradient,) = gradients(scores, [self.node], lean=rectified is None)
         except RuntimeError as error:
             if "use_reentrant" not in str(error):
                 raise

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sightline.methods import METHODS
-from sightline.methods.spread import once
+from sightline.spread import once
 from sightline.supply import Supply, requests
 
 

@@ -1,6 +1,5 @@
 """Values that are the same at every place of a channel, as gradients are behind a global average pool."""
 
-import torch  # noqa: F401 - the example needs it
 from torch import Tensor
 
 
@@ -9,6 +8,7 @@ def once(values: Tensor) -> Tensor:
 
     What is worked out for one place holds for all of them; `.expand_as` spreads it again, where nothing is copied.
 
+    >>> import torch
     >>> once(torch.ones(2, 3, 1, 1).expand(2, 3, 7, 7)).shape, once(torch.ones(2, 3, 7, 7)).shape
     (torch.Size([2, 3, 1, 1]), torch.Size([2, 3, 7, 7]))
     """
