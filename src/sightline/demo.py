@@ -51,7 +51,7 @@ def scenes() -> list[Scene]:
     two, three = beside([square, ImageOps.mirror(square)]), beside([cups, ImageOps.mirror(cups), cups])
     return [
         Scene("A cat", cat, None, ((0.0, 0.0, 1.0, 1.0),), "One photograph, one object: the plainest case."),
-        Scene("A cup of coffee", cup, None, ((0.0, 0.0, 1.0, 1.0),), "One object, off the centre."),
+        Scene("A cup of coffee", cup, None, ((0.0, 0.0, 1.0, 1.0),), "One object of another class."),
         Scene("Two cats", two, "tabby", halves(2), "Two objects of one class: does the map show both?"),
         Scene("Three cups", three, "espresso", halves(3), "Three objects of one class."),
         Scene("A cat and a cup", beside([square, cups]), ["tabby", "espresso"], (),
