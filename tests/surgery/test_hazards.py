@@ -493,7 +493,7 @@ def test_autocast_around_the_call():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_scripted_quantised_and_empty_models_are_refused_with_the_way_out():
     with pytest.raises(ModelError, match="Pass the Python model"):
-        capture(torch.jit.script(convnet()), batch(), "5")
+        capture(torch.jit.script(nn.ReLU()), batch(), "")
     with pytest.raises(ModelError, match=r"torch.nn.Module; got Loaded. Pass its model: explain\(loaded.model"):
         operable(load("lookout"))
     linear = torch.ao.nn.quantized.Linear(4, 2)
