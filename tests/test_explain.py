@@ -383,7 +383,7 @@ def test_cam_needs_its_head():
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_model_that_cannot_be_opened_is_refused():
-    # Only a ReLU is scripted: torch knows its own functions by their addresses, and can take a convolution's list for one.
+    # Only a ReLU is scripted: torch knows its functions by their addresses, and can take a convolution's list for one.
     with pytest.raises(ModelError, match=r"is TorchScript.*Pass the Python model"):
         explain(torch.jit.trace(convnet(), batch(), check_trace=False), batch())
     with pytest.raises(ModelError, match=r"module; 0 is TorchScript"):

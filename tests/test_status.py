@@ -8,7 +8,7 @@ from sightline.status import Status, statuses
 
 def of(maps, **kwargs):
     n = len(maps)
-    usual = {"connected": True, "layer": "top", "targets": ["cat"] * n, "counts": [{}] * n}
+    usual = {"layer": "top", "targets": ["cat"] * n, "counts": [{}] * n}
     return statuses(torch.tensor(maps), **usual | kwargs)
 
 
@@ -35,13 +35,13 @@ def test_the_message_names_the_target_and_the_layer_and_says_what_to_do():
     assert negative.message.startswith("No place at 'top' speaks for 'cat' on balance")
     assert "counterfactual=True" in negative.message
     assert broken.message.startswith("The map of 'dog' at 'top', or its score, holds NaN or infinity. Run in")
-    dead = of([[0.0]], connected=False)[0]
+    dead = of([[0.0]], connected=lambda: False)[0]
     assert (dead.word, dead.ok) == ("no gradient", False)
     assert dead.message.startswith("The score of 'cat' does not depend on 'top'. Name a layer on the way")
 
 
 def test_what_is_no_number_is_said_first():
-    assert of([[float("nan")]], connected=False)[0].word == "non-finite"
+    assert of([[float("nan")]], connected=lambda: False)[0].word == "non-finite"
 
 
 def test_a_score_that_is_no_number_has_no_map():
@@ -53,7 +53,7 @@ def test_a_score_that_is_no_number_has_no_map():
 def test_maps_of_any_rank(shape):
     maps = torch.zeros(shape)
     maps[1].view(-1)[3] = 2.0
-    found = statuses(maps, connected=True, layer="x", targets=["a", "b"], counts=[{}, {}])
+    found = statuses(maps, layer="x", targets=["a", "b"], counts=[{}, {}])
     assert [one.word for one in found] == ["no positive evidence", "ok"]
 
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from sightline.modes import without_autocast
 from sightline.types import Activations, Map, Weights
 
 
@@ -21,5 +22,6 @@ def combine(weights: Weights, activations: Activations) -> Map:
     weights, activations = weights.to(dtype), activations.to(dtype)
     if weights.shape[2:].numel() > 1:
         return (weights * activations).sum(1)
-    with torch.autocast(activations.device.type, enabled=False):
-        return torch.einsum("bc,bc...->b...", weights.flatten(1), activations)
+    with without_autocast(activations.device):
+        maps = weights.flatten(1).unsqueeze(1) @ activations.flatten(2)
+    return maps.reshape(len(maps), *activations.shape[2:])

@@ -80,7 +80,8 @@ def explain(
         raise ImageError(
             f"Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=..., std=...); got {preprocess}."
         )
-    card = replace(card, preprocess=preprocess or card.preprocess, classes=card.classes if names is None else names)
+    if preprocess is not None or names is not None:
+        card = replace(card, preprocess=preprocess or card.preprocess, classes=card.classes if names is None else names)
     batch = ready(images, inner, card.preprocess)
     job = Job(inner, card, batch, target, counterfactual, call, grid, named=classes is not None)
     found: Found = {}

@@ -97,11 +97,19 @@ def _ready(one: Any) -> bool:
     return isinstance(one, Tensor) and one.is_floating_point()
 
 
+_CONVOLUTIONS = {nn.Conv2d: 4, nn.Conv1d: 3, nn.Conv3d: 5}
+
+
 def _axes(model: nn.Module) -> int | None:
     """How many axes the model's batches have, to judge by its first convolution; None where it has none."""
-    kinds = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
-    parts = (part for part in model.modules() if isinstance(part, tuple(kinds)))
-    return next((axes for part in parts for kind, axes in kinds.items() if isinstance(part, kind)), None)
+    for kind, axes in _CONVOLUTIONS.items():
+        if isinstance(model, kind):
+            return axes
+    for part in model._modules.values():
+        axes_found = None if part is None else _axes(part)
+        if axes_found is not None:
+            return axes_found
+    return None
 
 
 def _taken(inputs: Any) -> Batch:

@@ -1,16 +1,16 @@
 """What a method can ask for: the words of the path, each made when it is first wanted, and once."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sightline.errors import MethodError
+from sightline.errors import LayerError, MethodError
+from sightline.modes import full
 from sightline.spread import once
 from sightline.supply import Supply
-from sightline.surgery import Trace, cam_head, pooled_head
-from sightline.targets import Question, probabilities
+from sightline.surgery import Trace
+from sightline.targets import Question, logits, probabilities
 
 _AT_ONCE = 1 << 18
 """Numbers a method works on at once: a megabyte stays in a processor's cache."""
@@ -31,11 +31,8 @@ class Offers:
     | `tally` | a function that counts places where a formula had to be left |
     """
 
-    def __init__(
-        self, model: nn.Module, inputs: Any, trace: Trace, question: Question, *, sign: float, call: int, grid: Any
-    ) -> None:
-        self.model, self.inputs, self.trace, self.question, self.sign = model, inputs, trace, question, sign
-        self.read = {"call": call, "grid": grid}
+    def __init__(self, trace: Trace, question: Question, sign: float) -> None:
+        self.trace, self.question, self.sign = trace, question, sign
         self._supplies: dict[tuple[int, int, int], Supply] = {}
         self._looked: tuple[Tensor | None, ...] | None = None
         self._gradients: dict[int, Tensor] = {}
@@ -64,12 +61,12 @@ class Offers:
         """The offers for some of the questions, which stand one after another along the batch axis."""
         n = len(self.question.scores[asked])
         return Supply({
-            "activations": lambda: _repeated(_full(self.trace.cuts[cut].activations), n),
+            "activations": lambda: _repeated(full(self.trace.cuts[cut].activations), n),
             "gradients": lambda: self._signed(self._gradient(cut)[asked].flatten(0, 1)),
             "class_gradients": lambda: self._signed(_repeated(self._class_gradients(cut), n, axis=1)),
             "probabilities": lambda: _repeated(probabilities(self._rows(), "softmax"), n),
             "explained": lambda: self._indices().T[asked].flatten(),
-            "scores": lambda: self._signed(_full(self.question.scores[asked].detach()).flatten()),
+            "scores": lambda: self._signed(full(self.question.scores[asked].detach()).flatten()),
             "head": lambda: self._signed(self._head(cut)[self._indices().T[asked].flatten()]),
             "tally": lambda: tally,
         })  # fmt: skip
@@ -79,35 +76,37 @@ class Offers:
 
     def connected(self, cut: int) -> bool:
         """Whether the scores depend on the layer, as far as somebody asked for gradients."""
+        if cut in self._gradients and not once(self._gradients[cut]).any():
+            self._cut_off.add(cut)
         return cut not in self._cut_off
 
     def _gradient(self, cut: int) -> Tensor:
         """`[n, b, c, *s]`, for all layers by one look back."""
         if self._looked is None:
-            self._looked = self.trace.gradients(*self.question.seeded())
+            self._looked = self._look_back()
         if cut not in self._gradients:
             gradient = self._looked[cut]
-            if gradient is None or not once(gradient).any():
-                self._cut_off.add(cut)
-                activations = _full(self.trace.cuts[cut].activations)
+            if gradient is None:
+                activations = full(self.trace.cuts[cut].activations)
                 gradient = activations.new_zeros(()).expand(len(self.question.scores), *activations.shape)
             self._gradients[cut] = gradient
         return self._gradients[cut]
 
+    def _look_back(self) -> tuple[Tensor | None, ...]:
+        """Classes begin at the logits, so that nothing has to be looked back through between them and the scores."""
+        rows, indices = self.question.rows, self.question.indices
+        if rows is None or indices is None:
+            return self.trace.gradients(self.question.scores)
+        return self.trace.gradients(rows, indices)
+
     def _class_gradients(self, cut: int) -> Tensor:
         if cut not in self._classes:
             rows, activations = self._rows(), self.trace.cuts[cut].activations
-            head = pooled_head(self.model, self.inputs, self.trace.cuts[cut].layer, **self.read, run=self._run(cut))
-            if head is not None:
-                places, ones = activations[0, 0].numel(), [1] * (activations.ndim - 2)
-                free = _full(head).reshape(len(head), 1, -1, *ones) / places
-                self._classes[cut] = free.expand(-1, len(activations), *free.shape[2:])
-            else:
-                gradient = self.trace.gradients(lambda _: rows.T)[cut]
-                if gradient is None:
-                    self._cut_off.add(cut)
-                    gradient = torch.zeros(rows.shape[1], *activations.shape, device=activations.device)
-                self._classes[cut] = gradient
+            gradient = self.trace.class_gradients(rows, cut)
+            if gradient is None:
+                self._cut_off.add(cut)
+                gradient = torch.zeros(rows.shape[1], *activations.shape, device=activations.device)
+            self._classes[cut] = gradient
         return self._classes[cut]
 
     def _rows(self) -> Tensor:
@@ -128,23 +127,17 @@ class Offers:
             )
         return self.question.indices
 
-    def _run(self, cut: int) -> tuple[Tensor, Tensor] | None:
-        """The activations and the model's own logits of this run."""
-        rows = self.question.rows
-        if rows is None:
-            return None
-        return self.trace.cuts[cut].activations, rows[:, 1:] if self.question.single else rows
-
     def _head(self, cut: int) -> Tensor:
-        head = _full(cam_head(self.model, self.inputs, self.trace.cuts[cut].layer, **self.read, run=self._run(cut)))
-        return torch.cat([-head, head]) if self.question.single else head
+        head = self.trace.head(logits(self.trace.outputs), cut)
+        if head is None:
+            raise LayerError(
+                "CAM needs a network whose outputs are one linear layer on the spatial mean of "
+                f"{self.trace.cuts[cut].layer!r}; in {type(self.trace.model).__name__} something else lies between. "
+                "Take method='grad_cam', which is the same map where CAM is defined and works here too."
+            )
+        return torch.cat([-full(head), full(head)]) if self.question.single else full(head)
 
 
 def _repeated(tensor: Tensor, n: int, axis: int = 0) -> Tensor:
     """The batch axis n times over, one question after another. Of one image nothing is copied."""
     return tensor.unsqueeze(axis).expand(*tensor.shape[:axis], n, *tensor.shape[axis:]).flatten(axis, axis + 1)
-
-
-def _full(tensor: Tensor) -> Tensor:
-    """Map arithmetic is done in float32 or better, whatever the model's dtype."""
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -1,6 +1,7 @@
 """Maps become a result: enlarged, with a status each and the record of how they were made."""
 
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -31,7 +32,7 @@ def outcome(
     coarse: Tensor,
     maps: Tensor,
     pixels: Tensor | None = None,
-    connected: bool = True,
+    connected: Callable[[], bool] = lambda: True,
     counts: dict[str, list[int]] | None = None,
     cut: Cut | None = None,
     notes: list[str] | None = None,

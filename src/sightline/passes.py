@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from sightline.combine import combine
 from sightline.explanation import Explanation
 from sightline.inputs import Batch
 from sightline.models import Card
+from sightline.modes import recordable, without_autocast
 from sightline.offers import Offers
 from sightline.outcome import outcome
 from sightline.pixelspace import reduce
@@ -50,9 +52,9 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
     trace = capture(job.model, job.batch.inputs, layers, call=job.call, grid=job.grid)
     question = _ask(job, trace.outputs)
     sign = -1.0 if job.counterfactual else 1.0
-    offers = Offers(job.model, job.batch.inputs, trace, question, sign=sign, call=job.call, grid=job.grid)
+    offers = Offers(trace, question, sign)
     found: Found = {}
-    with torch.no_grad(), torch.autocast(job.batch.picture.device.type, enabled=False):
+    with torch.no_grad(), without_autocast(job.batch.picture.device):
         for index, cut in enumerate(trace.cuts):
             tally, n = _Counts(), len(question.scores)
             for step in plan:
@@ -65,7 +67,8 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
                 found[step.name, cut.layer] = outcome(
                     model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
                     variant=_variant(step, job), layer=cut.layer, reason=reason, coarse=coarse.unflatten(0, (n, -1)),
-                    maps=maps.unflatten(0, (n, -1)), connected=offers.connected(index), counts=tally.taken(), cut=cut,
+                    maps=maps.unflatten(0, (n, -1)), connected=partial(offers.connected, index),
+                    counts=tally.taken(), cut=cut,
                 )  # fmt: skip
     return found
 
@@ -118,7 +121,7 @@ class _Counts:
 
 def _ask(job: Job, outputs: Any) -> Question:
     """Ask with recording on, whatever mode the caller is in."""
-    with torch.inference_mode(False), torch.enable_grad():
+    with recordable(), torch.enable_grad():
         names = (
             job.card.classes if job.card.classes is None or not job.named else checked_names(job.card.classes, outputs)
         )

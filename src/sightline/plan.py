@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sightline import methods, pixelspace
@@ -35,6 +36,10 @@ def steps(method: str | Sequence[str], options: dict[str, Any]) -> list[Step]:
         raise MethodError(
             f"Expected the name of a method or a list of names; got {method!r}. sightline.methods.METHODS lists them."
         )
+    if isinstance(method, str) and not options:
+        known = _usual(method)
+        if known.pixels is None and methods.METHODS.get(known.name) is known.weigh:
+            return [known]
     named = [method] if isinstance(method, str) else list(method)
     if not named:
         raise MethodError("Expected at least one method; got an empty list. sightline.methods.METHODS lists them.")
@@ -58,6 +63,11 @@ def steps(method: str | Sequence[str], options: dict[str, Any]) -> list[Step]:
 
 def _cam_of(step: Step) -> str:
     return step.name.removeprefix("guided_") if step.pixels else step.name
+
+
+@lru_cache(maxsize=64)
+def _usual(name: str) -> Step:
+    return _step(name, None, {})
 
 
 def _step(name: str, score: str | None, options: dict[str, Any]) -> Step:

@@ -1,6 +1,8 @@
 """Whether a map can be read at all, and if not, why: said in the result, never silently."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Literal
 
 from torch import Tensor
@@ -37,7 +39,7 @@ class Status:
 def statuses(
     coarse: Tensor,
     *,
-    connected: bool,
+    connected: Callable[[], bool] = lambda: True,
     layer: str,
     targets: list[str],
     counts: list[dict[str, int]],
@@ -47,20 +49,17 @@ def statuses(
 
     >>> import torch
     >>> maps = torch.tensor([[1.0, -1.0], [-1.0, 0.0]])
-    >>> [s.word for s in statuses(maps, connected=True, layer="x", targets=["cat", "cat"], counts=[{}, {}])]
+    >>> [s.word for s in statuses(maps, layer="x", targets=["cat", "cat"], counts=[{}, {}])]
     ['ok', 'no positive evidence']
     """
-    flat = coarse.detach().flatten(1)
-    sane = flat.isfinite().all(1)
-    peaks, finite = flat.amax(1).tolist(), (sane if scores is None else sane & scores.detach().isfinite()).tolist()
+    low, high = (ends.tolist() for ends in coarse.detach().flatten(1).aminmax(dim=1))
+    values = high if scores is None else scores.tolist()
     found = []
-    for peak, sound, target, count in zip(peaks, finite, targets, counts, strict=True):
-        if not sound:
+    for least, peak, score, target, count in zip(low, high, values, targets, counts, strict=True):
+        if not (isfinite(least) and isfinite(peak) and isfinite(score)):  # nan, too, is the least and the largest
             word, message = _NONFINITE
-        elif not connected:
-            word, message = _DEAD
         elif not peak > 0:
-            word, message = _NEGATIVE
+            word, message = _NEGATIVE if connected() else _DEAD
         else:
             word, message = _OK
         found.append(Status(word, message.format(target=target, layer=layer), count))

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import LayerError
+from sightline.modes import recordable, without_autocast
 from sightline.types import Map
 
 
@@ -36,15 +38,25 @@ def image_map(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
             "Choose a layer with as many spatial axes as the input, or give the size of its grid."
         )
     coarse = coarse.to(torch.promote_types(coarse.dtype, torch.float32))
-    finite = coarse.isfinite().flatten(1).all(1)
-    coarse = coarse.where(_per_image(finite, coarse), 0).relu()
+    low, high = coarse.detach().flatten(1).aminmax(dim=1)
+    if not isfinite((high - low).sum()):
+        coarse, high = _without_unsound(coarse)
+    maps = coarse.relu()
     # Scaled before, so that tiny maps do not underflow half-way, and after, so that the maximum is 1.
-    return _divided_by_maximum(_enlarged(_divided_by_maximum(coarse), size))
+    return _divided(_enlarged(_divided(maps, high), size))
 
 
-def _divided_by_maximum(maps: Tensor) -> Tensor:
-    maximum = maps.flatten(1).amax(1)
-    divisor = _per_image(maximum.masked_fill(maximum == 0, 1), maps)
+def _without_unsound(coarse: Tensor) -> tuple[Tensor, Tensor]:
+    """Zero for the maps that are not finite everywhere, and each map's maximum."""
+    finite = coarse.isfinite().flatten(1).all(1)
+    sound = coarse.where(_per_image(finite, coarse), 0)
+    return sound, sound.detach().flatten(1).amax(1)
+
+
+def _divided(maps: Tensor, maximum: Tensor | None = None) -> Tensor:
+    """Maps that are never negative, by their maximum; by the smallest normal number where it is smaller."""
+    maximum = maps.flatten(1).amax(1) if maximum is None else maximum
+    divisor = _per_image(maximum.clamp(min=torch.finfo(maps.dtype).tiny), maps)
     return maps / divisor if maps.requires_grad else maps.div_(divisor)  # they are our own
 
 
@@ -54,11 +66,16 @@ def _per_image(values: Tensor, maps: Tensor) -> Tensor:
 
 def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Linear interpolation is separable: one small matrix an axis, for any number of axes."""
-    with torch.autocast(maps.device.type, enabled=False):
-        for axis, length in enumerate(size, start=1):
-            if length != maps.shape[axis]:
-                matrix = _linear(maps.shape[axis], length, maps.dtype).to(maps.device)
-                maps = (maps.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
+    with without_autocast(maps.device):
+        for axis in range(maps.ndim - 1, 0, -1):
+            old, new = maps.shape[axis], size[axis - 1]
+            if old == new:
+                continue
+            matrix = _linear(old, new, maps.dtype).to(maps.device)
+            if axis == maps.ndim - 1:
+                maps = maps @ matrix.T
+            else:
+                maps = (matrix @ maps.flatten(axis + 1)).unflatten(-1, maps.shape[axis + 1 :])
     return maps
 
 
@@ -69,7 +86,7 @@ def _linear(old: int, new: int, dtype: torch.dtype) -> Tensor:
     A triangle around the new sample's centre, as wide as the larger of the two spacings. What it would
     take from beyond the border is taken from the samples inside, which for enlarging repeats the last one.
     """
-    with torch.inference_mode(False):  # it is kept: an inference tensor could not serve a loss later
+    with recordable():  # it is kept: an inference tensor could not serve a loss later
         step = old / new
         centres = (torch.arange(new, dtype=torch.float64) + 0.5) * step - 0.5
         distance = (centres[:, None] - torch.arange(old)).abs() / max(1.0, step)

@@ -128,6 +128,7 @@ def test_cards_take_no_memory_and_no_random_numbers():
 def test_a_transformer_of_another_size_is_shown_pictures_of_that_size():
     with torch.device("meta"):
         model = models.vit_b_16(image_size=384)
-    assert torchvision_cards.sized(Preprocess(), model) == Preprocess(438, (384, 384))
-    assert torchvision_cards.sized(Preprocess(resize=None), model) == Preprocess(None, (384, 384))
-    assert torchvision_cards.sized(Preprocess(crop=None), model) == Preprocess(crop=None)
+    assert torchvision_cards.card_of(model).preprocess == Preprocess(438, (384, 384))
+    assert torchvision_cards.sized(Preprocess(), 384) == Preprocess(438, (384, 384))
+    assert torchvision_cards.sized(Preprocess(resize=None), 384) == Preprocess(None, (384, 384))
+    assert torchvision_cards.sized(Preprocess(crop=None), 384) == Preprocess(crop=None)

@@ -1,15 +1,24 @@
-"""The linear head behind a pooled feature map: found by the numbers, and never where it is not."""
+"""The linear head behind a pooled feature map: read off the graph, and never where it is not."""
 
 import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from nets import POOLS, assert_same, batch, convnet, photograph
 from sightline import explain
 from sightline.errors import LayerError
-from sightline.surgery import cam_head, pooled_head
+from sightline.surgery import capture
+from sightline.surgery import head as head_module
+from sightline.surgery.head import free_gradients, pooled_head
+from sightline.targets import logits
+
+
+def head_of(net, x, layer, **how):
+    trace = capture(net, x, layer, **how)
+    return trace.head(logits(trace.outputs), 0)
 
 
 def with_head(*tail, body=None):
@@ -22,22 +31,22 @@ def with_head(*tail, body=None):
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_a_linear_layer_on_the_mean_is_the_head(axes, dtype):
     net, x = convnet(axes).to(dtype), batch(axes).to(dtype)
-    assert torch.equal(pooled_head(net, x, "5"), net[8].weight)
-    assert pooled_head(net, x, "4") is None  # before the ReLU
-    assert pooled_head(net, x, "2") is None
+    assert torch.equal(head_of(net, x, "5"), net[8].weight)
+    assert head_of(net, x, "4") is None  # before the ReLU
+    assert head_of(net, x, "2") is None
 
 
 @pytest.mark.parametrize("extra", [[], [nn.Dropout()], [nn.Identity()]])
 def test_what_changes_nothing_in_between_does_not_matter(extra):
     net = with_head(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *extra, nn.Linear(6, 5))
-    assert torch.equal(pooled_head(net, batch(), "1"), net[-1].weight)
+    assert torch.equal(head_of(net, batch(), "1"), net[-1].weight)
 
 
 def test_a_one_by_one_convolution_before_the_mean_is_a_head_too():
     net = with_head(nn.Conv2d(6, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    assert torch.equal(pooled_head(net, batch(), "1"), net[2].weight.flatten(1))
+    assert torch.equal(head_of(net, batch(), "1"), net[2].weight.flatten(1))
     biasless = with_head(nn.Conv2d(6, 5, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    assert torch.equal(pooled_head(biasless, batch(), "1"), biasless[2].weight.flatten(1))
+    assert torch.equal(head_of(biasless, batch(), "1"), biasless[2].weight.flatten(1))
 
 
 @pytest.mark.parametrize(
@@ -58,9 +67,9 @@ def test_a_one_by_one_convolution_before_the_mean_is_a_head_too():
 )
 def test_any_other_tail_has_none(tail):
     net, x = with_head(*tail), batch()
-    assert pooled_head(net, x, "1") is None
+    assert head_of(net, x, "1") is None
     with pytest.raises(LayerError, match=r"one linear layer on the spatial mean of '1'.*Take method='grad_cam'"):
-        cam_head(net, x, "1")
+        explain(net, x, 1, "cam", "1")
 
 
 @pytest.mark.parametrize("x", [torch.zeros(1, 3, 12, 10), torch.full((2, 3, 12, 10), 0.7)])
@@ -69,14 +78,14 @@ def test_a_picture_on_which_maximum_and_mean_agree_does_not_deceive(x):
     net = with_head(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(6, 5))
     pooled = net[1](net[0](x))
     torch.testing.assert_close(pooled.amax((2, 3)), pooled.mean((2, 3)))
-    assert pooled_head(net, x, "1") is None
-    assert pooled_head(net, batch(), "1") is None
+    assert head_of(net, x, "1") is None
+    assert head_of(net, batch(), "1") is None
 
 
 def test_what_holds_on_a_grid_of_one_place_is_not_believed_on_a_larger_one():
     net = with_head(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(6, 5))
-    assert torch.equal(pooled_head(net, batch()[:, :, :3, :3], "1"), net[4].weight)
-    assert pooled_head(net, batch(), "1") is None
+    assert head_of(net, batch()[:, :, :3, :3], "1") is None  # the same number, but from one place of perhaps many
+    assert head_of(net, batch(), "1") is None
 
 
 class Twice(nn.Module):
@@ -93,9 +102,9 @@ class Twice(nn.Module):
 
 def test_only_the_run_before_the_head_has_it():
     net, x = Twice().eval(), batch()
-    assert torch.equal(pooled_head(net, x, "act"), net.fc.weight)
-    assert torch.equal(pooled_head(net, x, "act", call=1), net.fc.weight)
-    assert pooled_head(net, x, "act", call=0) is None
+    assert torch.equal(head_of(net, x, "act"), net.fc.weight)
+    assert torch.equal(head_of(net, x, "act", call=1), net.fc.weight)
+    assert head_of(net, x, "act", call=0) is None
 
 
 class Outputs(nn.Module):
@@ -113,7 +122,7 @@ class Outputs(nn.Module):
 
 def test_of_two_heads_the_one_that_gives_the_logits_counts():
     net = Outputs().eval()
-    assert torch.equal(pooled_head(net, batch(), "body"), net.main.weight)
+    assert torch.equal(head_of(net, batch(), "body"), net.main.weight)
 
 
 def test_the_weights_are_read_anew_and_an_exchanged_head_is_looked_for_again():
@@ -128,26 +137,26 @@ def test_the_weights_are_read_anew_and_an_exchanged_head_is_looked_for_again():
             return head(self.body(x).mean((2, 3)))
 
     net, x = Net().eval(), batch()
-    assert torch.equal(pooled_head(net, x, "body"), net.fc.weight)
+    assert torch.equal(head_of(net, x, "body"), net.fc.weight)
     with torch.no_grad():
         net.fc.weight.mul_(2)
-    assert torch.equal(pooled_head(net, x, "body"), net.fc.weight)
+    assert torch.equal(head_of(net, x, "body"), net.fc.weight)
     net.fc = nn.Sequential(nn.Dropout(), nn.Linear(8, 3)).eval()
-    assert torch.equal(pooled_head(net, x, "body"), net.fc[1].weight)
+    assert torch.equal(head_of(net, x, "body"), net.fc[1].weight)
     del net.fc
     net.top = nn.Linear(8, 7)
-    assert torch.equal(pooled_head(net, x, "body"), net.top.weight)
+    assert torch.equal(head_of(net, x, "body"), net.top.weight)
 
 
-def test_the_search_leaves_no_trace_and_happens_once():
+def test_reading_leaves_no_trace_and_runs_nothing():
     net, x, runs = convnet().train(), batch(), []
-    net.register_forward_hook(lambda *_: runs.append(1))
     before = photograph(net)
-    pooled_head(net, x, "5")
+    trace = capture(net, x, "5")
+    net.register_forward_hook(lambda *_: runs.append(1))
+    assert trace.head(trace.outputs, 0) is not None
+    assert not runs
+    net._forward_hooks.clear()
     assert_same(before, photograph(net))
-    first = len(runs)
-    pooled_head(net, x, "5")
-    assert len(runs) == first > 0
 
 
 def test_a_grid_that_was_stated_is_read_that_way():
@@ -164,9 +173,9 @@ def test_a_grid_that_was_stated_is_read_that_way():
             return self.head(self.keep(torch.cat([y.new_ones(len(y), 25, 6), y], 1))[:, 25:].mean(1))
 
     net, x = Tokens().eval(), batch()
-    assert torch.equal(pooled_head(net, x, "keep", grid=(6, 5)), net.head.weight)
+    assert torch.equal(head_of(net, x, "keep", grid=(6, 5)), net.head.weight)
     read = lambda out: out[:, 25:].unflatten(1, (6, 5)).movedim(-1, 1)  # noqa: E731
-    assert pooled_head(net, x, "keep", grid=read) is None  # cannot be put back, so it cannot be tried
+    assert head_of(net, x, "keep", grid=read) is None  # nothing is known of the function
 
 
 def test_pools_of_every_rank_are_means():
@@ -195,3 +204,176 @@ def test_a_forward_that_changed_since_the_search_is_noticed():
     torch.testing.assert_close(again, fresh)
     with pytest.raises(LayerError, match="something else lies between"):
         explain(net, x, 1, "cam")
+
+
+WAYS = {
+    "mean": lambda y: y.mean((2, 3)),
+    "two means": lambda y: y.mean(3).mean(2),
+    "flat": lambda y: y.flatten(2).mean(-1),
+    "kept and squeezed": lambda y: y.mean((2, 3), keepdim=True).squeeze(-1).squeeze(-1),
+    "kept and squeezed at once": lambda y: y.mean((2, 3), keepdim=True).squeeze((2, 3)),
+    "kept and selected": lambda y: y.mean((2, 3), keepdim=True)[:, :, 0, 0],
+    "as tokens": lambda y: y.flatten(2).transpose(1, 2).mean(1),
+    "channels last": lambda y: y.permute(0, 2, 3, 1).contiguous().mean((1, 2)),
+    "in that memory": lambda y: F.adaptive_avg_pool2d(y.to(memory_format=torch.channels_last), 1).flatten(1),
+    "the whole window": lambda y: F.avg_pool2d(y, y.shape[2:]).flatten(1),
+    "a window at a time": lambda y: F.avg_pool1d(F.avg_pool2d(y, (1, y.shape[3])).squeeze(3), y.shape[2]).squeeze(2),
+}
+OTHER_WAYS = {
+    "some places": lambda y: y[:, :, 1:].mean((2, 3)),
+    "every other": lambda y: y[:, :, ::2].mean((2, 3)),
+    "a small window": lambda y: F.avg_pool2d(y, (4, 4)).flatten(1)[:, :6],
+    "another divisor": lambda y: F.avg_pool2d(y, y.shape[2:], divisor_override=7).flatten(1),
+    "channels mixed": lambda y: y.flatten(1).unflatten(1, (-1, 6)).mean(1),
+    "images mixed": lambda y: y.transpose(0, 1).contiguous().view(y.shape).mean((2, 3)),
+    "scaled": lambda y: 2 * y.mean((2, 3)),
+    "sum": lambda y: y.sum((2, 3)),
+    "largest": lambda y: y.amax((2, 3)),
+}
+
+
+class Pooled(nn.Module):
+    def __init__(self, way, bias=True):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.way, self.head = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Tanh()), way, nn.Linear(6, 4, bias)
+
+    def forward(self, x):
+        return self.head(self.way(self.body(x)))
+
+
+def autograds(net, x, k):
+    maps = net.body(x).detach().requires_grad_()
+    return torch.autograd.grad(net.head(net.way(maps))[:, k].sum(), maps)[0]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_mean_however_it_is_written_is_read(way, bias):
+    net, x = Pooled(WAYS[way], bias).eval(), batch()
+    for _ in range(2):  # asked of autograd, then known
+        trace = capture(net, x, "body")
+        assert torch.equal(trace.head(trace.outputs, 0), net.head.weight)
+        (some,) = trace.gradients(trace.outputs, torch.tensor([[3, 1]]).expand(len(x), 2))
+        every = trace.class_gradients(trace.outputs, 0)
+        for index, k in enumerate((3, 1)):
+            torch.testing.assert_close(some[index], autograds(net, x, k), rtol=1e-6, atol=0)
+            torch.testing.assert_close(every[k], autograds(net, x, k), rtol=1e-6, atol=0)
+        assert some.stride()[3:] == (0, 0) == every.stride()[3:]
+
+
+@pytest.mark.parametrize("way", OTHER_WAYS)
+def test_what_only_looks_like_the_mean_is_left_to_autograd(way):
+    net, x = Pooled(OTHER_WAYS[way]).eval(), batch()
+    for _ in range(2):
+        trace = capture(net, x, "body")
+        assert trace.head(trace.outputs, 0) is None
+        (some,) = trace.gradients(trace.outputs, torch.full((len(x), 1), 2))
+        torch.testing.assert_close(some[0], autograds(net, x, 2), rtol=1e-5, atol=1e-8)
+
+
+def test_tokens_are_the_mean_without_those_before_the_grid_only():
+    class Tokens(nn.Module):
+        def __init__(self, skipped):
+            super().__init__()
+            torch.manual_seed(0)
+            self.patch, self.keep, self.head, self.skipped = (
+                nn.Conv2d(3, 6, 2, 2),
+                nn.Identity(),
+                nn.Linear(6, 5),
+                skipped,
+            )
+
+        def forward(self, x):
+            y = self.patch(x).flatten(2).transpose(1, 2)
+            return self.head(self.keep(torch.cat([y.new_ones(len(y), 1, 6), y], 1))[:, self.skipped :].mean(1))
+
+    assert torch.equal(head_of(net := Tokens(1), batch(), "keep"), net.head.weight)
+    assert head_of(Tokens(0), batch(), "keep") is None
+    assert head_of(Tokens(2), batch(), "keep") is None
+
+
+@pytest.mark.parametrize("zeros", ["all", "a channel"])
+def test_weights_that_prove_nothing_teach_nothing(zeros, monkeypatch):
+    """A head of zeros has the derivative zero behind any pool: true of it, and of no other."""
+    monkeypatch.setattr(head_module, "_known", set())
+    some, x = Pooled(OTHER_WAYS["some places"]).eval(), batch()
+    mean = Pooled(WAYS["mean"]).eval()
+    with torch.no_grad():
+        for net in (some, mean):
+            net.head.weight[:, slice(None) if zeros == "all" else 2] = 0
+    if zeros == "all":
+        assert head_of(some, x, "body") is not None
+    assert head_of(mean, x, "body") is not None
+    assert not head_module._known
+    torch.manual_seed(1)
+    nn.init.normal_(some.head.weight)
+    assert head_of(some, x, "body") is None
+    torch.testing.assert_close(
+        explain(some, x, 1, "grad_cam").coarse, explain(some, x, lambda o: o[:, 1], "grad_cam").coarse
+    )
+
+
+def test_weights_that_depend_on_the_layer_are_no_head():
+    class Hyper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.body, self.make = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Tanh()), nn.Linear(6, 24)
+
+        def forward(self, x):
+            mean = self.body(x).mean((2, 3))
+            return mean @ self.make(mean.mean(0)).view(6, 4)
+
+    assert head_of(Hyper().eval(), batch(), "body") is None
+
+
+def doubled(y):
+    y.register_hook(lambda gradient: 2 * gradient)
+    return y.mean((2, 3))
+
+
+def doubled_at_the_node(y):
+    y = y.mean((2, 3))
+    y.grad_fn.register_hook(lambda into, out: tuple(2 * gradient for gradient in into))
+    return y
+
+
+@pytest.mark.parametrize("way", [doubled, doubled_at_the_node])
+def test_a_hook_that_the_model_puts_on_its_graph_is_obeyed(way):
+    net, x = Pooled(WAYS["mean"]).eval(), batch()
+    plain = explain(net, x, 1, "grad_cam", "body").coarse
+    net.way = way
+    assert not capture(net, x, "body").plain
+    torch.testing.assert_close(explain(net, x, 1, "grad_cam", "body").coarse, 2 * plain)
+    torch.testing.assert_close(
+        explain(net, x, 1, "grad_cam_pp", "body", score="softmax").maps.amax(), torch.tensor(1.0)
+    )
+
+
+def test_halves_and_autocast_are_read_too():
+    net, x = Pooled(WAYS["mean"]).eval(), batch()
+    want = explain(net, x, 1, "cam").coarse
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = explain(net, x, 1, "cam").coarse
+    half = explain(copy.deepcopy(net).bfloat16(), x.bfloat16(), 1, "cam").coarse
+    for other in (cast, half):
+        assert torch.corrcoef(torch.stack([want.flatten(), other.float().flatten()]))[0, 1] > 0.999
+
+
+def test_what_is_known_is_bounded(monkeypatch):
+    monkeypatch.setattr(head_module, "_known", set())
+    monkeypatch.setattr(head_module, "_MOST_KNOWN", 3)
+    net = Pooled(WAYS["mean"]).eval()
+    for side in range(8, 16):
+        assert head_of(net, torch.rand(1, 3, side, side), "body") is not None
+        assert 1 <= len(head_module._known) <= 3
+
+
+def test_the_derivative_is_the_weight_over_the_places():
+    weights = torch.tensor([[1.0, 2.0]])
+    assert torch.equal(free_gradients(weights, (2, 2)), torch.tensor([0.25, 0.5]).view(1, 2, 1, 1).expand(1, 2, 2, 2))
+    node = torch.rand(1, 2, 2, 2, requires_grad=True)
+    assert (
+        pooled_head(node.clone().mean((2, 3)), node, capture(convnet(), batch(), "5").cuts[0].grid) is None
+    )  # no head

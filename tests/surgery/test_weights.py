@@ -7,7 +7,7 @@ from torch.overrides import TorchFunctionMode
 
 from nets import assert_same, batch, convnet, photograph
 from sightline.surgery import capture
-from sightline.surgery.weights import aside_from_here_on
+from sightline.surgery.weights import FromHereOn
 
 
 def modes():
@@ -36,7 +36,7 @@ def test_the_graph_behind_the_cut_does_not_reach_the_weights():
 
 def test_weights_are_put_aside_from_the_call_on_and_back_at_the_end():
     linear, x = nn.Linear(3, 2), torch.ones(1, 3)
-    with aside_from_here_on() as begin:
+    with FromHereOn() as begin:
         assert linear(x).requires_grad
         begin()
         begin()  # a second layer is opened

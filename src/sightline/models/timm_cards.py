@@ -39,7 +39,7 @@ def described(config: Mapping[str, Any], outputs: int | None = None, size: Any =
 
 def card_of(model: nn.Module) -> Card | None:
     """The card of a model built by timm, from the description it carries; None for any other module."""
-    config = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
+    config = vars(model).get("pretrained_cfg") or vars(model).get("default_cfg")
     if is_dataclass(config) and not isinstance(config, type):
         config = asdict(config)
     if not isinstance(config, Mapping) or "input_size" not in config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from torch import nn
@@ -74,8 +74,18 @@ def described(architecture: str, weights: Any, at: str | None) -> Card:
 
 def fitted(card: Card, model: nn.Module) -> Card:
     """The card, changed to the model that was really built: its input size and number of classes."""
-    same = card.classes is not None and outputs(model) == len(card.classes)
-    return replace(card, preprocess=sized(card.preprocess, model), classes=card.classes if same else None)
+    return _fitted(card, outputs(model), _side(model))
+
+
+def _fitted(card: Card, count: int | None, side: int | None) -> Card:
+    same = card.classes is not None and count == len(card.classes)
+    return replace(card, preprocess=sized(card.preprocess, side), classes=card.classes if same else None)
+
+
+def _side(model: nn.Module) -> int | None:
+    """The one input size that a vision transformer takes; None for a network that takes any."""
+    side = vars(model).get("image_size")
+    return side if isinstance(side, int) else None
 
 
 def outputs(model: nn.Module) -> int | None:
@@ -93,23 +103,26 @@ def card_of(model: nn.Module) -> Card | None:
     file = family(model)
     if file is None:
         return None
-    kind = type(model).__name__
+    return _recognised(file, type(model).__name__, place(model, LAYERS[file]), outputs(model), _side(model))
+
+
+@lru_cache(maxsize=256)
+def _recognised(file: str, kind: str, at: str | None, count: int | None, side: int | None) -> Card:
     usual = Preprocess(resize=342, crop=(299, 299)) if file == "inception" else Preprocess()
     card = Card(
         name=kind,
-        layer=place(model, LAYERS[file]),
+        layer=at,
         preprocess=usual,
         classes=imagenet_classes(),
         source=f"recognised as torchvision's {kind} by its class; preprocessing and class names are assumed",
         licence=LICENCE,
     )
-    return fitted(card, model)
+    return _fitted(card, count, side)
 
 
-def sized(preprocess: Preprocess, model: nn.Module) -> Preprocess:
+def sized(preprocess: Preprocess, size: int | None) -> Preprocess:
     """Vision transformers take one input size only; then the picture is resized in proportion."""
-    size = getattr(model, "image_size", None)
-    if not isinstance(size, int) or preprocess.crop is None or preprocess.crop == (size, size):
+    if size is None or preprocess.crop is None or preprocess.crop == (size, size):
         return preprocess
     short = preprocess.resize and math.floor(preprocess.resize * size / preprocess.crop[0])
     return replace(preprocess, resize=short, crop=(size, size))

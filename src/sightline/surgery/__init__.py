@@ -6,7 +6,6 @@ from sightline.surgery.cut import Cut as Cut
 from sightline.surgery.cut import Trace as Trace
 from sightline.surgery.cut import capture as capture
 from sightline.surgery.grids import Grid as Grid
-from sightline.surgery.head import cam_head as cam_head
 from sightline.surgery.head import pooled_head as pooled_head
 from sightline.surgery.health import first_nonfinite as first_nonfinite
 from sightline.surgery.layers import Candidate as Candidate

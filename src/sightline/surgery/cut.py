@@ -16,13 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import SurgeryError
+from sightline.modes import full, recordable
 from sightline.surgery import guard
 from sightline.surgery.grids import Grid, Reader, Shape
+from sightline.surgery.head import free_gradients, pooled_head
 from sightline.surgery.layers import Where, resolve
 from sightline.surgery.lookback import gradients
 from sightline.surgery.operable import operable
 from sightline.surgery.passing import arguments, find_map, picture, run, tensors_in
-from sightline.surgery.weights import aside_from_here_on
+from sightline.surgery.weights import FromHereOn
 from sightline.types import Activations
 
 
@@ -45,13 +47,15 @@ class Cut:
 class Trace:
     """One run of a model, opened at some layers.
 
-    `outputs` is what the model returned, with a graph that reaches back to the earliest of the layers.
+    `outputs` is what the model returned, with a graph that reaches back to the earliest of the layers. `plain` tells
+    that this graph is all there is to the way back: nothing on it is hooked or computed again.
     """
 
     outputs: Any
     cuts: tuple[Cut, ...]
     model: nn.Module = field(repr=False)
     differentiable: bool = False
+    plain: bool = False
 
     @property
     def activations(self) -> Activations:
@@ -59,20 +63,26 @@ class Trace:
         return self.cuts[0].activations
 
     def gradients(
-        self, scores: Tensor | Callable[[Any], Tensor], seeds: Tensor | None = None
+        self, scores: Tensor | Callable[[Any], Tensor], classes: Tensor | None = None
     ) -> tuple[Tensor | None, ...]:
         """Derivatives of the scores at each layer; None where the scores do not depend on it.
 
         `scores` is `[b]`, giving `[b, c, *s]` for each layer, or `[n, b]`, giving `[n, b, c, *s]`: more
-        questions about the same run cost only what lies behind the layers. With `seeds` `[n, *scores.shape]` the
-        scores may have any shape, and question j is their sum weighted by `seeds[j]`. A function of the outputs is
+        questions about the same run cost only what lies behind the layers. With `classes` `[b, n]` the scores are
+        logits `[b, k]`, and question j asks image i for its class `classes[i, j]`. A function of the outputs is
         called with recording on, and so works under `no_grad` too. May be called again. A gradient that is the same
         at every place may be a view with the stride 0 there.
         """
+        if classes is not None and isinstance(scores, Tensor) and self.plain and len(self.cuts) == 1:
+            with recordable():
+                weights = pooled_head(scores, self.cuts[0].node, self.cuts[0].grid)
+            if weights is not None:
+                return (_free(weights[classes.T], self.cuts[0]),)
         nodes = [cut.node for cut in self.cuts]
         # Guarded once more: parts of a model may run again on the way back, by checkpoints or by functions of its own.
-        with guard.untouched(self.model), torch.inference_mode(False), torch.enable_grad():
+        with guard.untouched(self.model), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
+            seeds = None if classes is None else _seeds(scores, classes)
             try:
                 found = gradients(scores, nodes, seeds=seeds, differentiable=self.differentiable)
             except RuntimeError as error:
@@ -82,10 +92,22 @@ class Trace:
                     f"Expected checkpoints that can be looked back through; {type(self.model).__name__} calls "
                     "torch.utils.checkpoint with use_reentrant=True. Pass False there: the numbers are the same."
                 ) from error
-        lead = scores.ndim - 1 if seeds is None else seeds.ndim - scores.ndim
+        lead = scores.ndim - 1 if seeds is None else 1
         return tuple(
             None if grad is None else _read(cut.grid, grad, lead) for cut, grad in zip(self.cuts, found, strict=True)
         )
+
+    def head(self, rows: Tensor, cut: int) -> Tensor | None:
+        """The weights `[k, c]` of a linear head on the mean of a layer, if the logits `rows` `[b, k]` are one."""
+        with guard.untouched(self.model):  # autograd may have to confirm it
+            return pooled_head(rows, self.cuts[cut].node, self.cuts[cut].grid)
+
+    def class_gradients(self, rows: Tensor, cut: int) -> Tensor | None:
+        """Derivatives of every logit `[b, k]` at a layer, `[k, b, c, *s]`; None where they do not depend on it."""
+        weights = self.head(rows, cut) if self.plain else None
+        if weights is None:
+            return self.gradients(lambda _: rows.T)[cut]
+        return _free(weights.unsqueeze(1).expand(-1, len(rows), -1), self.cuts[cut])
 
 
 def capture(
@@ -125,13 +147,13 @@ def capture(
     args, kwargs = arguments(inputs)
     images = tuple(picture(args, kwargs).shape)
     scalpels = [_Scalpel(name, module, images, call, grid) for name, module in wanted]
-    with guard.untouched(model), torch.inference_mode(False):
-        outputs = _operate(model, args, kwargs, scalpels, graph=differentiable)
+    with guard.untouched(model):
+        outputs, plain = _operate(model, args, kwargs, scalpels, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
             # A `no_grad` inside the model ended recording behind the layer. With recording on from the start
             # it survives: more memory, the same numbers.
-            outputs = _operate(model, args, kwargs, scalpels, graph=True)
-    return Trace(outputs, tuple(scalpel.cut(differentiable) for scalpel in scalpels), model, differentiable)
+            outputs, plain = _operate(model, args, kwargs, scalpels, graph=True)
+    return Trace(outputs, tuple(scalpel.cut(differentiable) for scalpel in scalpels), model, differentiable, plain)
 
 
 _HOOKED = "saved tensors are hooked: run with the weights as they are"
@@ -141,14 +163,22 @@ _HOOKED = "saved tensors are hooked: run with the weights as they are"
 def _operate(
     model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], scalpels: Sequence["_Scalpel"],
     graph: bool, checkpointed: bool = False,
-) -> Any:  # fmt: skip
-    """The outputs. The weights are put aside behind the layer, unless the model turns out to be checkpointed."""
-    whole = checkpointed or graph
-    aside = nullcontext(None) if whole else aside_from_here_on()
+) -> tuple[Any, bool]:  # fmt: skip
+    """The outputs, and whether the graph behind the layer is plain.
+
+    The weights are put aside behind the layer, unless the model turns out to be checkpointed.
+    """
+    whole = graph or checkpointed
     forbidden = nullcontext() if whole else torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED)
     try:
-        with torch.set_grad_enabled(graph), aside as begin, _hooked(scalpels, begin), forbidden:
-            return run(model, args, kwargs)
+        with (
+            torch.set_grad_enabled(graph),
+            FromHereOn() as aside,
+            _hooked(scalpels, None if whole else aside),
+            forbidden,
+        ):
+            outputs = run(model, args, kwargs)
+        return outputs, aside.plain
     except RuntimeError as error:
         if "Inference tensors cannot be saved" in str(error):
             raise SurgeryError(
@@ -215,6 +245,16 @@ class _Scalpel:
             )
         shown = self.node if differentiable else self.node.detach()  # a loss on the map must reach the weights
         return Cut(self.name, self.grid.read(shown), self.grid, self.calls, self.kept, self.node)
+
+
+def _seeds(rows: Tensor, classes: Tensor) -> Tensor:
+    """`[n, b, k]`: one where the class is asked for."""
+    seeds = rows.new_zeros(classes.shape[1], *rows.shape)
+    return seeds.scatter_(2, classes.T.unsqueeze(2), 1)
+
+
+def _free(weights: Tensor, cut: Cut) -> Tensor:
+    return free_gradients(full(weights), tuple(cut.activations.shape[2:]))
 
 
 def _read(grid: Grid, gradient: Tensor, lead: int) -> Tensor:

@@ -5,15 +5,16 @@ needs it, and put back in `finally`: each sub-module's own `training` flag, chec
 that an eval-mode forward might write, and the states of the random generators.
 """
 
-import random
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+
+from sightline.modes import recordable
+from sightline.surgery.generators import Generators
 
 LOCK = threading.RLock()
 """One run at a time in the surgery room. Hooks and flags belong to the model, which threads share."""
@@ -24,10 +25,15 @@ _QUIET = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # eval mo
 
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
-    """Run the model in eval mode inside, alone, and give it back bit-equal: flags, buffers, random states."""
-    with LOCK, ExitStack() as undo:
-        undo.callback(_restore_generators, _generators(model))
-        cuda, parts, seen = torch.cuda.is_initialized(), [model], {id(model)}
+    """Run the model in eval mode inside, alone, and give it back bit-equal: flags, buffers, random states.
+
+    What is made inside can be part of a graph, also when the caller is in inference mode; whether recording is on is
+    the caller's choice again afterwards.
+    """
+    with LOCK, recordable(), ExitStack() as undo:
+        undo.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+        undo.callback(Generators(model).restore)
+        cuda, parts, seen = torch.cuda.is_initialized(), [model], {model}
         for module in parts:  # grows while it is gone through: `model.modules()`, several times faster
             own = module.__dict__
             if own.get("training") or "grad_checkpointing" in own or "gradient_checkpointing" in own:
@@ -38,10 +44,11 @@ def untouched(model: nn.Module) -> Iterator[None]:
                 undo.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not fire in compiled code
             if cuda and isinstance(module, nn.RNNBase):
                 undo.enter_context(torch.backends.cudnn.flags(enabled=False))  # cuDNN cannot look back in eval mode
-            for child in own["_modules"].values():
-                if child is not None and id(child) not in seen:
-                    seen.add(id(child))
-                    parts.append(child)
+            if children := own["_modules"]:
+                for child in children.values():
+                    if child is not None and child not in seen:
+                        seen.add(child)
+                        parts.append(child)
         yield
 
 
@@ -74,21 +81,3 @@ def _restore_buffers(module: nn.Module, before: dict[str, tuple[Tensor, int, Ten
         if buffer._version != version:
             with torch.no_grad():
                 buffer.copy_(values)
-
-
-def _generators(model: nn.Module) -> tuple[Any, ...]:
-    """The states of every generator that a forward pass could draw from."""
-    cuda = {}
-    if torch.cuda.is_initialized():
-        devices = {weight.device for weight in model.parameters()}
-        cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
-    return torch.get_rng_state(), cuda, random.getstate(), np.random.get_state()
-
-
-def _restore_generators(states: tuple[Any, ...]) -> None:
-    own, cuda, python, numpy = states
-    torch.set_rng_state(own)
-    for device, state in cuda.items():
-        torch.cuda.set_rng_state(state, device)
-    random.setstate(python)
-    np.random.set_state(numpy)

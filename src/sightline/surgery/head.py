@@ -1,154 +1,130 @@
-"""The linear head behind a pooled feature map: the weights CAM needs, checked by the numbers.
+"""The linear head on a pooled feature map, read off the graph that the run recorded: CAM's weights, free derivatives.
 
-Numbers of one picture are not enough: where a feature map is zero or the same everywhere (a black picture, a 1 x 1
-grid), its maximum is its mean. So what was found has to hold for random feature maps in the layer's place, too.
+Between the logits and the layer the graph names every operator. Where it names one linear layer, a mean and changes
+of shape, each logit is a weighted sum of the layer's spatial means, and its derivative is one weight divided by the
+number of places. Names say what kind of operator, not that it does the right thing (a mean over some of
+the places is a mean, too): so the first time a chain is met, autograd is asked, and it has to say the same.
 """
 
-import weakref
+import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sightline.errors import LayerError
-from sightline.surgery import guard
-from sightline.surgery.cut import capture
-from sightline.surgery.grids import Reader, Shape
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, picture, said
-from sightline.surgery.replay import replay
+from sightline.surgery.grids import Grid
 
-_found: "weakref.WeakKeyDictionary[nn.Module, dict[Any, str | None]]" = weakref.WeakKeyDictionary()
+_SHAPE_ONLY = {
+    "ViewBackward0": "self_sym_sizes",
+    "UnsafeViewBackward0": "self_sym_sizes",
+    "ReshapeAliasBackward0": "self_sym_sizes",
+    "AsStridedBackward1": "size stride storage_offset",
+    "SqueezeBackward0": "self_sym_sizes",
+    "SqueezeBackward1": "self_sym_sizes dim",
+    "SqueezeBackward2": "self_sym_sizes dim",
+    "UnsqueezeBackward0": "dim",
+    "PermuteBackward0": "dims",
+    "TransposeBackward0": "dim0 dim1",
+    "SelectBackward0": "self_sym_sizes dim index",
+    "SliceBackward0": "self_sym_sizes dim start end step",
+    "MeanBackward1": "self_sym_sizes dim keepdim",
+    "AvgPool2DBackward0": "kernel_size stride padding ceil_mode count_include_pad divisor_override",
+    "AvgPool3DBackward0": "kernel_size stride padding ceil_mode count_include_pad divisor_override",
+    "CloneBackward0": "",
+    "ToCopyBackward0": "",
+}
+"""Operators whose derivative holds none of the model's numbers, and what of theirs decides it."""
+
+_LINEAR = {  # what decides the operator, its weights, which of its inputs goes on
+    "AddmmBackward0": ("alpha", "_saved_mat2", 1),
+    "MmBackward0": ("", "_saved_mat2", 0),
+    "ConvolutionBackward0": ("stride padding dilation transposed groups", "_saved_weight", 0),
+}
+_DECIDING = {
+    name: [f"_saved_{word}" for word in words.split()]
+    for name, words in (*_SHAPE_ONLY.items(), *((name, words) for name, (words, _, _) in _LINEAR.items()))
+}
+_LEAF = "torch::autograd::AccumulateGrad"
+_LONGEST = 16
+_MOST_KNOWN = 4096
+_known: set[Any] = set()
+"""Chains of which autograd has said that they are the mean. What they do follows from their names and numbers alone."""
 
 
-def pooled_head(
-    model: nn.Module,
-    inputs: Any,
-    layer: str,
-    *,
-    call: int = -1,
-    grid: Shape | Reader | None = None,
-    run: tuple[Tensor, Tensor] | None = None,
-) -> Tensor | None:
-    """The weights `[classes, c]` of a linear head on the spatial mean of `layer`, or None if the head is another.
+def pooled_head(rows: Tensor, node: Tensor, grid: Grid) -> Tensor | None:
+    """The weights `[k, c]`, if the logits `rows` `[b, k]` are a linear head on the mean over the grid of `node`.
 
-    A fully connected layer counts if what goes into it *is* the mean of the layer's feature maps and what comes
-    out *is* the model's output; so does a 1 x 1 convolution on the maps whose mean is the output. The finding is
-    remembered for a model, a layer and an input shape; the weights are read anew each time. `run` is the activations
-    and outputs of a run at hand, on which the finding is checked again.
+    Fully connected behind the mean, or a 1 x 1 convolution before it. None where the graph names anything else.
+
+    >>> node = torch.rand(2, 3, 4, 4, requires_grad=True)
+    >>> head = torch.nn.Linear(3, 5)
+    >>> rows = head(node.clone().mean((2, 3)))
+    >>> torch.equal(pooled_head(rows, node, Grid("channels first", (4, 4))), head.weight)
+    True
     """
-    model = operable(model)
-    if callable(grid):
-        return None  # read by a function of the user's own: nothing can be put in the layer's place
-    known = _found.setdefault(model, {})
-    shape = tuple(picture(*arguments(inputs)).shape[1:])  # on a 1 x 1 grid any pooling is the mean
-    key = (layer, call, None if grid is None else tuple(grid), shape)
-    if key not in known or (known[key] is not None and _head(model, known[key]) is None):
-        known[key] = _search(model, inputs, layer, call, grid)
-    head = _head(model, known[key])
-    if head is None:
+    if grid.reader is not None or rows.ndim != 2:
+        return None  # read by a function of the user's own, of which nothing is known
+    linear = _chain(rows, node)
+    if linear is None:
         return None
-    weight: Tensor = head.weight.detach().flatten(1)
-    return weight if run is None or still_true(weight, head.bias, *run) else None
-
-
-def still_true(head: Tensor, bias: Tensor | None, activations: Tensor, outputs: Tensor) -> bool:
-    """Whether the outputs of this very run are the head's: a model may have changed its forward since the search."""
-    mean = activations.detach().flatten(2).float().mean(2)
-    own = torch.nn.functional.linear(mean, head.float(), None if bias is None else bias.detach().float())
-    outputs = outputs.detach().float()
-    loose = 0.05 if activations.dtype in (torch.float16, torch.bfloat16) else 1e-3
-    return own.shape == outputs.shape and bool((own - outputs).abs().max() <= loose * outputs.abs().max())
-
-
-def cam_head(
-    model: nn.Module,
-    inputs: Any,
-    layer: str,
-    *,
-    call: int = -1,
-    grid: Shape | Reader | None = None,
-    run: tuple[Tensor, Tensor] | None = None,
-) -> Tensor:
-    """The same, or a `LayerError` that says why CAM cannot be had."""
-    weight = pooled_head(model, inputs, layer, call=call, grid=grid, run=run)
-    if weight is None:
-        raise LayerError(
-            f"CAM needs a network whose outputs are one linear layer on the spatial mean of {layer!r}; in "
-            f"{type(model).__name__} something else lies between. Take method='grad_cam', which is the same "
-            "map where CAM is defined and works here too."
-        )
-    return weight
-
-
-def _search(model: nn.Module, inputs: Any, layer: str, call: int, grid: Shape | None) -> str | None:
-    one = inputs[:1] if isinstance(inputs, Tensor) else inputs
-    calls: list[tuple[str, Tensor, Tensor]] = []
-    handles = []
-    with guard.LOCK:
-        try:
-            for name, module in model.named_modules():
-                if _head(model, name) is not None:
-                    handles.append(module.register_forward_hook(_keep(name, calls)))
-            trace = capture(model, one, layer, call=call, grid=grid)
-        finally:
-            for handle in handles:
-                handle.remove()
-    maps = trace.activations.float()
-    outputs = said(trace.outputs)
-    if outputs is None:
+    weights, chain = linear
+    if weights.shape != (rows.shape[1], node.shape[1 if grid.kind == "channels first" else -1]):
         return None
-    outputs = outputs.detach()
-    near = _nearness(trace.activations, outputs)
-    for name, into, out in reversed(calls):
-        if isinstance(_head(model, name), nn.Linear):
-            found = _same(into, maps.flatten(2).mean(2), near) and _same(out, outputs.float(), near)
-        else:
-            found = _same(into, maps, near) and _same(out.flatten(2).mean(2), outputs.float(), near)
-        if found:
-            return name if _holds(model, one, layer, name, trace.activations, call, grid) else None
-    return None
+    key = (*chain, rows.shape, rows.dtype, node.shape, node.dtype, node.stride(), grid)
+    if key in _known:
+        return weights
+    seed = torch.rand(rows.shape, generator=torch.Generator().manual_seed(0)).to(rows) + 0.5
+    (found,) = torch.autograd.grad(rows, node, seed, retain_graph=True)  # of a random combination of the logits
+    mixed = seed @ weights.to(seed)
+    want = grid.write(free_gradients(mixed, grid.size), torch.zeros_like(found)).to(found)
+    loose = 1e-5 if min(rows.dtype.itemsize, node.dtype.itemsize) >= 4 else 0.05
+    if not torch.allclose(found, want, rtol=loose, atol=loose * float(want.abs().max()), equal_nan=True):
+        return None
+    if (mixed.isfinite() & (mixed != 0)).all():  # else it is true of these weights, and says nothing of others
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known.add(key)
+    return weights
 
 
-def _head(model: nn.Module, name: str | None) -> nn.Linear | nn.modules.conv._ConvNd | None:
-    """The module of that name if it can be a linear head: fully connected, or a plain 1 x 1 convolution."""
+def free_gradients(weights: Tensor, places: tuple[int, ...]) -> Tensor:
+    """The derivatives of logits with these weights `[..., c]` at each place: a view `[..., c, *places]`."""
+    one = weights / math.prod(places)
+    return one.reshape(*weights.shape, *[1] * len(places)).expand(*weights.shape, *places)
+
+
+def _chain(rows: Tensor, node: Tensor) -> tuple[Tensor, list[Any]] | None:
+    """The head's weights, and the operators from the logits to the layer with what decides them."""
+    step: Any = rows.grad_fn
+    chain: list[Any] = []
+    weights: Tensor | None = None
     try:
-        module = model.get_submodule(name) if name else None
-    except AttributeError:  # the model's head was exchanged since
-        return None
-    if isinstance(module, nn.Linear):
-        return module
-    if isinstance(module, nn.modules.conv._ConvNd) and not module.transposed and module.groups == 1:
-        padded = not isinstance(module.padding, str) and any(module.padding)
-        return module if {*module.kernel_size, *module.stride} == {1} and not padded else None
+        while step is not None and len(chain) < _LONGEST:
+            name = step.name()
+            if step is node.grad_fn or (name == _LEAF and step.variable is node):
+                return None if weights is None else (weights, chain)
+            if name in _SHAPE_ONLY:
+                into = 0
+            elif name in _LINEAR and weights is None:
+                _, kept, into = _LINEAR[name]
+                weights = getattr(step, kept).detach()
+                if weights.shape[2:].numel() != 1:
+                    return None
+                weights = weights.T if weights.ndim == 2 else weights.flatten(1)
+            else:
+                return None
+            before = step.next_functions
+            if len(before) > 1 and not all(_of_weights(other) for i, (other, _) in enumerate(before) if i != into):
+                return None
+            chain.append((name, *[getattr(step, word) for word in _DECIDING[name]]))
+            step = before[into][0]
+    except (AttributeError, RuntimeError):  # a name that this torch does not know; what was kept has been written over
+        pass
     return None
 
 
-def _holds(model: nn.Module, inputs: Any, layer: str, name: str, like: Tensor, call: int, grid: Shape | None) -> bool:
-    """Whether the outputs are the head of the mean for random feature maps, too."""
-    maps = torch.rand(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
-    outputs = said(replay(model, inputs, layer, maps, call=call, grid=grid))
-    head: Any = _head(model, name)
-    bias = 0 if head.bias is None else head.bias.detach().float()
-    want = maps.float().flatten(2).mean(2) @ head.weight.detach().float().flatten(1).T + bias
-    return outputs is not None and _same(outputs.float(), want, _nearness(like, outputs))
-
-
-def _nearness(*tensors: Tensor) -> float:
-    """How near is the same, in the coarsest of the number formats."""
-    return max(1e-3, 4 * max(torch.finfo(tensor.dtype).eps for tensor in tensors))
-
-
-def _keep(name: str, calls: list[tuple[str, Tensor, Tensor]]) -> Any:
-    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if args and isinstance(args[0], Tensor) and isinstance(output, Tensor):
-            calls.append((name, args[0].detach().float(), output.detach().float().clone()))
-
-    return hook
-
-
-def _same(one: Tensor, other: Tensor, near: float) -> bool:
-    if one.numel() != other.numel() or one.shape[0] != other.shape[0]:
-        return False
-    scale = float(other.abs().max())
-    return bool(torch.allclose(one.reshape(other.shape), other, rtol=near, atol=near * scale))
+def _of_weights(step: Any) -> bool:
+    """Whether this is nothing, or a parameter itself, perhaps turned: the layer has no say in it."""
+    if step is not None and step.name() == "TBackward0":
+        step = step.next_functions[0][0]
+    return step is None or step.name() == _LEAF

@@ -25,7 +25,7 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
         return "the input itself"
     found: list[str] = []
     handles = []
-    with guard.untouched(model), torch.inference_mode(False), torch.no_grad():
+    with guard.untouched(model), torch.no_grad():
         try:
             for name, module in model.named_modules():
                 handles.append(module.register_forward_hook(_check(name or type(model).__name__, found)))

@@ -97,7 +97,7 @@ def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
     args, kwargs = arguments(inputs)
     watch = _Watch(tuple(picture(args, kwargs).shape))
     handles = []
-    with guard.untouched(model), torch.inference_mode(False), torch.no_grad():
+    with guard.untouched(model), torch.no_grad():
         try:
             for name, module in model.named_modules():
                 if name:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sightline.modes import full
 from sightline.surgery.lean import Lean, wide
 
 _HALF = 1024.0
@@ -37,7 +38,7 @@ def gradients(
         lean and not differentiable and scores.device.type == "cpu"
     )  # elsewhere to look for zeros is to wait for them
     found = _leanly(scores, nodes, seeds) if lean else _looked(scores, nodes, seeds, differentiable)
-    return [None if g is None else _full(g) / _HALF if half else _full(g) for g in found]
+    return [None if g is None else full(g) / _HALF if half else full(g) for g in found]
 
 
 def _leanly(scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor) -> Sequence[Tensor | None]:
@@ -53,10 +54,6 @@ def _each(scores: Tensor) -> Tensor:
     """The seeds `[n, n, b]` that ask for one row of the scores after another."""
     n = len(scores)
     return torch.eye(n, dtype=scores.dtype, device=scores.device).unsqueeze(2).expand(n, n, scores.shape[1])
-
-
-def _full(gradient: Tensor) -> Tensor:
-    return gradient.float() if gradient.dtype in (torch.float16, torch.bfloat16) else gradient
 
 
 def _looked(

@@ -24,7 +24,7 @@ def operable(model: Any) -> nn.Module:
     >>> operable(nn.DataParallel(nn.ReLU()))
     ReLU()
     """
-    while isinstance(model, _WRAPPERS) or hasattr(model, "_orig_mod"):
+    while isinstance(model, nn.Module) and (isinstance(model, _WRAPPERS) or "_orig_mod" in model._modules):
         model = model.module if isinstance(model, _WRAPPERS) else model._orig_mod
     if isinstance(model, nn.Module) and model in _checked:
         return model

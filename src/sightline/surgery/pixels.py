@@ -44,7 +44,7 @@ class PixelTrace:
         where the rule finds no activation to govern.
         """
         # Guarded once more, because a checkpointed model runs again during its backward pass.
-        with guard.untouched(self.model), torch.inference_mode(False), torch.enable_grad():
+        with guard.untouched(self.model), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             if rule is None:
                 return self._look(scores, None)[0], {}
@@ -114,7 +114,7 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     model = operable(model)
     args, kwargs = arguments(inputs)
     spatial(args, kwargs)  # says so where there is no picture
-    with guard.untouched(model), torch.inference_mode(False), torch.enable_grad():
+    with guard.untouched(model), torch.enable_grad():
         try:
             with WeightsAside(), torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED):
                 return _run(model, args, kwargs)

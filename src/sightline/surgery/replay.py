@@ -23,7 +23,7 @@ def look(model: nn.Module, inputs: Any) -> Any:
     """
     model = operable(model)
     args, kwargs = arguments(inputs)
-    with guard.untouched(model), torch.inference_mode(False), torch.no_grad():
+    with guard.untouched(model), torch.no_grad():
         return run(model, args, kwargs)
 
 
@@ -67,7 +67,7 @@ def replay(
             )
         return put(new.clone())  # an in-place layer behind must not write over the caller's tensor
 
-    with guard.untouched(model), torch.inference_mode(False), torch.no_grad():
+    with guard.untouched(model), torch.no_grad():
         handle = module.register_forward_hook(swap)
         try:
             return run(model, args, kwargs)

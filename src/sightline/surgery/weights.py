@@ -1,7 +1,5 @@
 """Compute with the weights' values, so that nothing is kept for derivatives that nobody asks for."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -14,12 +12,18 @@ class WeightsAside(TorchFunctionMode):
 
     The weights' derivatives are never computed anyway; what this saves is memory. Kept for the way back to the pixels,
     at one photograph of 224 pixels: ConvNeXt-T 104 -> 55 MiB, Swin-T 102 -> 62, ViT-B/16 113 -> 71. Convolutions with
-    batch norm keep their inputs in any case (ResNet-50: 82 MiB either way).
+    batch norm keep their inputs in any case (ResNet-50: 82 MiB either way). `hooked` tells whether the model put a hook
+    on the graph meanwhile, or took hold of it to do so.
     """
 
+    hooked = False
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in ("__get__", "__set__", "__delete__"):  # p.data = ..., p.requires_grad
+        name = getattr(func, "__name__", "")
+        if name in ("__get__", "__set__", "__delete__"):  # p.data = ..., p.requires_grad
+            self.hooked |= func.__self__.__name__ == "grad_fn"
             return func(*args, **(kwargs or {}))
+        self.hooked |= name == "register_hook"
         return func(*map(_aside, args), **{name: _aside(value) for name, value in (kwargs or {}).items()})
 
 
@@ -29,18 +33,32 @@ def _aside(value: Any) -> Any:
     return value.detach() if type(value) is nn.Parameter and value.requires_grad else value
 
 
-@contextmanager
-def aside_from_here_on() -> Iterator[Callable[[], None]]:
-    """A function that puts the weights aside from its call to the end of the block: what runs before pays nothing.
+class FromHereOn:
+    """`with FromHereOn() as aside:` - the weights are aside from the call of `aside()` to the end of the block.
 
-    Modes are left in the reverse order of entering. Where the model has entered one of its own since the block
-    began (`with torch.device(...)`), and so will leave it first, the weights stay where they are.
+    What runs before pays nothing. Modes are left in the reverse order of entering. Where the model has entered one
+    of its own since the block began (`with torch.device(...)`), and so will leave it first, the weights stay.
     """
-    depth = torch._C._len_torch_function_stack()
-    with ExitStack() as modes:
 
-        def begin() -> None:
-            if torch._C._len_torch_function_stack() == depth:
-                modes.enter_context(WeightsAside())
+    def __init__(self) -> None:
+        self._mode: WeightsAside | None = None
+        self._depth = 0
 
-        yield begin
+    def __enter__(self) -> "FromHereOn":
+        self._depth = torch._C._len_torch_function_stack()
+        return self
+
+    def __call__(self) -> None:
+        """From here on; once is enough."""
+        if torch._C._len_torch_function_stack() == self._depth:
+            self._mode = WeightsAside()
+            self._mode.__enter__()  # type: ignore[no-untyped-call]  # torch gives these no types
+
+    def __exit__(self, *error: Any) -> None:
+        if self._mode is not None:
+            self._mode.__exit__(*error)  # type: ignore[no-untyped-call]
+
+    @property
+    def plain(self) -> bool:
+        """Whether the weights were aside, and nobody put a hook on the graph."""
+        return self._mode is not None and not self._mode.hooked

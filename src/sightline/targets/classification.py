@@ -38,16 +38,6 @@ class Question:
     single: bool = False
     top: list[list[tuple[Target, float]]] = field(default_factory=list)
 
-    def seeded(self) -> tuple[Tensor, Tensor | None]:
-        """The scores as `(outputs, seeds)`: question j is the sum of the outputs weighted by `seeds[j]`, or row j.
-
-        Classes begin at the logits, so that nothing has to be looked back through between them and the scores.
-        """
-        if self.rows is None or self.indices is None:
-            return self.scores, None
-        seeds = self.rows.new_zeros(self.indices.shape[1], *self.rows.shape)
-        return self.rows, seeds.scatter_(2, self.indices.T.unsqueeze(2), 1)
-
 
 def ask(
     target: Wanted,
@@ -134,7 +124,9 @@ def _indices(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> tup
     if not parts:
         raise TargetError("Expected at least one target; got an empty list. Leave it out for the predicted class.")
     columns = [_of_all(one, rows, classes) for one in parts]
-    return torch.cat(columns, dim=1), isinstance(target, list | tuple) or _is_top(target)
+    return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1), isinstance(target, list | tuple) or _is_top(
+        target
+    )
 
 
 def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:

@@ -1,0 +1,27 @@
+"""torch's modes, entered only where they change something: to enter one takes as long as a layer of a small network."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+
+def full(tensor: Tensor) -> Tensor:
+    """Map arithmetic is done in float32 or better, whatever the model's dtype.
+
+    >>> full(torch.ones(1, dtype=torch.float16)).dtype, full(torch.ones(1, dtype=torch.float64)).dtype
+    (torch.float32, torch.float64)
+    """
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Products in the types of their factors, also when the caller runs under autocast."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
+
+
+def recordable() -> AbstractContextManager[object]:
+    """What is made inside can be part of a graph, also when the caller is in inference mode."""
+    return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
