@@ -47,8 +47,10 @@ class Offers:
         """
         n, together = len(self.question.scores), 1
         if "class_gradients" not in wanted:
-            like = once(self._gradient(cut)) if "gradients" in wanted else self.trace.cuts[cut].activations[None]
-            together = max(1, _AT_ONCE // like[0].numel())
+            activations = self.trace.cuts[cut].activations
+            like = once(self._gradient(cut))[0] if "gradients" in wanted else activations
+            repeated = activations.numel() if len(activations) > 1 else 0  # of one image nothing is copied
+            together = max(1, _AT_ONCE // max(like.numel(), repeated))
         found = []
         for start in range(0, n, together):
             key = cut, start, min(start + together, n)
