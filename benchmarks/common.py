@@ -1,5 +1,6 @@
 """What the benchmarks share: models with lively random weights, timing in turns, tensor memory."""
 
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -23,14 +24,17 @@ def build(name: str) -> nn.Module:
 
 
 def in_turns(jobs: dict[str, Job], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
-    """Seconds of each job, `rounds` times, one after the other so that a busy moment strikes them alike."""
+    """Seconds of each job, `rounds` times, one after the other so that a busy moment strikes them alike.
+
+    In a new order each round: what one job leaves behind in the heap and the caches strikes them alike, too.
+    """
     for job in jobs.values():
         for _ in range(warm_up):
             job()
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
-    for turn in range(rounds):
-        names = list(jobs)
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+    shuffled = random.Random(0)
+    for _ in range(rounds):
+        for name in shuffled.sample(list(jobs), len(jobs)):
             start = time.perf_counter()
             jobs[name]()
             seconds[name].append(time.perf_counter() - start)

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from sightline.status import Status, statuses
+from sightline.upsample import extremes
 
 
 def of(maps, **kwargs):
     n = len(maps)
     usual = {"layer": "top", "targets": ["cat"] * n, "counts": [{}] * n}
-    return statuses(torch.tensor(maps), **usual | kwargs)
+    return statuses(extremes(torch.tensor(maps)), **usual | kwargs)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_a_score_that_is_no_number_has_no_map():
 def test_maps_of_any_rank(shape):
     maps = torch.zeros(shape)
     maps[1].view(-1)[3] = 2.0
-    found = statuses(maps, layer="x", targets=["a", "b"], counts=[{}, {}])
+    found = statuses(extremes(maps), layer="x", targets=["a", "b"], counts=[{}, {}])
     assert [one.word for one in found] == ["no positive evidence", "ok"]
 
 

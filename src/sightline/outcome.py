@@ -17,6 +17,7 @@ from sightline.models import Card
 from sightline.status import Status, statuses
 from sightline.surgery import Cut, first_nonfinite, nonfinite_weights
 from sightline.targets import Question, look_like_probabilities
+from sightline.upsample import Ends, extremes
 
 
 def outcome(
@@ -36,14 +37,16 @@ def outcome(
     counts: dict[str, list[int]] | None = None,
     cut: Cut | None = None,
     notes: list[str] | None = None,
+    ends: Ends | None = None,
 ) -> Explanation:
     """The explanation of one method at one layer, from its maps `[n, b, *s]`, question by question.
 
-    `counts` says for each word how often it happened in each of the n * b maps.
+    `ends` are the `extremes` of the coarse maps where they are known; pixels are judged by their magnitude. `counts`
+    says for each word how often it happened in each of the n * b maps.
     """
     n, b = coarse.shape[:2]
     flat = statuses(
-        (coarse if pixels is None else pixels.abs().amax(2)).flatten(0, 1),  # pixels are shown by their magnitude
+        extremes((coarse if pixels is None else pixels.abs()).flatten(0, 1)) if ends is None else ends,
         connected=connected, layer=layer, targets=[question.targets[i][j].name for j in range(n) for i in range(b)],
         counts=[{word: told[k] for word, told in (counts or {}).items()} for k in range(n * b)],
         scores=question.scores.flatten(),

@@ -21,7 +21,7 @@ from sightline.spread import once
 from sightline.supply import requests
 from sightline.surgery import Where, capture, capture_pixels, choose
 from sightline.targets import Question, Wanted, ask, checked_names
-from sightline.upsample import image_map
+from sightline.upsample import extremes, image_map
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,13 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
                 several = offers.of(index, requests(step.weigh), tally)
                 parts = [combine(supply.call(step.weigh, **step.options), supply["activations"]) for supply in several]
                 coarse = parts[0] if len(parts) == 1 else torch.cat(parts)
-                maps = image_map(coarse, job.batch.size)
+                ends = extremes(coarse)
+                maps = image_map(coarse, job.batch.size, ends)
                 found[step.name, cut.layer] = outcome(
                     model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
                     variant=_variant(step, job), layer=cut.layer, reason=reason, coarse=coarse.unflatten(0, (n, -1)),
                     maps=maps.unflatten(0, (n, -1)), connected=partial(offers.connected, index),
-                    counts=tally.taken(), cut=cut,
+                    counts=tally.taken(), cut=cut, ends=ends,
                 )  # fmt: skip
     return found
 

@@ -37,7 +37,7 @@ class Status:
 
 
 def statuses(
-    coarse: Tensor,
+    ends: tuple[list[float], list[float]],
     *,
     connected: Callable[[], bool] = lambda: True,
     layer: str,
@@ -45,14 +45,14 @@ def statuses(
     counts: list[dict[str, int]],
     scores: Tensor | None = None,
 ) -> list[Status]:
-    """One status for each image's coarse map `[b, *s]`; a score `[b]` that is no number makes its map none either.
+    """One status for each of b coarse maps, whose least and largest values are the `ends`.
 
-    >>> import torch
-    >>> maps = torch.tensor([[1.0, -1.0], [-1.0, 0.0]])
-    >>> [s.word for s in statuses(maps, layer="x", targets=["cat", "cat"], counts=[{}, {}])]
+    A score `[b]` that is no number makes its map none either.
+
+    >>> [s.word for s in statuses(([-1.0, -1.0], [1.0, 0.0]), layer="x", targets=["cat", "cat"], counts=[{}, {}])]
     ['ok', 'no positive evidence']
     """
-    low, high = (ends.tolist() for ends in coarse.detach().flatten(1).aminmax(dim=1))
+    low, high = ends
     values = high if scores is None else scores.tolist()
     found = []
     for least, peak, score, target, count in zip(low, high, values, targets, counts, strict=True):

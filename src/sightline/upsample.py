@@ -12,8 +12,13 @@ from sightline.errors import LayerError
 from sightline.modes import recordable, without_autocast
 from sightline.types import Map
 
+Ends = tuple[list[float], list[float]]
+"""The least and the largest value of each map."""
 
-def image_map(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
+_TINY, _HUGE = 1e-30, 1e30
+
+
+def image_map(coarse: Map, size: Sequence[int], ends: Ends | None = None) -> Float[Tensor, "b *size"]:
     r"""The picture of a map: its positive part, enlarged linearly, divided by its maximum (eq. 20).
 
     `coarse` `[b, *s]` as `combine` returns it, `size` the input's extent along each spatial axis. Returns
@@ -25,6 +30,8 @@ def image_map(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
     - A map without positive evidence stays zero everywhere.
     - A map that is not finite everywhere has no picture: it becomes zero everywhere, without touching its
       neighbours in the batch. The coarse map keeps what was wrong, and `Explanation.status` names it.
+
+    `ends` are the `extremes` of the maps, where they are known already.
 
     Raises `LayerError` where `size` does not have one number, at least 1, for each axis of the map.
 
@@ -38,25 +45,29 @@ def image_map(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
             "Choose a layer with as many spatial axes as the input, or give the size of its grid."
         )
     coarse = coarse.to(torch.promote_types(coarse.dtype, torch.float32))
-    low, high = coarse.detach().flatten(1).aminmax(dim=1)
-    if not isfinite((high - low).sum()):
-        coarse, high = _without_unsound(coarse)
+    low, high = extremes(coarse) if ends is None else ends
+    if not all(map(isfinite, (*low, *high))):
+        finite = coarse.isfinite().flatten(1).all(1)
+        coarse = coarse.where(_per_image(finite, coarse), 0)
     maps = coarse.relu()
-    # Scaled before, so that tiny maps do not underflow half-way, and after, so that the maximum is 1.
-    return _divided(_enlarged(_divided(maps, high), size))
+    if not all(_TINY < peak < _HUGE for peak in high):  # so that no map underflows half-way
+        maps = _divided(maps)
+    return _divided(_enlarged(maps, size))
 
 
-def _without_unsound(coarse: Tensor) -> tuple[Tensor, Tensor]:
-    """Zero for the maps that are not finite everywhere, and each map's maximum."""
-    finite = coarse.isfinite().flatten(1).all(1)
-    sound = coarse.where(_per_image(finite, coarse), 0)
-    return sound, sound.detach().flatten(1).amax(1)
+def extremes(maps: Tensor) -> Ends:
+    """The least and the largest value of each map `[b, ...]`; both are nan where there is one.
+
+    >>> extremes(torch.tensor([[1.0, -3.0], [0.5, 0.25]]))
+    ([-3.0, 0.25], [1.0, 0.5])
+    """
+    low, high = maps.detach().flatten(1).aminmax(dim=1)
+    return low.tolist(), high.tolist()
 
 
-def _divided(maps: Tensor, maximum: Tensor | None = None) -> Tensor:
+def _divided(maps: Tensor) -> Tensor:
     """Maps that are never negative, by their maximum; by the smallest normal number where it is smaller."""
-    maximum = maps.flatten(1).amax(1) if maximum is None else maximum
-    divisor = _per_image(maximum.clamp(min=torch.finfo(maps.dtype).tiny), maps)
+    divisor = _per_image(maps.flatten(1).amax(1).clamp(min=torch.finfo(maps.dtype).tiny), maps)
     return maps / divisor if maps.requires_grad else maps.div_(divisor)  # they are our own
 
 

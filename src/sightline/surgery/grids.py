@@ -7,6 +7,7 @@ these it is follows from the shape and the size of the input: a feature map has 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -62,6 +63,7 @@ class Grid:
         return torch.cat([original[:, : self.prefix], moved.flatten(1, -2)], dim=1)
 
 
+@lru_cache(maxsize=4096)
 def infer(shape: Shape, image: Shape) -> Grid | None:
     """The grid of an output of this shape, for an input with spatial size `image`; None where there is none.
 
