@@ -25,7 +25,7 @@ class Lean(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
-        self._heads = (0, 0)  # images and width of an attention that was just looked back through from one query
+        self.heads = (0, 0)  # images and width of an attention that was just looked back through from one query
         self._sparse: tuple[Tensor, Tensor] | None = None  # what was made last, and its rows with numbers
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -42,7 +42,7 @@ class Lean(TorchDispatchMode):
             return func(left, right)
         if len(left) <= THIN:
             return thin(left, right)
-        heads, self._heads = self._heads, (0, 0)
+        heads, self.heads = self.heads, (0, 0)
         rows = self._known(left)
         if rows is None and (heads[1] or (rows := rows_felt(left)) is None):
             return by_blocks(left, right, *heads)
@@ -68,7 +68,7 @@ class Lean(TorchDispatchMode):
         queries = few_queries(*args, rows=self._known_queries(args[0]), **kwargs)
         if queries is None:
             return func(*args, **kwargs)
-        self._heads = (len(args[1]), args[1].shape[-1]) if len(queries) == 1 else (0, 0)
+        self.heads = (len(args[1]), args[1].shape[-1]) if len(queries) == 1 else (0, 0)
         self._sparse = None  # from here on there are none, and it takes memory
         return attention(*args, queries=queries, **kwargs)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sightline.modes import full
 from sightline.surgery.lean import Lean, wide
+from sightline.surgery.questions import Questions, apart, together
 
 _HALF = 1024.0
 """fp16 loses gradients below 6e-8, so they are computed this much larger and divided in float32."""
@@ -44,8 +45,8 @@ def gradients(
 def _leanly(scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor) -> Sequence[Tensor | None]:
     """Without the work that cannot matter, and if that fails, in torch's own way: it decides what is an error."""
     try:
-        with Lean():
-            return _looked(scores, nodes, seeds)
+        with Lean() as lean:
+            return _looked(scores, nodes, seeds, lean=lean)
     except RuntimeError:  # a hook that writes into a gradient whose places share their memory, say
         return _looked(scores, nodes, seeds)
 
@@ -57,9 +58,9 @@ def _each(scores: Tensor) -> Tensor:
 
 
 def _looked(
-    scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor, differentiable: bool = False
+    scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor, differentiable: bool = False, lean: Lean | None = None
 ) -> Sequence[Tensor | None]:
-    """All questions in one vectorised pass where that is faster and can be done; else one by one."""
+    """All questions in one pass where that can be done, vectorised or row by row; else one by one."""
     if seeds.ndim == scores.ndim:
         return _one(scores, nodes, seeds, differentiable)
     if len(seeds) > 1 and not differentiable and not wide(scores):
@@ -68,6 +69,14 @@ def _looked(
                 scores, nodes, grad_outputs=seeds, retain_graph=True, allow_unused=True, is_grads_batched=True
             )
         except RuntimeError:  # an operator that cannot be vectorised
+            pass
+    if len(seeds) > 1 and lean is not None and seeds.ndim == 3:
+        try:
+            with Questions(lean):
+                return [apart(one) for one in _one(scores, nodes, together(seeds), False)]
+        except (
+            Exception
+        ):  # whatever looks into a stand-in, it is asked again with tensors: torch decides what is an error
             pass
     singles = [_one(scores, nodes, seed, differentiable) for seed in seeds]
     return [_joined(column) for column in zip(*singles, strict=True)]

@@ -1,0 +1,179 @@
+"""Several questions on one way back: the numbers of one question at a time, whatever lies on the way."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sightline.surgery import lean, lookback
+from sightline.surgery.lean import Lean
+from sightline.surgery.lookback import gradients
+from sightline.surgery.questions import Questions, apart, together
+from sightline.surgery.stand_ins import Rows
+
+
+class Block(nn.Module):
+    """A transformer's block with its queries, keys and values side by side, as in timm."""
+
+    def __init__(self, width=32, heads=4, scale=False):
+        super().__init__()
+        self.heads = heads
+        self.one, self.two = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 48), nn.GELU(), nn.Linear(48, width))
+        self.gamma = nn.Parameter(torch.rand(width) + 0.5) if scale else None
+
+    def forward(self, x):
+        b, n, width = x.shape
+        q, k, v = self.qkv(self.one(x)).reshape(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, width))
+        y = self.mlp(self.two(x))
+        return x + (y if self.gamma is None else self.gamma * y)
+
+
+class Windows(nn.Module):
+    """Tokens mixed by a product across them, as in an MLP-Mixer."""
+
+    def __init__(self, tokens=40):
+        super().__init__()
+        self.mix = nn.Linear(tokens, tokens)
+
+    def forward(self, x):
+        return x + self.mix(x.transpose(1, 2)).transpose(1, 2)
+
+
+def encoder(batch_first, activation="gelu", norm_first=True):
+    return nn.TransformerEncoderLayer(
+        32, 4, 48, activation=activation, batch_first=batch_first, norm_first=norm_first
+    ).eval()
+
+
+class Swapped(nn.Module):
+    """A layer that wants the tokens first."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x.transpose(0, 1)).transpose(0, 1)
+
+
+TAILS = {
+    "fused": lambda: Block(),
+    "scaled": lambda: Block(scale=True),
+    "packed": lambda: encoder(True),
+    "packed, tokens first": lambda: Swapped(encoder(False)),
+    "norm behind": lambda: encoder(True, norm_first=False),
+    "relu": lambda: encoder(True, activation="relu"),
+    "two blocks": lambda: nn.Sequential(Block(), encoder(True)),
+    "mixer": lambda: nn.Sequential(Windows(), Block()),
+    "softplus": lambda: nn.Sequential(Block(), nn.Softplus()),  # no rule: one by one from there on
+    "tanh": lambda: nn.Sequential(nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 32), nn.SiLU()),
+}
+POOLS = {
+    "class token": lambda x: x[:, 0],
+    "last token": lambda x: x[:, -1],
+    "two tokens": lambda x: x[:, 0] + x[:, 3],
+    "joined": lambda x: torch.cat([x[:, 0], x[:, 1:].mean(1)], 1)[:, :32],
+    "mean": lambda x: x.mean(1),
+    "largest": lambda x: x.amax(1),
+}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How often questions were asked together."""
+    calls = []
+    monkeypatch.setattr(lookback, "together", lambda seeds: calls.append(len(seeds)) or together(seeds))
+    return calls
+
+
+@pytest.mark.parametrize("images", [1, 3])
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("tail", TAILS)
+def test_the_numbers_are_those_of_one_question_at_a_time(tail, pool, images, asked):
+    torch.manual_seed(0)
+    net, head = TAILS[tail]().double(), nn.Linear(32, 7).double()
+    x = torch.randn(images, 40, 32, dtype=torch.float64, requires_grad=True)
+    scores = head(POOLS[pool](net(x.clone())))
+    classes = torch.stack([torch.randperm(7)[:4] for _ in range(images)], 1)  # each image its own four
+    seeds = torch.zeros(4, images, 7, dtype=torch.float64).scatter_(2, classes.unsqueeze(2), 1)
+    want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
+    (got,) = gradients(scores, [x], seeds=seeds)
+    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
+    assert asked == ([4] if lean.wide(scores) else [])
+
+
+def test_several_layers_and_one_that_does_not_matter(asked):
+    torch.manual_seed(0)
+    net, head = Block(), nn.Linear(32, 5)
+    x = torch.randn(2, 40, 32, requires_grad=True)
+    idle = torch.randn(2, 40, 32, requires_grad=True)
+    middle = x * 2
+    scores = head(net(middle)[:, 0])
+    seeds = torch.eye(5)[:3, None].expand(3, 2, 5)
+    found = gradients(scores, [x, idle, middle], seeds=seeds)
+    assert found[1] is None
+    want = torch.stack([torch.autograd.grad(scores, middle, seed, retain_graph=True)[0] for seed in seeds])
+    torch.testing.assert_close(found[2], want)
+    torch.testing.assert_close(found[0], 2 * want)
+    assert asked == [3]
+
+
+class Peeking(torch.autograd.Function):
+    """Looks at its gradient's numbers, and goes another way for each: no two questions can share that."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * (2 if gradient.sum() > 0 else 3)
+
+
+def writing(gradient):
+    gradient.mul_(2)
+
+
+@pytest.mark.parametrize("how", ["peeking", "a hook that writes", "a hook"])
+def test_what_cannot_be_shared_is_asked_one_by_one(how, asked):
+    torch.manual_seed(0)
+    net, head = Block(), nn.Linear(32, 5)
+    x = torch.randn(1, 40, 32, requires_grad=True)
+
+    def run():
+        y = net(x.clone())
+        if how == "peeking":
+            y = Peeking.apply(y)
+        else:
+            y.register_hook(writing if how == "a hook that writes" else lambda gradient: gradient * 2)
+        return head(y[:, 0])
+
+    seeds = torch.eye(5)[:4, None]
+    want = torch.stack([torch.autograd.grad(run(), x, seed)[0] for seed in seeds])
+    (got,) = gradients(run(), [x], seeds=seeds)
+    torch.testing.assert_close(got, want)
+    assert asked == [4]
+
+
+def test_a_stand_in_is_what_it_stands_for():
+    seeds = torch.rand(3, 2, 5)
+    with Lean() as one, Questions(one):
+        rows = together(seeds)
+        spread = torch.ops.aten.select_backward(rows, [2, 4, 5], 1, 2)
+        assert isinstance(spread, Rows)
+        moved = spread.transpose(0, 1).unsqueeze(0)
+        assert isinstance(moved, Rows)
+        turned = moved.transpose(2, 3)  # the rows are broken up
+        assert not isinstance(turned, Rows)
+        together_again = apart(turned)
+    want = torch.zeros(3, 2, 4, 5)
+    want[:, :, 2] = seeds
+    assert torch.equal(apart(rows), seeds)
+    assert torch.equal(apart(spread), want)
+    assert torch.equal(apart(moved), want.transpose(1, 2).unsqueeze(1))
+    assert torch.equal(together_again, want.transpose(1, 2).unsqueeze(1).transpose(3, 4))
+    with pytest.raises(RuntimeError, match="outside of Questions"):
+        rows + 1
