@@ -64,7 +64,7 @@ def photograph(model: nn.Module) -> dict[str, Any]:
             for name, module in model.named_modules()
         },
         "attributes": {name: sorted(vars(module)) for name, module in model.named_modules()},
-        "modes": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "modes": (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch._C._len_torch_function_stack()),
         "random": torch.get_rng_state(),
     }
 

@@ -31,7 +31,7 @@ def untouched(model: nn.Module) -> Iterator[None]:
     the caller's choice again afterwards.
     """
     with LOCK, recordable(), ExitStack() as undo:
-        undo.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+        undo.callback(_restore_modes, torch.is_grad_enabled(), torch._C._len_torch_function_stack())
         undo.callback(Generators(model).restore)
         cuda, parts, seen = torch.cuda.is_initialized(), [model], {model}
         for module in parts:  # grows while it is gone through: `model.modules()`, several times faster
@@ -50,6 +50,13 @@ def untouched(model: nn.Module) -> Iterator[None]:
                         seen.add(child)
                         parts.append(child)
         yield
+
+
+def _restore_modes(recording: bool, depth: int) -> None:
+    """Also where an interrupt struck while a mode was being left."""
+    while torch._C._len_torch_function_stack() > depth:
+        torch._C._pop_torch_function_stack()
+    torch.set_grad_enabled(recording)
 
 
 def _switch_off(own: dict[str, Any], undo: ExitStack) -> None:
