@@ -110,8 +110,8 @@ class _Counts:
         self.told: dict[str, list[int]] = {}
 
     def __call__(self, word: str, places: Tensor) -> None:
-        anywhere = once(places).flatten(1).any(1).tolist()  # as a rule nowhere, which is sooner known than how often
-        counts = [int(row.sum()) if some else 0 for row, some in zip(places, anywhere, strict=True)]
+        anywhere = once(places).any()  # as a rule nowhere, which is sooner known than how often
+        counts = places.flatten(1).sum(1).tolist() if anywhere else [0] * len(places)
         self.told.setdefault(word, []).extend(counts)
 
     def taken(self) -> dict[str, list[int]]:
