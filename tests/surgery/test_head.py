@@ -293,25 +293,50 @@ def test_tokens_are_the_mean_without_those_before_the_grid_only():
     assert head_of(Tokens(2), batch(), "keep") is None
 
 
-@pytest.mark.parametrize("zeros", ["all", "a channel"])
-def test_weights_that_prove_nothing_teach_nothing(zeros, monkeypatch):
-    """A head of zeros has the derivative zero behind any pool: true of it, and of no other."""
+def shuffled(y):
+    return y.unflatten(1, (2, 3)).transpose(1, 2).flatten(1, 2).mean((2, 3))
+
+
+MISLEADING = {
+    "zeros": lambda weight: weight.zero_(),
+    "a channel of zeros": lambda weight: weight[:, 2].zero_(),
+    "all the same": lambda weight: weight.fill_(0.1),
+    "one channel above all others": lambda weight: weight[:, 0].fill_(1e7),
+}
+
+
+@pytest.mark.parametrize("way", [OTHER_WAYS["some places"], shuffled])
+@pytest.mark.parametrize("weights", MISLEADING)
+def test_no_weights_can_belie_what_is_remembered(weights, way, monkeypatch):
+    """A head of zeros has the derivative zero behind any pool, one of equal weights behind any order of channels."""
     monkeypatch.setattr(head_module, "_known", set())
-    some, x = Pooled(OTHER_WAYS["some places"]).eval(), batch()
-    mean = Pooled(WAYS["mean"]).eval()
+    net, x = Pooled(way).eval(), batch()
     with torch.no_grad():
-        for net in (some, mean):
-            net.head.weight[:, slice(None) if zeros == "all" else 2] = 0
-    if zeros == "all":
-        assert head_of(some, x, "body") is not None
-    assert head_of(mean, x, "body") is not None
-    assert not head_module._known
-    torch.manual_seed(1)
-    nn.init.normal_(some.head.weight)
-    assert head_of(some, x, "body") is None
-    torch.testing.assert_close(
-        explain(some, x, 1, "grad_cam").coarse, explain(some, x, lambda o: o[:, 1], "grad_cam").coarse
-    )
+        MISLEADING[weights](net.head.weight)
+    assert head_of(net, x, "body") is None
+    nn.init.normal_(net.head.weight)
+    assert head_of(net, x, "body") is None
+    (some,) = (trace := capture(net, x, "body")).gradients(trace.outputs, torch.full((len(x), 1), 2))
+    torch.testing.assert_close(some[0], autograds(net, x, 2), rtol=1e-5, atol=1e-8)
+
+
+def test_a_transposed_convolution_is_no_head():
+    net = with_head(nn.ConvTranspose2d(6, 6, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        net[2].weight.copy_(net[2].weight + net[2].weight.transpose(0, 1))  # right by chance
+    assert head_of(net, batch(), "1") is None
+
+
+def test_a_divisor_that_is_a_little_off_is_noticed_in_halves_too():
+    off = Pooled(lambda y: F.avg_pool2d(y, y.shape[2:], divisor_override=82).flatten(1)).eval()  # of 80 places
+    assert head_of(off, batch(), "body") is None
+    assert head_of(off.bfloat16(), batch().bfloat16(), "body") is None
+
+
+def test_a_default_device_is_not_the_models():
+    net, x = Pooled(WAYS["mean"]).eval(), torch.rand(1, 3, 9, 7)
+    with torch.device("meta"):
+        assert head_of(net, x, "body") is not None
 
 
 def test_weights_that_depend_on_the_layer_are_no_head():

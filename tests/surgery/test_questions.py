@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sightline import explain
 from sightline.surgery import lean, lookback
 from sightline.surgery.lean import Lean
 from sightline.surgery.lookback import gradients
@@ -100,7 +101,7 @@ def test_the_numbers_are_those_of_one_question_at_a_time(tail, pool, images, ask
     classes = torch.stack([torch.randperm(7)[:4] for _ in range(images)], 1)  # each image its own four
     seeds = torch.zeros(4, images, 7, dtype=torch.float64).scatter_(2, classes.unsqueeze(2), 1)
     want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
-    (got,) = gradients(scores, [x], seeds=seeds)
+    (got,) = gradients(scores, [x], seeds=seeds, plain=True)
     torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
     assert asked == ([4] if lean.wide(scores) else [])
 
@@ -113,12 +114,91 @@ def test_several_layers_and_one_that_does_not_matter(asked):
     middle = x * 2
     scores = head(net(middle)[:, 0])
     seeds = torch.eye(5)[:3, None].expand(3, 2, 5)
-    found = gradients(scores, [x, idle, middle], seeds=seeds)
+    found = gradients(scores, [x, idle, middle], seeds=seeds, plain=True)
     assert found[1] is None
     want = torch.stack([torch.autograd.grad(scores, middle, seed, retain_graph=True)[0] for seed in seeds])
     torch.testing.assert_close(found[2], want)
     torch.testing.assert_close(found[0], 2 * want)
     assert asked == [3]
+
+
+def test_a_model_never_sees_a_stand_in():
+    """What its hooks keep has to be good for its own training afterwards."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 32, 4, 4), nn.Flatten(2), Turned(), Block(), FirstToken(), nn.Linear(32, 5)).eval()
+    kept, x = [], torch.rand(1, 3, 24, 24)
+    net[3].register_full_backward_hook(lambda module, into, out: kept.append(out[0]))
+    explain(net, x, [0, 3, 4], "grad_cam", "0")
+    net[3]._backward_hooks.clear()
+    net[3].register_forward_hook(lambda module, into, out: out.register_hook(kept.append) and None)
+    explain(net, x, [0, 3, 4], "grad_cam", "0")
+    assert len(kept) == 6
+    assert all(type(one) is torch.Tensor for one in kept)
+
+
+class Turned(nn.Module):
+    def forward(self, x):
+        return x.transpose(1, 2)
+
+
+class FirstToken(nn.Module):
+    def forward(self, x):
+        return x[:, 0]
+
+
+class Stop(torch.autograd.Function):
+    """Gives the same back whatever comes in."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.shape = x.shape
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.ones(ctx.shape)
+
+
+def test_what_comes_back_of_no_question_is_not_taken_for_all(monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(lookback, "own_functions", lambda scores: False)  # else it is not tried at all
+    net, head = Block(), nn.Linear(32, 5)
+    x = torch.randn(3, 40, 32, requires_grad=True)
+    scores = head(net(Stop.apply(x.clone()))[:, 0])
+    (got,) = gradients(scores, [x], seeds=torch.eye(5)[:3, None].expand(3, 3, 5), plain=True)
+    assert torch.equal(got, torch.ones(3, 3, 40, 32))
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_a_default_device_is_not_the_gradients(batch_first):
+    torch.manual_seed(0)
+    layer = encoder(batch_first)
+    net, head = layer if batch_first else Swapped(layer), nn.Linear(32, 5)
+    x = torch.randn(2, 40, 32, requires_grad=True)
+    scores = head(net(x.clone())[:, 0])
+    seeds = torch.eye(5)[:3, None].expand(3, 2, 5)
+    want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
+    with torch.device("meta"):
+        (got,) = gradients(scores, [x], seeds=seeds, plain=True)
+    torch.testing.assert_close(got, want)
+
+
+def test_an_attention_from_which_nothing_comes_back():
+    class Nothing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return None
+
+    torch.manual_seed(0)
+    net, head = Block(), nn.Linear(32, 5)
+    x = torch.randn(1, 40, 32, requires_grad=True)
+    plain = torch.autograd.grad(head(Nothing.apply(net(x.clone()))[:, 0])[:, 0].sum(), x, allow_unused=True)[0]
+    (got,) = gradients(head(Nothing.apply(net(x.clone()))[:, 0])[:, 0], [x])
+    assert (got is None and plain is None) or torch.equal(got, plain)
 
 
 class Peeking(torch.autograd.Function):
@@ -138,7 +218,7 @@ def writing(gradient):
 
 
 @pytest.mark.parametrize("how", ["peeking", "a hook that writes", "a hook"])
-def test_what_cannot_be_shared_is_asked_one_by_one(how, asked):
+def test_where_the_model_has_a_say_it_is_asked_one_by_one(how, asked):
     torch.manual_seed(0)
     net, head = Block(), nn.Linear(32, 5)
     x = torch.randn(1, 40, 32, requires_grad=True)
@@ -153,9 +233,9 @@ def test_what_cannot_be_shared_is_asked_one_by_one(how, asked):
 
     seeds = torch.eye(5)[:4, None]
     want = torch.stack([torch.autograd.grad(run(), x, seed)[0] for seed in seeds])
-    (got,) = gradients(run(), [x], seeds=seeds)
+    (got,) = gradients(run(), [x], seeds=seeds, plain=how == "peeking")
     torch.testing.assert_close(got, want)
-    assert asked == [4]
+    assert asked == []
 
 
 def test_a_stand_in_is_what_it_stands_for():

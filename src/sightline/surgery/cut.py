@@ -84,7 +84,7 @@ class Trace:
             scores = scores(self.outputs) if callable(scores) else scores
             seeds = None if classes is None else _seeds(scores, classes)
             try:
-                found = gradients(scores, nodes, seeds=seeds, differentiable=self.differentiable)
+                found = gradients(scores, nodes, seeds=seeds, differentiable=self.differentiable, plain=self.plain)
             except RuntimeError as error:
                 if "use_reentrant" not in str(error):
                     raise

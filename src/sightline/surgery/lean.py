@@ -6,11 +6,13 @@ question. And behind a global pool it is the same at every place. The general op
 while autograd looks back, on the thread that does; every number is the same up to the order of summation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sightline.spread import once
@@ -65,6 +67,8 @@ class Lean(TorchDispatchMode):
 
     def attention(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """Attention, of which perhaps one query counts."""
+        if not isinstance(args[0], Tensor):  # nothing comes back
+            return func(*args, **kwargs)
         queries = few_queries(*args, rows=self._known_queries(args[0]), **kwargs)
         if queries is None:
             return func(*args, **kwargs)
@@ -119,6 +123,11 @@ _LEANER: dict[Any, Callable[..., Any]] = {
 }
 
 
+def own_functions(scores: Tensor) -> bool:
+    """Whether functions written in Python lie behind the layer; module hooks on the way back are such, too."""
+    return any(isinstance(node, BackwardCFunction) for node in _nodes(scores))
+
+
 def wide(scores: Tensor) -> bool:
     """Whether products of many rows lie behind the layer, as in a transformer: then zeros are worth more than batching.
 
@@ -126,16 +135,21 @@ def wide(scores: Tensor) -> bool:
     >>> wide(nn.Linear(4, 2)(torch.ones(1, 4))), wide(nn.Linear(4, 2)(torch.ones(1, 100, 4)))
     (False, True)
     """
-    seen: set[Any] = set()
-    stack: list[Any] = [scores.grad_fn]
-    while stack and len(seen) < _MOST_NODES:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
+    for node in islice(_nodes(scores), _MOST_NODES):
         if node.name() in ("AddmmBackward0", "MmBackward0"):
             sizes = "_saved_self_sym_sizes" if node.name() == "MmBackward0" else "_saved_mat1_sym_sizes"
             if getattr(node, sizes)[0] > THIN:
                 return True
-        stack.extend(following for following, _ in node.next_functions)
     return False
+
+
+def _nodes(scores: Tensor) -> Iterator[Any]:
+    seen: set[Any] = set()
+    stack: list[Any] = [scores.grad_fn]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        stack.extend(following for following, _ in node.next_functions)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sightline.modes import full
-from sightline.surgery.lean import Lean, wide
+from sightline.surgery.lean import Lean, own_functions, wide
 from sightline.surgery.questions import Questions, apart, together
 
 _HALF = 1024.0
@@ -20,6 +20,7 @@ def gradients(
     seeds: Tensor | None = None,
     differentiable: bool = False,
     lean: bool = True,
+    plain: bool = False,
 ) -> list[Tensor | None]:
     """Derivatives of `scores` (`[b]`, or `[n, b]` for n questions) at each node, in float32 at least.
 
@@ -38,16 +39,20 @@ def gradients(
     lean = (
         lean and not differentiable and scores.device.type == "cpu"
     )  # elsewhere to look for zeros is to wait for them
-    found = _leanly(scores, nodes, seeds) if lean else _looked(scores, nodes, seeds, differentiable)
+    found = _leanly(scores, nodes, seeds, plain) if lean else _looked(scores, nodes, seeds, differentiable)
     return [None if g is None else full(g) / _HALF if half else full(g) for g in found]
 
 
-def _leanly(scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor) -> Sequence[Tensor | None]:
+def _leanly(scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor, plain: bool) -> Sequence[Tensor | None]:
     """Without the work that cannot matter, and if that fails, in torch's own way: it decides what is an error."""
     try:
         with Lean() as lean:
-            return _looked(scores, nodes, seeds, lean=lean)
-    except RuntimeError:  # a hook that writes into a gradient whose places share their memory, say
+            return _looked(scores, nodes, seeds, lean=lean if plain else None)
+    except (
+        RuntimeError,
+        TypeError,
+        AttributeError,
+    ):  # a hook that writes into a gradient whose places share their memory, say
         return _looked(scores, nodes, seeds)
 
 
@@ -70,7 +75,7 @@ def _looked(
             )
         except RuntimeError:  # an operator that cannot be vectorised
             pass
-    if len(seeds) > 1 and lean is not None and seeds.ndim == 3:
+    if len(seeds) > 1 and lean is not None and seeds.ndim == 3 and not own_functions(scores):
         try:
             with Questions(lean):
                 return [apart(one) for one in _one(scores, nodes, together(seeds), False)]

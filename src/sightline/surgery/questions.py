@@ -45,12 +45,14 @@ class Questions(TorchDispatchMode):
 
 def together(seeds: Tensor) -> Rows:
     """The seeds `[n, b, k]` of n questions as one gradient `[b, k]`."""
-    return Rows.of(seeds, torch.arange(seeds.shape[1]), seeds.shape[1:])
+    return Rows.of(seeds, torch.arange(seeds.shape[1], device=seeds.device), seeds.shape[1:])
 
 
 def apart(gradient: Tensor | None) -> Tensor | None:
-    """What came back, as `[n, ...]`."""
-    return torch.stack(gradient.parts) if isinstance(gradient, StandIn) else gradient
+    """What came back, as `[n, ...]`. Raises `RuntimeError` where something on the way put a tensor in its place."""
+    if gradient is not None and not isinstance(gradient, StandIn):
+        raise RuntimeError("a gradient of no question came back: one question at a time")
+    return None if gradient is None else torch.stack(gradient.parts)
 
 
 def _count(value: Any) -> int:
@@ -133,7 +135,7 @@ def _select(_: Any, grad: Tensor, sizes: list[int], dim: int, index: int) -> Ten
         return Slices.of({index % sizes[dim]: grad.parts}, dim, sizes)
     if not isinstance(grad, Rows) or dim == len(sizes) - 1:
         return None
-    return Rows.of(grad.rows, _positions(sizes[:-1]).select(dim, index).flatten()[grad.felt], sizes)
+    return Rows.of(grad.rows, _positions(sizes[:-1], grad.felt).select(dim, index).flatten()[grad.felt], sizes)
 
 
 def _view(_: Any, grad: Tensor, shape: list[int]) -> Tensor | None:
@@ -147,12 +149,14 @@ def _reordered(func: Any, grad: Tensor, *axes: Any) -> Tensor | None:
     """Another order of the leading axes, or one more or less of length 1."""
     if not isinstance(grad, Rows):
         return None
-    rows = func(_positions(grad.shape[:-1]).unsqueeze(-1), *axes)  # an axis of length 1 in the place of the rows
+    rows = func(
+        _positions(grad.shape[:-1], grad.felt).unsqueeze(-1), *axes
+    )  # an axis of length 1 in the place of the rows
     shape = func(torch.empty(grad.shape, device="meta"), *axes).shape
     if shape[-1] != grad.shape[-1] or rows.shape[:-1] != shape[:-1]:
         return None
     order = rows.flatten()
-    there = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order)))
+    there = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
     return Rows.of(grad.rows, there[grad.felt], shape)
 
 
@@ -164,8 +168,8 @@ def _same_size(_: Any, one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape
 
 
-def _positions(lead: Sequence[int]) -> Tensor:
-    return torch.arange(math.prod(lead)).view(*lead)
+def _positions(lead: Sequence[int], like: Tensor) -> Tensor:
+    return torch.arange(math.prod(lead), device=like.device).view(*lead)
 
 
 _STAND_INS: frozenset[Any] = frozenset({Rows, Slices, Many})
