@@ -28,7 +28,8 @@ def gradients(
     n `seeds` `[n, *scores.shape]`. Then, and for `[n, b]`, each gradient has n in front. None where the scores do not
     depend on a node. Where a gradient is the same along an axis it may have the stride 0 there. The graph is kept, so
     more questions may follow. `differentiable` keeps the graph of the derivatives themselves. `lean=False`
-    leaves every operator to torch: the rules of pixel space count what passes through them.
+    leaves every operator to torch: the rules of pixel space count what passes through them. `plain` tells that
+    nothing on the graph is hooked, so that questions may go back together.
     """
     if not scores.requires_grad:
         return [None] * len(nodes)
@@ -36,23 +37,21 @@ def gradients(
         seeds = torch.ones_like(scores) if scores.ndim == 1 else _each(scores)
     half = any(node.dtype == torch.float16 for node in nodes)
     seeds = seeds * _HALF if half else seeds
-    lean = (
-        lean and not differentiable and scores.device.type == "cpu"
-    )  # elsewhere to look for zeros is to wait for them
+    # Elsewhere than on the CPU, to look for zeros is to wait for them.
+    lean = lean and not differentiable and scores.device.type == "cpu"
     found = _leanly(scores, nodes, seeds, plain) if lean else _looked(scores, nodes, seeds, differentiable)
     return [None if g is None else full(g) / _HALF if half else full(g) for g in found]
 
 
 def _leanly(scores: Tensor, nodes: Sequence[Tensor], seeds: Tensor, plain: bool) -> Sequence[Tensor | None]:
-    """Without the work that cannot matter, and if that fails, in torch's own way: it decides what is an error."""
+    """Without the work that cannot matter, and if that fails, in torch's own way: it decides what is an error.
+
+    It fails, say, where a hook writes into a gradient whose places share their memory.
+    """
     try:
         with Lean() as lean:
             return _looked(scores, nodes, seeds, lean=lean if plain else None)
-    except (
-        RuntimeError,
-        TypeError,
-        AttributeError,
-    ):  # a hook that writes into a gradient whose places share their memory, say
+    except (RuntimeError, TypeError, AttributeError):
         return _looked(scores, nodes, seeds)
 
 
@@ -79,9 +78,7 @@ def _looked(
         try:
             with Questions(lean):
                 return [apart(one) for one in _one(scores, nodes, together(seeds), False)]
-        except (
-            Exception
-        ):  # whatever looks into a stand-in, it is asked again with tensors: torch decides what is an error
+        except Exception:  # whatever looked into a stand-in is asked again with tensors, and then may fail
             pass
     singles = [_one(scores, nodes, seed, differentiable) for seed in seeds]
     return [_joined(column) for column in zip(*singles, strict=True)]

@@ -4,6 +4,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -133,21 +134,25 @@ def places(output: Any) -> Iterator[tuple[Tensor, Callable[[Tensor], Any]]]:
     elif isinstance(output, Mapping):
         for key, value in output.items():
             if isinstance(value, Tensor):
-                yield value, lambda new, key=key: _with_key(output, key, new)  # type: ignore[misc]
+                yield value, partial(_with_key, output, key)
     elif isinstance(output, tuple | list):
         for index, value in enumerate(output):
             if isinstance(value, Tensor):
-                yield value, lambda new, index=index: _with_index(output, index, new)  # type: ignore[misc]
+                yield value, partial(_with_index, output, index)
     elif is_dataclass(output) and not isinstance(output, type):
         for entry in fields(output):
             if isinstance(value := getattr(output, entry.name), Tensor):
-                yield value, lambda new, key=entry.name: replace(output, **{key: new})  # type: ignore[misc]
+                yield value, partial(_with_field, output, entry.name)
 
 
 def _with_key(output: Mapping[str, Any], key: str, new: Tensor) -> Any:
     changed: Any = copy.copy(output)
     changed[key] = new
     return changed
+
+
+def _with_field(output: Any, name: str, new: Tensor) -> Any:
+    return replace(output, **{name: new})
 
 
 def _with_index(output: Any, index: int, new: Tensor) -> Any:

@@ -149,9 +149,8 @@ def _reordered(func: Any, grad: Tensor, *axes: Any) -> Tensor | None:
     """Another order of the leading axes, or one more or less of length 1."""
     if not isinstance(grad, Rows):
         return None
-    rows = func(
-        _positions(grad.shape[:-1], grad.felt).unsqueeze(-1), *axes
-    )  # an axis of length 1 in the place of the rows
+    positions = _positions(grad.shape[:-1], grad.felt).unsqueeze(-1)  # an axis of length 1 in the place of the rows
+    rows = func(positions, *axes)
     shape = func(torch.empty(grad.shape, device="meta"), *axes).shape
     if shape[-1] != grad.shape[-1] or rows.shape[:-1] != shape[:-1]:
         return None

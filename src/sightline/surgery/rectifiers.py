@@ -78,7 +78,7 @@ class Rectified(TorchDispatchMode):
     def __init__(self, rule: str) -> None:
         if rule not in get_args(Rule):
             raise MethodError(f"Expected a backward rule; came {rule!r}. {near(str(rule), get_args(Rule))}")
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
         self.rule = rule
         self.governed: Counter[str] = Counter()
 

@@ -3,7 +3,9 @@
 None has numbers where autograd looks for them. `Questions` answers for them while it is entered, nobody else does.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,16 +22,20 @@ class StandIn(Tensor):
     @property
     def parts(self) -> list[Tensor]:
         """The gradients themselves, zeros and all; made once."""
-        if "made" not in vars(self):
-            vars(self)["made"] = self._parts()
-        return vars(self)["made"]  # type: ignore[no-any-return]
+        if self.made is None:
+            self.made = self.make()
+        return self.made
 
-    def _parts(self) -> list[Tensor]:
-        raise NotImplementedError
+    made: list[Tensor] | None
+    make: Callable[[], list[Tensor]]
 
     @classmethod
-    def _shaped(cls, like: Tensor, shape: Sequence[int], strides: Sequence[int] | None = None) -> Any:
-        return Tensor._make_wrapper_subclass(cls, list(shape), strides=strides, dtype=like.dtype, device=like.device)
+    def _of(cls, like: Tensor, shape: Sequence[int], make: Callable[[], list[Tensor]], strides: Any = None) -> Any:
+        stand_in: Any = Tensor._make_wrapper_subclass(
+            cls, list(shape), strides=strides, dtype=like.dtype, device=like.device
+        )
+        stand_in.made, stand_in.make = None, make
+        return stand_in
 
 
 class Rows(StandIn):
@@ -44,13 +50,14 @@ class Rows(StandIn):
     @staticmethod
     def of(rows: Tensor, felt: Tensor, shape: Sequence[int]) -> "Rows":
         """The rows of gradients of this shape."""
-        made: Rows = Rows._shaped(rows, shape)
-        made.rows, made.felt = rows, felt
-        return made
+        one: Rows = Rows._of(rows, shape, partial(_from_rows, rows, felt, shape))
+        one.rows, one.felt = rows, felt
+        return one
 
-    def _parts(self) -> list[Tensor]:
-        made = self.rows.new_zeros(len(self.rows), self.shape[:-1].numel(), self.shape[-1])
-        return list(made.index_copy_(1, self.felt, self.rows).unflatten(1, self.shape[:-1]).unbind())
+
+def _from_rows(rows: Tensor, felt: Tensor, shape: Sequence[int]) -> list[Tensor]:
+    made = rows.new_zeros(len(rows), math.prod(shape[:-1]), shape[-1])
+    return list(made.index_copy_(1, felt, rows).unflatten(1, tuple(shape[:-1])).unbind())
 
 
 class Slices(StandIn):
@@ -62,14 +69,16 @@ class Slices(StandIn):
     @staticmethod
     def of(by_index: dict[int, list[Tensor]], axis: int, shape: Sequence[int]) -> "Slices":
         """The slices of gradients of this shape."""
-        made: Slices = Slices._shaped(next(iter(by_index.values()))[0], shape)
-        made.by_index, made.axis = by_index, axis
-        return made
+        some = next(iter(by_index.values()))
+        one: Slices = Slices._of(some[0], shape, partial(_from_slices, by_index, axis, shape))
+        one.by_index, one.axis = by_index, axis
+        return one
 
-    def _parts(self) -> list[Tensor]:
-        none = [torch.zeros_like(one) for one in next(iter(self.by_index.values()))]
-        columns = [self.by_index.get(index, none) for index in range(self.shape[self.axis])]
-        return [torch.stack(own, self.axis) for own in zip(*columns, strict=True)]
+
+def _from_slices(by_index: dict[int, list[Tensor]], axis: int, shape: Sequence[int]) -> list[Tensor]:
+    none = [torch.zeros_like(one) for one in next(iter(by_index.values()))]
+    columns = [by_index.get(index, none) for index in range(shape[axis])]
+    return [torch.stack(own, axis) for own in zip(*columns, strict=True)]
 
 
 class Many(StandIn):
@@ -78,6 +87,5 @@ class Many(StandIn):
     @staticmethod
     def of(parts: list[Tensor]) -> "Many":
         """These, which have one shape."""
-        made: Many = Many._shaped(parts[0], parts[0].shape, parts[0].stride())
-        vars(made)["made"] = parts
-        return made
+        one: Many = Many._of(parts[0], parts[0].shape, lambda: parts, parts[0].stride())
+        return one

@@ -56,7 +56,7 @@ class FromHereOn:
 
     def __exit__(self, *error: Any) -> None:
         if self._mode is not None:
-            self._mode.__exit__(*error)  # type: ignore[no-untyped-call]
+            self._mode.__exit__(*error)  # type: ignore[no-untyped-call]  # nor this
 
     @property
     def plain(self) -> bool:
