@@ -7,6 +7,9 @@ SightlineError
 ├── LayerError     no such layer, or one without a spatial grid  (also a LookupError)
 ├── TargetError    no such class, or a question the outputs cannot answer (also a ValueError)
 ├── MethodError    no such method, option or colour map          (also a LookupError)
+├── DataError      a data set cannot be read, or does not fit the model (also a ValueError)
+├── ProtocolError  a measurement asked for in a way that makes no sense (also a ValueError)
+├── StoreError     results cannot be written or read             (also an OSError)
 ├── RequestError   a function asks for what nobody supplies      (also a TypeError)
 └── SurgeryError   the model ran, but cannot be looked into      (also a RuntimeError)
 ```
@@ -40,6 +43,18 @@ class TargetError(SightlineError, ValueError):
 
 class MethodError(SightlineError, LookupError):
     """There is no such method, option or colour map."""
+
+
+class DataError(SightlineError, ValueError):
+    """A data set cannot be read, or does not fit the model."""
+
+
+class ProtocolError(SightlineError, ValueError):
+    """A measurement was asked for in a way that makes no sense."""
+
+
+class StoreError(SightlineError, OSError):
+    """Results cannot be written or read."""
 
 
 class RequestError(SightlineError, TypeError):
