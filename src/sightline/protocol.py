@@ -13,7 +13,7 @@ _CHOICES = {
     "score": ("probability", "logit"),
     "drop": ("relative", "absolute"),
     "space": ("raw", "normalised"),
-    "fill": ("black", "mean", "blur"),
+    "fill": ("zero", "mean", "blur"),
     "mask": ("soft", "soft top", "binary top"),
     "scaling": ("max", "min-max"),
     "scaled": ("enlarged", "coarse"),
@@ -33,8 +33,8 @@ class Protocol:
     | `layer` | the layer, by name; None: the last feature map | last |
     | `score` | what Y and O are: a `probability` or a `logit` | probability |
     | `drop` | what Average Drop divides by: Y (`relative`) or nothing (`absolute`) | relative |
-    | `space` | where the image is multiplied: `raw` pixels in [0, 1] or `normalised` ones | silent |
-    | `fill` | what hidden places become: `black`, the data set's `mean` colour, or the `blur`red image | silent |
+    | `space` | where the image is multiplied: `raw` pixels in [0, 1] (0 is black) or `normalised` ones (0 is the mean) | silent |
+    | `fill` | what hidden places become: `zero` of that space, the data set's `mean` colour, or the `blur`red image | silent |
     | `mask` | the map itself (`soft`), the map on its `top` share (`soft top`), or that share as 0 and 1 (`binary top`) | soft |
     | `top` | the share of pixels kept by the two latter, the strongest first | |
     | `scaling` | maps into [0, 1]: over their maximum (`max`), or `min-max` | max |
@@ -62,7 +62,7 @@ class Protocol:
     score: str = "probability"
     drop: str = "relative"
     space: str = "raw"
-    fill: str = "black"
+    fill: str = "zero"
     mask: str = "soft"
     top: int | float = 0.5
     scaling: str = "max"
@@ -125,12 +125,13 @@ class Protocol:
         >>> Protocol().masking()
         'soft map over its maximum after linear enlarging, times raw pixels, hidden places black'
         """
+        colour = {"mean": "the mean colour", "blur": "blurred", "zero": "black" if self.space == "raw" else "the mean colour"}
         kept = "soft map" if self.mask == "soft" else f"{self.mask} {100 * self.top:g} % of the map"
         scaled = "over its maximum" if self.scaling == "max" else "min-max scaled"
         when = "after" if self.scaled == "enlarged" else "before"
         return (
             f"{kept} {scaled} {when} {self.upsampling} enlarging, times {self.space} pixels, hidden places "
-            + {"black": "black", "mean": "the mean colour", "blur": "blurred"}[self.fill]
+            + colour[self.fill]
         )
 
 
@@ -147,9 +148,9 @@ PRESETS: dict[str, Protocol] = {
         mask="soft top", scaling="min-max", steps=100, deletion_fill="black", insertion_fill="black"
     ),
     "rise": Protocol(scaling="min-max", steps=224, deletion_fill="mean", insertion_fill="blur"),
-    "torch_cam": Protocol(space="normalised", fill="mean", scaling="min-max", scaled="coarse"),
+    "torch_cam": Protocol(space="normalised", scaling="min-max", scaled="coarse"),
     "pytorch_grad_cam": Protocol(
-        space="normalised", fill="mean", scaling="min-max", scaled="coarse", score="logit", drop="absolute"
+        space="normalised", scaling="min-max", scaled="coarse", score="logit", drop="absolute"
     ),
 }
 """How others measure, for numbers that are to be compared with theirs; docs/metrics.md says what of each is known."""

@@ -52,7 +52,7 @@ def image_map(coarse: Map, size: Sequence[int], ends: Ends | None = None) -> Flo
     maps = coarse.relu()
     if not all(_TINY < peak < _HUGE for peak in high):  # so that no map underflows half-way
         maps = _divided(maps)
-    return _divided(_enlarged(maps, size))
+    return _divided(enlarged(maps, size))
 
 
 def extremes(maps: Tensor) -> Ends:
@@ -75,8 +75,8 @@ def _per_image(values: Tensor, maps: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (maps.ndim - 1))
 
 
-def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Linear interpolation is separable: one small matrix an axis, for any number of axes."""
+def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Maps `[b, *s]` on a grid of another size. Linear interpolation is separable: one small matrix an axis."""
     with without_autocast(maps.device):
         for axis in range(maps.ndim - 1, 0, -1):
             old, new = maps.shape[axis], size[axis - 1]

@@ -57,7 +57,7 @@ def prepare(sources: object, preprocess: Preprocess, *, max_pixels: int | None =
     (torch.Size([1, 3, 2, 2]), tensor([2.]), tensor([1.]), ['image 0'])
     """
     mean, std = _statistics(preprocess, 3, 4, torch.device("cpu"))
-    _check_sides(preprocess)
+    check_sides(preprocess)
     each = _each(sources)
     pictures, names = [], []
     for number, source in enumerate(each):
@@ -123,8 +123,7 @@ def _fit(picture: Image.Image, preprocess: Preprocess, name: str, max_pixels: in
 def _resize(
     picture: Image.Image, short: int, resample: Image.Resampling, name: str, max_pixels: int | None
 ) -> Image.Image:
-    least = min(picture.size)
-    width, height = (short if side == least else int(short * side / least) for side in picture.size)
+    width, height = resized(picture.size, short)
     if max_pixels is not None and width * height > max_pixels:  # a line one pixel thin is enough for that
         raise ImageError(
             f"{name}: expected at most {max_pixels:,} pixels after resizing; {picture.width} x "
@@ -136,16 +135,34 @@ def _resize(
 
 def _centre(picture: Image.Image, height: int, width: int) -> Image.Image:
     """Cut out the centre; Pillow fills what lies outside the picture with zeros, black."""
-    left, top = _offset(picture.width, width), _offset(picture.height, height)
+    left, top = crop_begins(picture.width, width), crop_begins(picture.height, height)
     return picture.crop((left, top, left + width, top + height))
 
 
-def _offset(length: int, crop: int) -> int:
-    """Where the crop begins. Cutting and filling round differently in torchvision, and so they do here."""
+def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
+    """The `(width, height)` of a picture whose short side becomes `short`; the long one is rounded down.
+
+    >>> resized((500, 333), 256)
+    (384, 256)
+    """
+    least = min(size)
+    width, height = (short if side == least else int(short * side / least) for side in size)
+    return width, height
+
+
+def crop_begins(length: int, crop: int) -> int:
+    """Where a centre crop begins along one side; negative where it reaches beyond the picture.
+
+    Cutting and filling round differently in torchvision, and so they do here.
+
+    >>> crop_begins(384, 225), crop_begins(2, 5)
+    (80, -1)
+    """
     return round((length - crop) / 2) if crop <= length else -((crop - length) // 2)
 
 
-def _check_sides(preprocess: Preprocess) -> None:
+def check_sides(preprocess: Preprocess) -> None:
+    """Raise `ImageError` where a picture is to be resized or cropped to no pixels at all."""
     if any(side is not None and side < 1 for side in (preprocess.resize, *(preprocess.crop or ()))):
         raise ImageError(
             f"Expected a resize and a crop of at least one pixel; came resize={preprocess.resize}, "

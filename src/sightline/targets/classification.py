@@ -54,6 +54,7 @@ def ask(
     | None, `"predicted"` | each image's own most probable class |
     | 281, `"tabby"` | one class of every image |
     | `"top3"` | each image's three most probable classes |
+    | `"least"` | each image's least likely class |
     | `[281, "lens cap"]` | several classes of every image |
     | tensor `[b]`, tensor `[b, n]`, nested list | each image's own class, or n classes |
     | a function | one score an image, `[b]`, from whatever the model returned |
@@ -167,6 +168,8 @@ def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
     b, count = rows.shape
     if one is None or (isinstance(one, str) and one.lower() == "predicted"):
         return rows.argmax(1, keepdim=True)
+    if isinstance(one, str) and one.lower() == "least":
+        return rows.argmin(1, keepdim=True)
     if isinstance(one, str) and (top := _TOP.match(one.strip())):
         k = int(top[1])
         if not 1 <= k <= count:

@@ -1,4 +1,6 @@
-"""What the model says when it sees a picture only through its map: the beginning of every faithfulness metric."""
+"""How sure a model is of a class: on a picture, and on what is left of it through its map."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -7,8 +9,9 @@ from sightline.errors import TargetError
 from sightline.explanation import Explanation
 from sightline.mask import explanation_map
 from sightline.models import card_of
+from sightline.modes import full
 from sightline.surgery import look
-from sightline.targets import logits, probabilities
+from sightline.targets import Kind, logits, probabilities
 
 
 def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
@@ -35,13 +38,24 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
     for j in range(maps.shape[1]):
         inputs = (explanation_map(images, maps[:, j]) - mean) / std
         anchor = explanation.inputs if explanation.inputs is not None else inputs
-        rows = logits(look(model, inputs.to(anchor)))
-        if rows.shape[1] == 1:
-            rows = torch.cat([-rows, rows], dim=1)
-            sure = probabilities(rows, "sigmoid")
-        else:
-            sure = probabilities(rows, card.outputs)
         own = [(t[j] if explanation.several else t).index for t in explanation.targets]
-        columns.append(sure.gather(1, torch.tensor(own, device=sure.device).unsqueeze(1)).squeeze(1))
+        columns.append(confidence(look(model, inputs.to(anchor)), torch.tensor(own), card.outputs))
     kept = torch.stack(columns, dim=1)
     return kept if explanation.several else kept[:, 0]
+
+
+def confidence(outputs: Any, classes: Tensor, kind: Kind = "softmax", score: str = "probability") -> Tensor:
+    """How sure the outputs are of each image's class `[b]`: its `probability`, or its `logit`. At least float32.
+
+    A single logit stands for class 1, its negative for class 0, as in `targets`.
+
+    >>> confidence(torch.tensor([[0.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1]), score="logit")
+    tensor([0., 3.])
+    >>> confidence(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor([0.5000])
+    """
+    rows = logits(outputs)
+    if rows.shape[1] == 1:
+        rows, kind = torch.cat([-rows, rows], dim=1), "sigmoid"
+    sure = full(rows.detach()) if score == "logit" else probabilities(rows, kind)
+    return sure.gather(1, classes.to(sure.device).unsqueeze(1)).squeeze(1)

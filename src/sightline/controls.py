@@ -1,0 +1,70 @@
+"""Maps that explain nothing: a metric that likes one of them as much as a method measures something else.
+
+Each takes the pictures in the model's space `[b, c, *s]` and a generator of random numbers for each, and returns maps
+`[b, *s]` in [0, 1] on their grid.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from sightline.types import ImageMap, Images
+from sightline.upsample import enlarged
+
+Generators = Sequence[torch.Generator]
+
+
+def fake_cam(images: Images, generators: Generators) -> ImageMap:
+    """One everywhere but in the first pixel: FakeCAM, which loses next to no confidence (Poppi et al. 2021, section 3).
+
+    >>> fake_cam(torch.zeros(1, 3, 2, 2), [])[0].tolist()
+    [[0.0, 1.0], [1.0, 1.0]]
+    """
+    maps = torch.ones(images.shape[0], *images.shape[2:], dtype=images.dtype, device=images.device)
+    maps.flatten(1)[:, 0] = 0
+    return maps
+
+
+def random_map(images: Images, generators: Generators) -> ImageMap:
+    """Uniform noise on a grid of 7 along each axis, enlarged as a layer's map would be; each image has its own."""
+    grid = (7,) * (images.ndim - 2)
+    coarse = torch.stack([torch.rand(grid, generator=one) for one in generators]).to(images)
+    return _over_maximum(enlarged(coarse, images.shape[2:]))
+
+
+def centre(images: Images, generators: Generators) -> ImageMap:
+    """A Gaussian in the middle, its standard deviation a quarter of each side: what photographers do.
+
+    >>> centre(torch.zeros(1, 3, 1, 4), []).flatten()
+    tensor([0.3679, 1.0000, 1.0000, 0.3679])
+    """
+    total = torch.zeros(images.shape[2:], dtype=images.dtype, device=images.device)
+    for axis, side in enumerate(images.shape[2:]):
+        places = (torch.arange(side, dtype=images.dtype, device=images.device) + 0.5) / side - 0.5
+        total = total + (places / 0.25).square().view(-1, *[1] * (len(images.shape[2:]) - 1 - axis)) / 2
+    one = (-total).exp()
+    return (one / one.max()).expand(images.shape[0], *one.shape)
+
+
+def edge(images: Images, generators: Generators) -> ImageMap:
+    """The length of the picture's own gradient (central differences, summed over channels): edges, whatever the class."""
+    total = torch.zeros_like(images[:, 0])
+    for axis in range(2, images.ndim):
+        if images.shape[axis] > 1:
+            (slope,) = torch.gradient(images, dim=axis)
+            total = total + slope.square().sum(1)
+    return _over_maximum(total.sqrt())
+
+
+def _over_maximum(maps: Tensor) -> Tensor:
+    most = maps.flatten(1).amax(1).view(-1, *[1] * (maps.ndim - 1))
+    return torch.where(most > 0, maps / most, 0)
+
+
+CONTROLS: dict[str, Callable[[Images, Generators], ImageMap]] = {
+    "fake_cam": fake_cam,
+    "random": random_map,
+    "centre": centre,
+    "edge": edge,
+}

@@ -1,0 +1,65 @@
+"""Maps made again: of the image seen through its map, of noisy copies, of a model whose weights are shuffled."""
+
+import torch
+from torch import Tensor
+
+from sightline.explain import explain
+from sightline.masking import protocol_map
+from sightline.measure.bench import Bench
+from sightline.perturb import noisy, occlusions
+from sightline.perturb import occlusion_map as average_over
+from sightline.perturb.occlusions import places
+from sightline.surgery.randomise import cascade
+
+Maps = dict[str, Tensor]
+STAGES = 5
+
+
+def masked_maps(bench: Bench) -> tuple[Maps, dict[str, Tensor]]:
+    """Each method's map of its own explanation map, and the confidence there: one forward pass for both."""
+    maps, sure = {}, {}
+    for name in bench.methods:
+        found = explain(bench.model, bench.seen_through(name), bench.classes, [name], bench.protocol.layer)[name]
+        maps[name] = protocol_map(None if found.pixels is not None else found.coarse, found.maps, bench.protocol)
+        sure[name] = (found.scores if bench.protocol.score == "logit" else found.probabilities).float()
+    for name in bench.controls:
+        through = bench.seen_through(name)
+        maps[name] = bench.control(name, through)
+        (sure[name],) = bench.confidences([through])
+    return maps, sure
+
+
+def noisy_maps(bench: Bench) -> Maps:
+    """Maps of noisy copies, `[b, samples, h, w]`: the noise has the protocol's standard deviation in raw pixels."""
+    protocol, inputs = bench.protocol, bench.shown.inputs
+    std = torch.tensor(bench.statistics.std, dtype=inputs.dtype, device=inputs.device)
+    noise = bench.shown.generators(protocol.seed, "noise")
+    copies = noisy(torch.zeros_like(inputs), protocol.noise, protocol.samples, noise)
+    away = (copies / std.view(1, 1, -1, *[1] * (inputs.ndim - 2))).unbind(1)
+    found = [_maps(bench, bench.model, inputs + one) for one in away]
+    return {name: torch.stack([maps[name] for maps in found], dim=1) for name in bench.names}
+
+
+def randomised_maps(bench: Bench) -> Maps:
+    """Maps of the model with ever more of its weights shuffled, `[b, stages, h, w]`."""
+    layer = next(iter(bench.explanations.values())).layer if bench.protocol.layer is None else bench.protocol.layer
+    stages = [_maps(bench, model, bench.shown.inputs, layer) for model in cascade(bench.model, STAGES, bench.protocol.seed)]
+    return {name: torch.stack([stage[name] for stage in stages], dim=1) for name in bench.names}
+
+
+def _maps(bench: Bench, model: torch.nn.Module, inputs: Tensor, layer: str | None = None) -> Maps:
+    found = explain(model, inputs, bench.classes, bench.methods, layer or bench.protocol.layer)
+    maps = {
+        name: protocol_map(None if one.pixels is not None else one.coarse, one.maps, bench.protocol)
+        for name, one in found.items()
+    }
+    return maps | {name: bench.control(name, inputs) for name in bench.controls}
+
+
+def occlusion_map(bench: Bench) -> Tensor:
+    """The confidence lost where a patch is hidden: at each pixel the mean over the patches that cover it, `[b, *s]`."""
+    protocol, images = bench.protocol, bench.shown.inputs
+    grid = images.shape[2:]
+    pictures = (picture for picture, _ in occlusions(images, protocol.patch, protocol.stride))
+    drops = [bench.full - said for said in bench.confidences(pictures)]
+    return average_over(drops, places(grid, protocol.patch, protocol.stride), grid)

@@ -1,0 +1,137 @@
+"""One batch, explained once by every method: what all measurements start from."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.controls import CONTROLS
+from sightline.errors import MethodError
+from sightline.explain import explain
+from sightline.explanation import Explanation
+from sightline.masking import masked, protocol_map, substrate
+from sightline.measure.confidence import confidence
+from sightline.measure.shown import Shown
+from sightline.models import card_of
+from sightline.protocol import Protocol
+from sightline.surgery import look, operable
+from sightline.types import ImageMap
+
+TOP = 5
+"""How many of the most probable classes count, where several do."""
+
+
+class Bench:
+    """A batch, its explanations, and the model to show things to.
+
+    `columns` says which classes each image is explained for, besides its own (`asked`): `given`, `top` (the five most
+    probable) and `least` (the least likely). All of them come from one forward pass.
+    """
+
+    def __init__(
+        self, model: nn.Module, shown: Shown, methods: Sequence[Any], protocol: Protocol, *,
+        controls: Sequence[str] = (), columns: Iterable[str] = (), outputs: int = TOP, together: int = 16,
+    ) -> None:  # fmt: skip
+        if not methods:
+            raise MethodError(
+                "Expected at least one method beside the controls, which explain nothing; got none. "
+                "Add one: methods=['grad_cam_pp']."
+            )
+        self.model, self.shown, self.protocol, self.together = operable(model), shown, protocol, together
+        self.card = card_of(self.model)
+        self.controls = list(controls)
+        self.top = min(TOP, outputs)
+        self.places, target = _asked(shown, protocol, set(columns), self.top)
+        self.explanations: dict[str, Explanation] = explain(
+            self.model, shown.inputs, target, list(methods), protocol.layer
+        )
+        first = next(iter(self.explanations.values()))
+        self.several, self.statistics = first.several, first.statistics
+        self.methods = list(self.explanations)
+        self.names = [*self.methods, *self.controls]
+        chosen = [(row[0] if self.several else row).index for row in first.targets]
+        self.classes = torch.tensor(chosen, device=shown.inputs.device)
+        self.ranking = [[target.index for target, _ in row] for row in first.top]
+
+    @cached_property
+    def full(self) -> Tensor:
+        """The confidence Y in the class on the whole image, `[b]`."""
+        first = next(iter(self.explanations.values()))
+        sure = first.scores if self.protocol.score == "logit" else first.probabilities
+        assert sure is not None, "a class was asked for, so there is a confidence"
+        return (sure[:, 0] if self.several else sure).float()
+
+    def coarse_of(self, name: str, place: int = 0) -> Tensor:
+        """The signed map `[b, *s]` on the layer's grid."""
+        coarse = self.explanations[name].coarse
+        return coarse[:, place] if self.several else coarse
+
+    def map_of(self, name: str, place: int = 0) -> ImageMap:
+        """A method's map for one of the classes asked, in [0, 1], as the protocol wants it."""
+        one = self.explanations[name]
+        maps = one.maps[:, place] if self.several else one.maps
+        return protocol_map(None if one.pixels is not None else self.coarse_of(name, place), maps, self.protocol)
+
+    @cached_property
+    def maps(self) -> dict[str, ImageMap]:
+        """Everybody's map of the class explained, the controls' too."""
+        found = {name: self.map_of(name) for name in self.methods}
+        return found | {name: self.control(name, self.shown.inputs) for name in self.controls}
+
+    def control(self, name: str, inputs: Tensor) -> ImageMap:
+        """A control's map of some pictures in the model's space."""
+        noise = self.shown.generators(self.protocol.seed, name)
+        return protocol_map(None, CONTROLS[name](inputs.float(), noise), self.protocol)
+
+    def seen_through(self, name: str) -> Tensor:
+        """The explanation map E of eq. 25, ready for the model."""
+        return masked(self.shown.inputs, self.maps[name], self.protocol, self.statistics)
+
+    def substrate(self, word: str) -> Tensor:
+        """What takes the place of pixels, `[b, c, *s]`."""
+        return substrate(self.shown.inputs, word, self.protocol, self.statistics).expand_as(self.shown.inputs)
+
+    def confidences(self, pictures: Iterable[Tensor]) -> list[Tensor]:
+        """The confidence `[b]` in the class explained, on each of these batches `[b, c, *s]`.
+
+        Small batches are shown together.
+        """
+        said: list[Tensor] = []
+        waiting: list[Tensor] = []
+        for picture in pictures:
+            waiting.append(picture)
+            if len(waiting) * len(self.shown) >= self.together:
+                said += self._say(waiting)
+                waiting = []
+        return said + (self._say(waiting) if waiting else [])
+
+    def _say(self, pictures: list[Tensor]) -> list[Tensor]:
+        joined = pictures[0] if len(pictures) == 1 else torch.cat(pictures)
+        outputs = look(self.model, joined)
+        sure = confidence(outputs, self.classes.repeat(len(pictures)), self.card.outputs, self.protocol.score)
+        return list(sure.split(len(self.shown)))
+
+
+def _asked(shown: Shown, protocol: Protocol, columns: set[str], top: int) -> tuple[dict[str, int], Any]:
+    """Where each column stands among the classes asked, and the target that asks for them."""
+    labels = list(shown.labels)
+    given = protocol.explained == "given"
+    if given and not columns - {"given"}:
+        return {"asked": 0, "given": 0}, torch.tensor(labels)
+    if not columns:
+        return {"asked": 0}, None
+    places, rows = {"asked": 0}, [[label if given else "predicted"] for label in labels]
+    if given:
+        places["given"] = 0
+    elif "given" in columns:
+        places["given"] = len(rows[0])
+        rows = [[*row, "predicted" if label is None else label] for row, label in zip(rows, labels, strict=True)]
+    if "top" in columns:
+        places["top"] = len(rows[0])
+        rows = [[*row, f"top{top}"] for row in rows]
+    if "least" in columns:
+        places["least"] = len(rows[0]) + (top - 1 if "top" in columns else 0)
+        rows = [[*row, "least"] for row in rows]
+    return places, rows

@@ -1,0 +1,92 @@
+"""Confidence along an order of pixels: taken away, put in, hidden by quantiles, imputed. All methods of a batch together."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from sightline.measure.bench import Bench
+from sightline.perturb import deletion_steps, first, impute, quantile_mask, rank
+
+Curves = dict[str, Tensor]
+
+
+def deletion_curve(bench: Bench) -> Curves:
+    """The first point is the whole image and costs nothing; the last is the substrate, the same for everybody."""
+    hidden = bench.substrate(bench.protocol.deletion_fill)
+    nothing = bench.confidences([hidden])
+    return {
+        name: torch.stack([bench.full, *_between(bench, bench.shown.inputs, hidden, name), *nothing], dim=1)
+        for name in bench.names
+    }
+
+
+def insertion_curve(bench: Bench) -> Curves:
+    """The first point is the substrate, the same for everybody; the last is the whole image and costs nothing."""
+    hidden = bench.substrate(bench.protocol.insertion_fill)
+    nothing = bench.confidences([hidden])
+    return {
+        name: torch.stack([*nothing, *_between(bench, hidden, bench.shown.inputs, name), bench.full], dim=1)
+        for name in bench.names
+    }
+
+
+def _between(bench: Bench, start: Tensor, end: Tensor, name: str) -> list[Tensor]:
+    """The confidences between the two ends, which are known already."""
+    steps = deletion_steps(start, end, rank(bench.maps[name]), bench.protocol.steps)
+    return bench.confidences(islice(steps, 1, bench.protocol.steps))
+
+
+def occluded_curve(bench: Bench) -> Curves:
+    """Only what lies at or above the map's own theta-quantile is seen; the last point shows nothing."""
+    hidden = bench.substrate("mean" if bench.protocol.space == "normalised" else "black")
+    (nothing,) = bench.confidences([hidden])
+
+    def seen(name: str) -> Iterator[Tensor]:
+        for theta in thetas(bench)[1:]:
+            kept = quantile_mask(bench.maps[name], theta).unsqueeze(1)
+            yield torch.where(kept, bench.shown.inputs, hidden)
+
+    return {
+        name: torch.stack([bench.full, *bench.confidences(seen(name)), nothing], dim=1)
+        for name in bench.names
+    }
+
+
+def occluded_fraction(bench: Bench) -> Curves:
+    """The share of pixels hidden at each theta: less than theta where values repeat, as zeros do. The last is 1."""
+    found = {}
+    for name in bench.names:
+        hidden = [1 - quantile_mask(bench.maps[name], theta).flatten(1).double().mean(1) for theta in thetas(bench)]
+        found[name] = torch.stack([*hidden, torch.ones_like(hidden[0])], dim=1)
+    return found
+
+
+def thetas(bench: Bench) -> list[float]:
+    """Equally spaced in [0, 1]."""
+    return [k / (bench.protocol.thetas - 1) for k in range(bench.protocol.thetas)]
+
+
+def road_morf(bench: Bench) -> Curves:
+    """The most relevant pixels are replaced first."""
+    return _road(bench, strongest=True)
+
+
+def road_lerf(bench: Bench) -> Curves:
+    """The least relevant pixels are replaced first."""
+    return _road(bench, strongest=False)
+
+
+def _road(bench: Bench, strongest: bool) -> Curves:
+    images, protocol = bench.shown.inputs, bench.protocol
+    grid = images.shape[2:]
+
+    def imputed(name: str) -> Iterator[Tensor]:
+        order = rank(bench.maps[name])
+        for percentage in protocol.road_percentages:
+            removed = first(order if strongest else order.flip(1), round(percentage / 100 * grid.numel()), grid)
+            noise = bench.shown.generators(protocol.seed, f"road {percentage:g}")
+            yield impute(images, removed, protocol.road_noise, noise)
+
+    return {name: torch.stack(bench.confidences(imputed(name)), dim=1) for name in bench.names}

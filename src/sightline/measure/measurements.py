@@ -1,0 +1,168 @@
+"""Everything a metric can ask for about a batch: made when it is first asked for, once, for all methods together."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sightline.measure import again, curves
+from sightline.measure.bench import Bench
+from sightline.supply import Supply
+
+Made = dict[str, Any] | Any
+"""For each method its own, or one for all of them."""
+
+COLUMNS = {
+    "given_map": "given", "given_boxes": "given", "other_map": "least", "top_maps": "top", "top_peaks": "top",
+    "top_boxes": "top",
+}  # fmt: skip
+"""The classes, besides its own, for which an image has to be explained when a word is asked for."""
+
+RECORDED = (
+    "full_score", "masked_score", "rank", "deletion_curve", "insertion_curve", "occluded_curve", "occluded_fraction",
+    "road_morf", "road_lerf",
+)  # fmt: skip
+"""Measurements that are numbers: they are written into an image's row wherever they were made."""
+
+
+class Measurements:
+    """What can be asked for about the batch on a bench, method by method.
+
+    >>> sorted(set(RECORDED) - set(WORDS))
+    []
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self._made: dict[str, dict[str, Any]] = {}
+        self._supplies = {
+            name: Supply({word: partial(self._one, word, name) for word in WORDS}) for name in bench.names
+        }
+
+    def of(self, name: str) -> Supply:
+        """What a metric can ask for about one method or control."""
+        return self._supplies[name]
+
+    def recorded(self, name: str) -> dict[str, Tensor]:
+        """The numbers that have been measured so far for one method."""
+        return {word: self._made[word][name] for word in RECORDED if word in self._made}
+
+    def _one(self, word: str, name: str) -> Any:
+        if word not in self._made:
+            self._keep(word, WORDS[word](self.bench))
+        return self._made[word][name]
+
+    def _keep(self, word: str, made: Made) -> None:
+        if word == "masked_map":  # the same look tells both
+            maps, sure = made
+            self._made["masked_score"], made = sure, maps
+        own = isinstance(made, dict)
+        self._made[word] = made if own else dict.fromkeys(self.bench.names, made)
+
+
+def masked_score(bench: Bench) -> dict[str, Tensor]:
+    """The confidence O on each method's explanation map."""
+    return dict(zip(bench.names, bench.confidences(bench.seen_through(name) for name in bench.names), strict=True))
+
+
+def _columns_of(word: str) -> Callable[[Bench], dict[str, Tensor]]:
+    def maps(bench: Bench) -> dict[str, Tensor]:
+        place = bench.places[word]
+        return {name: bench.map_of(name, place) for name in bench.methods} | {n: bench.maps[n] for n in bench.controls}
+
+    return maps
+
+
+def top_maps(bench: Bench) -> dict[str, Tensor]:
+    """The maps of the most probable classes, `[b, 5, h, w]`; a control has the same map for each."""
+    places = range(bench.places["top"], bench.places["top"] + bench.top)
+    own = {name: torch.stack([bench.map_of(name, place) for place in places], dim=1) for name in bench.methods}
+    return own | {
+        name: bench.maps[name].unsqueeze(1).expand(-1, bench.top, *[-1] * (bench.maps[name].ndim - 1))
+        for name in bench.controls
+    }
+
+
+def top_peaks(bench: Bench) -> dict[str, Tensor]:
+    """The largest value of each of their coarse maps, `[b, 5]`; a control has no evidence to compare, and never rejects."""
+    places = range(bench.places["top"], bench.places["top"] + bench.top)
+    own = {
+        name: torch.stack([bench.coarse_of(name, place).flatten(1).amax(1) for place in places], dim=1)
+        for name in bench.methods
+    }
+    certain = torch.full((len(bench.shown), bench.top), torch.inf)
+    return own | dict.fromkeys(bench.controls, certain)
+
+
+def rank(bench: Bench) -> Tensor:
+    """Place of the given class among the predictions, from 0; 5 stands for all that follow, -1 for unknown."""
+    places = [
+        -1 if label is None else order.index(label) if label in order else len(order)
+        for order, label in zip(bench.ranking, bench.shown.labels, strict=True)
+    ]
+    return torch.tensor(places)
+
+
+def _boxes(bench: Bench, numbers: Iterable[int | None]) -> list[Tensor]:
+    """Boxes of a class an image; none where the image is not annotated."""
+    found = [bench.shown.boxes_of(image, number) for image, number in enumerate(numbers)]
+    return [torch.zeros(0, 4) if boxes is None else boxes for boxes in found]
+
+
+def top_boxes(bench: Bench) -> list[list[Tensor] | None]:
+    """Boxes of the most probable classes of each image; None where nobody looked what is in it."""
+    found: list[list[Tensor] | None] = []
+    for image, order in enumerate(bench.ranking):
+        some = [bench.shown.boxes_of(image, number) for number in order[: bench.top]]
+        found.append(None if any(boxes is None for boxes in some) else [boxes for boxes in some if boxes is not None])
+    return found
+
+
+WORDS: dict[str, Callable[[Bench], Made]] = {
+    "full_score": lambda bench: bench.full,
+    "masked_score": masked_score,
+    "image_map": lambda bench: bench.maps,
+    "masked_map": again.masked_maps,
+    "given_map": _columns_of("given"),
+    "other_map": _columns_of("least"),
+    "top_maps": top_maps,
+    "top_peaks": top_peaks,
+    "boxes": lambda bench: _boxes(bench, bench.classes.tolist()),
+    "given_boxes": lambda bench: _boxes(bench, bench.shown.labels),
+    "top_boxes": top_boxes,
+    "mask": lambda bench: [bench.shown.mask_of(i, number) for i, number in enumerate(bench.classes.tolist())],
+    "rank": rank,
+    "deletion_curve": curves.deletion_curve,
+    "insertion_curve": curves.insertion_curve,
+    "occluded_curve": curves.occluded_curve,
+    "occluded_fraction": curves.occluded_fraction,
+    "road_morf": curves.road_morf,
+    "road_lerf": curves.road_lerf,
+    "occlusion_map": again.occlusion_map,
+    "noisy_maps": again.noisy_maps,
+    "randomised_maps": again.randomised_maps,
+}
+"""What metrics can ask for:
+
+| word | is |
+|---|---|
+| `full_score` | confidence Y in the class explained, on the whole image, `[b]` |
+| `masked_score` | confidence O on the image seen through the map, `[b]` |
+| `image_map` | the map as the protocol scales it, `[b, h, w]` in [0, 1] |
+| `masked_map` | the map of the image seen through the map, for the same class |
+| `given_map`, `given_boxes` | the map and the boxes of the given class |
+| `other_map` | the map of the least likely class |
+| `top_maps`, `top_peaks` | maps `[b, 5, h, w]` of the most probable classes; the largest value of each coarse map |
+| `boxes`, `top_boxes` | boxes `[n, 4]` of the class explained, for each image; of the most probable classes |
+| `mask` | the mask `[h, w]` of the class explained, for each image, or None |
+| `rank` | place of the given class among the predictions, from 0; 5 for all that follow, -1 for unknown |
+| `deletion_curve`, `insertion_curve` | confidences while the strongest pixels go, or come, `[b, steps + 1]` |
+| `occluded_curve` | confidences where only values from the theta-quantile on are seen, then nothing, `[b, thetas + 1]` |
+| `occluded_fraction` | the share of pixels hidden then, `[b, thetas + 1]` |
+| `road_morf`, `road_lerf` | confidences after the strongest or the weakest pixels were imputed, `[b, percentages]` |
+| `occlusion_map` | confidence lost where a patch hides a place, `[b, h, w]` |
+| `noisy_maps` | maps of noisy copies of the image, `[b, samples, h, w]` |
+| `randomised_maps` | maps of the model with more and more weights shuffled, from the head on, `[b, stages, h, w]` |
+"""

@@ -1,0 +1,85 @@
+"""ROAD's imputation: removed pixels become what their surroundings suggest, so that the hole itself says little."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from sightline.errors import ImageError
+from sightline.perturb.noisy import drawn
+from sightline.types import Images
+
+_NEIGHBOURS = ((0, 1, 1 / 6), (1, 0, 1 / 6), (1, 1, 1 / 12), (1, -1, 1 / 12))
+"""Half of the eight, rows and columns away, with ROAD's weight: the other half is these from the other side."""
+
+
+def impute(
+    images: Images,
+    removed: Bool[Tensor, "b *s"],
+    noise: int | float = 0.0,
+    generators: Sequence[torch.Generator] | None = None,
+) -> Images:
+    r"""ROAD's noisy linear imputation (Rong et al. 2022, section 4.2): a removed pixel is the mean of its neighbours.
+
+    $$x_p = \frac{\sum_q w_{pq} x_q}{\sum_q w_{pq}} + \epsilon$$ over the eight neighbours q inside the image, known or
+    themselves removed; w = 1/6 beside, 1/12 across, renormalised at the border. All removed pixels are solved for at
+    once. Noise of standard deviation `noise`, in the images' unit, comes on top of the solution (ROAD's code: 0.01).
+
+    `images` `[b, c, h, w]`, `removed` `[b, h, w]` true where a pixel goes. One generator an image, as `noisy` asks;
+    each draws a number for every pixel and channel, whatever is removed. Known pixels stay to the bit. Without a known
+    pixel there is nothing to start from (ROAD's system is singular): the image's own mean colour takes its place.
+
+    The system is sparse, symmetric and positive definite; it is solved directly, in float64, all channels at once.
+
+    >>> impute(torch.tensor([[[[1.0, 9.0, 3.0]]]]), torch.tensor([[[False, True, False]]]))
+    tensor([[[[1., 2., 3.]]]])
+    """
+    if removed.shape != (images.shape[0], *images.shape[2:]):
+        raise ImageError(
+            f"Expected a mask [b, h, w] of removed pixels for the images {list(images.shape)}; came "
+            f"{list(removed.shape)}."
+        )
+    if noise and generators is None:
+        raise ImageError("Expected generators for the noise, one for each image; came none. Give them, or noise=0.")
+    filled = torch.stack([_filled(image, gone) for image, gone in zip(images, removed, strict=True)])
+    if generators is not None:
+        filled += drawn(images, noise, generators)
+    return torch.where(removed.unsqueeze(1), filled.to(images.dtype), images)
+
+
+def _filled(image: Tensor, removed: Tensor) -> Tensor:
+    """One image `[c, h, w]` in float64, its removed pixels solved for."""
+    from scipy.sparse.linalg import splu  # type: ignore[import-untyped]
+
+    values = image.detach().double().cpu().numpy().reshape(image.shape[0], -1).T.copy()
+    gone, known = (np.flatnonzero(m) for m in (removed.cpu().numpy(), ~removed.cpu().numpy()))
+    if not len(known):
+        values[:] = values.mean(0)
+    elif len(gone):
+        rows = _laplacian(*removed.shape)[gone]
+        system = rows[:, gone].tocsc()
+        symmetric = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
+        values[gone] = splu(system, **symmetric).solve(-(rows[:, known] @ values[known]))
+    return torch.from_numpy(values.T.copy()).view(image.shape).to(image.device)
+
+
+@lru_cache(maxsize=8)
+def _laplacian(height: int, width: int) -> Any:
+    """The matrix of all pixels that takes x to sum_q w_pq (x_p - x_q): symmetric, its rows sum to zero."""
+    from scipy import sparse  # type: ignore[import-untyped]
+
+    places = np.arange(height * width).reshape(height, width)
+    rows, columns, weights = [], [], []
+    for down, right, weight in _NEIGHBOURS:
+        here = places[: height - down, max(0, -right) : width - max(0, right)].ravel()
+        there = here + down * width + right
+        rows += [here, there]
+        columns += [there, here]
+        weights += [np.full(len(here), weight)] * 2
+    links = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns)))
+    matrix = sparse.csr_matrix(links, shape=(height * width, height * width))
+    return (sparse.diags(np.asarray(matrix.sum(1)).ravel()) - matrix).tocsr()

@@ -1,0 +1,42 @@
+"""Images with a little noise, to see whether their maps stay."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from sightline.errors import ImageError
+from sightline.types import Images
+
+
+def noisy(
+    images: Images, std: int | float | Tensor, samples: int, generators: Sequence[torch.Generator]
+) -> Iterator[Images]:
+    r"""Copies of the images with Gaussian noise, one batch `[b, c, *s]` for each of `samples`.
+
+    $$I + \epsilon,\quad \epsilon \sim N(0, \mathrm{std}^2)$$ `std` in the images' own unit: a number, or a tensor `[c]`.
+    One generator an image: its noise does not depend on the batch it came in. Nothing is clipped, raw pixels may leave
+    [0, 1]. Noise is drawn in float32 (float64 for such images) on the generator's device: half precision sees the same.
+
+    >>> copies = noisy(torch.zeros(1, 3, 2, 2), 0.1, 4, [torch.Generator().manual_seed(7)])
+    >>> [tuple(copy.shape) for copy in copies]
+    [(1, 3, 2, 2), (1, 3, 2, 2), (1, 3, 2, 2), (1, 3, 2, 2)]
+    """
+    return (images + drawn(images, std, generators).to(images.dtype) for _ in range(samples))
+
+
+def drawn(images: Images, std: int | float | Tensor, generators: Sequence[torch.Generator]) -> Images:
+    """Gaussian noise like the images, each image's from its own generator.
+
+    Raises `ImageError` where their numbers differ.
+    """
+    if len(generators) != images.shape[0]:
+        raise ImageError(
+            f"Expected one generator for each of the {images.shape[0]} images, so that an image's noise does not "
+            f"depend on its batch; came {len(generators)}. "
+            "For example [torch.Generator().manual_seed(number) for number in numbers]."
+        )
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    noise = [torch.randn(images.shape[1:], generator=g, dtype=dtype, device=g.device) for g in generators]
+    size = torch.as_tensor(std, dtype=dtype, device=images.device).view(-1, *[1] * (images.ndim - 2))
+    return torch.stack(noise).to(images.device) * size

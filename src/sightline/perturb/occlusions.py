@@ -1,0 +1,64 @@
+"""Hiding an image patch by patch."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from sightline.errors import ImageError
+from sightline.types import Images
+
+Place = tuple[slice, ...]
+"""Where a patch lies: a slice for each axis of space."""
+
+
+def occlusions(
+    images: Images, patch: int, stride: int, fill: int | float | Tensor = 0.0
+) -> Iterator[tuple[Images, Place]]:
+    """The images with one patch hidden, and where it was; then the next patch (Zeiler & Fergus 2014, section 4.2).
+
+    `images` `[b, c, *s]`, `patch` and `stride` in pixels. `fill` is what is put there, in the images' own space: a
+    number, a tensor `[c]`, or a substrate like the images. Patches run in the order of reading, `stride` apart; where
+    that leaves a rim, one more patch ends at the border, so that every pixel is hidden at least once. A patch longer
+    than the image hides it whole. Each tensor is the receiver's own.
+
+    >>> [(hidden.flatten().tolist(), place) for hidden, place in occlusions(torch.ones(1, 1, 5), 2, 2)]
+    [([0.0, 0.0, 1.0, 1.0, 1.0], (slice(0, 2, None),)),
+     ([1.0, 1.0, 0.0, 0.0, 1.0], (slice(2, 4, None),)),
+     ([1.0, 1.0, 1.0, 0.0, 0.0], (slice(3, 5, None),))]
+    """
+    colours = torch.as_tensor(fill, dtype=images.dtype, device=images.device)
+    if colours.ndim <= 1 and colours.numel() in (1, images.shape[1]):
+        colours = colours.view(-1, *[1] * (images.ndim - 2))
+    elif colours.shape != images.shape:
+        raise ImageError(
+            f"Expected as fill a number, one for each of the {images.shape[1]} channels, or a substrate like the "
+            f"images {list(images.shape)}; came a tensor of shape {list(colours.shape)}."
+        )
+    substrate, where = colours.expand(images.shape), places(images.shape[2:], patch, stride)
+    return ((_hidden(images, substrate, place), place) for place in where)
+
+
+def places(grid: Sequence[int], patch: int, stride: int) -> list[Place]:
+    """Where the patches lie, in the order of reading. Raises `ImageError` where they would leave pixels between them.
+
+    >>> places((4, 3), 3, 2)
+    [(slice(0, 3, None), slice(0, 3, None)), (slice(1, 4, None), slice(0, 3, None))]
+    """
+    if not 1 <= stride <= patch:
+        raise ImageError(
+            f"Expected patches of at least one pixel, no further apart than they are long; got patch={patch}, "
+            f"stride={stride}: some pixels would never be hidden."
+        )
+    axes = []
+    for size in grid:
+        last = max(size - patch, 0)
+        axes.append([slice(start, min(start + patch, size)) for start in [*range(0, last, stride), last]])
+    return list(itertools.product(*axes))
+
+
+def _hidden(images: Images, substrate: Images, place: Place) -> Images:
+    hidden = images.clone()
+    hidden[:, :, *place] = substrate[:, :, *place]
+    return hidden
