@@ -1,15 +1,16 @@
 """The image seen through a map, in the way a protocol says: what every faithfulness metric shows the model."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from sightline.perturb import blur, top_mask
 from sightline.protocol import Protocol
-from sightline.types import ImageMap, Images, Map, Preprocess
+from sightline.types import ImageMap, Images, Preprocess
 from sightline.upsample import enlarged
 
 
-def protocol_map(coarse: Map | None, image_map: ImageMap, protocol: Protocol) -> ImageMap:
+def protocol_map(coarse: Float[Tensor, "b *grid"] | None, image_map: ImageMap, protocol: Protocol) -> ImageMap:
     """The map in [0, 1] on the image's grid, as the protocol scales and enlarges it.
 
     `coarse` `[b, *s]` is the signed map on the layer's grid, None for a map that was made on the image's own;

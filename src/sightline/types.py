@@ -37,6 +37,9 @@ Map = Float[Tensor, "b *s"]
 ImageMap = Float[Tensor, "b *s"]
 """The explanation on the input's grid, in [0, 1], its maximum 1 unless it is zero everywhere."""
 
+Boxes = list[Tensor]
+"""For each image of a batch its boxes `[n, 4]`: left, top, right, bottom in pixels, right and bottom exclusive."""
+
 
 @dataclass(frozen=True)
 class Preprocess:

@@ -1,7 +1,6 @@
 """What the localisation metrics share: pixels in boxes, pixels above a threshold, regions and the boxes around them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -133,7 +132,7 @@ def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, 
     return np.array(edges, dtype=np.float64).reshape(-1, 4), sizes
 
 
-def overlaps(found: Rectangles, true: Rectangles) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def overlaps(found: Float[np.ndarray, "n 4"], true: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
     """Intersection over union of each found box with each true one, `[n, m]`; both have an area.
 
     >>> overlaps(np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[0.0, 0.0, 2.0, 1.0], [1.0, 1.0, 3.0, 3.0]])).tolist()
@@ -143,5 +142,5 @@ def overlaps(found: Rectangles, true: Rectangles) -> "np.ndarray[Any, np.dtype[n
     high = np.minimum(found[:, None, 2:], true[None, :, 2:])
     common = (high - low).clip(min=0).prod(2)
     own, theirs = (edges[:, 2:] - edges[:, :2] for edges in (found, true))
-    result: np.ndarray[Any, np.dtype[np.float64]] = common / (own.prod(1)[:, None] + theirs.prod(1)[None] - common)
+    result: Float[np.ndarray, "n m"] = common / (own.prod(1)[:, None] + theirs.prod(1)[None] - common)
     return result

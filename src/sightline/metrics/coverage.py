@@ -10,7 +10,7 @@ from sightline.metrics.metric import metric
 @metric(
     title="Coverage", group="localisation", higher_is_better=True, unit="%", scale=100, axis="deltas",
     figures={"Coverage(0.25)": at(0.25), "Coverage(0.5)": at(0.5)},
-    paper="the claim: Chattopadhay et al., Grad-CAM++, WACV 2018, arXiv:1710.11063, section 1; the number is sightline's",
+    paper="sightline's own number for a claim of Chattopadhay et al., Grad-CAM++, WACV 2018, arXiv:1710.11063",
 )  # fmt: skip
 def coverage(image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25, 0.5)) -> Counts:
     r"""Share of the boxes' area where the map exceeds each threshold: does it show the whole object, or a part?

@@ -21,9 +21,9 @@ def loc(image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25
     delta (Grad-CAM++ v3, eq. 26): the intersection over union of the thresholded map with the boxes. Areas are counts
     of pixels whose centres lie inside. Boxes that overlap are united (the paper does not say): `[b, k]`, in [0, 1].
 
-    `>` is strict. So delta = 0 takes the whole map but its lowest pixels: what a rectified map leaves at zero, or, where
-    the least value is positive, the pixels that have it. Delta = 1 takes nothing. A constant map, a zero one included,
-    exceeds nothing and scores 0. An image whose boxes cover no pixel of the view contributes nan.
+    `>` is strict. So delta = 0 takes the whole map but its lowest pixels: what a rectified map leaves at zero or,
+    where the least value is positive, the pixels that have it. Delta = 1 takes nothing. A constant map, a zero one
+    included, exceeds nothing and scores 0. An image whose boxes cover no pixel of the view contributes nan.
 
     >>> import torch
     >>> image_map = torch.tensor([[[1.0, 0.6, 0.3, 0.0]]])

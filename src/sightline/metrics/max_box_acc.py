@@ -28,8 +28,8 @@ def max_box_acc_v2(values: Values) -> float:
     return float(np.mean([(kept[:, len(THRESHOLDS) :] >= iou).mean(0).max() for iou in (0.3, 0.5, 0.7)]))
 
 
-def _kept(values: Values) -> Values:
-    kept: Values = values[np.isfinite(values).all(1)]
+def _kept(values: Values) -> Float[np.ndarray, "m k"]:
+    kept: Float[np.ndarray, "m k"] = values[np.isfinite(values).all(1)]
     return kept
 
 
@@ -43,15 +43,16 @@ def max_box_acc(image_map: Maps, boxes: Boxes) -> Float[Tensor, "b 200"]:
 
     $$\mathrm{MaxBoxAcc}(\delta) = \max_\tau \frac{1}{N} \sum_n
       [\, \mathrm{IoU}(\mathrm{box}(L_n > \tau), B_n) \ge \delta \,]$$
-    on the min-max scaled map, tau = 0.00 ... 0.99, the best over an image's true boxes. An image contributes the overlaps
-    with the largest region's box (V1, delta = 0.5), then the best overlap of any region's box (V2, the mean of delta =
-    0.3, 0.5, 0.7): `[b, 200]`, in [0, 1]. The threshold is chosen on the set itself: it says what the map allows, not
-    what a user gets who must choose beforehand.
+    on the min-max scaled map, tau = 0.00 ... 0.99, the best over an image's true boxes. An image contributes the
+    overlaps with the largest region's box (V1, delta = 0.5), then the best overlap of any region's box (V2, the mean of
+    delta = 0.3, 0.5, 0.7): `[b, 200]`, in [0, 1]. The threshold is chosen on the set itself: it says what the map
+    allows, not what a user gets who must choose beforehand.
 
-    Regions that touch at a corner are one, as in the authors' code. It differs in five small ways: it rounds maps
-    to 256 values; takes a region's area as its outline's polygon, holes included (here: its number of pixels); in V2 also
-    tries boxes around holes; rounds true boxes to whole pixels; and counts right and bottom edges in. `>` is strict; of
-    equally large regions the first in reading order is taken. True boxes are cut at the view's edges. A constant map, a
+    Places that touch at a corner are one region, as in the authors' code (OpenCV's contours). It differs in small ways:
+    it rounds maps to 256 values and true boxes to whole pixels; a region's area is its outline's polygon, holes
+    included (here: its number of pixels); V2 also tries boxes around holes; right and bottom edges count as inside; its
+    usual grid is ten times finer. `>` is strict; of equally large regions the first in reading order is taken. True
+    boxes are cut at the view's edges. A constant map, a
     zero one included, has no region and overlaps by 0. An image without a true box in the view contributes nan.
 
     >>> row = max_box_acc(torch.tensor([[[1.0, 0.5, 0.0, 0.8]]]), [torch.tensor([[3.0, 0.0, 4.0, 1.0]])])[0]
@@ -59,9 +60,7 @@ def max_box_acc(image_map: Maps, boxes: Boxes) -> Float[Tensor, "b 200"]:
     [0.0, 0.0, 0.0, 1.0, 1.0, 0.0]
     """
     scaled = min_max(image_map)
-    rows = [
-        _fits(one.detach().cpu().numpy(), in_view(own, *one.shape)) for one, own in zip(scaled, boxes, strict=True)
-    ]
+    rows = [_fits(one.detach().cpu().numpy(), in_view(own, *one.shape)) for one, own in zip(scaled, boxes, strict=True)]
     both = 2 * len(THRESHOLDS)
     return torch.from_numpy(np.stack(rows)).reshape(-1, both).to(scaled.device)
 

@@ -16,8 +16,9 @@ def over_classes(values: Values, classes: Int[np.ndarray, " n"]) -> float:
     >>> over_classes(np.array([1.0, 1.0, 1.0, 0.0]), np.array([7, 7, 7, 9]))
     0.5
     """
-    shares = [mean(values[classes == one]) for one in np.unique(classes)]
-    return mean(np.array(shares, dtype=np.float64))
+    kept = np.isfinite(values)
+    _, which = np.unique(classes[kept], return_inverse=True)
+    return mean(np.bincount(which, values[kept]) / np.bincount(which))
 
 
 @metric(

@@ -19,8 +19,8 @@ def pointing_game_top5(
     r"""For each of the five likeliest classes: is it found where it is, or rightly said to be absent? 1 or 0.
 
     Takes the image maps `top_maps` of these classes, the maxima `top_peaks` of their signed coarse maps (an image map
-    has lost its size), and for each image the boxes of each of them: an empty tensor for a class that the image
-    does not have, None for an image that is not annotated. A map whose peak is `reject_below` or less rejects its class.
+    has lost its size), and for each image the boxes of each of them: an empty tensor for a class that the image does
+    not have, None for an image that is not annotated. A map whose peak is `reject_below` or less rejects its class.
 
     | class | rejected | not rejected |
     |---|---|---|

@@ -52,7 +52,8 @@ def pxap(image_map: Maps, mask: list[Tensor | None]) -> Float[Tensor, "b 513"]:
     places = torch.stack([_mask(one, own) for one, own in zip(image_map, mask, strict=True)])
     true, false = counts_above(min_max(image_map), THRESHOLDS, places, reaching=True)
     total = places.sum((1, 2)).double().unsqueeze(1)
-    return torch.cat([true, false, total], dim=1).masked_fill(total == 0, float("nan"))
+    silent = (total == 0) | true[:, :1].isnan()
+    return torch.cat([true, false, total], dim=1).masked_fill(silent, float("nan"))
 
 
 def _mask(one: Tensor, own: Tensor | None) -> Bool[Tensor, "h w"]:

@@ -23,7 +23,7 @@ def impute(
     noise: int | float = 0.0,
     generators: Sequence[torch.Generator] | None = None,
 ) -> Images:
-    r"""ROAD's noisy linear imputation (Rong et al. 2022, section 4.2): a removed pixel is the mean of its neighbours.
+    r"""ROAD's noisy linear imputation (Rong et al. 2022): a removed pixel is the mean of its neighbours.
 
     $$x_p = \frac{\sum_q w_{pq} x_q}{\sum_q w_{pq}} + \epsilon$$ over the eight neighbours q inside the image, known or
     themselves removed; w = 1/6 beside, 1/12 across, renormalised at the border. All removed pixels are solved for at
@@ -38,11 +38,6 @@ def impute(
     >>> impute(torch.tensor([[[[1.0, 9.0, 3.0]]]]), torch.tensor([[[False, True, False]]]))
     tensor([[[[1., 2., 3.]]]])
     """
-    if removed.shape != (images.shape[0], *images.shape[2:]):
-        raise ImageError(
-            f"Expected a mask [b, h, w] of removed pixels for the images {list(images.shape)}; came "
-            f"{list(removed.shape)}."
-        )
     if noise and generators is None:
         raise ImageError("Expected generators for the noise, one for each image; came none. Give them, or noise=0.")
     filled = torch.stack([_filled(image, gone) for image, gone in zip(images, removed, strict=True)])

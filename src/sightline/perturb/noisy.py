@@ -1,8 +1,9 @@
 """Images with a little noise, to see whether their maps stay."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import ImageError
@@ -11,24 +12,24 @@ from sightline.types import Images
 
 def noisy(
     images: Images, std: int | float | Tensor, samples: int, generators: Sequence[torch.Generator]
-) -> Iterator[Images]:
-    r"""Copies of the images with Gaussian noise, one batch `[b, c, *s]` for each of `samples`.
+) -> Float[Tensor, "b samples c *s"]:
+    r"""Copies of each image with Gaussian noise, `[b, samples, c, *s]`.
 
-    $$I + \epsilon,\quad \epsilon \sim N(0, \mathrm{std}^2)$$ `std` in the images' own unit: a number, or a tensor `[c]`.
-    One generator an image: its noise does not depend on the batch it came in. Nothing is clipped, raw pixels may leave
-    [0, 1]. Noise is drawn in float32 (float64 for such images) on the generator's device: half precision sees the same.
+    $$I + \epsilon,\quad \epsilon \sim N(0, \mathrm{std}^2)$$ `std` in the images' own unit: a number, or a tensor
+    `[c]`. One generator an image: its noise does not depend on the batch it came in, nor sample 1 on how many follow.
+    Nothing is clipped, raw pixels may leave [0, 1]. Drawn in float32 (float64 for such images), where the generator is.
 
-    >>> copies = noisy(torch.zeros(1, 3, 2, 2), 0.1, 4, [torch.Generator().manual_seed(7)])
-    >>> [tuple(copy.shape) for copy in copies]
-    [(1, 3, 2, 2), (1, 3, 2, 2), (1, 3, 2, 2), (1, 3, 2, 2)]
+    >>> a, b = (noisy(torch.zeros(1, 3, 2, 2), 0.1, 4, [torch.Generator().manual_seed(7)]) for _ in range(2))
+    >>> a.shape, torch.equal(a, b)
+    (torch.Size([1, 4, 3, 2, 2]), True)
     """
-    return (images + drawn(images, std, generators).to(images.dtype) for _ in range(samples))
+    return torch.stack([images + drawn(images, std, generators).to(images.dtype) for _ in range(samples)], dim=1)
 
 
 def drawn(images: Images, std: int | float | Tensor, generators: Sequence[torch.Generator]) -> Images:
     """Gaussian noise like the images, each image's from its own generator.
 
-    Raises `ImageError` where their numbers differ.
+    Raises `ImageError` where there are more or fewer generators than images.
     """
     if len(generators) != images.shape[0]:
         raise ImageError(

@@ -1,13 +1,14 @@
-"""Hiding an image patch by patch."""
+"""Hiding an image patch by patch, and the map of what that costs."""
 
 import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import ImageError
-from sightline.types import Images
+from sightline.types import Images, Scores
 
 Place = tuple[slice, ...]
 """Where a patch lies: a slice for each axis of space."""
@@ -16,7 +17,7 @@ Place = tuple[slice, ...]
 def occlusions(
     images: Images, patch: int, stride: int, fill: int | float | Tensor = 0.0
 ) -> Iterator[tuple[Images, Place]]:
-    """The images with one patch hidden, and where it was; then the next patch (Zeiler & Fergus 2014, section 4.2).
+    """The images with one patch hidden, and where it was; then the next patch (Zeiler & Fergus 2014).
 
     `images` `[b, c, *s]`, `patch` and `stride` in pixels. `fill` is what is put there, in the images' own space: a
     number, a tensor `[c]`, or a substrate like the images. Patches run in the order of reading, `stride` apart; where
@@ -56,6 +57,22 @@ def places(grid: Sequence[int], patch: int, stride: int) -> list[Place]:
         last = max(size - patch, 0)
         axes.append([slice(start, min(start + patch, size)) for start in [*range(0, last, stride), last]])
     return list(itertools.product(*axes))
+
+
+def occlusion_map(drops: Sequence[Scores], where: Sequence[Place], grid: Sequence[int]) -> Float[Tensor, "b *s"]:
+    """What hiding a pixel costs: the mean drop of the patches that lay over it, `[b, *grid]`, signed, in float64.
+
+    `drops` are the scores lost, Y - O, one `[b]` for each patch. A mean, not a sum: the rim lies under fewer patches.
+
+    >>> occlusion_map([torch.tensor([0.5]), torch.tensor([0.0])], [(slice(0, 2),), (slice(1, 3),)], (3,))
+    tensor([[0.5000, 0.2500, 0.0000]], dtype=torch.float64)
+    """
+    total = torch.zeros(len(drops[0]), *grid, dtype=torch.float64, device=drops[0].device)
+    count = torch.zeros(*grid, dtype=torch.float64, device=drops[0].device)
+    for drop, place in zip(drops, where, strict=True):
+        total[:, *place] += drop.double().view(-1, *[1] * len(place))
+        count[place] += 1
+    return total / count
 
 
 def _hidden(images: Images, substrate: Images, place: Place) -> Images:

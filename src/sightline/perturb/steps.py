@@ -9,17 +9,17 @@ from sightline.perturb.order import Order
 from sightline.types import Images
 
 
-def deletion(images: Images, substrate: Images, order: Order, n_steps: int) -> Iterator[Images]:
+def deletion_steps(images: Images, substrate: Images, order: Order, n_steps: int) -> Iterator[Images]:
     """The images on their way to the substrate: their pixels give way in the given order (RISE's deletion game).
 
-    `images` and `substrate` `[b, c, *s]`, `order` `[b, n]` from `rank`. In step k the first round(k n / n_steps) pixels
-    are the substrate's (a half up; all channels of a pixel together). Step 0 is the images and step n_steps the
-    substrate: both are at hand, so only the n_steps - 1 between are yielded, each the receiver's own tensor. One step
-    and one working copy are in memory at a time.
+    `images` and `substrate` `[b, c, *s]`, `order` `[b, n]` from `rank`. Yields n_steps + 1 tensors like the images:
+    step k has the first round(k n / n_steps) pixels replaced (a half up; all channels of a pixel together), step 0 is
+    the images and the last is the substrate. Each tensor is the receiver's own; one working copy is kept meanwhile.
 
     >>> images, substrate = torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), torch.zeros(1, 1, 4)
-    >>> [step.flatten().tolist() for step in deletion(images, substrate, torch.tensor([[3, 1, 2, 0]]), 4)]
-    [[1.0, 2.0, 3.0, 0.0], [1.0, 0.0, 3.0, 0.0], [1.0, 0.0, 0.0, 0.0]]
+    >>> order = torch.tensor([[3, 1, 2, 0]])
+    >>> [step.flatten().tolist() for step in deletion_steps(images, substrate, order, 2)]
+    [[1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
     if n_steps < 1:
         raise ImageError(f"Expected at least one step from the first image to the last; got {n_steps}.")
@@ -28,26 +28,27 @@ def deletion(images: Images, substrate: Images, order: Order, n_steps: int) -> I
             f"Expected a substrate like the images {list(images.shape)} and an order of their "
             f"{images[0, 0].numel()} pixels; came {list(substrate.shape)} and {list(order.shape)}."
         )
-    return _between(images, substrate, order, n_steps)
+    return _steps(images, substrate, order, n_steps)
 
 
-def insertion(images: Images, substrate: Images, order: Order, n_steps: int) -> Iterator[Images]:
+def insertion_steps(images: Images, substrate: Images, order: Order, n_steps: int) -> Iterator[Images]:
     """The substrate on its way to the images: their pixels enter it in the given order (RISE's insertion game).
 
-    Deletion with the roles swapped: step 0, the substrate, and the last, the images, are not yielded either.
+    Deletion with the roles swapped: n_steps + 1 tensors from the substrate to the images.
 
     >>> images, substrate = torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), torch.zeros(1, 1, 4)
-    >>> [step.flatten().tolist() for step in insertion(images, substrate, torch.tensor([[3, 1, 2, 0]]), 4)]
-    [[0.0, 0.0, 0.0, 4.0], [0.0, 2.0, 0.0, 4.0], [0.0, 2.0, 3.0, 4.0]]
+    >>> order = torch.tensor([[3, 1, 2, 0]])
+    >>> [step.flatten().tolist() for step in insertion_steps(images, substrate, order, 2)]
+    [[0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 4.0], [1.0, 2.0, 3.0, 4.0]]
     """
-    return deletion(substrate, images, order, n_steps)
+    return deletion_steps(substrate, images, order, n_steps)
 
 
-def _between(start: Images, finish: Images, order: Order, n_steps: int) -> Iterator[Images]:
+def _steps(start: Images, finish: Images, order: Order, n_steps: int) -> Iterator[Images]:
     now = start.clone(memory_format=torch.contiguous_format)
     pixels, others = now.flatten(2), finish.flatten(2)  # the first a view: what is written there is in `now`
     n, done = order.shape[1], 0
-    for k in range(1, n_steps):
+    for k in range(n_steps + 1):
         until = (2 * k * n + n_steps) // (2 * n_steps)
         places = order[:, done:until].unsqueeze(1).expand(-1, start.shape[1], -1)
         pixels.scatter_(2, places, others.gather(2, places))

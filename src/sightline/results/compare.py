@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from sightline.results.bootstrap import Columns, Interval, Of, Values, bootstrap, estimate, interval, replicates, speaks
+from sightline.results.bootstrap import Columns, Interval, Of, Values, estimate, interval, replicates, speaks
 from sightline.results.resample import Resamples
 
 
@@ -66,24 +66,20 @@ def paired(
     >>> paired(lambda values: values.mean(), easy_and_hard + 0.5, easy_and_hard).excludes_zero
     True
     """
-    resamples = Resamples(len(values_a), n, seed)
-    return paired_by(of, values_a, values_b, columns or {}, resamples, level)
+    a, b = common(values_a, values_b)
+    given, resamples = columns or {}, Resamples(len(a), n, seed)
+    drawn = replicates(of, a, given, resamples) - replicates(of, b, given, resamples)
+    return paired_from(estimate(of, a, given) - estimate(of, b, given), drawn, int(speaks(a).sum()), level)
 
 
-def paired_by(
-    of: Of, values_a: Values, values_b: Values, columns: Columns, resamples: Resamples, level: int | float
-) -> Paired:
-    """`paired`, on sets of images drawn before."""
-    a, b = _common(values_a, values_b)
-    count = int(speaks(a).sum())
-    drawn = replicates(of, a, columns, resamples) - replicates(of, b, columns, resamples)
-    found = interval(estimate(of, a, columns) - estimate(of, b, columns), drawn, count, level)
+def paired_from(difference: float, drawn: Float[np.ndarray, "r"], n: int, level: int | float) -> Paired:
+    """`paired`, from the difference on `n` images and on each resampled set of them."""
+    found = interval(difference, drawn, n, level)
     finite = drawn[np.isfinite(drawn)]
-    if count < 2 or not finite.size:
-        return Paired(found.estimate, found.low, found.high, float("nan"), count)
+    if n < 2 or not finite.size:
+        return Paired(found.estimate, found.low, found.high, float("nan"), n)
     across = min(int((finite <= 0).sum()), int((finite >= 0).sum()))
-    p = min(1.0, 2 * (across + 1) / (finite.size + 1))
-    return Paired(found.estimate, found.low, found.high, p, count)
+    return Paired(found.estimate, found.low, found.high, min(1.0, 2 * (across + 1) / (finite.size + 1)), n)
 
 
 def sign_test(a: Float[np.ndarray, "n"], b: Float[np.ndarray, "n"]) -> SignTest:
@@ -114,17 +110,22 @@ def win(
     >>> shares.win.estimate, shares.tie.estimate, shares.loss.estimate
     (0.5, 0.25, 0.25)
     """
-    outcome = np.sign(a - b) * (1.0 if higher_is_better else -1.0)
-    shares = [np.where(np.isfinite(outcome), outcome == side, np.nan) for side in (1, 0, -1)]
-    found = [bootstrap(_mean, share, n=n, seed=seed, level=level) for share in shares]
-    return Win(*found, found[0].n)
+    return win_from(a, b, higher_is_better, Resamples(len(a), n, seed), level)
 
 
-def _mean(values: Values) -> float:
-    return float(values.mean())
+def win_from(
+    a: Float[np.ndarray, "n"], b: Float[np.ndarray, "n"], higher: bool, resamples: Resamples, level: int | float
+) -> Win:
+    """`win`, on sets of images drawn before."""
+    outcome = np.sign(a - b) * (1.0 if higher else -1.0)
+    both = np.isfinite(outcome)
+    shares = np.stack([np.where(both, outcome == side, np.nan) for side in (1, 0, -1)], axis=1)
+    drawn, n = resamples.means(shares), int(both.sum())
+    found = [interval(shares[both, k].mean() if n else np.nan, drawn[:, k], n, level) for k in range(3)]
+    return Win(found[0], found[1], found[2], n)
 
 
-def _common(a: Values, b: Values) -> tuple[Values, Values]:
+def common(a: Values, b: Values) -> tuple[Values, Values]:
     """Both with nan where one of them says nothing."""
     neither = ~(speaks(a) & speaks(b))
     a, b = a.copy(), b.copy()

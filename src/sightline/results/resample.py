@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 GROUPS = 10_000
-"""Beyond so many images, images are put together at random in so many groups, which are resampled whole."""
+"""Beyond so many images, images are put together at random in so many groups, which are drawn whole."""
 
 _AT_ONCE = 4_000_000
 """Weights that are turned into float64 at a time: 32 MB."""
@@ -17,28 +16,38 @@ _AT_ONCE = 4_000_000
 class Resamples:
     """`count` sets of `images` images, drawn with replacement. Row k of everything here is about the k-th image.
 
-    Because all metrics and methods share these sets, the difference between two methods, resample by resample, is the
-    paired bootstrap's. With more than `GROUPS` images (10,000), groups of images put together at random are drawn
-    instead: an interval's width changes by less than 1 %, which is less than 2,000 resamples know of it, and
-    a million images need no more memory than ten thousand.
+    Because all metrics and methods share these sets, the difference between two methods, set by set, is the paired
+    bootstrap's. With more than `GROUPS` images (10,000), groups of images put together at random are drawn
+    instead: an interval's width changes by less than 1 %, which is less than 2,000 sets know of it, and a
+    million images need no more memory than ten thousand.
 
     >>> drawn = Resamples(3, count=4, seed=0)
-    >>> [int(drawn.rows(k).size) for k in range(4)], drawn.means(np.array([2.0, 2.0, 2.0])).tolist()
-    ([3, 3, 3, 3], [2.0, 2.0, 2.0, 2.0])
+    >>> [int(drawn.rows(k).size) for k in range(4)], drawn.means(np.array([0.1, 0.1, 0.1])).tolist()
+    ([3, 3, 3, 3], [0.1, 0.1, 0.1, 0.1])
     """
 
     def __init__(self, images: int, count: int = 2000, seed: int = 0) -> None:
         self.images, self.count = images, count
-        self.groups = min(images, GROUPS)
-        self.weights = _weights(self.groups, count, seed)
-        self.group: Int[np.ndarray, "n"] | None = None
+        self._weights = _weights(min(images, GROUPS), count, seed)
+        self._group: Int[np.ndarray, "n"] = np.arange(images)
         if images > GROUPS:
-            self.group = np.random.default_rng([seed, images]).permutation(images) % GROUPS
+            self._group = np.random.default_rng([seed, images]).permutation(images) % GROUPS
+
+    def among(self, places: Int[np.ndarray, "m"]) -> "Resamples":
+        """The same sets, of which only some of the images count: those of a class, or those that say something.
+
+        >>> Resamples(3, count=4).among(np.array([1])).means(np.array([7.0])).tolist()
+        [7.0, 7.0, nan, 7.0]
+        """
+        some = object.__new__(Resamples)
+        touched, some._group = np.unique(self._group[places], return_inverse=True)
+        some.images, some.count = len(places), self.count
+        some._weights = self._weights if len(touched) == self._weights.shape[1] else self._weights[:, touched]
+        return some
 
     def rows(self, k: int) -> Int[np.ndarray, "m"]:
         """The images of the k-th set, each as often as it was drawn."""
-        drawn = self.weights[k] if self.group is None else self.weights[k][self.group]
-        return np.repeat(np.arange(self.images), drawn)
+        return np.repeat(np.arange(self.images), self._weights[k][self._group])
 
     def means(self, values: Float[np.ndarray, "n *k"]) -> Float[np.ndarray, "r *k"]:
         """Each column's mean over each set. nan says nothing: a mean is that of the others; nan where there is none.
@@ -47,39 +56,33 @@ class Resamples:
         """
         columns = values.reshape(self.images, -1)
         said = np.isfinite(columns)
-        first = np.take_along_axis(columns, said.argmax(0)[None], axis=0)[0]
-        first = np.where(said.any(0), first, 0.0)
+        first = np.where(said.any(0), columns[said.argmax(0), np.arange(columns.shape[1])], 0.0)
         sums = self._grouped(np.where(said, columns - first, 0.0))
-        counts = None if said.all() else self._grouped(said.astype(np.float64))
+        counts = self._grouped(said if not said.all() else np.ones((self.images, 1)))
         found = np.empty((self.count, columns.shape[1]))
         for some in self._parts():
-            drawn = self.weights[some].astype(np.float64)
-            sizes = drawn @ self._sizes() if counts is None else drawn @ counts
+            drawn = self._weights[some].astype(np.float64)
             with np.errstate(invalid="ignore"):  # 0 / 0: nobody of this set says anything
-                found[some] = (drawn @ sums) / sizes + first
+                found[some] = (drawn @ sums) / (drawn @ counts) + first
         return found.reshape(self.count, *values.shape[1:])
 
-    def _grouped(self, columns: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "g k"]:
-        if self.group is None:
-            return columns
-        return np.stack([np.bincount(self.group, column, self.groups) for column in columns.T], axis=1)
-
-    def _sizes(self) -> Float[np.ndarray, "g 1"]:
-        if self.group is None:
-            return np.ones((self.groups, 1))
-        return np.bincount(self.group, minlength=self.groups).astype(np.float64)[:, None]
+    def _grouped(self, columns: Float[np.ndarray, "n k"] | Bool[np.ndarray, "n k"]) -> Float[np.ndarray, "g k"]:
+        groups = self._weights.shape[1]
+        if groups == self.images:  # each image is its own group, in order
+            return columns.astype(np.float64)
+        return np.stack([np.bincount(self._group, column, groups) for column in columns.T], axis=1)
 
     def _parts(self) -> Iterator[slice]:
-        step = max(1, _AT_ONCE // max(1, self.groups))
+        step = max(1, _AT_ONCE // max(1, self._weights.shape[1]))
         return (slice(start, start + step) for start in range(0, self.count, step))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _weights(groups: int, count: int, seed: int) -> UInt8[np.ndarray, "r g"]:
     """How often each is drawn in each set: `groups` draws with replacement."""
-    generator: Any = np.random.default_rng(seed)
-    weights = np.empty((count, groups), np.uint8)  # to be drawn 256 times of n is as good as impossible
-    for row in weights:
+    generator = np.random.default_rng(seed)
+    weights = np.empty((count, groups), np.uint8)  # nobody is ever drawn 256 times: on average it is once
+    for row in weights if groups else ():
         row[:] = np.bincount(generator.integers(0, groups, groups), minlength=groups)
     weights.flags.writeable = False
     return weights

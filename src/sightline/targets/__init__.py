@@ -6,6 +6,7 @@ from sightline.targets.classification import ask as ask
 from sightline.targets.names import Target as Target
 from sightline.targets.names import checked_names as checked_names
 from sightline.targets.names import find_class as find_class
+from sightline.targets.names import label as label
 from sightline.targets.outputs import Kind as Kind
 from sightline.targets.outputs import logits as logits
 from sightline.targets.outputs import look_like_probabilities as look_like_probabilities

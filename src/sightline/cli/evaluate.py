@@ -1,0 +1,149 @@
+"""`sightline evaluate` and `sightline report`: a data set in, numbers with intervals out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sightline.cli.options import device_option, model_options, on
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@model_options
+@click.option(
+    "--method", "-m", "methods", multiple=True, default=("grad_cam", "grad_cam_pp", "grad_cam_plus"), show_default=True,
+    help="A method, or a control that explains nothing (fake_cam, random, centre, edge); may be given several times.",
+)  # fmt: skip
+@click.option(
+    "--metrics", default="faithfulness", show_default=True,
+    help="Metrics, or groups of them, with commas: faithfulness, curves, road, adcc, localisation, sanity, all.",
+)  # fmt: skip
+@click.option("--out", "-o", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
+              help="The folder to write into; a run that was stopped goes on there.")  # fmt: skip
+@click.option("--protocol", default="paper", show_default=True,
+              help="How to measure: paper, score_cam, rise, torch_cam, pytorch_grad_cam, or a JSON file.")  # fmt: skip
+@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
+              help="Change a field of the protocol, such as fill=mean; may be given several times.")  # fmt: skip
+@click.option("--explain", "explained", type=click.Choice(["predicted", "given"]), default=None,
+              help="The class explained: the predicted one (the paper's) or the data's.")  # fmt: skip
+@click.option("--layer", default=None, help="The layer to explain; left out, it is found.")
+@click.option("--batch", "batch_size", type=click.IntRange(1), default=16, show_default=True,
+              help="Pictures at a time.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0), default=1, show_default=True,
+              help="Processes that read pictures; 0: none beside this one.")  # fmt: skip
+@click.option("--shard", default="1/1", show_default=True, metavar="K/N",
+              help="Do the K-th of N shares; report all folders together.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), default=None, help="At most this many pictures, evenly spaced.")
+@click.option("--split", default=None, help="The part of the data set to take, where it has several: val, test.")
+@click.option("--kind", default=None, help="How to read the data: folder, labelled, voc, coco, parquet, cifar.")
+@click.option("--classes", type=click.Path(path_type=Path, exists=True), default=None,
+              help="JSON: which class of the model (number or name) each class of the data is.")  # fmt: skip
+@click.option("--views", type=click.IntRange(0), default=128, show_default=True,
+              help="Longest side of the thumbnails kept for the report, in pixels; 0: none.")  # fmt: skip
+@device_option
+def evaluate(
+    data: Path, model: str, weights: Path | None, random: bool, methods: tuple[str, ...], metrics: str, out: Path,
+    protocol: str, changes: tuple[str, ...], explained: str | None, layer: str | None, batch_size: int, workers: int,
+    shard: str, limit: int | None, split: str | None, kind: str | None, classes: Path | None, views: int, device: str,
+) -> None:  # fmt: skip
+    """Measure how far explanations of the pictures in DATA can be trusted.
+
+    DATA is a folder of pictures, a folder for each class, PASCAL VOC, COCO (JSON), Parquet, or CIFAR arrays. Every
+    picture and method becomes a row in OUT; a picture that cannot be used becomes a row with its error (exit code 2
+    tells), and the run goes on. Stopped runs go on where they were: give the same command again.
+
+    \b
+    sightline evaluate photos/ --model resnet50 --weights resnet50.pth --out results/
+    sightline evaluate VOC2007/ --method grad_cam --method grad_cam_pp --method fake_cam --metrics faithfulness,localisation
+    sightline report results/
+    """
+    from sightline.datasets import open_data
+    from sightline.evaluate import evaluate as measured
+    from sightline.models import load
+
+    if weights is not None and random:
+        raise click.UsageError("Expected one source of weights; got --weights and --random. Give one of the two.")
+    chosen = _protocol(protocol, changes, explained, layer)
+    opened = open_data(data, kind=kind, split=split, limit=limit)
+    loaded = load(model, weights=weights, pretrained=False if random else None)
+    for note in opened.notes:
+        click.echo(note, err=True)
+    click.echo(f"protocol {chosen.digest}: {chosen.explained} class, {chosen.score}; {chosen.masking()}")
+    results = measured(
+        on(loaded.model, device), opened, list(methods), metrics, protocol=chosen, out=out, batch_size=batch_size,
+        workers=workers, shard=_shard(shard), classes=json.loads(classes.read_text()) if classes else None, views=views,
+    )  # fmt: skip
+    _told(results, out)
+
+
+def _told(results: Any, out: Path) -> None:
+    """The figures on the terminal, and what could not be measured."""
+    from sightline.results import figures_text
+
+    click.echo(figures_text(results))
+    broken = dict(
+        (image, error)
+        for image, error in zip(results.column("image"), results.column("error"), strict=True)
+        if error is not None
+    )
+    click.echo(f"{len(set(results.column('item')))} pictures measured into {out}; sightline report {out}")
+    for image, error in list(broken.items())[:20]:
+        click.echo(f"not measured: {error if image in error else f'{image}: {error}'}", err=True)
+    if len(broken) > 20:
+        click.echo(f"not measured: {len(broken) - 20} more; the report lists them", err=True)
+    if broken:
+        raise SystemExit(2)
+
+
+def _protocol(name: str, changes: tuple[str, ...], explained: str | None, layer: str | None) -> Any:
+    from sightline.errors import ProtocolError
+    from sightline.protocol import Protocol, preset
+
+    fields: dict[str, Any] = {}
+    for change in changes:
+        word, equals, value = change.partition("=")
+        if not equals:
+            raise ProtocolError(f"Expected --set FIELD=VALUE; got {change!r}. For example --set fill=mean.")
+        fields[word.strip()] = _value(value.strip())
+    fields |= {word: value for word, value in (("explained", explained), ("layer", layer)) if value is not None}
+    if Path(name).suffix == ".json":
+        try:
+            known = json.loads(Path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ProtocolError(f"{name}: expected a protocol in JSON; {error}. Take a preset: paper.") from error
+        return Protocol.from_dict({**known, **fields})
+    return preset(name, **{word: tuple(v) if isinstance(v, list) else v for word, v in fields.items()})
+
+
+def _value(text: str) -> Any:
+    """A number, a list or a word, as JSON would read it."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        which, of = (int(part) for part in text.split("/"))
+    except ValueError as error:
+        raise click.UsageError(f"Expected a share K/N, such as 2/4; got {text!r}.") from error
+    return which, of
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", "-o", type=click.Path(path_type=Path), default=None,
+              help="The folder to write into; left out, the first of the FOLDERS.")  # fmt: skip
+def report(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Write what `sightline evaluate` measured as a page, and as Markdown, CSV and LaTeX tables.
+
+    FOLDERS are the --out of one run, or of all its shards, in any order. Neither the model nor the data is needed.
+    """
+    from sightline import store
+    from sightline.results import write
+
+    for path in write(store.read(folders), out or folders[0]):
+        click.echo(path)

@@ -1,0 +1,139 @@
+"""Any data set by its path: its kind is recognised by what lies there."""
+
+import os
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from sightline.datasets.cifar import batches, cifar
+from sightline.datasets.class_lists import WNID
+from sightline.datasets.coco import annotation_files, coco
+from sightline.datasets.data import Data, split_of
+from sightline.datasets.folder import image_folder
+from sightline.datasets.labelled import labelled_folder
+from sightline.datasets.parquet import parquet, tables
+from sightline.datasets.voc import voc
+from sightline.errors import DataError, near
+from sightline.images import SUFFIXES
+
+KINDS: dict[str, Callable[[Path, str | None, int | None], Data]] = {
+    "folder": image_folder,
+    "labelled": labelled_folder,
+    "voc": voc,
+    "coco": coco,
+    "parquet": parquet,
+    "cifar": cifar,
+}
+"""The readers, by the name of the kind."""
+
+
+def open_data(
+    path: str | os.PathLike[str], kind: str | None = None, split: str | None = None, limit: int | None = None
+) -> Data:
+    """The data set at `path`, a folder or a file, as a sequence of records; pictures stay closed.
+
+    | kind | is | see |
+    |---|---|---|
+    | `folder` | pictures, nothing known about them | `image_folder` |
+    | `labelled` | one folder a class, or a `labels.csv` | `labelled_folder` |
+    | `voc` | `JPEGImages/` and `Annotations/*.xml` | `voc` |
+    | `coco` | a JSON with boxes and a folder of pictures | `coco` |
+    | `parquet` | tables with pictures in them | `parquet` |
+    | `cifar` | arrays: `.npz`, `.npy`, CIFAR's batches | `cifar` |
+
+    `kind` is recognised unless it is named. `split` names a part, such as `val`; it is asked for where several lie
+    there. `limit` takes that many records, evenly spaced over the data set.
+
+    A record that cannot be used has an `error` and stays in the set. Raises `DataError` when there is nothing, when the
+    kind is not recognised, and when the data set as a whole cannot be read.
+
+    >>> from tempfile import mkdtemp
+    >>> folder = Path(mkdtemp())
+    >>> for name in ["cat/1.png", "dog/1.png", "dog/2.png"]:
+    ...     (folder / name).parent.mkdir(exist_ok=True)
+    ...     _ = (folder / name).write_bytes(b"")
+    >>> data = open_data(folder)
+    >>> data.kind, data.classes, data[2].name
+    ('labelled', ('cat', 'dog'), 'dog/2.png')
+    """
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise _missing(place)
+    if kind is None:
+        kind = recognise(place)
+    elif kind not in KINDS:
+        raise DataError(f"Expected a kind of data set; came {kind!r}. {near(kind, KINDS)}")
+    if limit is not None and limit < 1:
+        raise DataError(f"Expected a limit of at least 1 record; came {limit}. Leave it out to take all of them.")
+    return KINDS[kind](place.resolve() if place.name in ("", "..") else place, split, limit)
+
+
+def recognise(path: Path) -> str:
+    """The kind of data set at `path`, by the names of what lies there; no file is read.
+
+    Raises `DataError` for an empty folder, and when nothing there is known.
+    """
+    if path.is_file():
+        return _of_file(path)
+    names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+    if not names:
+        raise DataError(f"{path}: expected a data set; this folder is empty. Copy the data there, or name another.")
+    if (path / "Annotations").is_dir():
+        return "voc"
+    if annotation_files(path):
+        return "coco"
+    if (path / "labels.csv").is_file():
+        return "labelled"
+    if tables(path):
+        return "parquet"
+    held = {folder: _holds_pictures(path / folder) for folder in names if (path / folder).is_dir()}
+    direct = any(Path(name).suffix.lower() in SUFFIXES for name in names)
+    if batches(path) and not direct:
+        return "cifar"
+    classes = [folder for folder, pictures in held.items() if pictures]
+    parts = [folder for folder in classes if split_of(folder) == folder.casefold()]
+    if not direct and (len(classes) > 1 or parts or any(WNID.fullmatch(folder) for folder in classes)):
+        return "labelled"
+    if direct or classes:
+        return "folder"
+    raise DataError(
+        f"{path}: expected a data set (pictures, a folder for each class, labels.csv, JPEGImages/ and Annotations/, "
+        f"COCO's instances.json, .parquet, .npz or CIFAR's batches); found {_shown(names)}. "
+        "Name the folder that holds it, or say what it is with kind=."
+    )
+
+
+def _of_file(path: Path) -> str:
+    suffix = path.suffix.lower()
+    kinds = {".json": "coco", ".parquet": "parquet", ".npz": "cifar", ".npy": "cifar", ".csv": "labelled"}
+    if suffix in kinds:
+        return kinds[suffix]
+    if suffix in SUFFIXES:
+        return "folder"
+    if path.stem.startswith("data_batch") or path.name in ("test_batch", "train", "test"):
+        return "cifar"
+    hint = " For VOC's XML name the folder above Annotations/." if suffix == ".xml" else ""
+    raise DataError(
+        f"{path}: expected a data set's file (.json, .parquet, .npz, .npy, .csv, a CIFAR batch or a picture); came "
+        f"{suffix or path.name!r}. Name its folder, or say what it is with kind=.{hint}"
+    )
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether a picture lies in a folder or below it; few are looked at."""
+    for _, folders, names in islice(os.walk(folder), 1000):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if any(Path(name).suffix.lower() in SUFFIXES for name in names):
+            return True
+    return False
+
+
+def _missing(path: Path) -> DataError:
+    folder = next((one for one in path.absolute().parents if one.is_dir()), Path("/"))
+    names = sorted(name for name in islice(os.listdir(folder), 10_000) if not name.startswith("."))
+    hint = near(path.name, names) if names else "That folder is empty."
+    return DataError(f"{path}: expected a data set; there is no such file or folder. In {folder}: {hint}")
+
+
+def _shown(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,238 @@
+"""Measure how far explanations can be trusted, over a data set: explain -> measure -> metrics -> rows."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sightline import store
+from sightline.controls import CONTROLS
+from sightline.datasets import Data, match, open_data
+from sightline.errors import DataError, MethodError, near
+from sightline.feed import Batch, DataFeed, Item, from_batches
+from sightline.metrics import Metric, chosen_metrics
+from sightline.models import Card, card_of
+from sightline.plan import steps
+from sightline.protocol import Protocol, preset
+from sightline.rows import rows_of
+from sightline.store import Results, Store
+from sightline.supply import requests
+from sightline.surgery import look, operable
+from sightline.targets import logits
+
+PART = 64
+"""Images in a part of the results: what is lost at most when a run is killed."""
+
+TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
+"""Measurements that need to know what is in a picture."""
+
+
+def evaluate(
+    model: nn.Module,
+    data: Any,
+    methods: str | Sequence[Any] = ("grad_cam_pp",),
+    metrics: str | Sequence[Any] = ("faithfulness",),
+    *,
+    protocol: Protocol | str = "paper",
+    out: str | Path | None = None,
+    batch_size: int = 16,
+    workers: int = 0,
+    shard: tuple[int, int] = (1, 1),
+    classes: Mapping[str, Any] | str | Path | None = None,
+    limit: int | None = None,
+    views: int = 128,
+    progress: bool | Callable[[int], None] = True,
+) -> Results:
+    """Explain every image by every method and measure the maps: a row for each image and method.
+
+    - `data`: a folder or file `datasets.open_data` knows (image folder, VOC, COCO, Parquet, CIFAR, ImageNet), a `Data`,
+      or any iterable of batches, a torch `DataLoader` for one: see `feed.from_batches`.
+    - `methods`: names for `explain`, functions, and controls (`fake_cam`, `random`, `centre`, `edge`).
+    - `metrics`: names, or groups: `faithfulness`, `curves`, `road`, `adcc`, `localisation`, `sanity`, `all`.
+    - `protocol`: a `Protocol`, or a preset's name.
+    - `out`: a folder to write into as it goes. A run that was stopped goes on where it was, without losing or
+      doubling a row; the finished rows can be summarised without the model.
+    - `shard=(2, 4)` does the second quarter of the parts; `store.read` puts the shards' folders together.
+    - `classes` says which class of the model a class of the data is, where their names do not.
+    - `views` is the size of the thumbnails kept for the report (0: none).
+
+    A record that cannot be used becomes a row with its error. Raises `SightlineError`s for what would strike all.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> found = evaluate(net, [torch.rand(2, 3, 8, 8)], ["grad_cam", "fake_cam"], "average_drop", progress=False)
+    >>> len(found), found.column("method")
+    (4, ['grad_cam', 'fake_cam', 'grad_cam', 'fake_cam'])
+    """
+    model = operable(model)
+    protocol = preset(protocol) if isinstance(protocol, str) else protocol
+    explaining, names, controls = _methods([methods] if isinstance(methods, str) else list(methods))
+    asked = chosen_metrics([metrics] if isinstance(metrics, str) else list(metrics))
+    feed = _feed(model, data, protocol, asked, classes, limit, views)
+    run = _run(model, card_of(model), feed, names, controls, asked, protocol, batch_size, classes)
+    keeper = Store(Path(out), run) if out is not None else None
+    done = keeper.done() if keeper else set()
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    rows: list[dict[str, Any]] = []
+    pictures: list[dict[str, Any]] = []
+    count: int | None = None
+    with _bar(progress, feed, shard, done) as tick:
+        for batch in _batches(feed, done, shard, batch_size, workers):
+            count = count or _outputs(model, batch.items)
+            rows += rows_of(
+                model, batch.items, methods=explaining, names=names, controls=controls, metrics=asked,
+                protocol=protocol, outputs=count or 0, device=device, together=batch_size,
+            )  # fmt: skip
+            pictures += [{"item": item.number, "jpeg": item.view} for item in batch.items if item.view is not None]
+            if keeper and batch.last:
+                keeper.write(batch.part, rows, pictures)
+                rows, pictures = [], []
+            tick(len(batch.items))
+    if out is not None:
+        return store.read(out)
+    return Results(run, store.table(rows), store.views_table(pictures))
+
+
+def _methods(wanted: Sequence[Any]) -> tuple[list[Any], list[str], list[str]]:
+    """What `explain` is asked for, the methods' proper names, and the controls."""
+    controls = [name for name in wanted if isinstance(name, str) and name in CONTROLS]
+    others = [name for name in wanted if not (isinstance(name, str) and name in CONTROLS)]
+    if not others:
+        raise MethodError(
+            f"Expected at least one method; got {', '.join(controls) or 'none'}. Controls explain nothing by "
+            "themselves: add a method, such as grad_cam_pp."
+        )
+    try:
+        names = [step.name for step in steps(others, {})]
+    except MethodError as error:
+        for name in others:
+            if isinstance(name, str) and (hint := near(name, CONTROLS)).startswith("Near"):
+                raise MethodError(f"{error} Among the controls: {hint}") from error
+        raise
+    return list(dict.fromkeys(others)), list(dict.fromkeys(names)), list(dict.fromkeys(controls))
+
+
+def _feed(
+    model: nn.Module, data: Any, protocol: Protocol, metrics: Sequence[Metric], classes: Any, limit: int | None,
+    views: int,
+) -> Any:  # fmt: skip
+    """Where the images come from: a data set with its classes found among the model's, or batches as they come."""
+    card = card_of(model)
+    if isinstance(data, str | Path):
+        data = open_data(data, limit=limit)
+    if not isinstance(data, Data):
+        if not isinstance(data, Iterable) or isinstance(data, torch.Tensor):
+            raise DataError(
+                f"Expected a data set's path or an iterable of batches; got {type(data).__name__}. "
+                "A tensor is one batch: [tensor]."
+            )
+        return from_batches(data, card.preprocess, views)
+    feed = DataFeed(data, card.preprocess, protocol.explained, views)
+    words = {word for metric in metrics for word in requests(metric.function)}
+    truth = protocol.explained == "given" or words & TRUTH
+    if data.classes is None and truth:
+        raise DataError(
+            f"Expected annotations: {'given classes need' if protocol.explained == 'given' else 'the metrics need'} to "
+            f"know what is in the pictures; {data.path} is read as {data.kind!r}, without classes. Take faithfulness "
+            "metrics, or annotated data."
+        )
+    if data.classes is not None:
+        try:
+            feed.numbers = match(
+                data.classes, card.classes, mapping=classes, aliases=data.aliases, count=_outputs(model, feed)
+            )
+        except DataError:
+            if truth or classes is not None:
+                raise  # else nothing that was asked for needs the classes
+    return feed
+
+
+def _batches(feed: Any, done: set[int], shard: tuple[int, int], batch: int, workers: int) -> Iterator[Batch]:
+    """What this shard still has to do."""
+    which, of = shard
+    if not 1 <= which <= of:
+        raise DataError(f"Expected a shard k of n with 1 <= k <= n; got {which} of {of}. For all of it: 1 of 1.")
+    if isinstance(feed, DataFeed):
+        yield from feed.batches(_open(feed, done, shard), PART, batch, workers)
+    else:
+        yield from (one for one in feed if one.part % of == which - 1 and one.part not in done)
+
+
+def _open(feed: DataFeed, done: set[int], shard: tuple[int, int]) -> list[int]:
+    """The parts that are this shard's and not done yet."""
+    return [part for part in range(-(-len(feed) // PART)) if part % shard[1] == shard[0] - 1 and part not in done]
+
+
+def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:
+    """How many classes the model has, by its word on one picture."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    for item in islice(items, 100):
+        if item.inputs is not None:
+            return max(2, logits(look(model, item.inputs.unsqueeze(0).to(device))).shape[1])
+    return None
+
+
+def _run(
+    model: nn.Module, card: Card, feed: Any, names: Sequence[str], controls: Sequence[str], metrics: Sequence[Metric],
+    protocol: Protocol, batch: int, classes: Any,
+) -> dict[str, Any]:  # fmt: skip
+    data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
+    if isinstance(feed, DataFeed):
+        data = {"name": feed.data.name, "kind": feed.data.kind, "path": str(feed.data.path), "items": len(feed)}
+    return {
+        "protocol": protocol.as_dict(), "protocol_digest": protocol.digest,
+        "model": {
+            "name": card.name, "source": card.source, "licence": card.licence,
+            "parameters": sum(p.numel() for p in model.parameters()), "weights": weights_digest(model),
+        },
+        "data": data, "classes": dict(classes) if isinstance(classes, Mapping) else None if classes is None else str(classes), "methods": list(names),
+        "controls": list(controls), "metrics": [metric.name for metric in metrics], "batch": batch, "part": PART,
+        "versions": {name: version(name) for name in ("sightline", "torch")},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }  # fmt: skip
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Twelve letters that name a model's weights.
+
+    >>> weights_digest(nn.ReLU()) == weights_digest(nn.Tanh()) != weights_digest(nn.Linear(1, 1))
+    True
+    """
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        if isinstance(tensor, torch.Tensor):
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _bar(
+    progress: bool | Callable[[int], None], feed: Any, shard: tuple[int, int], done: set[int]
+) -> AbstractContextManager[Callable[[int], None]]:
+    if callable(progress):
+        return nullcontext(progress)
+    if not progress:
+        return nullcontext(lambda _: None)
+    if not isinstance(feed, DataFeed):
+        return nullcontext(lambda _: None)  # nobody knows how many are to come
+    return _Bar(sum(min(PART, len(feed) - part * PART) for part in _open(feed, done, shard)))
+
+
+class _Bar:
+    def __init__(self, length: int) -> None:
+        import click
+
+        self.bar: Any = click.progressbar(length=length, label="Measuring", show_pos=True)
+
+    def __enter__(self) -> Callable[[int], None]:
+        self.bar.__enter__()
+        return lambda n: self.bar.update(n)
+
+    def __exit__(self, *error: Any) -> None:
+        self.bar.__exit__(*error)

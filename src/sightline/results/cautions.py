@@ -1,0 +1,134 @@
+"""What the reader of a table must know before believing it, in sentences."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.metrics.metric import Metric
+from sightline.results.wording import count, heading, title_of, written
+
+if TYPE_CHECKING:
+    from sightline.results.board import Board
+    from sightline.results.summary import Summary
+
+FEW = 30
+"""Below so many images a percentile interval is too narrow."""
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A sentence, and what it is about.
+
+    `kind` is `few`, `errors`, `status`, `unfinished`, `nothing` (a metric that had nothing to say), `groups` (a
+    breakdown that was cut), `fooled` (a control beats every method) or `blunt` (a control is not told apart from the
+    best of them).
+    """
+
+    kind: str
+    sentence: str
+
+
+def cautions(summary: "Summary", board: "Board", cut: Mapping[str, int]) -> list[Caution]:
+    """Everything to be said, the gravest first. `cut` says of a breakdown how many groups it left out."""
+    found: list[Caution] = []
+    if len(board) < FEW:
+        found.append(Caution(
+            "few", f"Only {count(len(board), 'image')}: with fewer than {FEW}, intervals are too narrow and differences "
+            "are chance more often than they say. Measure more images before you conclude anything.",
+        ))  # fmt: skip
+    return [*found, *_rows(board), *_nothing(summary), *_controls(summary), *_cut(cut)]
+
+
+def _rows(board: "Board") -> list[Caution]:
+    """Rows that failed, are not there, or whose map says nothing."""
+    found = []
+    failed, absent = _by_method(board.failed), _by_method(board.absent)
+    if failed:
+        images = np.logical_or.reduce(list(board.failed.values())).sum()
+        found.append(Caution(
+            "errors", f"{count(sum(failed.values()), 'row')} ({count(int(images), 'image')}) could not be measured and "
+            f"count nowhere: {_listed(failed)}. They are listed at the end.",
+        ))  # fmt: skip
+    if absent:
+        found.append(Caution(
+            "unfinished", f"{count(sum(absent.values()), 'row')} not measured yet ({_listed(absent)}): comparisons "
+            "are over the images that both methods measured. Run the same command again to finish.",
+        ))  # fmt: skip
+    words = np.array(board.rows["status"].to_pylist(), object)
+    for word in sorted({word for word in words if word not in (None, "", "ok")}):
+        counts = {name: int(((words[board.at[name]] == word) & ~board.absent[name] & ~board.failed[name]).sum())
+                  for name in board.all}  # fmt: skip
+        if any(counts.values()):
+            found.append(Caution(
+                "status", f"“{word}” is the status of {count(sum(counts.values()), 'map')}: "
+                f"{_listed(counts)}. They count as they are, as maps that show nothing.",
+            ))  # fmt: skip
+    return found
+
+
+def _nothing(summary: "Summary") -> list[Caution]:
+    silent = []
+    for name, metric in summary.metrics.items():
+        if not any(one.n for one in summary.scores if one.metric == name and not one.by):
+            silent.append(metric.title)
+    if not silent:
+        return []
+    return [Caution(
+        "nothing", f"Nothing to say on any image: {', '.join(silent)}. What such a metric needs (boxes, masks, labels, a "
+        "confidence above 0) is missing from these data.",
+    )]  # fmt: skip
+
+
+def _controls(summary: "Summary") -> list[Caution]:
+    """Figures in which a map that explains nothing does as well as the best method."""
+    beaten: dict[str, list[str]] = {}
+    equal: dict[str, list[str]] = {}
+    for metric, figure in summary.figures():
+        winner = summary.best(metric.name, figure)
+        if winner is None:
+            continue
+        for control in summary.controls:
+            pair = summary.pair(metric.name, figure, control, winner)
+            if pair is None or not np.isfinite(pair.paired.low):
+                continue
+            sign = 1 if metric.higher_is_better else -1
+            least, most = sorted((sign * pair.paired.low, sign * pair.paired.high))
+            if most >= 0:
+                said = _against(summary, metric, figure, control, winner)
+                (beaten if least > 0 else equal).setdefault(control, []).append(said)
+    found = [
+        Caution("fooled", f"{title_of(control)}, which explains nothing, beats every method in "
+                f"{'; '.join(said)}. A good value there is no sign of a good explanation.")
+        for control, said in beaten.items()
+    ]  # fmt: skip
+    found += [
+        Caution("blunt", f"{title_of(control)}, which explains nothing, is not told apart from the best method "
+                f"in {'; '.join(said)}. These images do not show that a method explains anything there.")
+        for control, said in equal.items()
+    ]  # fmt: skip
+    return found
+
+
+def _against(summary: "Summary", metric: Metric, figure: str, control: str, winner: str) -> str:
+    scores = [summary.score(metric.name, figure, name) for name in (control, winner)]
+    ours, theirs = (written(one.estimate, metric.unit) for one in scores if one is not None)
+    return f"{heading(metric, figure)} ({ours} against {theirs} of {title_of(winner)})"
+
+
+def _cut(cut: Mapping[str, int]) -> list[Caution]:
+    return [
+        Caution("groups", f"The breakdown by {by} has the largest groups only; {count(number, 'group')} left out.")
+        for by, number in cut.items()
+        if number
+    ]
+
+
+def _by_method(masks: "Mapping[str, np.ndarray]") -> dict[str, int]:
+    counts = {name: int(mask.sum()) for name, mask in masks.items()}
+    return counts if any(counts.values()) else {}
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{title_of(name)} {number:,}" for name, number in counts.items() if number)

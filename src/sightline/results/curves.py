@@ -1,0 +1,144 @@
+"""Mean curves with intervals: confidence along an order of pixels, and metrics that run over a threshold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from sightline.metrics.metric import Metric
+from sightline.results.board import Board
+from sightline.results.resample import Resamples
+
+_GRID = np.linspace(0, 1, 41)
+"""Fractions of hidden pixels at which occlusion curves are compared: each image has its own."""
+
+_ORDERS = {
+    "deletion_curve": ("Deletion", "pixels taken away, strongest first (%)"),
+    "insertion_curve": ("Insertion", "pixels put in, strongest first (%)"),
+    "road_morf": ("ROAD, most relevant first", "pixels imputed, strongest first (%)"),
+    "road_lerf": ("ROAD, least relevant first", "pixels imputed, weakest first (%)"),
+}
+
+_READING = {
+    "deletion_curve": "The sooner the curve falls, the more of what the model uses stood first in the map.",
+    "insertion_curve": "The sooner the curve rises, the more of what the model uses stood first in the map.",
+    "road_morf": "The sooner the curve falls, the better; replaced pixels are blended into their surroundings.",
+    "road_lerf": "The longer the curve stays up, the better; replaced pixels are blended into their surroundings.",
+    "occluded_curve": "The longer the curve stays up while weak places are hidden, the better the map found what counts.",
+}
+
+_AXES = {
+    "deltas": "threshold δ on the map",
+    "road_percentages": "pixels imputed (%)",
+    "thetas": "quantile θ of the map",
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The mean over the images that say something, at each `x`, with its pointwise interval.
+
+    `title`, `across` and `up` (the axes, with units) and `reading` (a sentence on what is good) are the same for all
+    methods of one `name`, the column it was made from.
+    """
+
+    name: str
+    title: str
+    across: str
+    up: str
+    reading: str
+    method: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    n: int
+
+
+def curves(board: Board, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float) -> list[Curve]:
+    """All curves that the rows hold: measured ones, then those of metrics with an axis."""
+    protocol = board.run.get("protocol") or {}
+    sure = "logit" if protocol.get("score") == "logit" else "confidence"
+    found: list[Curve] = []
+    for name, (title, across) in _ORDERS.items():
+        if name in board:
+            for method, values in board.measured(name).items():
+                x = _along(protocol.get("road_percentages") if name.startswith("road") else None, values.shape[1])
+                words = (name, title, across, sure, _READING[name], method)
+                found += _curve(words, x, values, resamples, level)
+    found += _occluded(board, sure, resamples, level)
+    for name, metric in metrics.items():
+        if metric.axis is None or name not in board:
+            continue
+        up = f"{metric.title} ({metric.unit})" if metric.unit else metric.title
+        reading = {True: "Higher is better.", False: "Lower is better.", None: ""}[metric.higher_is_better]
+        for method, values in board.measured(name).items():
+            if values.ndim == 2 and values.shape[1] > 1:
+                entries = protocol.get(metric.axis)
+                x = _along(entries, values.shape[1]) if metric.axis != "deltas" else _as_it_is(entries, values.shape[1])
+                across = _AXES.get(metric.axis, metric.axis.replace("_", " "))
+                words = (name, metric.title, across, up, reading, method)
+                found += _curve(words, x, values * metric.scale, resamples, level)
+    return found
+
+
+def _occluded(board: Board, sure: str, resamples: Resamples, level: int | float) -> list[Curve]:
+    """Relative confidence over the fraction of hidden pixels (Grad-CAM++ v3, section 7.2), on one grid for all images.
+
+    Between an image's own fractions the curve is straight. Images without confidence say nothing.
+    """
+    if not all(column in board for column in ("occluded_curve", "occluded_fraction", "full_score")):
+        return []
+    seen, hidden = board.measured("occluded_curve"), board.measured("occluded_fraction")
+    full = board.measured("full_score")
+    words = (
+        "occluded_curve", "Only the strongest places (ROC)", "pixels hidden, weakest first (%)",
+        f"{sure}, relative to the whole image (%)", _READING["occluded_curve"],
+    )  # fmt: skip
+    found = []
+    for method in board.all:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = seen[method] / full[method][:, None]
+        values = np.full((len(board), len(_GRID)), np.nan)
+        for k in np.flatnonzero(np.isfinite(relative).all(1) & np.isfinite(hidden[method]).all(1)):
+            values[k] = np.interp(_GRID, hidden[method][k], relative[k], left=np.nan, right=np.nan)
+        found += _curve((*words, method), tuple(100 * _GRID), 100 * values, resamples, level)
+    return found
+
+
+def _curve(
+    words: tuple[str, str, str, str, str, str],
+    x: tuple[float, ...],
+    values: Float[np.ndarray, "n k"],
+    resamples: Resamples,
+    level: int | float,
+) -> list[Curve]:
+    """The curve, as a list: empty where no image says anything."""
+    said = np.isfinite(values)
+    n = int(said.any(1).sum())
+    if not n:
+        return []
+    with np.errstate(invalid="ignore"):
+        y = np.where(said, values, 0.0).sum(0) / said.sum(0)
+    drawn = resamples.means(values)
+    low, high = np.full(len(y), np.nan), np.full(len(y), np.nan)
+    for k in np.flatnonzero(said.sum(0) > 1):
+        finite = drawn[np.isfinite(drawn[:, k]), k]
+        low[k], high[k] = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return [Curve(*words, x, *(tuple(map(float, line)) for line in (y, low, high)), n)]
+
+
+def _along(entries: Any, length: int) -> tuple[float, ...]:
+    """Percentages of pixels: those of the protocol, where they are as many as the curve has points; else equal steps."""
+    if isinstance(entries, list | tuple) and len(entries) == length:
+        return tuple(map(float, entries))
+    return tuple(np.linspace(0, 100, length).tolist())
+
+
+def _as_it_is(entries: Any, length: int) -> tuple[float, ...]:
+    """The protocol's own numbers; equal steps in [0, 1] where they are not as many as the curve has points."""
+    if isinstance(entries, list | tuple) and len(entries) == length:
+        return tuple(map(float, entries))
+    return tuple(np.linspace(0, 1, length).tolist())

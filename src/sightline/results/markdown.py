@@ -1,0 +1,52 @@
+"""The report as Markdown: for a repository, an issue, a chat."""
+
+from collections.abc import Sequence
+
+from sightline.results.summary import Summary
+from sightline.results.tables import Cell, Printed, findings, score_tables, win_table
+from sightline.results.wording import count, protocol_sentences
+
+
+def markdown(title: str, summary: Summary, plots: Sequence[str] = ()) -> str:
+    """The whole report but for the pictures of the gallery. `plots` are addresses of drawings to show."""
+    parts = [f"# {_plain(title)}", *(f"> **Caution.** {_plain(one.sentence)}" for one in summary.cautions)]
+    parts.append("\n".join(f"- {_plain(one)}" for one in findings(summary)))
+    parts += ["## How it was measured", " ".join(map(_plain, protocol_sentences(summary.run)))]
+    parts.append(f"Protocol `{summary.run.get('protocol_digest', '')}`; {count(summary.images, 'image')}; "
+                 f"{100 * summary.level:g} % bootstrap intervals of {summary.resamples:,} resampled sets of images. "
+                 "**Bold**: better than every other method, the paired interval excluding 0.")  # fmt: skip
+    for table in score_tables(summary):
+        parts += [f"## {_plain(table.title)}", _table(table)]
+    wins = win_table(summary)
+    if wins is not None:
+        parts += [f"## Wins by {_plain(wins.title)}", "Share of the images on which the line's method is better than the "
+                  "column's, its interval; ties; the sign test's p.", _table(wins)]  # fmt: skip
+    if plots:
+        parts += ["## Curves", "\n".join(f"![]({address})" for address in plots)]
+    if summary.failures:
+        parts += ["## Errors", "\n".join(
+            f"- {_plain(one.image)}, {_plain(one.method)}: {_plain(one.error)}" for one in summary.failures[:50])]  # fmt: skip
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(table: Printed) -> str:
+    lines = [["", *table.head], ["---", *("---:" for _ in table.head)]]
+    lines = [[_plain(cell) if k == 0 else cell for cell in line] for k, line in enumerate(lines)]
+    lines += [[_plain(label), *map(_cell, cells)] for label, cells in table.lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(cell: Cell) -> str:
+    text = f"**{cell.text}**" if cell.bold else cell.text
+    return " ".join(part for part in (text, cell.interval, f"({cell.note})" if cell.note else "") if part)
+
+
+def _plain(text: str) -> str:
+    r"""Text that Markdown shows as it is.
+
+    >>> _plain("a_b|c <i>")
+    'a\\_b\\|c &lt;i>'
+    """
+    for letter in "\\`*_|[]":
+        text = text.replace(letter, f"\\{letter}")
+    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())

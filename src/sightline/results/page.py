@@ -1,0 +1,161 @@
+"""The report as one HTML file that loads nothing from anywhere."""
+
+import base64
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from PIL import Image
+
+from sightline.results.gallery import Room
+from sightline.results.plots import METHODS, curve_plot, figure_plot, inline, style
+from sightline.results.summary import Failure, Summary
+from sightline.results.tables import findings, group_tables, pair_lines, score_tables, win_table
+from sightline.results.wording import CONTROLS, count, direction, heading, meaning, protocol_sentences, title_of
+
+MOST_GROUPS, MOST_ERRORS = 40, 200
+"""Lines of a breakdown and of the errors on the page; the CSV files have all."""
+
+
+def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
+    """The page, as text: write it to a file with `encoding="utf-8"`.
+
+    It forbids the browser to load anything (a content security policy), so it works offline and tells nobody
+    that it was opened. All texts are plain text. It follows the reader's light or dark setting and the width of
+    the window, prints, and can be read by a screen reader.
+    """
+    from jinja2 import Environment, StrictUndefined  # only a page needs it
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["picture"] = _picture
+    script = _resource("render", "report.js")
+    names = summary.everybody
+    failures = _joined(summary.failures)
+    return environment.from_string(_resource("results", "results.html.jinja")).render(
+        title=title, intro=_intro(summary), findings=findings(summary), cautions=summary.cautions,
+        level=f"{100 * summary.level:g} %", methods=summary.methods, controls=[title_of(n) for n in summary.controls],
+        protocol=protocol_sentences(summary.run), digest=summary.run.get("protocol_digest", ""),
+        fields={name: _value(value) for name, value in (summary.run.get("protocol") or {}).items()},
+        tables=score_tables(summary), points=_points(summary), wins=win_table(summary), pairs=pair_lines(summary),
+        curves=_curves(summary), legend=[(title_of(name), Markup(_line(summary, name))) for name in names],
+        rooms=rooms, gradient=_gradient() if rooms else "",
+        breakdowns=[
+            (by, group_tables(summary, by, MOST_GROUPS), _left(summary, by)) for by in summary.breakdowns
+            if len(summary.breakdowns[by]) > 1
+        ],
+        failures=failures[:MOST_ERRORS],
+        more=f"The first {MOST_ERRORS} of {count(len(failures), 'image')}; tables/errors.csv has all."
+        if len(failures) > MOST_ERRORS else "",
+        metrics=[_described(summary, name) for name in summary.metrics],
+        control_words=[(title_of(name), CONTROLS[name][1]) for name in summary.controls if name in CONTROLS],
+        footer=_footer(summary.run), style=Markup(_resource("render", "report.css") + _resource("results", "results.css")),
+        script=Markup(script), script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )  # fmt: skip
+
+
+def _intro(summary: Summary) -> list[str]:
+    """What was measured, on what, in two sentences."""
+    model, data = summary.run.get("model") or {}, summary.run.get("data") or {}
+    source = f" ({model['source']})" if model.get("source") else ""
+    controls = f", and {count(len(summary.controls), 'control')} that explain nothing" if summary.controls else ""
+    return [
+        f"{count(len(summary.methods), 'way', 'ways')} of explaining {model.get('name', 'a model')}{source}, measured on "
+        f"{count(summary.images, 'image')} of {data.get('name', 'a data set')}{controls}: "
+        f"{', '.join(title_of(name) for name in summary.methods)}.",
+    ]
+
+
+def _points(summary: Summary) -> list[Any]:
+    from markupsafe import Markup
+
+    found = []
+    for k, (metric, figure) in enumerate(summary.figures()):
+        drawing = figure_plot(summary, metric, figure)
+        if drawing is not None:
+            found.append(Markup(inline(drawing, f"{heading(metric, figure)}: the numbers of the table, drawn", k)))
+    return found
+
+
+def _curves(summary: Summary) -> list[tuple[str, str, Any]]:
+    from markupsafe import Markup
+
+    found = []
+    for k, name in enumerate(dict.fromkeys(one.name for one in summary.curves)):
+        some = [one for one in summary.curves if one.name == name]
+        drawing = curve_plot(summary, some, legend=False)
+        label = f"{some[0].title}: {some[0].up} over {some[0].across}"
+        found.append((some[0].title, some[0].reading, Markup(inline(drawing, label, 1000 + k))))
+    return found
+
+
+def _line(summary: Summary, name: str) -> str:
+    """A method's line as it is in every drawing, for the key."""
+    look = style(summary, name)
+    colour = f"var(--s{METHODS.index(look['color'])})" if look["color"] in METHODS else "var(--c0)"
+    if name in summary.controls:
+        colour = f"var(--c{list(summary.controls).index(name) % 4})"
+    dashes = " ".join(f"{1.7 * dash:g}" for dash in look["dashes"])
+    return (
+        f'<svg viewBox="0 0 42 14" aria-hidden="true"><path d="M0 7H42" fill="none" stroke="{colour}" '
+        f'stroke-width="2.4" stroke-dasharray="{dashes}"/></svg>'
+    )
+
+
+def _described(summary: Summary, name: str) -> dict[str, str]:
+    metric = summary.metrics[name]
+    unit = f"in {metric.unit}" if metric.unit else ""
+    small = "; ".join(part for part in (direction(metric).capitalize(), unit, metric.paper) if part)
+    return {"title": metric.title, "meaning": meaning(metric), "small": f"{small}."}
+
+
+def _left(summary: Summary, by: str) -> str:
+    left = len(summary.breakdowns[by]) - MOST_GROUPS
+    return f"The largest {MOST_GROUPS}; {count(left, 'more group')} in tables/by_{by}.csv." if left > 0 else ""
+
+
+def _joined(failures: Sequence[Failure]) -> list[tuple[str, str, str]]:
+    """Errors by image: what went wrong for all methods in the same way is said once."""
+    found: dict[tuple[int, str, str], list[str]] = {}
+    for one in failures:
+        found.setdefault((one.item, one.image, one.error), []).append(title_of(one.method))
+    return [(image, ", ".join(who), error) for (_, image, error), who in found.items()]
+
+
+def _footer(run: Mapping[str, Any]) -> list[str]:
+    model, data = run.get("model") or {}, run.get("data") or {}
+    lines = [
+        "Model: " + ", ".join(f"{key} {_value(value)}" for key, value in model.items() if value not in (None, "")),
+        "Data: " + ", ".join(f"{key} {_value(value)}" for key, value in data.items() if value not in (None, "")),
+        "Made with " + ", ".join(f"{key} {value}" for key, value in (run.get("versions") or {}).items()),
+    ]
+    when = f"Measured {run['created']}" if run.get("created") else ""
+    when += f", in {run['seconds']:,.0f} seconds" if when and run.get("seconds") else ""
+    return [line + "." for line in [*lines, when] if line and not line.endswith((": ", "with "))]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _picture(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85, subsampling=0, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _gradient() -> str:
+    from sightline.render.colours import table
+
+    stops = (table("inferno") * 255).round().int()[::3].tolist()
+    return ", ".join(f"rgb({r} {g} {b})" for r, g, b in stops)
+
+
+@cache
+def _resource(folder: str, name: str) -> str:
+    return files("sightline").joinpath(folder, name).read_text("utf-8")

@@ -1,0 +1,203 @@
+"""The tables of a report: as they are printed, and as plain columns of full precision."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sightline.metrics.metric import Metric
+from sightline.results.summary import Pair, Score, Summary
+from sightline.results.wording import between, count, direction, heading, probability, title_of, written
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as it is printed: in bold where it stands out, with its interval and what is to be said of its images."""
+
+    text: str
+    interval: str = ""
+    bold: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A table as it is printed: a label and cells a line. `key` names it in file names and links."""
+
+    key: str
+    title: str
+    head: Sequence[str]
+    lines: Sequence[tuple[str, Sequence[Cell]]]
+
+
+def score_tables(summary: Summary) -> list[Printed]:
+    """A table for each group of metrics: figures down, methods and controls across."""
+    found = []
+    for group in dict.fromkeys(metric.group for metric in summary.metrics.values()):
+        lines = []
+        for metric, figure in summary.figures():
+            scores = [summary.score(metric.name, figure, method) for method in summary.everybody]
+            if metric.group == group and any(one is not None and one.n for one in scores):
+                best = summary.stands_out(metric.name, figure)
+                cells = [_cell(one, metric, one is not None and one.method == best, summary) for one in scores]
+                lines.append((heading(metric, figure), cells))
+        if lines:
+            title = group[:1].upper() + group[1:] if group else "Metrics"
+            found.append(Printed(group or "metrics", title, [title_of(name) for name in summary.everybody], lines))
+    return found
+
+
+def group_tables(summary: Summary, by: str, most: int = 40) -> list[Printed]:
+    """A table for each metric, its first figure: groups down, methods and controls across."""
+    found = []
+    for metric in summary.metrics.values():
+        figure = next(iter(metric.figures))
+        lines = []
+        for group in summary.breakdowns[by][:most]:
+            scores = [summary.score(metric.name, figure, method, by, group) for method in summary.everybody]
+            if any(one is not None and one.n for one in scores):
+                n = max(one.n for one in scores if one is not None)
+                lines.append((f"{group} ({count(n, 'image')})", [_cell(one, metric, False, None) for one in scores]))
+        if lines:
+            head = [title_of(name) for name in summary.everybody]
+            found.append(Printed(f"by_{by}_{metric.name}", heading(metric, figure), head, lines))
+    return found
+
+
+def win_table(summary: Summary) -> Printed | None:
+    """On what share of the images the method of a line beats that of a column; ties and the sign test beside."""
+    if not summary.wins:
+        return None
+    from sightline.results.wording import first_metric
+
+    name = first_metric(summary.metrics)
+    metric = summary.metrics[str(name)]
+    lines = []
+    for a in summary.everybody:
+        cells = []
+        for b in summary.everybody:
+            one = summary.wins.get((a, b))
+            if one is None or not one.n:
+                cells.append(Cell(""))
+                continue
+            shares = [100 * share.estimate for share in (one.win, one.tie)]
+            pair = summary.pair(metric.name, next(iter(metric.figures)), a, b)
+            p = f", p {probability(pair.signs.p)}" if pair is not None and pair.signs is not None else ""
+            p = p.replace("p <", "p < ").replace("p 0", "p = 0").replace("p 1", "p = 1")
+            interval = between(100 * one.win.low, 100 * one.win.high, "%")
+            cells.append(Cell(f"{written(shares[0], '%')} %", interval, False, f"ties {written(shares[1], '%')} %{p}"))
+        lines.append((title_of(a), cells))
+    return Printed("wins", heading(metric, metric.title), [title_of(name) for name in summary.everybody], lines)
+
+
+def pair_lines(summary: Summary) -> list[tuple[str, list[tuple[str, str, Cell, str, str]]]]:
+    """For each figure its comparisons: the first method, the second, the difference, p, and images better/equal/worse."""
+    found = []
+    for metric, figure in summary.figures():
+        lines = []
+        for one in summary.pairs:
+            if (one.metric, one.figure) == (metric.name, figure) and one.paired.n:
+                cell = Cell(
+                    written(one.paired.difference, metric.unit, signed=True),
+                    between(one.paired.low, one.paired.high, metric.unit, signed=True),
+                    one.paired.excludes_zero,
+                )
+                lines.append((title_of(one.a), title_of(one.b), cell, probability(one.paired.p), _signs(one, metric)))
+        if lines:
+            found.append((heading(metric, figure), lines))
+    return found
+
+
+def findings(summary: Summary) -> list[str]:
+    """Of each group of metrics the first figure with a direction, in a sentence."""
+    found, told = [], set()
+    for metric, figure in summary.figures():
+        best = summary.best(metric.name, figure)
+        if best is None or metric.group in told:
+            continue
+        told.add(metric.group)
+        score = summary.score(metric.name, figure, best)
+        assert score is not None, "the best has a score"
+        unit = f" {metric.unit}" if metric.unit else ""
+        text = f"{figure} ({direction(metric)}): {title_of(best)} is best with {written(score.estimate, metric.unit)}{unit}"
+        text += f" {between(score.low, score.high, metric.unit)}"
+        found.append(text.rstrip() + _margin(summary, metric, figure, best) + ".")
+    return found
+
+
+def _margin(summary: Summary, metric: Metric, figure: str, best: str) -> str:
+    """How the best method stands to the others."""
+    pairs = [summary.pair(metric.name, figure, best, name) for name in summary.methods if name != best]
+    close = [one for one in pairs if one is not None and not one.paired.excludes_zero]
+    if not pairs:
+        return ""
+    if not close:
+        return "; its difference to every other method excludes 0"
+    said = [
+        f"{title_of(one.b)} ({written(one.paired.difference, metric.unit, signed=True)} "
+        f"{between(one.paired.low, one.paired.high, metric.unit, signed=True)})"
+        for one in close
+    ]
+    return f"; but the difference to {' and '.join(said)} may be chance"
+
+
+def sheets(summary: Summary) -> dict[str, str]:
+    """Every number as CSV with full precision, by name: `scores`, `pairs`, `wins`, `curves`, `errors`, and the breakdowns."""
+    scores = [_score_row(summary, one) for one in summary.scores]
+    pairs = [
+        {"metric": one.metric, "figure": one.figure, "a": one.a, "b": one.b, **asdict(one.paired),
+         "a_larger": one.signs and one.signs.larger, "a_smaller": one.signs and one.signs.smaller,
+         "ties": one.signs and one.signs.ties, "sign_test_p": one.signs and one.signs.p}
+        for one in summary.pairs
+    ]  # fmt: skip
+    wins = [
+        {"a": a, "b": b, "win": w.win.estimate, "win_low": w.win.low, "win_high": w.win.high, "tie": w.tie.estimate,
+         "loss": w.loss.estimate, "n": w.n}
+        for (a, b), w in summary.wins.items()
+    ]  # fmt: skip
+    curves = [
+        {"curve": one.name, "method": one.method, "x": x, "mean": y, "low": low, "high": high, "n": one.n}
+        for one in summary.curves
+        for x, y, low, high in zip(one.x, one.y, one.low, one.high, strict=True)
+    ]
+    found = {
+        "scores": [row for row in scores if not row["by"]], "pairs": pairs, "wins": wins, "curves": curves,
+        "errors": [asdict(one) for one in summary.failures],
+        **{f"by_{by}": [row for row in scores if row["by"] == by] for by in summary.breakdowns},
+    }  # fmt: skip
+    return {name: _csv(rows) for name, rows in found.items() if rows}
+
+
+def _score_row(summary: Summary, one: Score) -> dict[str, Any]:
+    metric = summary.metrics[one.metric]
+    more = {"unit": metric.unit, "better": {True: "higher", False: "lower", None: ""}[metric.higher_is_better]}
+    return {**asdict(one), "control": one.method in summary.controls, **more, "level": summary.level,
+            "protocol": summary.run.get("protocol_digest", "")}  # fmt: skip
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lines end as RFC 4180 says; what is nan or not there is empty."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]))
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: "" if v is None or v != v else v for k, v in row.items()})
+    return buffer.getvalue()
+
+
+def _cell(one: Score | None, metric: Metric, bold: bool, summary: Summary | None) -> Cell:
+    if one is None or not one.n:
+        return Cell(written(float("nan")))
+    note = ""
+    if summary is not None and one.n < summary.images:
+        note = f"n = {one.n:,}"
+    return Cell(written(one.estimate, metric.unit), between(one.low, one.high, metric.unit), bold, note)
+
+
+def _signs(one: Pair, metric: Metric) -> str:
+    if one.signs is None:
+        return ""
+    s = one.signs
+    better, worse = (s.smaller, s.larger) if metric.higher_is_better is False else (s.larger, s.smaller)
+    return f"{better:,} / {s.ties:,} / {worse:,}, p {probability(s.p)}"

@@ -1,0 +1,159 @@
+"""A batch measured: a row for each image and method, with every number it is summarised from."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.feed import Item
+from sightline.measure import COLUMNS, Bench, Measurements, Shown
+from sightline.metrics import Metric
+from sightline.protocol import Protocol
+from sightline.supply import options, requests
+from sightline.targets import label as name_of
+
+MOST = 32
+"""Maps that are larger than this along an axis (those in pixel space) are stored averaged down to it."""
+
+
+def rows_of(
+    model: nn.Module, items: Sequence[Item], *, methods: Sequence[Any], names: Sequence[str], controls: Sequence[str],
+    metrics: Sequence[Metric], protocol: Protocol, outputs: int, device: torch.device, together: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The rows of some items, in their order, a method after another. `names` are the methods' names."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    groups: dict[tuple[int, ...], list[Item]] = {}
+    for item in items:
+        error = _unusable(item, protocol, outputs)
+        if error is None and item.inputs is not None:
+            groups.setdefault(tuple(item.inputs.shape), []).append(item)
+        else:
+            found[item.number] = [
+                {**_known(item, protocol), "method": name, "error": error} for name in (*names, *controls)
+            ]
+    words = {word for metric in metrics for word in requests(metric.function)}
+    columns = {COLUMNS[word] for word in words if word in COLUMNS}
+    for group in groups.values():
+        bench = Bench(
+            model, _shown(group, device), methods, protocol,
+            controls=controls, columns=columns, outputs=outputs, together=together,
+        )  # fmt: skip
+        _measure(bench, Measurements(bench, words), group, metrics, found)
+    return [row for item in items for row in found[item.number]]
+
+
+def _unusable(item: Item, protocol: Protocol, outputs: int) -> str | None:
+    if item.error is not None:
+        return item.error
+    if protocol.explained == "given" and item.label is None:
+        came = f"the class {item.label_name!r} is none of the model's" if item.label_name else "no class is given"
+        return f"{item.name}: expected a given class to explain; {came}. Name it in the mapping of classes."
+    if item.label is not None and not 0 <= item.label < outputs:
+        return f"{item.name}: expected a class from 0 to {outputs - 1}; the label is {item.label}. Mend the labels."
+    return None
+
+
+def _shown(group: Sequence[Item], device: torch.device) -> Shown:
+    return Shown(
+        inputs=torch.stack([item.inputs for item in group if item.inputs is not None]).to(device),
+        items=[item.number for item in group],
+        labels=[item.label for item in group],
+        boxes=[item.boxes for item in group],
+        masks=[item.masks for item in group],
+        annotated=[item.annotated for item in group],
+    )
+
+
+def _measure(
+    bench: Bench, measurements: Measurements, group: Sequence[Item], metrics: Sequence[Metric],
+    found: dict[int, list[dict[str, Any]]],
+) -> None:  # fmt: skip
+    classes = bench.classes.tolist()
+    for name in bench.names:
+        supply = measurements.of(name)
+        values = {
+            metric.name: supply.call(metric.function, **chosen(metric.function, bench.protocol)) for metric in metrics
+        }
+        supply["full_score"]
+        columns = {word: _plain(tensor) for word, tensor in {**measurements.recorded(name), **values}.items()}
+        coarse, shapes = _coarse(bench, name)
+        for i, item in enumerate(group):
+            own = bench.shown.boxes_of(i, classes[i])
+            row = {
+                **_known(item, bench.protocol),
+                **_explained(bench, name, i),
+                **{word: column[i] for word, column in columns.items()},
+                "method": name,
+                "coarse": coarse[i] if coarse else None,
+                "coarse_shape": shapes,
+                "boxes": None if own is None else own.tolist(),
+            }
+            found.setdefault(item.number, []).append(row)
+
+
+def chosen(function: Any, protocol: Protocol) -> dict[str, Any]:
+    """The options of a metric that the protocol decides.
+
+    >>> from sightline.metrics import average_drop
+    >>> chosen(average_drop, Protocol(drop="absolute"))
+    {'drop': 'absolute'}
+    """
+    return {name: getattr(protocol, name) for name in options(function) if hasattr(protocol, name)}
+
+
+def _known(item: Item, protocol: Protocol) -> dict[str, Any]:
+    size = [] if item.inputs is None else list(item.inputs.shape[1:])
+    place = item.placement
+    return {
+        "item": item.number, "image": item.name, "source": item.source, "tags": list(item.tags), "label": item.label,
+        "label_name": item.label_name, "protocol": protocol.digest,
+        "view_height": size[-2] if len(size) > 1 else None, "view_width": size[-1] if size else None,
+        "placement": None if place is None else [*place.photo, *place.resized, *place.offset, *place.view],
+    }  # fmt: skip
+
+
+def _explained(bench: Bench, name: str, i: int) -> dict[str, Any]:
+    """What was asked of an image, what the model says, and the state of the map; a control has no state."""
+    number = int(bench.classes[i])
+    predicted = bench.ranking[i][0]
+    known: dict[str, Any] = {
+        "target": number, "target_name": name_of(number, bench.card.classes),
+        "predicted": predicted, "predicted_name": name_of(predicted, bench.card.classes),
+    }  # fmt: skip
+    if name in bench.controls:
+        return {**known, "layer": None, "status": "control", "message": "", "counts": "{}"}
+    one = bench.explanations[name]
+    status = one.status[i][0] if one.several else one.status[i]
+    return {
+        **known, "layer": one.layer, "status": status.word, "message": status.message,
+        "counts": json.dumps({word: n for word, n in status.counts.items() if n}),
+    }  # fmt: skip
+
+
+def _coarse(bench: Bench, name: str) -> tuple[list[list[float]] | None, list[int] | None]:
+    coarse = bench.maps[name] if name in bench.controls else bench.coarse_of(name)
+    coarse = coarse.detach().float().cpu()
+    if max(coarse.shape[1:]) > MOST and coarse.ndim in (2, 3, 4):
+        pool = getattr(torch.nn.functional, f"adaptive_avg_pool{coarse.ndim - 1}d")
+        size = tuple(min(MOST, side) for side in coarse.shape[1:])
+        coarse = pool(coarse.unsqueeze(1), size if len(size) > 1 else size[0]).squeeze(1)
+    return coarse.flatten(1).tolist(), list(coarse.shape[1:])
+
+
+def _plain(values: Tensor) -> list[Any]:
+    """Python numbers for a column; what is no number is None, so that rows can be compared."""
+    return [_clean(value) for value in values.detach().double().cpu().tolist()]
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
+    return value if math.isfinite(value) else None
+
+
+def errors_in(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Images that could not be measured, with the reason."""
+    return {str(row["image"]): str(row["error"]) for row in rows if row.get("error")}

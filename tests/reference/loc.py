@@ -1,0 +1,24 @@
+"""Loc(delta), pixel by pixel: eq. 26 of Grad-CAM++ v3."""
+
+import torch
+from torch import Tensor
+
+from reference.areas import area, inside, scaled
+
+
+def loc(image_map: Tensor, boxes: list[Tensor], deltas: tuple[float, ...]) -> Tensor:
+    rows = []
+    for one, own in zip(image_map, boxes, strict=True):
+        height, width = one.shape
+        values, whole = scaled(one), area(height, width, own)
+        row = []
+        for delta in deltas:
+            internal = external = 0
+            for r in range(height):
+                for c in range(width):
+                    if values[r][c] > delta:
+                        internal += inside(r, c, own)
+                        external += not inside(r, c, own)
+            row.append(internal / (whole + external) if whole else float("nan"))
+        rows.append(row)
+    return torch.tensor(rows, dtype=torch.float64)
