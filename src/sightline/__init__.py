@@ -11,6 +11,7 @@ torch.Size([1, 8, 8])
 from importlib.metadata import version as _version
 
 from sightline.errors import SightlineError as SightlineError
+from sightline.evaluate import evaluate as evaluate
 from sightline.explain import explain as explain
 from sightline.explanation import Explanation as Explanation
 from sightline.folder import explain_folder as explain_folder
@@ -19,7 +20,9 @@ from sightline.methods import METHODS as METHODS
 from sightline.models import Card as Card
 from sightline.models import describe as describe
 from sightline.models import load as load
+from sightline.metrics import METRICS as METRICS
 from sightline.pixelspace import PIXELSPACE as PIXELSPACE
+from sightline.protocol import Protocol as Protocol
 from sightline.surgery import capture as capture
 from sightline.surgery.choice import layers as layers
 from sightline.targets import Target as Target

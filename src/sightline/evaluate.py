@@ -27,9 +27,6 @@ from sightline.supply import requests
 from sightline.surgery import look, operable
 from sightline.targets import logits
 
-PART = 64
-"""Images in a part of the results: what is lost at most when a run is killed."""
-
 TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
 """Measurements that need to know what is in a picture."""
 
@@ -43,6 +40,7 @@ def evaluate(
     protocol: Protocol | str = "paper",
     out: str | Path | None = None,
     batch_size: int = 16,
+    part_size: int = 64,
     workers: int = 0,
     shard: tuple[int, int] = (1, 1),
     classes: Mapping[str, Any] | str | Path | None = None,
@@ -59,6 +57,8 @@ def evaluate(
     - `protocol`: a `Protocol`, or a preset's name.
     - `out`: a folder to write into as it goes. A run that was stopped goes on where it was, without losing or
       doubling a row; the finished rows can be summarised without the model.
+    - `part_size` images of a data set are written at once: what is lost at most when a run is killed. A batch never
+      reaches into another part.
     - `shard=(2, 4)` does the second quarter of the parts; `store.read` puts the shards' folders together.
     - `classes` says which class of the model a class of the data is, where their names do not.
     - `views` is the size of the thumbnails kept for the report (0: none).
@@ -75,15 +75,16 @@ def evaluate(
     explaining, names, controls = _methods([methods] if isinstance(methods, str) else list(methods))
     asked = chosen_metrics([metrics] if isinstance(metrics, str) else list(metrics))
     feed = _feed(model, data, protocol, asked, classes, limit, views)
-    run = _run(model, card_of(model), feed, names, controls, asked, protocol, batch_size, classes)
+    run = _run(model, card_of(model), feed, names, controls, asked, protocol, batch_size, part_size, classes)
     keeper = Store(Path(out), run) if out is not None else None
     done = keeper.done() if keeper else set()
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     rows: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
     count: int | None = None
-    with _bar(progress, feed, shard, done) as tick:
-        for batch in _batches(feed, done, shard, batch_size, workers):
+    todo = _open(feed, part_size, done, shard)
+    with _bar(progress, feed, part_size, todo) as tick:
+        for batch in _batches(feed, todo, done, shard, part_size, batch_size, workers):
             count = count or _outputs(model, batch.items)
             rows += rows_of(
                 model, batch.items, methods=explaining, names=names, controls=controls, metrics=asked,
@@ -153,20 +154,23 @@ def _feed(
     return feed
 
 
-def _batches(feed: Any, done: set[int], shard: tuple[int, int], batch: int, workers: int) -> Iterator[Batch]:
-    """What this shard still has to do."""
+def _open(feed: Any, size: int, done: set[int], shard: tuple[int, int]) -> list[int]:
+    """The parts of a data set that are this shard's and not done yet; of batches nobody knows how many there are."""
     which, of = shard
     if not 1 <= which <= of:
         raise DataError(f"Expected a shard k of n with 1 <= k <= n; got {which} of {of}. For all of it: 1 of 1.")
+    parts = range(-(-len(feed) // size)) if isinstance(feed, DataFeed) else ()
+    return [part for part in parts if part % of == which - 1 and part not in done]
+
+
+def _batches(
+    feed: Any, todo: Sequence[int], done: set[int], shard: tuple[int, int], size: int, batch: int, workers: int
+) -> Iterator[Batch]:
+    """What this shard still has to do."""
     if isinstance(feed, DataFeed):
-        yield from feed.batches(_open(feed, done, shard), PART, batch, workers)
+        yield from feed.batches(todo, size, batch, workers)
     else:
-        yield from (one for one in feed if one.part % of == which - 1 and one.part not in done)
-
-
-def _open(feed: DataFeed, done: set[int], shard: tuple[int, int]) -> list[int]:
-    """The parts that are this shard's and not done yet."""
-    return [part for part in range(-(-len(feed) // PART)) if part % shard[1] == shard[0] - 1 and part not in done]
+        yield from (one for one in feed if one.part % shard[1] == shard[0] - 1 and one.part not in done)
 
 
 def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:
@@ -180,7 +184,7 @@ def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:
 
 def _run(
     model: nn.Module, card: Card, feed: Any, names: Sequence[str], controls: Sequence[str], metrics: Sequence[Metric],
-    protocol: Protocol, batch: int, classes: Any,
+    protocol: Protocol, batch: int, part: int, classes: Any,
 ) -> dict[str, Any]:  # fmt: skip
     data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
     if isinstance(feed, DataFeed):
@@ -192,7 +196,7 @@ def _run(
             "parameters": sum(p.numel() for p in model.parameters()), "weights": weights_digest(model),
         },
         "data": data, "classes": dict(classes) if isinstance(classes, Mapping) else None if classes is None else str(classes), "methods": list(names),
-        "controls": list(controls), "metrics": [metric.name for metric in metrics], "batch": batch, "part": PART,
+        "controls": list(controls), "metrics": [metric.name for metric in metrics], "batch": batch, "part": part,
         "versions": {name: version(name) for name in ("sightline", "torch")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
@@ -213,15 +217,13 @@ def weights_digest(model: nn.Module) -> str:
 
 
 def _bar(
-    progress: bool | Callable[[int], None], feed: Any, shard: tuple[int, int], done: set[int]
+    progress: bool | Callable[[int], None], feed: Any, size: int, todo: Sequence[int]
 ) -> AbstractContextManager[Callable[[int], None]]:
     if callable(progress):
         return nullcontext(progress)
-    if not progress:
+    if not progress or not isinstance(feed, DataFeed):
         return nullcontext(lambda _: None)
-    if not isinstance(feed, DataFeed):
-        return nullcontext(lambda _: None)  # nobody knows how many are to come
-    return _Bar(sum(min(PART, len(feed) - part * PART) for part in _open(feed, done, shard)))
+    return _Bar(sum(min(size, len(feed) - part * size) for part in todo))
 
 
 class _Bar:

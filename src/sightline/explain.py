@@ -15,7 +15,7 @@ from sightline.explanation import Explanation
 from sightline.inputs import ready
 from sightline.models import card_of
 from sightline.passes import Found, Job, through_layers, to_pixels
-from sightline.plan import Step, steps
+from sightline.plan import Rule, Step, steps
 from sightline.surgery import Where, operable
 from sightline.targets import Wanted
 from sightline.types import Preprocess
@@ -23,14 +23,14 @@ from sightline.types import Preprocess
 
 @overload
 def explain(
-    model: nn.Module, images: Any, target: Wanted = ..., method: str = ..., layer: Where | None = ..., **options: Any
+    model: nn.Module, images: Any, target: Wanted = ..., method: Rule = ..., layer: Where | None = ..., **options: Any
 ) -> Explanation: ...
 @overload
 def explain(
     model: nn.Module,
     images: Any,
     target: Wanted = ...,
-    method: str | Sequence[str] = ...,
+    method: Rule | Sequence[Rule] = ...,
     layer: Where | Sequence[Where] | None = ...,
     **options: Any,
 ) -> dict[Any, Explanation]: ...
@@ -38,7 +38,7 @@ def explain(
     model: nn.Module,
     images: Any,
     target: Wanted = None,
-    method: str | Sequence[str] = "grad_cam_pp",
+    method: Rule | Sequence[Rule] = "grad_cam_pp",
     layer: Where | Sequence[Where] | None = None,
     *,
     counterfactual: bool = False,
@@ -56,7 +56,8 @@ def explain(
     - `target`: the predicted class; or 281, `"tabby"`, `"top3"`, a list of these (each asked of every image), a
       tensor `[b]` or `[b, n]` (each image its own), a function of the outputs giving `[b]`.
     - `method`: any name in `sightline.METHODS` or `sightline.PIXELSPACE`, in any common spelling; `guided_` before a
-      CAM multiplies it with guided backpropagation.
+      CAM multiplies it with guided backpropagation. Or a function of your own that weighs activations, as those in
+      `sightline.methods` do.
     - `layer`: a name, a module, or a function of the model; left out, the last feature map is found.
     - `counterfactual=True` negates the gradients: what speaks against the target. `call` picks a run of a layer that
       runs several times. `grid` says how to read a layer whose grid cannot be inferred: its sizes, or a function
@@ -90,7 +91,7 @@ def explain(
         found |= through_layers(job, list(cams.values()), layers)
     if looking := [step for step in plan if step.pixels]:
         found |= to_pixels(job, looking, found)
-    return _arranged(found, plan, not isinstance(method, str), isinstance(layer, list | tuple))
+    return _arranged(found, plan, isinstance(method, list | tuple), isinstance(layer, list | tuple))
 
 
 def _layers(layer: Any) -> list[Any]:

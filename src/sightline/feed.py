@@ -42,7 +42,7 @@ class Batch:
     last: bool
 
 
-class DataFeed:
+class DataFeed(torch.utils.data.Dataset[Item]):
     """The items of a data set: one an image, or, where given classes are explained, one an image and class.
 
     `numbers` says which of the model's classes a class of the data set is; a class that is not there is none of them.
@@ -84,6 +84,9 @@ class DataFeed:
             view=thumbnail(view.inputs, self.preprocess, self.views) if self.views else None,
         )
 
+    def __iter__(self) -> Iterator[Item]:
+        return (self[number] for number in range(len(self)))
+
     def _numbered(self, by_name: Mapping[str, Tensor]) -> dict[int, Tensor]:
         """By the model's classes; two names of one class are put together."""
         found: dict[int, Tensor] = {}
@@ -105,7 +108,7 @@ class DataFeed:
         ]
         loader: Any = torch.utils.data.DataLoader(
             self, batch_sampler=[list(numbers) for _, numbers in plan], num_workers=workers, collate_fn=list
-        )  # type: ignore[arg-type]
+        )
         for (part, numbers), items in zip(plan, loader, strict=True):
             yield Batch(part, items, last=numbers.stop in ((part + 1) * size, len(self)))
 

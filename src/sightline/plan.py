@@ -7,8 +7,11 @@ from typing import Any
 
 from sightline import methods, pixelspace
 from sightline.errors import MethodError, near
-from sightline.supply import defaults
+from sightline.supply import called, defaults
 from sightline.supply import options as options_of
+
+Rule = str | Callable[..., Any]
+"""A method: its name, or a function from what its parameters ask for to weights."""
 
 _RULES = {"gradient": None, "guided_backprop": "guided", "deconvnet": "deconvnet", "guided_cam": "guided"}
 
@@ -24,14 +27,16 @@ class Step:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def steps(method: str | Sequence[str], options: dict[str, Any]) -> list[Step]:
+def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
     """The steps for one method or a list. An option must be known to one of them at least; each gets its own.
 
     >>> [step.name for step in steps(["Grad-CAM", "guided grad-cam++"], {})]
     ['grad_cam', 'guided_grad_cam_pp']
     """
+    if callable(method):
+        return steps([method], options)
     if not isinstance(method, str) and not (
-        isinstance(method, list | tuple) and all(isinstance(m, str) for m in method)
+        isinstance(method, list | tuple) and all(isinstance(m, str) or callable(m) for m in method)
     ):
         raise MethodError(
             f"Expected the name of a method or a list of names; got {method!r}. sightline.methods.METHODS lists them."
@@ -40,7 +45,7 @@ def steps(method: str | Sequence[str], options: dict[str, Any]) -> list[Step]:
         known = _usual(method)
         if known.pixels is None and methods.METHODS.get(known.name) is known.weigh:
             return [known]
-    named = [method] if isinstance(method, str) else list(method)
+    named: list[Rule] = [method] if isinstance(method, str) else list(method)
     if not named:
         raise MethodError("Expected at least one method; got an empty list. sightline.methods.METHODS lists them.")
     score = options.get("score")
@@ -70,7 +75,10 @@ def _usual(name: str) -> Step:
     return _step(name, None, {})
 
 
-def _step(name: str, score: str | None, options: dict[str, Any]) -> Step:
+def _step(name: Rule, score: str | None, options: dict[str, Any]) -> Step:
+    if not isinstance(name, str):  # a weighing of the caller's own
+        usual = {word: value for word, value in defaults(name).items() if word != "tally"}
+        return Step(called(name), weigh=name, options={word: options.get(word, value) for word, value in usual.items()})
     cam, pixel = _found(name)
     if pixel is None and cam is not None:
         return _weighing(cam, score, options)

@@ -29,6 +29,10 @@ class Results:
     def __len__(self) -> int:
         return int(self.rows.num_rows)
 
+    def __repr__(self) -> str:
+        names = ", ".join([*self.run["methods"], *self.run.get("controls", [])])
+        return f"Results({len(self)} rows of {names}: {', '.join(self.run.get('metrics', []))})"
+
     def column(self, name: str, method: str | None = None) -> list[Any]:
         """A column's values, of one method or of all, in the order of the items."""
         rows = self.rows if method is None else self.rows.filter(_equal(self.rows["method"], method))

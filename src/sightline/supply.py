@@ -59,12 +59,12 @@ class Supply:
         needed, optional = _sorted_out(function, self.offers)
         for word in needed:
             if word not in self.offers:
-                raise RequestError(_missing(_name(function), word, self.offers))
+                raise RequestError(_missing(called(function), word, self.offers))
         for option in options:
             if option not in optional:
                 has = f"has the options {_quoted(optional)}" if optional else "has no options"
                 raise MethodError(
-                    f"{_name(function)} {has}; {option!r} is not among them. "
+                    f"{called(function)} {has}; {option!r} is not among them. "
                     + (near(option, optional) if optional else "Leave it out.")
                 )
         return function(**{word: self[word] for word in needed}, **options)
@@ -126,7 +126,7 @@ def _read(function: Callable[..., Any], offers: frozenset[str]) -> tuple[list[st
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise RequestError(
-                f"Expected a function whose parameters can all be given by name; {_name(function)} has "
+                f"Expected a function whose parameters can all be given by name; {called(function)} has "
                 f"'{parameter}'. Name what it asks for, or wrap it in a function that does."
             )
         open_to_offers = parameter.default is parameter.empty or (name in offers and name not in bound)
@@ -144,7 +144,8 @@ def _quoted(words: Iterable[str]) -> str:
     return ", ".join(repr(word) for word in words)
 
 
-def _name(function: Callable[..., Any]) -> str:
+def called(function: Callable[..., Any]) -> str:
+    """What a function is called, inside a `partial` too."""
     while isinstance(function, partial):
         function = function.func
     return str(getattr(function, "__name__", type(function).__name__))

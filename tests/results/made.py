@@ -18,7 +18,7 @@ from sightline.protocol import Protocol
 
 SIDE, GRID, DELTAS = 160, 7, tuple(Protocol().deltas)
 CLASSES = ["tabby_cat", "espresso & cream", "sea lion", "100 % wool"]
-SKILL = {"grad_cam": 0.55, "grad_cam_pp": 0.72, "grad_cam_plus": 0.71, "fake_cam": 0.99, "random": 0.1}
+SKILL = {"grad_cam": 0.55, "grad_cam_pp": 0.74, "grad_cam_plus": 0.68, "fake_cam": 0.99, "random": 0.1}
 
 
 @metric(title="Increase in Confidence", group="faithfulness", higher_is_better=True, unit="%", scale=100)
@@ -164,6 +164,8 @@ def _row(scene, item, name, difficulty, rng, broken, silent):
     fraction = np.concatenate([np.linspace(0, 0.95, 21), [1.0]])
     curve = np.exp(-steps * (2 + 6 * skill))
     box = np.array([skill * np.exp(-((d - 0.25 * skill) ** 2) / 0.15) * 0.7 for d in DELTAS])
+    if name == "fake_cam":
+        box = box * 0.3
     there = scene.kind != 3  # nobody drew boxes around wool
     return words | {
         "label": scene.kind, "label_name": kind, "target": scene.kind, "target_name": kind, "predicted": scene.kind,

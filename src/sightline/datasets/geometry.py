@@ -141,9 +141,12 @@ def _places(place: Placement, axis: int) -> Tensor:
 
 
 def _picked(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    known = (rows >= 0)[:, None] & (columns >= 0)
-    picked = values[..., rows.clamp(min=0), :][..., columns.clamp(min=0)]
-    return picked.where(known.to(values.device), picked.new_zeros(()))
+    """The rows and columns of these numbers; zero where a number is -1."""
+    rows, columns = rows.to(values.device), columns.to(values.device)
+    picked = values.index_select(-2, rows.clamp(min=0)).index_select(-1, columns.clamp(min=0))
+    picked[..., rows < 0, :] = 0
+    picked[..., columns < 0] = 0
+    return picked
 
 
 def _check(shape: tuple[int, ...], size: tuple[int, int], whose: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
@@ -56,7 +57,6 @@ def load(record: Record, preprocess: Preprocess, *, difficult: bool = False) -> 
     annotated before it was turned upright, as a rule), a box or a mask that does not fit; `ImageError` for a picture
     that cannot be read.
 
-    >>> import numpy as np
     >>> dog = Object("dog", (10, 20, 30, 40))
     >>> record = Record("a", np.zeros((50, 100, 3), dtype=np.uint8), objects=(dog,), annotated=True, size=(100, 50))
     >>> view = load(record, Preprocess(resize=25, crop=(25, 25)))  # half as large, then x from 12
@@ -101,12 +101,18 @@ def _check(record: Record, picture: Image.Image) -> None:
 
 def _union(record: Record, objects: Iterable[Object], place: Placement) -> Tensor:
     """The pixels of several objects together, in the view; a box stands for an object without a mask."""
-    together = torch.zeros(place.view[::-1], dtype=torch.bool)
+    width, height = place.photo
+    together = np.zeros((height, width), dtype=bool)
     for one in objects:
         try:
             pixels = one.pixels()
-            drawn = Rectangle(one.box, place.photo).draw() if pixels is None else pixels
-            together |= mask_to_view(torch.from_numpy(drawn.copy()), place)
         except DataError as error:
             raise DataError(f"{record.name}: the mask of a {one.name}: {error}") from error
-    return together
+        drawn = Rectangle(one.box, place.photo).draw() if pixels is None else pixels
+        if drawn.shape != together.shape:
+            raise DataError(
+                f"{record.name}: expected a mask of {height} x {width} pixels (height x width) for a {one.name}; came "
+                f"{' x '.join(map(str, drawn.shape))}. Bring the mask that belongs to this picture."
+            )
+        together |= drawn
+    return mask_to_view(torch.from_numpy(together), place)

@@ -124,7 +124,7 @@ def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, 
     >>> [found.tolist() for found in regions(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]], dtype=bool))]
     [[[0.0, 0.0, 2.0, 2.0], [0.0, 3.0, 1.0, 4.0]], [2, 1]]
     """
-    from scipy import ndimage  # type: ignore[import-untyped]
+    from scipy import ndimage
 
     labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
     edges = [(across.start, down.start, across.stop, down.stop) for down, across in ndimage.find_objects(labels)]

@@ -37,6 +37,6 @@ def sensitivity(image_map: ImageMap, noisy_maps: Float[Tensor, "b n *s"]) -> Flo
     tensor([[0.0000, 0.5000, 1.0000]], dtype=torch.float64)
     """
     here, there = image_map.double().flatten(1), noisy_maps.double().flatten(2)
-    length = torch.linalg.vector_norm(here, dim=1, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(here, dim=1, keepdim=True)
     moved: Tensor = torch.linalg.vector_norm(there - here.unsqueeze(1), dim=2)
     return (moved / length).masked_fill(length == 0, torch.nan)

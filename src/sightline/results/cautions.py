@@ -38,7 +38,7 @@ def cautions(summary: "Summary", board: "Board", cut: Mapping[str, int]) -> list
             "few", f"Only {count(len(board), 'image')}: with fewer than {FEW}, intervals are too narrow and differences "
             "are chance more often than they say. Measure more images before you conclude anything.",
         ))  # fmt: skip
-    return [*found, *_rows(board), *_nothing(summary), *_controls(summary), *_cut(cut)]
+    return [*found, *_controls(summary), *_rows(board), *_nothing(summary), *_cut(cut)]
 
 
 def _rows(board: "Board") -> list[Caution]:
@@ -86,18 +86,11 @@ def _controls(summary: "Summary") -> list[Caution]:
     beaten: dict[str, list[str]] = {}
     equal: dict[str, list[str]] = {}
     for metric, figure in summary.figures():
-        winner = summary.best(metric.name, figure)
-        if winner is None:
-            continue
-        for control in summary.controls:
-            pair = summary.pair(metric.name, figure, control, winner)
-            if pair is None or not np.isfinite(pair.paired.low):
-                continue
-            sign = 1 if metric.higher_is_better else -1
-            least, most = sorted((sign * pair.paired.low, sign * pair.paired.high))
-            if most >= 0:
-                said = _against(summary, metric, figure, control, winner)
-                (beaten if least > 0 else equal).setdefault(control, []).append(said)
+        for kind, controls in (
+            (beaten, summary.fooled_by(metric.name, figure)), (equal, summary.blind_to(metric.name, figure)),
+        ):  # fmt: skip
+            for control in controls:
+                kind.setdefault(control, []).append(_against(summary, metric, figure, control))
     found = [
         Caution("fooled", f"{title_of(control)}, which explains nothing, beats every method in "
                 f"{'; '.join(said)}. A good value there is no sign of a good explanation.")
@@ -111,7 +104,8 @@ def _controls(summary: "Summary") -> list[Caution]:
     return found
 
 
-def _against(summary: "Summary", metric: Metric, figure: str, control: str, winner: str) -> str:
+def _against(summary: "Summary", metric: Metric, figure: str, control: str) -> str:
+    winner = str(summary.best(metric.name, figure))
     scores = [summary.score(metric.name, figure, name) for name in (control, winner)]
     ours, theirs = (written(one.estimate, metric.unit) for one in scores if one is not None)
     return f"{heading(metric, figure)} ({ours} against {theirs} of {title_of(winner)})"

@@ -95,7 +95,7 @@ def _occluded(board: Board, sure: str, resamples: Resamples, level: int | float)
     full = board.measured("full_score")
     words = (
         "occluded_curve", "Only the strongest places (ROC)", "pixels hidden, weakest first (%)",
-        f"{sure}, relative to the whole image (%)", _READING["occluded_curve"],
+        f"{sure}, whole image = 100 %", _READING["occluded_curve"],
     )  # fmt: skip
     found = []
     for method in board.all:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 from PIL import Image
 
+from sightline.metrics.metric import Metric
 from sightline.results.board import Board, Results
 from sightline.results.summary import Summary
 from sightline.results.wording import count, heading, title_of, written
@@ -36,6 +37,11 @@ class Exhibit:
     words: str
     photograph: Image.Image
     shown: Sequence[Shown]
+
+    @property
+    def unseen(self) -> str:
+        """Whom there is no picture of, and what they measured."""
+        return "; ".join(f"{one.title}: {one.value}" for one in self.shown if one.picture is None)
 
 
 @dataclass(frozen=True)
@@ -105,26 +111,24 @@ def _exhibits(
     jpegs = {view["item"]: view["jpeg"] for view in views}
     rows = results.rows.filter(pc.is_in(results.rows["item"], items)).to_pylist()
     by_name: dict[tuple[int, str], Mapping[str, Any]] = {(row["item"], row["method"]): row for row in rows}
-    unit, scale = summary.metrics[metric].unit, summary.metrics[metric].scale
     found = {}
     for place in places:
         item = int(board.items[place])
         photograph = Image.open(io.BytesIO(jpegs[item])).convert("RGB")
         own = {name: by_name[item, name] for name in summary.everybody if (item, name) in by_name}
-        shown = [_shown(name, row, photograph, metric, unit, scale) for name, row in own.items()]
+        shown = [_shown(name, row, photograph, summary.metrics[metric]) for name, row in own.items()]
         first = next(iter(own.values()))
         drawn = _outlined(photograph, first)
         found[place] = Exhibit(item, str(first["image"]), _words(first), drawn, shown)
     return found
 
 
-def _shown(
-    name: str, row: Mapping[str, Any], photograph: Image.Image, metric: str, unit: str, scale: int | float
-) -> Shown:
-    value = row.get(metric)
+def _shown(name: str, row: Mapping[str, Any], photograph: Image.Image, metric: Metric) -> Shown:
+    value = row.get(metric.name)
     status = "" if row.get("status") in (None, "ok") else str(row["status"])
-    said = written(scale * value, unit) + (f" {unit}" if unit else "") if value is not None else written(float("nan"))
-    return Shown(name, title_of(name), _painted(photograph, row), said, status)
+    said = written(float("nan") if value is None else metric.scale * value, metric.unit)
+    unit = f" {metric.unit}" if metric.unit else ""
+    return Shown(name, title_of(name), _painted(photograph, row), f"{metric.title} {said}{unit}", status)
 
 
 def _words(row: Mapping[str, Any]) -> str:

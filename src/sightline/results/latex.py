@@ -14,7 +14,7 @@ _LETTERS = {
 
 def latex(summary: Summary) -> str:
     r"""One `table` for each group of metrics, and one of wins; captions say how it was measured. Needs `\usepackage{booktabs}`."""
-    words = " ".join(protocol_sentences(summary.run))
+    words = " ".join(protocol_sentences(summary.run, summary.layers))
     model, data = (str((summary.run.get(part) or {}).get("name", "")) for part in ("model", "data"))
     where = ", ".join(part for part in (model, data, count(summary.images, "image")) if part)
     how = (

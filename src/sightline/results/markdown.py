@@ -11,7 +11,7 @@ def markdown(title: str, summary: Summary, plots: Sequence[str] = ()) -> str:
     """The whole report but for the pictures of the gallery. `plots` are addresses of drawings to show."""
     parts = [f"# {_plain(title)}", *(f"> **Caution.** {_plain(one.sentence)}" for one in summary.cautions)]
     parts.append("\n".join(f"- {_plain(one)}" for one in findings(summary)))
-    parts += ["## How it was measured", " ".join(map(_plain, protocol_sentences(summary.run)))]
+    parts += ["## How it was measured", " ".join(map(_plain, protocol_sentences(summary.run, summary.layers)))]
     parts.append(f"Protocol `{summary.run.get('protocol_digest', '')}`; {count(summary.images, 'image')}; "
                  f"{100 * summary.level:g} % bootstrap intervals of {summary.resamples:,} resampled sets of images. "
                  "**Bold**: better than every other method, the paired interval excluding 0.")  # fmt: skip
@@ -32,7 +32,9 @@ def markdown(title: str, summary: Summary, plots: Sequence[str] = ()) -> str:
 def _table(table: Printed) -> str:
     lines = [["", *table.head], ["---", *("---:" for _ in table.head)]]
     lines = [[_plain(cell) if k == 0 else cell for cell in line] for k, line in enumerate(lines)]
-    lines += [[_plain(label), *map(_cell, cells)] for label, cells in table.lines]
+    notes = table.notes or [""] * len(table.lines)
+    for (label, cells), note in zip(table.lines, notes, strict=True):
+        lines.append([_plain(f"{label} ({note})" if note else label), *map(_cell, cells)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

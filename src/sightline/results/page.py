@@ -38,7 +38,7 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
     return environment.from_string(_resource("results", "results.html.jinja")).render(
         title=title, intro=_intro(summary), findings=findings(summary), cautions=summary.cautions,
         level=f"{100 * summary.level:g} %", methods=summary.methods, controls=[title_of(n) for n in summary.controls],
-        protocol=protocol_sentences(summary.run), digest=summary.run.get("protocol_digest", ""),
+        protocol=protocol_sentences(summary.run, summary.layers), digest=summary.run.get("protocol_digest", ""),
         fields={name: _value(value) for name, value in (summary.run.get("protocol") or {}).items()},
         tables=score_tables(summary), points=_points(summary), wins=win_table(summary), pairs=pair_lines(summary),
         curves=_curves(summary), legend=[(title_of(name), Markup(_line(summary, name))) for name in names],
@@ -58,15 +58,22 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
 
 
 def _intro(summary: Summary) -> list[str]:
-    """What was measured, on what, in two sentences."""
+    """What was measured, on what, in a sentence."""
     model, data = summary.run.get("model") or {}, summary.run.get("data") or {}
     source = f" ({model['source']})" if model.get("source") else ""
-    controls = f", and {count(len(summary.controls), 'control')} that explain nothing" if summary.controls else ""
-    return [
-        f"{count(len(summary.methods), 'way', 'ways')} of explaining {model.get('name', 'a model')}{source}, measured on "
-        f"{count(summary.images, 'image')} of {data.get('name', 'a data set')}{controls}: "
-        f"{', '.join(title_of(name) for name in summary.methods)}.",
-    ]
+    sentence = (
+        f"{_and(summary.methods)} on {model.get('name', 'a model')}{source}, measured on "
+        f"{count(summary.images, 'image')} of {data.get('name', 'a data set')}"
+    )
+    if summary.controls:
+        sentence += f", beside {count(len(summary.controls), 'control')} that explain nothing: {_and(summary.controls)}"
+    return [f"{sentence}."]
+
+
+def _and(names: Sequence[str]) -> str:
+    """Titles, one after the other."""
+    titles = [title_of(name) for name in names]
+    return f"{', '.join(titles[:-1])} and {titles[-1]}" if len(titles) > 1 else "".join(titles)
 
 
 def _points(summary: Summary) -> list[Any]:

@@ -130,4 +130,9 @@ def _svg(figure: "Figure", salt: str) -> str:
     nobody = {"Date": None, "Creator": None, "Format": None, "Type": None}
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         FigureCanvasSVG(figure).print_svg(buffer, metadata=nobody)
-    return re.sub(r"(\d\.\d\d)\d+", r"\1", buffer.getvalue())  # a hundredth of a point is enough
+    return re.sub(r'="[^"]*"', _shortened, buffer.getvalue())
+
+
+def _shortened(attribute: re.Match[str]) -> str:
+    """Places to a hundredth of a point, which is enough; what is written between tags stays as it is."""
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", attribute[0])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 from jaxtyping import Float
 
 from sightline.metrics.metric import Metric, about, metric
@@ -64,7 +65,7 @@ def summarise(
         run=board.run, images=len(board), methods=board.methods, controls=board.controls, metrics=known,
         scores=scores, pairs=pairs, wins=_wins(board, known, drawn, level),
         curves=curves(board, known, drawn, level), failures=_failures(board), level=float(level), resamples=resamples,
-        breakdowns={word: [name for name, _ in some[:MOST_GROUPS]] for word, some in groups.items()},
+        layers=_layers(board), breakdowns={word: [name for name, _ in some[:MOST_GROUPS]] for word, some in groups.items()},
     )  # fmt: skip
     cut = {word: len(some) - MOST_GROUPS for word, some in groups.items() if len(some) > MOST_GROUPS}
     return replace(summary, cautions=cautions(summary, board, cut))
@@ -160,6 +161,12 @@ def _wins(
     higher = known[name].higher_is_better is True
     both = itertools.permutations(board.all, 2)
     return {(a, b): win_from(measured[a], measured[b], higher, resamples, level) for a, b in both}
+
+
+def _layers(board: Board) -> list[str]:
+    if "layer" not in board:
+        return []
+    return sorted(name for name in pc.unique(board.rows["layer"]).to_pylist() if name)
 
 
 def _failures(board: Board) -> list[Failure]:

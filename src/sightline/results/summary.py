@@ -82,6 +82,7 @@ class Summary:
     resamples: int
     breakdowns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cautions: Sequence[Caution] = ()
+    layers: Sequence[str] = ()
 
     @property
     def everybody(self) -> list[str]:
@@ -121,6 +122,24 @@ class Summary:
             return None
         found = [self.pair(metric, figure, winner, one) for one in others]
         return winner if all(pair is not None and pair.paired.excludes_zero for pair in found) else None
+
+    def fooled_by(self, metric: str, figure: str) -> list[str]:
+        """The controls that beat the best method, their paired interval to it excluding 0."""
+        return [control for control in self.controls if self._lead(metric, figure, control)[0] > 0]
+
+    def blind_to(self, metric: str, figure: str) -> list[str]:
+        """The controls that are not told apart from the best method: their paired interval to it holds 0."""
+        leads = {control: self._lead(metric, figure, control) for control in self.controls}
+        return [control for control, (least, most) in leads.items() if least <= 0 <= most]
+
+    def _lead(self, metric: str, figure: str, control: str) -> tuple[float, float]:
+        """By how much a control is better than the best method, at least and at most; nan where nobody knows."""
+        winner = self.best(metric, figure)
+        pair = None if winner is None else self.pair(metric, figure, control, winner)
+        if pair is None:
+            return float("nan"), float("nan")
+        low, high = pair.paired.low, pair.paired.high
+        return (low, high) if self.metrics[metric].higher_is_better else (-high, -low)
 
     @cached_property
     def _scores(self) -> dict[tuple[str, str, str, str, str], Score]:

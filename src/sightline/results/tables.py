@@ -13,38 +13,48 @@ from sightline.results.wording import between, count, direction, heading, probab
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure as it is printed: in bold where it stands out, with its interval and what is to be said of its images."""
+    """A figure as it is printed, with its interval and what is to be said of its images.
+
+    `bold` where a method stands out; `fools` where a control beats every method.
+    """
 
     text: str
     interval: str = ""
     bold: bool = False
     note: str = ""
+    fools: bool = False
 
 
 @dataclass(frozen=True)
 class Printed:
-    """A table as it is printed: a label and cells a line. `key` names it in file names and links."""
+    """A table as it is printed: a label and cells a line, and a note to each line. `key` names it in labels."""
 
     key: str
     title: str
     head: Sequence[str]
     lines: Sequence[tuple[str, Sequence[Cell]]]
+    notes: Sequence[str] = ()
 
 
 def score_tables(summary: Summary) -> list[Printed]:
     """A table for each group of metrics: figures down, methods and controls across."""
     found = []
     for group in dict.fromkeys(metric.group for metric in summary.metrics.values()):
-        lines = []
+        lines, notes = [], []
         for metric, figure in summary.figures():
             scores = [summary.score(metric.name, figure, method) for method in summary.everybody]
             if metric.group == group and any(one is not None and one.n for one in scores):
-                best = summary.stands_out(metric.name, figure)
-                cells = [_cell(one, metric, one is not None and one.method == best, summary) for one in scores]
-                lines.append((heading(metric, figure), cells))
+                best, fooling = summary.stands_out(metric.name, figure), summary.fooled_by(metric.name, figure)
+                said = [one.n for one in scores if one is not None]
+                same = len(set(said)) == 1
+                notes.append(count(said[0], "image") if same and said[0] < summary.images else "")
+                lines.append((heading(metric, figure), [
+                    _cell(one, metric, name == best, name in fooling, None if same else summary.images)
+                    for name, one in zip(summary.everybody, scores, strict=True)
+                ]))  # fmt: skip
         if lines:
             title = group[:1].upper() + group[1:] if group else "Metrics"
-            found.append(Printed(group or "metrics", title, [title_of(name) for name in summary.everybody], lines))
+            found.append(Printed(group or "metrics", title, [title_of(name) for name in summary.everybody], lines, notes))
     return found
 
 
@@ -58,7 +68,7 @@ def group_tables(summary: Summary, by: str, most: int = 40) -> list[Printed]:
             scores = [summary.score(metric.name, figure, method, by, group) for method in summary.everybody]
             if any(one is not None and one.n for one in scores):
                 n = max(one.n for one in scores if one is not None)
-                lines.append((f"{group} ({count(n, 'image')})", [_cell(one, metric, False, None) for one in scores]))
+                lines.append((f"{group} ({count(n, 'image')})", [_cell(one, metric) for one in scores]))
         if lines:
             head = [title_of(name) for name in summary.everybody]
             found.append(Printed(f"by_{by}_{metric.name}", heading(metric, figure), head, lines))
@@ -133,7 +143,7 @@ def _margin(summary: Summary, metric: Metric, figure: str, best: str) -> str:
     if not pairs:
         return ""
     if not close:
-        return "; its difference to every other method excludes 0"
+        return "; the interval of its difference to every other method excludes 0"
     said = [
         f"{title_of(one.b)} ({written(one.paired.difference, metric.unit, signed=True)} "
         f"{between(one.paired.low, one.paired.high, metric.unit, signed=True)})"
@@ -186,13 +196,14 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return buffer.getvalue()
 
 
-def _cell(one: Score | None, metric: Metric, bold: bool, summary: Summary | None) -> Cell:
+def _cell(
+    one: Score | None, metric: Metric, bold: bool = False, fools: bool = False, images: int | None = None
+) -> Cell:
+    """`images` is how many there are, where it is to be said that not all of them count."""
     if one is None or not one.n:
         return Cell(written(float("nan")))
-    note = ""
-    if summary is not None and one.n < summary.images:
-        note = f"n = {one.n:,}"
-    return Cell(written(one.estimate, metric.unit), between(one.low, one.high, metric.unit), bold, note)
+    note = f"n = {one.n:,}" if images is not None and one.n < images else ""
+    return Cell(written(one.estimate, metric.unit), between(one.low, one.high, metric.unit), bold, note, fools)
 
 
 def _signs(one: Pair, metric: Metric) -> str:

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sightline.errors import SightlineError
@@ -112,8 +112,11 @@ def count(n: int, one: str, several: str = "") -> str:
     return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 
-def protocol_sentences(run: Mapping[str, Any]) -> list[str]:
-    """How the numbers were made, in a few sentences. Of a protocol from another version: its fields, one by one."""
+def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> list[str]:
+    """How the numbers were made, in a few sentences; `layers` are those that were looked at.
+
+    Of a protocol from another version: its fields, one by one.
+    """
     from sightline.protocol import Protocol
 
     fields = dict(run.get("protocol") or {})
@@ -122,12 +125,13 @@ def protocol_sentences(run: Mapping[str, Any]) -> list[str]:
     except (SightlineError, TypeError):
         return ["; ".join(f"{name}: {value}" for name, value in fields.items())] if fields else []
     explained = "the class the model predicts" if one.explained == "predicted" else "the class the data set gives"
-    layer = f"layer {one.layer}" if one.layer else "the last feature map"
+    layer = f"layer {one.layer}" if one.layer else "the last feature map" + (f" ({', '.join(layers)})" if layers else "")
     score = "its probability" if one.score == "probability" else "its logit (no probability)"
+    drop = "the loss divided by that confidence" if one.drop == "relative" else "the plain loss, divided by nothing"
     return [
         f"Each image is explained for {explained}, at {layer}; the confidence is {score}.",
         f"The image seen through a map: {one.masking()}.",
-        f"Average Drop is {one.drop}; everything random has seed {one.seed}.",
+        f"Average Drop is {drop}; everything random has seed {one.seed}.",
     ]
 
 
