@@ -21,7 +21,6 @@ from sightline.datasets.matching import unmatched as unmatched
 from sightline.datasets.open import KINDS as KINDS
 from sightline.datasets.open import open_data as open_data
 from sightline.datasets.parquet import parquet as parquet
-from sightline.datasets.record import Boxes as Boxes
 from sightline.datasets.record import Mask as Mask
 from sightline.datasets.record import Object as Object
 from sightline.datasets.record import Placement as Placement

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor
 
 Number = int | float
 
@@ -84,7 +83,3 @@ class Placement:
     resized: tuple[int, int]
     offset: tuple[int, int]
     view: tuple[int, int]
-
-
-Boxes = list[Tensor]
-"""For each image of a batch a tensor `[n, 4]`: left, top, right, bottom in pixels of the view."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sightline.datasets.record import Boxes
+from sightline.types import Boxes
 from sightline.metrics.metric import Summary, Values, mean
 
 Maps = Float[Tensor, "b h w"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sightline.datasets.record import Boxes
+from sightline.types import Boxes
 from sightline.metrics.areas import Counts, Maps, Threshold, at, counts_above, covered, min_max
 from sightline.metrics.metric import metric
 

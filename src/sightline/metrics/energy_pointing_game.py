@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.datasets.record import Boxes
+from sightline.types import Boxes
 from sightline.metrics.areas import Maps, covered
 from sightline.metrics.metric import metric
 

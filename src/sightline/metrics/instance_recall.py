@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from sightline.datasets.record import Boxes
+from sightline.types import Boxes
 from sightline.metrics.areas import Counts, Maps, Threshold, at, min_max, spans
 from sightline.metrics.metric import metric
 

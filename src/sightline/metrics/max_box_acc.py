@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.datasets.record import Boxes
+from sightline.types import Boxes
 from sightline.metrics.areas import Maps, Rectangles, in_view, min_max, overlaps, regions
 from sightline.metrics.metric import Values, metric
 

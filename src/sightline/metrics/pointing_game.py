@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sightline.datasets.record import Boxes
+from sightline.types import Boxes
 from sightline.metrics.areas import Maps, covered
 from sightline.metrics.metric import Values, mean, metric
 

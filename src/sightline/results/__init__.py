@@ -6,7 +6,6 @@
 from sightline.results.board import Results as Results
 from sightline.results.bootstrap import Interval as Interval
 from sightline.results.bootstrap import bootstrap as bootstrap
-from sightline.results.cautions import Caution as Caution
 from sightline.results.compare import Paired as Paired
 from sightline.results.compare import SignTest as SignTest
 from sightline.results.compare import Win as Win
@@ -15,6 +14,7 @@ from sightline.results.compare import sign_test as sign_test
 from sightline.results.compare import win as win
 from sightline.results.curves import Curve as Curve
 from sightline.results.summarise import summarise as summarise
+from sightline.results.summary import Caution as Caution
 from sightline.results.summary import Failure as Failure
 from sightline.results.summary import Pair as Pair
 from sightline.results.summary import Score as Score

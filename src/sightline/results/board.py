@@ -1,6 +1,6 @@
 """The rows, put in order: an image a line, whatever the order in which they were measured and stored."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ Positions = dict[str, Int[np.ndarray, "m"]]
 """For each method, which images: their places on the board."""
 
 
+@runtime_checkable
 class Results(Protocol):
     """What a run left behind: what was asked, a row for each image and method, and what the model saw."""
 
@@ -91,8 +92,7 @@ class Board:
         kinds = [field.name for field in self.rows.schema if _is_words(field.type)]
         if column not in kinds:
             raise StoreError(
-                f"Expected a breakdown by 'class', 'tag' or a column of words; got {by!r}. "
-                f"{near(by, [*SHORT, *kinds])}"
+                f"Expected a breakdown by 'class', 'tag' or a column of words; got {by!r}. {near(by, [*SHORT, *kinds])}"
             )
         one = self.rows[column].combine_chunks()
         if pa.types.is_list(one.type) or pa.types.is_large_list(one.type):
@@ -170,6 +170,6 @@ def _one_protocol(results: Results) -> None:
     if len(counts) > 1 or (own and counts and own not in counts):
         came = ", ".join(f"{digest} ({count} rows)" for digest, count in sorted(counts.items()))
         raise StoreError(
-            f"Expected rows made by one protocol{f', {own}' if own else ''}; came {came}. Numbers that were measured in "
-            "different ways must not be averaged: report each folder by itself, or measure again with one protocol."
+            f"Expected rows made by one protocol{f', {own}' if own else ''}; came {came}. Numbers that were measured "
+            "in different ways must not be averaged: report each folder by itself, or measure again with one protocol."
         )

@@ -88,7 +88,7 @@ def replicates(of: Of, values: Values, columns: Columns, resamples: Resamples) -
         means = resamples.means(values)
         weights = _affine(ask, means[: min(len(means), 8)])
         if weights is not None:
-            return means.reshape(len(means), -1) @ weights[1:] + weights[0]
+            return np.asarray(means.reshape(len(means), -1) @ weights[1:] + weights[0])
         return np.array([ask(row[None], everybody) for row in means], np.float64)
     found = np.full(resamples.count, np.nan)
     for k in range(resamples.count):
@@ -122,7 +122,7 @@ def _asker(of: Of, columns: Columns, images: int) -> Callable[[Values, Shaped[np
 
 
 def _is_of_means(ask: Callable[..., float], values: Values, kept: Bool[np.ndarray, "n"]) -> bool:
-    """Whether the figure says of some images what it says of their mean alone: tried on all and on eight random sets."""
+    """Whether the figure says of images what it says of their mean alone: tried on all and on eight random sets."""
     own = values[kept]
     generator = np.random.default_rng(0)
     sets = [np.arange(len(own))] + [generator.integers(0, len(own), 3 + len(own) // 2**k) for k in range(8)]

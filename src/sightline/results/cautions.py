@@ -1,47 +1,32 @@
 """What the reader of a table must know before believing it, in sentences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.compute as pc
+from jaxtyping import Bool
 
 from sightline.metrics.metric import Metric
+from sightline.results.board import Board
+from sightline.results.summary import Caution, Summary
 from sightline.results.wording import count, heading, title_of, written
-
-if TYPE_CHECKING:
-    from sightline.results.board import Board
-    from sightline.results.summary import Summary
 
 FEW = 30
 """Below so many images a percentile interval is too narrow."""
 
 
-@dataclass(frozen=True)
-class Caution:
-    """A sentence, and what it is about.
-
-    `kind` is `few`, `errors`, `status`, `unfinished`, `nothing` (a metric that had nothing to say), `groups` (a
-    breakdown that was cut), `fooled` (a control beats every method) or `blunt` (a control is not told apart from the
-    best of them).
-    """
-
-    kind: str
-    sentence: str
-
-
-def cautions(summary: "Summary", board: "Board", cut: Mapping[str, int]) -> list[Caution]:
+def cautions(summary: Summary, board: Board, cut: Mapping[str, int]) -> list[Caution]:
     """Everything to be said, the gravest first. `cut` says of a breakdown how many groups it left out."""
     found: list[Caution] = []
     if len(board) < FEW:
         found.append(Caution(
-            "few", f"Only {count(len(board), 'image')}: with fewer than {FEW}, intervals are too narrow and differences "
-            "are chance more often than they say. Measure more images before you conclude anything.",
+            "few", f"Only {count(len(board), 'image')}: with fewer than {FEW}, intervals are too narrow and "
+            "differences are chance more often than they say. Measure more images before you conclude anything.",
         ))  # fmt: skip
     return [*found, *_controls(summary), *_rows(board), *_nothing(summary), *_cut(cut)]
 
 
-def _rows(board: "Board") -> list[Caution]:
+def _rows(board: Board) -> list[Caution]:
     """Rows that failed, are not there, or whose map says nothing."""
     found = []
     failed, absent = _by_method(board.failed), _by_method(board.absent)
@@ -56,9 +41,9 @@ def _rows(board: "Board") -> list[Caution]:
             "unfinished", f"{count(sum(absent.values()), 'row')} not measured yet ({_listed(absent)}): comparisons "
             "are over the images that both methods measured. Run the same command again to finish.",
         ))  # fmt: skip
-    words = np.array(board.rows["status"].to_pylist(), object)
-    for word in sorted({word for word in words if word not in (None, "", "ok")}):
-        counts = {name: int(((words[board.at[name]] == word) & ~board.absent[name] & ~board.failed[name]).sum())
+    for word in sorted(set(pc.unique(board.rows["status"]).to_pylist()) - {None, "", "ok"}):
+        said = pc.fill_null(pc.equal(board.rows["status"], word), False).to_numpy()
+        counts = {name: int((said[board.at[name]] & ~board.absent[name] & ~board.failed[name]).sum())
                   for name in board.all}  # fmt: skip
         if any(counts.values()):
             found.append(Caution(
@@ -68,7 +53,7 @@ def _rows(board: "Board") -> list[Caution]:
     return found
 
 
-def _nothing(summary: "Summary") -> list[Caution]:
+def _nothing(summary: Summary) -> list[Caution]:
     silent = []
     for name, metric in summary.metrics.items():
         if not any(one.n for one in summary.scores if one.metric == name and not one.by):
@@ -76,12 +61,12 @@ def _nothing(summary: "Summary") -> list[Caution]:
     if not silent:
         return []
     return [Caution(
-        "nothing", f"Nothing to say on any image: {', '.join(silent)}. What such a metric needs (boxes, masks, labels, a "
-        "confidence above 0) is missing from these data.",
+        "nothing", f"Nothing to say on any image: {', '.join(silent)}. What such a metric needs (boxes, masks, labels, "
+        "a confidence above 0) is missing from these data.",
     )]  # fmt: skip
 
 
-def _controls(summary: "Summary") -> list[Caution]:
+def _controls(summary: Summary) -> list[Caution]:
     """Figures in which a map that explains nothing does as well as the best method."""
     beaten: dict[str, list[str]] = {}
     equal: dict[str, list[str]] = {}
@@ -104,7 +89,7 @@ def _controls(summary: "Summary") -> list[Caution]:
     return found
 
 
-def _against(summary: "Summary", metric: Metric, figure: str, control: str) -> str:
+def _against(summary: Summary, metric: Metric, figure: str, control: str) -> str:
     winner = str(summary.best(metric.name, figure))
     scores = [summary.score(metric.name, figure, name) for name in (control, winner)]
     ours, theirs = (written(one.estimate, metric.unit) for one in scores if one is not None)
@@ -119,7 +104,7 @@ def _cut(cut: Mapping[str, int]) -> list[Caution]:
     ]
 
 
-def _by_method(masks: "Mapping[str, np.ndarray]") -> dict[str, int]:
+def _by_method(masks: Mapping[str, Bool[np.ndarray, "n"]]) -> dict[str, int]:
     counts = {name: int(mask.sum()) for name, mask in masks.items()}
     return counts if any(counts.values()) else {}
 

@@ -26,7 +26,7 @@ _READING = {
     "insertion_curve": "The sooner the curve rises, the more of what the model uses stood first in the map.",
     "road_morf": "The sooner the curve falls, the better; replaced pixels are blended into their surroundings.",
     "road_lerf": "The longer the curve stays up, the better; replaced pixels are blended into their surroundings.",
-    "occluded_curve": "The longer the curve stays up while weak places are hidden, the better the map found what counts.",
+    "occluded_curve": "The longer the curve stays up while weak places are hidden, the better the map.",
 }
 
 _AXES = {
@@ -127,11 +127,12 @@ def _curve(
     for k in np.flatnonzero(said.sum(0) > 1):
         finite = drawn[np.isfinite(drawn[:, k]), k]
         low[k], high[k] = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return [Curve(*words, x, *(tuple(map(float, line)) for line in (y, low, high)), n)]
+    y, low, high = (tuple(map(float, line)) for line in (y, low, high))
+    return [Curve(*words, x, y, low, high, n)]
 
 
 def _along(entries: Any, length: int) -> tuple[float, ...]:
-    """Percentages of pixels: those of the protocol, where they are as many as the curve has points; else equal steps."""
+    """Percentages of pixels: those of the protocol, where they are as many as the points; else equal steps."""
     if isinstance(entries, list | tuple) and len(entries) == length:
         return tuple(map(float, entries))
     return tuple(np.linspace(0, 100, length).tolist())

@@ -13,13 +13,13 @@ _LETTERS = {
 
 
 def latex(summary: Summary) -> str:
-    r"""One `table` for each group of metrics, and one of wins; captions say how it was measured. Needs `\usepackage{booktabs}`."""
+    r"""One `table` for each group of metrics, and one of wins; captions say how it was measured."""
     words = " ".join(protocol_sentences(summary.run, summary.layers))
     model, data = (str((summary.run.get(part) or {}).get("name", "")) for part in ("model", "data"))
     where = ", ".join(part for part in (model, data, count(summary.images, "image")) if part)
     how = (
-        f"{where}. {words} Protocol {summary.run.get('protocol_digest', '')}. In brackets {100 * summary.level:g} % bootstrap "
-        f"intervals over images. Bold: better than every other method, the paired interval excluding 0."
+        f"{where}. {words} Protocol {summary.run.get('protocol_digest', '')}. In brackets {100 * summary.level:g} % "
+        "bootstrap intervals over images. Bold: better than every other method, the paired interval excluding 0."
     )
     parts = ["% Made by sightline. Needs \\usepackage{booktabs}."]
     parts += [_table(table, f"{table.title}: {how}") for table in score_tables(summary)]

@@ -19,13 +19,15 @@ def markdown(title: str, summary: Summary, plots: Sequence[str] = ()) -> str:
         parts += [f"## {_plain(table.title)}", _table(table)]
     wins = win_table(summary)
     if wins is not None:
-        parts += [f"## Wins by {_plain(wins.title)}", "Share of the images on which the line's method is better than the "
-                  "column's, its interval; ties; the sign test's p.", _table(wins)]  # fmt: skip
+        words = (
+            "Share of the images on which the line's method is better than the column's, its interval; ties; p of the "
+        )
+        parts += [f"## Wins by {_plain(wins.title)}", f"{words}sign test.", _table(wins)]
     if plots:
         parts += ["## Curves", "\n".join(f"![]({address})" for address in plots)]
     if summary.failures:
-        parts += ["## Errors", "\n".join(
-            f"- {_plain(one.image)}, {_plain(one.method)}: {_plain(one.error)}" for one in summary.failures[:50])]  # fmt: skip
+        listed = [f"- {_plain(one.image)}, {_plain(one.method)}: {_plain(one.error)}" for one in summary.failures[:50]]
+        parts += ["## Errors", "\n".join(listed)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -52,7 +52,8 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
         if len(failures) > MOST_ERRORS else "",
         metrics=[_described(summary, name) for name in summary.metrics],
         control_words=[(title_of(name), CONTROLS[name][1]) for name in summary.controls if name in CONTROLS],
-        footer=_footer(summary.run), style=Markup(_resource("render", "report.css") + _resource("results", "results.css")),
+        footer=_footer(summary.run),
+        style=Markup(_resource("render", "report.css") + _resource("results", "results.css")),
         script=Markup(script), script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )  # fmt: skip
 

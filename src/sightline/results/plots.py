@@ -3,19 +3,14 @@
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sightline.metrics.metric import Metric
 from sightline.results.curves import Curve
+from sightline.results.summary import Summary
 from sightline.results.wording import heading, title_of, written
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from sightline.results.summary import Summary
 
 INK, PALE, LINE = "#1c1a17", "#67625a", "#e4e0d8"
 """As in the page's style sheet, whose variables take their place there."""
@@ -31,7 +26,7 @@ _CONTROL_DASHES = ((1, 2), (3, 3), (1, 4), (5, 2, 1, 2))
 _MARKERS, _CONTROL_MARKERS = "osD^vP", "x+12"
 
 
-def style(summary: "Summary", method: str) -> dict[str, Any]:
+def style(summary: Summary, method: str) -> dict[str, Any]:
     """A method's colour, dashes and marker: the same in every drawing."""
     if method in summary.controls:
         k = list(summary.controls).index(method) % len(CONTROLS)
@@ -40,7 +35,7 @@ def style(summary: "Summary", method: str) -> dict[str, Any]:
     return {"color": METHODS[k], "dashes": _DASHES[k], "marker": _MARKERS[k]}
 
 
-def curve_plot(summary: "Summary", some: Sequence[Curve], *, legend: bool = True) -> str:
+def curve_plot(summary: Summary, some: Sequence[Curve], *, legend: bool = True) -> str:
     """Mean curves of several methods with their pointwise intervals, as SVG."""
     first = some[0]
     figure, axes = _axes(3.9, 2.9 + (0.2 * ((len(some) + 1) // 2) if legend else 0))
@@ -63,7 +58,7 @@ def curve_plot(summary: "Summary", some: Sequence[Curve], *, legend: bool = True
     return _svg(figure, f"curve {first.name}")
 
 
-def figure_plot(summary: "Summary", metric: Metric, title: str) -> str | None:
+def figure_plot(summary: Summary, metric: Metric, title: str) -> str | None:
     """One figure of everybody as points with their intervals, as SVG; None where nobody has it."""
     scores = [summary.score(metric.name, title, name) for name in summary.everybody]
     some = [one for one in scores if one is not None and one.n]
@@ -77,20 +72,22 @@ def figure_plot(summary: "Summary", metric: Metric, title: str) -> str | None:
                       alpha=0.55)  # fmt: skip
         axes.plot([one.estimate], [place], color=look["color"], marker=look["marker"], markersize=5.5,
                   markeredgewidth=1.6)  # fmt: skip
-        axes.annotate(written(one.estimate, metric.unit), (1.02, place), xycoords=("axes fraction", "data"), va="center",
-                      fontsize=8.5, color=INK)  # fmt: skip
+        axes.annotate(
+            written(one.estimate, metric.unit), (1.02, place), xycoords=("axes fraction", "data"), va="center",
+            fontsize=8.5, color=INK,
+        )  # fmt: skip
     axes.set_yticks(range(len(some)), [title_of(one.method) for one in some])
     axes.set_ylim(len(some) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=8.5)
-    axes.set_xlabel(heading(metric, title).rstrip(" ↑↓") + {True: ", more is better", False: ", less is better"}.get(
-        metric.higher_is_better, ""))  # fmt: skip
+    better = {True: ", more is better", False: ", less is better", None: ""}[metric.higher_is_better]
+    axes.set_xlabel(heading(metric, title).rstrip(" ↑↓") + better)
     axes.grid(axis="x", color=LINE, linewidth=0.7)
     axes.margins(x=0.08)
     return _svg(figure, f"figure {metric.name} {title}")
 
 
 def inline(svg: str, label: str, number: int) -> str:
-    """An SVG drawing as a part of a page, in the page's colours; `number` keeps its names apart from other drawings'."""
+    """An SVG drawing as a part of a page, in the page's colours; `number` keeps its names apart from others'."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<(metadata|style).*?</\1>", "", svg, flags=re.DOTALL)  # a style in there would be the whole page's
     svg = re.sub(r'\s(xmlns(:\w+)?|width|height|version)="[^"]*"', "", svg, count=5)
@@ -106,7 +103,7 @@ def inline(svg: str, label: str, number: int) -> str:
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 
 
-def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
+def _axes(width: float, height: float) -> tuple[Any, Any]:
     """A figure of its own: nothing of matplotlib's global state is read but its defaults, and nothing is changed."""
     from matplotlib.figure import Figure
 
@@ -122,7 +119,7 @@ def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _svg(figure: "Figure", salt: str) -> str:
+def _svg(figure: Any, salt: str) -> str:
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 

@@ -10,7 +10,7 @@ GROUPS = 10_000
 """Beyond so many images, images are put together at random in so many groups, which are drawn whole."""
 
 _AT_ONCE = 4_000_000
-"""Weights that are turned into float64 at a time: 32 MB."""
+"""Numbers that are worked on at a time: 32 MB."""
 
 
 class Resamples:
@@ -55,6 +55,8 @@ class Resamples:
         Exact where all values of a column are equal: what is averaged is the distance to the first one.
         """
         columns = values.reshape(self.images, -1)
+        if columns.shape[1] > 1 and columns.size > _AT_ONCE:  # one after the other: memory is that of one column
+            return np.stack([self.means(column) for column in columns.T], axis=1).reshape(self.count, *values.shape[1:])
         said = np.isfinite(columns)
         first = np.where(said.any(0), columns[said.argmax(0), np.arange(columns.shape[1])], 0.0)
         sums = self._grouped(np.where(said, columns - first, 0.0))

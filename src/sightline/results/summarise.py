@@ -37,8 +37,8 @@ def summarise(
 ) -> Summary:
     """Every number of a report: needs the rows and nothing else, neither the model nor the images.
 
-    - Each metric's every figure for each method, with a bootstrap interval over images (`level` of `resamples` resampled
-      sets), the number of images that count, of those that have nothing to say (nan), of those that failed.
+    - Each metric's every figure for each method, with a bootstrap interval over images (`level` of `resamples`
+      resampled sets), the number of images that count, of those that have nothing to say (nan), of those that failed.
     - Each pair of methods, paired over the images that both measured; controls against methods too.
     - `by`: also each metric's first figure for each class (`"class"`), tag (`"tag"`) or value of any column of words;
       several in a list. At most the 200 largest groups of each.
@@ -65,7 +65,8 @@ def summarise(
         run=board.run, images=len(board), methods=board.methods, controls=board.controls, metrics=known,
         scores=scores, pairs=pairs, wins=_wins(board, known, drawn, level),
         curves=curves(board, known, drawn, level), failures=_failures(board), level=float(level), resamples=resamples,
-        layers=_layers(board), breakdowns={word: [name for name, _ in some[:MOST_GROUPS]] for word, some in groups.items()},
+        layers=_layers(board),
+        breakdowns={word: [name for name, _ in some[:MOST_GROUPS]] for word, some in groups.items()},
     )  # fmt: skip
     cut = {word: len(some) - MOST_GROUPS for word, some in groups.items() if len(some) > MOST_GROUPS}
     return replace(summary, cautions=cautions(summary, board, cut))

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 from sightline.metrics.metric import Metric
-from sightline.results.cautions import Caution
 from sightline.results.compare import Paired, SignTest, Win
 from sightline.results.curves import Curve
 
@@ -62,6 +61,19 @@ class Failure:
     image: str
     method: str
     error: str
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A sentence, and what it is about.
+
+    `kind` is `few`, `errors`, `status`, `unfinished`, `nothing` (a metric that had nothing to say), `groups` (a
+    breakdown that was cut), `fooled` (a control beats every method) or `blunt` (a control is not told apart from the
+    best of them).
+    """
+
+    kind: str
+    sentence: str
 
 
 @dataclass(frozen=True)

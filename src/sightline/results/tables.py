@@ -54,7 +54,9 @@ def score_tables(summary: Summary) -> list[Printed]:
                 ]))  # fmt: skip
         if lines:
             title = group[:1].upper() + group[1:] if group else "Metrics"
-            found.append(Printed(group or "metrics", title, [title_of(name) for name in summary.everybody], lines, notes))
+            found.append(
+                Printed(group or "metrics", title, [title_of(name) for name in summary.everybody], lines, notes)
+            )
     return found
 
 
@@ -102,7 +104,7 @@ def win_table(summary: Summary) -> Printed | None:
 
 
 def pair_lines(summary: Summary) -> list[tuple[str, list[tuple[str, str, Cell, str, str]]]]:
-    """For each figure its comparisons: the first method, the second, the difference, p, and images better/equal/worse."""
+    """For each figure its comparisons: first method, second, difference, p, and images better / equal / worse."""
     found = []
     for metric, figure in summary.figures():
         lines = []
@@ -130,8 +132,8 @@ def findings(summary: Summary) -> list[str]:
         score = summary.score(metric.name, figure, best)
         assert score is not None, "the best has a score"
         unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{figure} ({direction(metric)}): {title_of(best)} is best with {written(score.estimate, metric.unit)}{unit}"
-        text += f" {between(score.low, score.high, metric.unit)}"
+        text = f"{figure} ({direction(metric)}): {title_of(best)} is best with "
+        text += f"{written(score.estimate, metric.unit)}{unit} {between(score.low, score.high, metric.unit)}"
         found.append(text.rstrip() + _margin(summary, metric, figure, best) + ".")
     return found
 
@@ -153,7 +155,7 @@ def _margin(summary: Summary, metric: Metric, figure: str, best: str) -> str:
 
 
 def sheets(summary: Summary) -> dict[str, str]:
-    """Every number as CSV with full precision, by name: `scores`, `pairs`, `wins`, `curves`, `errors`, and the breakdowns."""
+    """Every number as CSV with full precision: `scores`, `pairs`, `wins`, `curves`, `errors`, the breakdowns."""
     scores = [_score_row(summary, one) for one in summary.scores]
     pairs = [
         {"metric": one.metric, "figure": one.figure, "a": one.a, "b": one.b, **asdict(one.paired),

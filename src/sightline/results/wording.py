@@ -125,7 +125,9 @@ def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> li
     except (SightlineError, TypeError):
         return ["; ".join(f"{name}: {value}" for name, value in fields.items())] if fields else []
     explained = "the class the model predicts" if one.explained == "predicted" else "the class the data set gives"
-    layer = f"layer {one.layer}" if one.layer else "the last feature map" + (f" ({', '.join(layers)})" if layers else "")
+    layer = (
+        f"layer {one.layer}" if one.layer else "the last feature map" + (f" ({', '.join(layers)})" if layers else "")
+    )
     score = "its probability" if one.score == "probability" else "its logit (no probability)"
     drop = "the loss divided by that confidence" if one.drop == "relative" else "the plain loss, divided by nothing"
     return [
