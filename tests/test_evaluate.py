@@ -97,25 +97,37 @@ def test_all_metrics_at_once(model, folder):
 
 
 def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(model, folder, tmp_path, monkeypatch):
-    whole = run(model, folder, ["grad_cam", "random"], out=tmp_path / "whole", batch_size=2, part_size=4)
+    asked = {"methods": ["grad_cam", "random"], "batch_size": 2, "part_size": 4}
+    whole = run(model, folder, **asked, out=tmp_path / "whole")
 
     class StopError(Exception):
         pass
 
-    def interrupt(n, at=[0]):
-        at[0] += n
-        if at[0] >= 6:  # in the middle of the second part
+    count = iter(range(3))
+
+    def interrupt(n):
+        if next(count) == 2:  # in the middle of the second part
             raise StopError
 
     with pytest.raises(StopError):
-        run(model, folder, ["grad_cam", "random"], out=tmp_path / "halves", batch_size=2, part_size=4, progress=interrupt)
+        run(
+            model,
+            folder,
+            ["grad_cam", "random"],
+            out=tmp_path / "halves",
+            batch_size=2,
+            part_size=4,
+            progress=interrupt,
+        )
     assert len(stored.read(tmp_path / "halves")) == 8
     done = []
-    again = run(model, folder, ["grad_cam", "random"], out=tmp_path / "halves", batch_size=2, part_size=4, progress=done.append)
+    again = run(
+        model, folder, ["grad_cam", "random"], out=tmp_path / "halves", batch_size=2, part_size=4, progress=done.append
+    )
     assert sum(done) == 8
     same(whole, again)
     monkeypatch.setattr(sys.modules["sightline.evaluate"], "rows_of", None)  # nothing is left to measure
-    same(whole, run(model, folder, ["grad_cam", "random"], out=tmp_path / "halves", batch_size=2, part_size=4))
+    same(whole, run(model, folder, **asked, out=tmp_path / "halves"))
 
 
 def test_four_shards_in_any_order_are_one_run(model, folder, tmp_path):
@@ -134,9 +146,9 @@ def test_another_run_in_the_same_folder_is_refused(model, folder, tmp_path):
         run(model, folder, ["layer_cam"], out=tmp_path / "out")
     with torch.no_grad():
         model[-1].bias += 1
-    with pytest.raises(StoreError, match=r"model.weights is \w+ there and \w+ here"):
+    with pytest.raises(StoreError, match=r"model\.weights is \w+ there and \w+ here"):
         run(model, folder, ["grad_cam"], out=tmp_path / "out")
-    with pytest.raises(StoreError, match="protocol.steps is 3 there and 4 here"):
+    with pytest.raises(StoreError, match=r"protocol\.steps is 3 there and 4 here"):
         run(model, folder, ["grad_cam"], out=tmp_path / "out", protocol=replace(QUICK, steps=4))
 
 
@@ -161,7 +173,9 @@ def test_batches_in_a_mapping_bring_boxes_and_names(model):
     x = torch.rand(2, 3, 16, 16)
     batch = {"images": x, "labels": torch.tensor([1, 2]), "names": ["a", "b"],
              "boxes": [torch.tensor([[0, 0, 16, 16]]), torch.zeros(0, 4)]}  # fmt: skip
-    found = run(model, [batch], ["grad_cam"], "energy_pointing_game,localisation_error", protocol=Protocol(explained="given"))
+    found = run(
+        model, [batch], ["grad_cam"], "energy_pointing_game,localisation_error", protocol=Protocol(explained="given")
+    )
     assert found.column("image") == ["a", "b"]
     assert found.column("target") == [1, 2]
     assert found.column("energy_pointing_game") == [1.0, None]
@@ -192,7 +206,7 @@ def test_classes_that_fit_none_of_the_model_s_are_an_error_where_they_matter(mod
 
 
 def test_pictures_without_classes_cannot_be_asked_where_things_are(model, folder):
-    with pytest.raises(DataError, match="without classes. Take faithfulness metrics"):
+    with pytest.raises(DataError, match=r"without classes\. Take faithfulness metrics"):
         run(model, folder / "cat", ["grad_cam"], "loc")
 
 

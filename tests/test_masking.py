@@ -37,7 +37,9 @@ def test_normalised_zero_is_the_product_after_mean_and_std(material):
 
 def test_the_mean_colour_is_the_same_in_both_spaces(material):
     pixels, maps = material
-    one, other = (masked(inputs(pixels), maps, Protocol(space=s, fill="mean"), STATISTICS) for s in ("raw", "normalised"))
+    one, other = (
+        masked(inputs(pixels), maps, Protocol(space=s, fill="mean"), STATISTICS) for s in ("raw", "normalised")
+    )
     assert torch.equal(one, other)
     assert_near(one, inputs(pixels) * maps.unsqueeze(1), 1e-6)
 

@@ -10,7 +10,13 @@ from sightline.protocol import PRESETS, Protocol, preset
 
 def test_the_default_is_the_paper_s():
     one = Protocol()
-    assert (one.explained, one.score, one.mask, one.scaling, one.drop) == ("predicted", "probability", "soft", "max", "relative")
+    assert (one.explained, one.score, one.mask, one.scaling, one.drop) == (
+        "predicted",
+        "probability",
+        "soft",
+        "max",
+        "relative",
+    )
     assert PRESETS["paper"] == one
 
 
@@ -61,7 +67,10 @@ def test_an_unknown_preset_names_its_neighbours():
         ({}, "soft map over its maximum after linear enlarging, times raw pixels, hidden places black"),
         ({"space": "normalised"}, "hidden places the mean colour"),
         ({"fill": "blur", "mask": "soft top", "top": 0.3}, "soft top 30 % of the map"),
-        ({"scaling": "min-max", "scaled": "coarse", "upsampling": "nearest"}, "min-max scaled before nearest enlarging"),
+        (
+            {"scaling": "min-max", "scaled": "coarse", "upsampling": "nearest"},
+            "min-max scaled before nearest enlarging",
+        ),
     ],
 )
 def test_it_says_how_it_masks(changes, said):

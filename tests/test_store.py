@@ -10,7 +10,13 @@ from sightline import store
 from sightline.errors import StoreError
 from sightline.store import Store, differences, read
 
-RUN = {"methods": ["b", "a"], "controls": ["edge"], "batch": 4, "data": {"name": "x", "path": "/here"}, "created": "now"}
+RUN = {
+    "methods": ["b", "a"],
+    "controls": ["edge"],
+    "batch": 4,
+    "data": {"name": "x", "path": "/here"},
+    "created": "now",
+}
 
 
 def row(item, method, **values):
@@ -81,7 +87,7 @@ def test_a_full_disk_leaves_the_earlier_parts_and_nothing_half_written(tmp_path,
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StoreError, match="No space left on device. What was written before is safe"):
+    with pytest.raises(StoreError, match=r"No space left on device\. What was written before is safe"):
         keeper.write(1, [row(1, "a", drop=0.25)], [])
     monkeypatch.undo()
     assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == ["00000.parquet"]

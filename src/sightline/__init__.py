@@ -17,10 +17,10 @@ from sightline.explanation import Explanation as Explanation
 from sightline.folder import explain_folder as explain_folder
 from sightline.mask import explanation_map as explanation_map
 from sightline.methods import METHODS as METHODS
+from sightline.metrics import METRICS as METRICS
 from sightline.models import Card as Card
 from sightline.models import describe as describe
 from sightline.models import load as load
-from sightline.metrics import METRICS as METRICS
 from sightline.pixelspace import PIXELSPACE as PIXELSPACE
 from sightline.protocol import Protocol as Protocol
 from sightline.surgery import capture as capture

@@ -48,7 +48,7 @@ def centre(images: Images, generators: Generators) -> ImageMap:
 
 
 def edge(images: Images, generators: Generators) -> ImageMap:
-    """The length of the picture's own gradient (central differences, summed over channels): edges, whatever the class."""
+    """The length of the picture's own gradient (central differences): edges, whatever the class."""
     total = torch.zeros_like(images[:, 0])
     for axis in range(2, images.ndim):
         if images.shape[axis] > 1:

@@ -174,7 +174,10 @@ def _batches(
 
 
 def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:
-    """How many classes the model has, by its word on one picture."""
+    """How many classes the model has: those its card names, else by its word on one picture."""
+    names = card_of(model).classes
+    if names is not None:
+        return max(2, len(names))
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     for item in islice(items, 100):
         if item.inputs is not None:
@@ -195,8 +198,10 @@ def _run(
             "name": card.name, "source": card.source, "licence": card.licence,
             "parameters": sum(p.numel() for p in model.parameters()), "weights": weights_digest(model),
         },
-        "data": data, "classes": dict(classes) if isinstance(classes, Mapping) else None if classes is None else str(classes), "methods": list(names),
-        "controls": list(controls), "metrics": [metric.name for metric in metrics], "batch": batch, "part": part,
+        "data": data,
+        "classes": dict(classes) if isinstance(classes, Mapping) else classes and str(classes),
+        "methods": list(names), "controls": list(controls), "metrics": [metric.name for metric in metrics],
+        "batch": batch, "part": part,
         "versions": {name: version(name) for name in ("sightline", "torch")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip

@@ -120,11 +120,12 @@ def thumbnail(inputs: Tensor, preprocess: Preprocess, most: int) -> bytes | None
     if inputs.ndim != 3 or inputs.shape[0] not in (1, 3):
         return None
     statistics = preprocess if len(preprocess.mean) in (1, inputs.shape[0]) else Preprocess(mean=(0.5,), std=(0.5,))
-    pixels = seen(inputs.unsqueeze(0), statistics)
-    factor = -(-max(pixels.shape[2:]) // most)
+    small = inputs.unsqueeze(0)
+    factor = -(-max(small.shape[2:]) // most)
     if factor > 1:
-        pixels = torch.nn.functional.avg_pool2d(pixels, factor, ceil_mode=True)
-    array = (pixels[0] * 255).round().to(torch.uint8).permute(1, 2, 0).squeeze(2).numpy()
+        small = torch.nn.functional.avg_pool2d(small, factor, ceil_mode=True)
+    pixels = (seen(small, statistics)[0] * 255).round().to(torch.uint8)
+    array = pixels.permute(1, 2, 0).squeeze(2).numpy()
     buffer = BytesIO()
     Image.fromarray(array).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
@@ -179,7 +180,8 @@ def _parts(batch: Any) -> dict[str, Any]:
     if not isinstance(images, Tensor) or images.ndim < 3 or not images.is_floating_point():
         came = f"a tensor {images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(batch).__name__
         raise DataError(
-            f"Expected batches of model-ready float tensors [b, c, *s], alone, with labels, or in a mapping; got {came}. "
+            f"Expected batches of model-ready float tensors [b, c, *s], alone, with labels, or in a mapping; "
+            f"got {came}. "
             "Yield (images, labels) or {'images': ..., 'labels': ..., 'boxes': ...}."
         )
     if labels is not None and len(labels) != len(images):

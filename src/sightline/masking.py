@@ -14,7 +14,7 @@ def protocol_map(coarse: Float[Tensor, "b *grid"] | None, image_map: ImageMap, p
     """The map in [0, 1] on the image's grid, as the protocol scales and enlarges it.
 
     `coarse` `[b, *s]` is the signed map on the layer's grid, None for a map that was made on the image's own;
-    `image_map` `[b, *s]` is what `upsample.image_map` made of it, and is returned where the protocol wants nothing else.
+    `image_map` `[b, *s]` is what `upsample.image_map` made of it, returned where the protocol wants nothing else.
     A map that is constant, or not finite, has no min-max scaling: it becomes zero everywhere.
     """
     usual = (protocol.scaling, protocol.scaled, protocol.upsampling) == ("max", "enlarged", "linear")

@@ -1,4 +1,4 @@
-"""How a measurement is made, said once: every choice that changes a number, as one value that can be printed and hashed."""
+"""How a measurement is made, said once: every choice that changes a number, in one value to print and to hash."""
 
 import hashlib
 import json
@@ -33,9 +33,9 @@ class Protocol:
     | `layer` | the layer, by name; None: the last feature map | last |
     | `score` | what Y and O are: a `probability` or a `logit` | probability |
     | `drop` | what Average Drop divides by: Y (`relative`) or nothing (`absolute`) | relative |
-    | `space` | where the image is multiplied: `raw` pixels in [0, 1] (0 is black) or `normalised` ones (0 is the mean) | silent |
-    | `fill` | what hidden places become: `zero` of that space, the data set's `mean` colour, or the `blur`red image | silent |
-    | `mask` | the map itself (`soft`), the map on its `top` share (`soft top`), or that share as 0 and 1 (`binary top`) | soft |
+    | `space` | where the image is multiplied: `raw` pixels (0 is black) or `normalised` ones (0 is the mean) | silent |
+    | `fill` | what hidden places become: that space's `zero`, the `mean` colour, or the `blur`red image | silent |
+    | `mask` | the map itself (`soft`), only its `top` share (`soft top`), or that as 0 and 1 (`binary top`) | soft |
     | `top` | the share of pixels kept by the two latter, the strongest first | |
     | `scaling` | maps into [0, 1]: over their maximum (`max`), or `min-max` | max |
     | `scaled` | before enlarging (`coarse`) or after it (`enlarged`) | silent |
@@ -125,14 +125,12 @@ class Protocol:
         >>> Protocol().masking()
         'soft map over its maximum after linear enlarging, times raw pixels, hidden places black'
         """
-        colour = {"mean": "the mean colour", "blur": "blurred", "zero": "black" if self.space == "raw" else "the mean colour"}
+        zero = "black" if self.space == "raw" else "the mean colour"
+        colour = {"mean": "the mean colour", "blur": "blurred"}.get(self.fill, zero)
         kept = "soft map" if self.mask == "soft" else f"{self.mask} {100 * self.top:g} % of the map"
         scaled = "over its maximum" if self.scaling == "max" else "min-max scaled"
         when = "after" if self.scaled == "enlarged" else "before"
-        return (
-            f"{kept} {scaled} {when} {self.upsampling} enlarging, times {self.space} pixels, hidden places "
-            + colour[self.fill]
-        )
+        return f"{kept} {scaled} {when} {self.upsampling} enlarging, times {self.space} pixels, hidden places " + colour
 
 
 _RANGES = (
@@ -144,9 +142,7 @@ _RANGES = (
 
 PRESETS: dict[str, Protocol] = {
     "paper": Protocol(),
-    "score_cam": Protocol(
-        mask="soft top", scaling="min-max", steps=100, deletion_fill="black", insertion_fill="black"
-    ),
+    "score_cam": Protocol(mask="soft top", scaling="min-max", steps=100, deletion_fill="black", insertion_fill="black"),
     "rise": Protocol(scaling="min-max", steps=224, deletion_fill="mean", insertion_fill="blur"),
     "torch_cam": Protocol(space="normalised", scaling="min-max", scaled="coarse"),
     "pytorch_grad_cam": Protocol(

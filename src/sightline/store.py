@@ -55,8 +55,8 @@ class Store:
                 differ = differences(_read_run(folder), run)
                 if differ:
                     raise StoreError(
-                        f"{folder}: expected an empty folder, or one with the same run to go on with; it holds another: "
-                        f"{'; '.join(differ)}. Take another folder, or ask for what it holds."
+                        f"{folder}: expected an empty folder, or one with the same run to go on with; it holds "
+                        f"another: {'; '.join(differ)}. Take another folder, or ask for what it holds."
                     )
             else:
                 _replace(known, json.dumps(dict(run), indent=2).encode())
@@ -198,8 +198,8 @@ def _cannot(folder: Path, error: OSError) -> StoreError:
     if isinstance(error, StoreError):
         return error
     return StoreError(
-        f"{folder}: expected a folder that can be written; the system says: {error.strerror or error}. What was written "
-        "before is safe: make room or mend the folder, and run the same command again; it goes on from there."
+        f"{folder}: expected a folder that can be written; the system says: {error.strerror or error}. What was "
+        "written before is safe: make room or mend the folder, and run the same command again; it goes on from there."
     )
 
 

@@ -63,3 +63,17 @@ def coco_set(root: Path, images: list[dict[str, Any]], annotations: list[dict[st
     content = {"images": images, "annotations": annotations, "categories": categories}
     (root / "instances.json").write_text(json.dumps(content))
     return root
+
+
+def packed_runs(counts: list[int]) -> str:
+    """COCO's own packing, letter by letter from its C code."""
+    text = ""
+    for i, count in enumerate(counts):
+        x = count - (counts[i - 2] if i > 2 else 0)
+        more = True
+        while more:
+            c = x & 0x1F
+            x >>= 5
+            more = x != -1 if c & 0x10 else x != 0
+            text += chr((c | 0x20 if more else c) + 48)
+    return text

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data import shared
-from datasets.made import coco_set, photo
+from datasets.made import coco_set, packed_runs, photo
 from sightline.datasets import ONE, SEVERAL, Object, coco
 from sightline.errors import DataError
 
@@ -30,15 +30,12 @@ def test_boxes_are_corner_and_size(tmp_path):
 def test_the_three_kinds_of_masks(tmp_path):
     polygon = note([2, 1, 3, 2], segmentation=[[2, 1, 5, 1, 5, 3, 2, 3]])
     plain = {"counts": [21, 2, 8, 2, 8, 2, 157], "size": [10, 20]}  # columns of 10: rows 1, 2 of columns 2, 3, 4
-    packed = {"counts": "e02820`00m4", "size": [10, 20]}
     data = coco(coco_set(tmp_path, [IMAGE], [polygon, note([2, 1, 3, 2], segmentation=plain)]))
     expected = np.zeros((10, 20), bool)
     expected[1:3, 2:5] = True
     for one in data[0].objects:
         assert np.array_equal(one.pixels(), expected)
-    from datasets.test_masks import packed as pack
-
-    packed["counts"] = pack(plain["counts"])
+    packed = {"counts": packed_runs(plain["counts"]), "size": [10, 20]}
     coco_set(tmp_path, [IMAGE], [note([2, 1, 3, 2], segmentation=packed)])
     assert np.array_equal(coco(tmp_path)[0].objects[0].pixels(), expected)
 

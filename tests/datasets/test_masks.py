@@ -6,24 +6,10 @@ import numpy as np
 import pytest
 
 from data import shared
-from datasets.made import palette
+from datasets.made import packed_runs, palette
 from sightline.datasets import coco
 from sightline.datasets.masks import PaletteIndex, Polygons, Rectangle, RunLengths, unpacked
 from sightline.errors import DataError
-
-
-def packed(counts: list[int]) -> str:
-    """COCO's own packing, letter by letter from its C code."""
-    text = ""
-    for i, count in enumerate(counts):
-        x = count - (counts[i - 2] if i > 2 else 0)
-        more = True
-        while more:
-            c = x & 0x1F
-            x >>= 5
-            more = x != -1 if c & 0x10 else x != 0
-            text += chr((c | 0x20 if more else c) + 48)
-    return text
 
 
 def runs(mask: np.ndarray) -> list[int]:
@@ -49,15 +35,15 @@ def test_packed_and_plain_run_lengths_are_twins():
         mask = generator.random((height, width)) < 0.5
         mask[height // 3 : height // 2] = True  # long runs, and differences of both signs
         counts = runs(mask)
-        assert unpacked(packed(counts)) == tuple(counts)
-        for form in (tuple(counts), packed(counts)):
+        assert unpacked(packed_runs(counts)) == tuple(counts)
+        for form in (tuple(counts), packed_runs(counts)):
             assert np.array_equal(RunLengths(form, (width, height)).draw(), mask)
 
 
 def test_packed_by_hand():
     # 37 = 5 + 32 * 1: '5' with the flag for more (48 + 32 + 5 = 'U'), then '1'. The fourth, 3, is written as 3 - 2 = 1.
     assert unpacked("U1261") == (37, 2, 6, 3)
-    assert packed([37, 2, 6, 3]) == "U1261"
+    assert packed_runs([37, 2, 6, 3]) == "U1261"
 
 
 @pytest.mark.parametrize("text", ["U", "5 2", "é"])
@@ -139,9 +125,9 @@ def test_a_palette_s_index(tmp_path):
 
 def test_a_palette_picture_that_is_none(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no")
-    with pytest.raises(DataError, match="expected a palette picture .* cannot be read"):
+    with pytest.raises(DataError, match=r"expected a palette picture .* cannot be read"):
         PaletteIndex(tmp_path / "a.png", 1).draw()
-    with pytest.raises(DataError, match="expected a palette picture .* cannot be read"):
+    with pytest.raises(DataError, match=r"expected a palette picture .* cannot be read"):
         PaletteIndex(tmp_path / "b.png", 1).draw()
 
 

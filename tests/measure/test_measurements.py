@@ -13,7 +13,8 @@ from sightline.perturb import blur
 from sightline.protocol import Protocol
 
 PROTOCOL = Protocol(
-    steps=5, thetas=4, patch=4, stride=3, samples=2, road_percentages=(20, 60), noise=0.1, deletion_fill="black", blur=(3, 1)
+    steps=5, thetas=4, patch=4, stride=3, samples=2, road_percentages=(20, 60), noise=0.1, deletion_fill="black",
+    blur=(3, 1),
 )  # fmt: skip
 STATISTICS = Preprocess(resize=None, crop=None, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 METHODS, CONTROLS = ["grad_cam", "grad_cam_pp", "gradient"], ["fake_cam", "edge"]
@@ -121,7 +122,9 @@ def test_one_look_tells_the_map_and_the_confidence(monkeypatch):
     bench, _ = measured()
     m = Measurements(bench, ["masked_score", "masked_map"])
     asked = []
-    monkeypatch.setattr(Bench, "confidences", lambda self, pictures: asked.append(len(list(pictures))) or [torch.zeros(3)])
+    monkeypatch.setattr(
+        Bench, "confidences", lambda self, pictures: asked.append(len(list(pictures))) or [torch.zeros(3)]
+    )
     m.of("grad_cam")["masked_score"]
     assert asked == [1, 1]  # the two controls; methods tell it with their maps
 
@@ -196,7 +199,7 @@ def test_an_image_s_numbers_do_not_depend_on_its_batch(word, material):
 
 def test_small_batches_are_shown_together(monkeypatch):
     sizes = []
-    bench, m = measured(together=8)
+    _, m = measured(together=8)
     say_so = Bench._say
     monkeypatch.setattr(Bench, "_say", lambda self, p: sizes.append(len(p) * len(self.shown)) or say_so(self, p))
     m.of("grad_cam")["masked_score"]  # 5 maps of 3 images
@@ -204,8 +207,8 @@ def test_small_batches_are_shown_together(monkeypatch):
 
 
 def test_given_classes_need_no_second_map():
-    bench = Bench(net(), Shown(shown().inputs, [0, 1, 2], [1, 2, 3], [{}] * 3), ["grad_cam"], Protocol(explained="given"),
-                  columns=["given"])  # fmt: skip
+    batch = Shown(shown().inputs, [0, 1, 2], [1, 2, 3], [{}] * 3)
+    bench = Bench(net(), batch, ["grad_cam"], Protocol(explained="given"), columns=["given"])
     assert bench.classes.tolist() == [1, 2, 3]
     assert bench.explanations["grad_cam"].maps.shape == (3, 12, 10)
     m = Measurements(bench)
@@ -222,7 +225,7 @@ def test_a_logit_protocol_measures_logits():
 
 
 def test_only_what_was_made_is_recorded(material):
-    bench, m = measured()
+    _, m = measured()
     assert m.recorded("grad_cam") == {}
     m.of("grad_cam")["masked_score"]
     assert list(m.recorded("edge")) == ["masked_score"]

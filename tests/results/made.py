@@ -1,7 +1,7 @@
 """A made-up run: smooth photographs with objects, maps that find them more or less well, and the numbers to it.
 
-Nothing here comes from a network. Image k's difficulty is shared by all methods, as it is in life; Grad-CAM++ is a little
-better than Grad-CAM, Grad-CAM+ as good as Grad-CAM++, FakeCAM loses no confidence, and the random map finds nothing.
+Nothing here comes from a network. Image k's difficulty is shared by all methods, as it is in life; Grad-CAM++ is
+better than Grad-CAM, Grad-CAM+ is between them, FakeCAM loses no confidence, the random map finds nothing.
 """
 
 import io

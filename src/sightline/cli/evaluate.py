@@ -56,7 +56,7 @@ def evaluate(
 
     \b
     sightline evaluate photos/ --model resnet50 --weights resnet50.pth --out results/
-    sightline evaluate VOC2007/ --method grad_cam --method grad_cam_pp --method fake_cam --metrics faithfulness,localisation
+    sightline evaluate VOC2007/ --method grad_cam_pp --method fake_cam --metrics faithfulness,localisation
     sightline report results/
     """
     from sightline.datasets import open_data
@@ -83,11 +83,8 @@ def _told(results: Any, out: Path) -> None:
     from sightline.results import figures_text
 
     click.echo(figures_text(results))
-    broken = dict(
-        (image, error)
-        for image, error in zip(results.column("image"), results.column("error"), strict=True)
-        if error is not None
-    )
+    told = zip(results.column("image"), results.column("error"), strict=True)
+    broken = {image: error for image, error in told if error is not None}
     click.echo(f"{len(set(results.column('item')))} pictures measured into {out}; sightline report {out}")
     for image, error in list(broken.items())[:20]:
         click.echo(f"not measured: {error if image in error else f'{image}: {error}'}", err=True)

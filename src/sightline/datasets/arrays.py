@@ -58,14 +58,16 @@ def opened(path: Path, part: str = "") -> Arrays:
     Raises `DataError` for a file that cannot be read, or has no array of pictures.
     """
     try:
-        return _opened(path, part, path.stat().st_mtime_ns)
+        beside = _beside(path)
+        stamps = (path.stat().st_mtime_ns, 0 if beside is None else beside.stat().st_mtime_ns)
+        return _opened(path, part, beside, stamps)
     except OSError as error:
         raise DataError(f"{path}: expected a file of arrays; it cannot be opened ({error}). Look for it.") from error
 
 
 @lru_cache(maxsize=8)
-def _opened(path: Path, part: str, changed: int) -> Arrays:
-    content = _content(path)
+def _opened(path: Path, part: str, beside: Path | None, changed: tuple[int, int]) -> Arrays:
+    content = _content(path, beside)
     jpeg, offsets = (_pick(content, (key,), part) for key in ("jpeg", "offset"))
     labels, names = _pick(content, LABELS, part), _pick(content, NAMES, "")
     pictures = jpeg if offsets is not None and jpeg is not None else _pick(content, PICTURES, part)
@@ -87,7 +89,7 @@ def _opened(path: Path, part: str, changed: int) -> Arrays:
     )
 
 
-def _content(path: Path) -> Mapping[str, Any]:
+def _content(path: Path, beside: Path | None) -> Mapping[str, Any]:
     if path.suffix.lower() not in (".npz", ".npy"):
         content = load(path)
         if not isinstance(content, dict):
@@ -98,9 +100,10 @@ def _content(path: Path) -> Mapping[str, Any]:
         return {_text(key): value for key, value in content.items()}
     try:
         if path.suffix.lower() == ".npy":
-            return {"x": np.load(path, mmap_mode="r", allow_pickle=False), **_beside(path)}
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+            labels = {} if beside is None else {"y": np.load(beside, allow_pickle=False)}
+            return {"x": np.load(path, mmap_mode="r", allow_pickle=False), **labels}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise DataError(
             f"{path}: expected numpy's arrays of numbers or text; it cannot be read ({error}). Save it again."
@@ -111,11 +114,10 @@ def _content(path: Path) -> Mapping[str, Any]:
         raise DataError(f"{path}: expected numpy's .npz; it is broken ({error}). Copy it again.") from error
 
 
-def _beside(path: Path) -> dict[str, Any]:
-    """Labels of a lone array of pictures: `labels.npy` or `y.npy` in its folder."""
-    places = (path.with_name(f"{name}.npy") for name in LABELS)
-    place = next((one for one in places if one.is_file() and one != path), None)
-    return {} if place is None else {"y": np.load(place, allow_pickle=False)}
+def _beside(path: Path) -> Path | None:
+    """Where the labels of a lone array of pictures lie: `labels.npy` or `y.npy` in its folder."""
+    places = (path.with_name(f"{name}.npy") for name in LABELS if path.suffix.lower() == ".npy")
+    return next((one for one in places if one.is_file() and one != path), None)
 
 
 def _pick(content: Mapping[str, Any], names: Sequence[str], part: str) -> Any:

@@ -101,7 +101,8 @@ def _places(file: Path, split: str | None) -> list[Path]:
     """The folders in which pictures may lie."""
     word = file.stem.rpartition("_")[2]
     tops = [file.parent, file.parent.parent]
-    below = ["images", word, f"images/{word}", *([split, f"images/{split}"] if split else []), "."]
+    own = [word, f"images/{word}", *([split, f"images/{split}"] if split else [])]
+    below = [*own, "images", "."]
     return [place for top in tops for name in below if (place := top / name).is_dir()]
 
 

@@ -15,11 +15,12 @@ from sightline.datasets.annotation import annotated
 from sightline.datasets.class_lists import Names
 from sightline.datasets.columns import Columns, boxes_of, class_names, class_of, objects_of
 from sightline.datasets.data import Data, chosen, spread
-from sightline.datasets.record import Object, Record
+from sightline.datasets.record import Number, Object, Record
 from sightline.datasets.stored import Stored
 from sightline.errors import DataError, ImageError
 
 _LOOKED_AT = 100
+_SEVERAL = 3
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ def _used(rows: Sequence[_Row], columns: Columns, records: Sequence[Record]) -> 
 
 
 def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
-    """Whether boxes end at the last pixel's number: some at `width - 1`, none at `width`."""
-    ends = []
+    """Whether boxes end at the last pixel's number: none at `width`, and several at `width - 1`, where most pile up."""
+    ends: Counter[Number] = Counter()
     for row in rows[:_LOOKED_AT]:
         cell = row.cells.get(columns.boxes or "")
         if not cell:
@@ -146,10 +147,10 @@ def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
             if not all(float(value).is_integer() for box in boxes for value in box):
                 return False
             with Image.open(io.BytesIO(row.picture.read())) as picture:
-                ends += [end for _, _, *far in boxes for end in zip(far, picture.size, strict=True)]
+                ends.update(side - end for box in boxes for end, side in zip(box[2:], picture.size, strict=True))
         except (OSError, ValueError, TypeError):  # a broken row: it says so itself when its turn comes
             continue
-    return any(end == side - 1 for end, side in ends) and not any(end >= side for end, side in ends)
+    return min(ends, default=0) == 1 and ends[1] >= _SEVERAL and ends[1] > ends[2]
 
 
 def _files(path: Path, split: str | None) -> tuple[list[Path], str | None]:

@@ -81,8 +81,14 @@ def _encoded(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _nothing() -> bytes:
+    """The same for no bytes at all, which have a name of their own."""
+    return b""
+
+
 _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
     ("_codecs", "encode"): _encoded,
+    ("__builtin__", "bytes"): _nothing,
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): _Array,
 }

@@ -21,7 +21,7 @@ def masked_maps(bench: Bench) -> tuple[Maps, dict[str, Tensor]]:
     for name in bench.methods:
         found = explain(bench.model, bench.seen_through(name), bench.classes, [name], bench.protocol.layer)[name]
         maps[name] = protocol_map(None if found.pixels is not None else found.coarse, found.maps, bench.protocol)
-        sure[name] = (found.scores if bench.protocol.score == "logit" else found.probabilities).float()
+        sure[name] = bench.sure_of(found)
     for name in bench.controls:
         through = bench.seen_through(name)
         maps[name] = bench.control(name, through)
@@ -43,7 +43,9 @@ def noisy_maps(bench: Bench) -> Maps:
 def randomised_maps(bench: Bench) -> Maps:
     """Maps of the model with ever more of its weights shuffled, `[b, stages, h, w]`."""
     layer = next(iter(bench.explanations.values())).layer if bench.protocol.layer is None else bench.protocol.layer
-    stages = [_maps(bench, model, bench.shown.inputs, layer) for model in cascade(bench.model, STAGES, bench.protocol.seed)]
+    stages = [
+        _maps(bench, model, bench.shown.inputs, layer) for model in cascade(bench.model, STAGES, bench.protocol.seed)
+    ]
     return {name: torch.stack([stage[name] for stage in stages], dim=1) for name in bench.names}
 
 

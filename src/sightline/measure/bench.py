@@ -53,15 +53,18 @@ class Bench:
         self.names = [*self.methods, *self.controls]
         chosen = [(row[0] if self.several else row).index for row in first.targets]
         self.classes = torch.tensor(chosen, device=shown.inputs.device)
-        self.ranking = [[target.index for target, _ in row] for row in first.top]
+        self.ranking = [[int(target.index or 0) for target, _ in row] for row in first.top]
 
     @cached_property
     def full(self) -> Tensor:
         """The confidence Y in the class on the whole image, `[b]`."""
-        first = next(iter(self.explanations.values()))
-        sure = first.scores if self.protocol.score == "logit" else first.probabilities
+        return self.sure_of(next(iter(self.explanations.values())))
+
+    def sure_of(self, explanation: Explanation) -> Tensor:
+        """The confidence `[b]` that an explanation tells of the class it was asked for first."""
+        sure = explanation.scores if self.protocol.score == "logit" else explanation.probabilities
         assert sure is not None, "a class was asked for, so there is a confidence"
-        return (sure[:, 0] if self.several else sure).float()
+        return (sure[:, 0] if explanation.several else sure).float()
 
     def coarse_of(self, name: str, place: int = 0) -> Tensor:
         """The signed map `[b, *s]` on the layer's grid."""

@@ -1,4 +1,4 @@
-"""Confidence along an order of pixels: taken away, put in, hidden by quantiles, imputed. All methods of a batch together."""
+"""Confidence along an order of pixels: taken away, put in, hidden by quantiles, or imputed."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -48,10 +48,7 @@ def occluded_curve(bench: Bench) -> Curves:
             kept = quantile_mask(bench.maps[name], theta).unsqueeze(1)
             yield torch.where(kept, bench.shown.inputs, hidden)
 
-    return {
-        name: torch.stack([bench.full, *bench.confidences(seen(name)), nothing], dim=1)
-        for name in bench.names
-    }
+    return {name: torch.stack([bench.full, *bench.confidences(seen(name)), nothing], dim=1) for name in bench.names}
 
 
 def occluded_fraction(bench: Bench) -> Curves:

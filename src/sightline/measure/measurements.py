@@ -57,10 +57,10 @@ class Measurements:
             self._keep(word, WORDS[word](self.bench))
         return self._made[word][name]
 
-    def _keep(self, word: str, made: Made) -> None:
+    def _keep(self, word: str, made: Any) -> None:
         if word == "masked_map":  # the same look tells both
-            maps, sure = made
-            self._made["masked_score"], made = sure, maps
+            maps, scores = made
+            self._made["masked_score"], made = scores, maps
         own = isinstance(made, dict)
         self._made[word] = made if own else dict.fromkeys(self.bench.names, made)
 
@@ -89,7 +89,7 @@ def top_maps(bench: Bench) -> dict[str, Tensor]:
 
 
 def top_peaks(bench: Bench) -> dict[str, Tensor]:
-    """The largest value of each of their coarse maps, `[b, 5]`; a control has no evidence to compare, and never rejects."""
+    """The largest value of each of their coarse maps, `[b, 5]`; a control has none, and never rejects."""
     places = range(bench.places["top"], bench.places["top"] + bench.top)
     own = {
         name: torch.stack([bench.coarse_of(name, place).flatten(1).amax(1) for place in places], dim=1)
@@ -162,7 +162,7 @@ WORDS: dict[str, Callable[[Bench], Made]] = {
 | `mask` | the mask `[h, w]` of the class explained, for each image, or None |
 | `rank` | place of the given class among the predictions, from 0; 5 for all that follow, -1 for unknown |
 | `deletion_curve`, `insertion_curve` | confidences while the strongest pixels go, or come, `[b, steps + 1]` |
-| `occluded_curve` | confidences where only values from the theta-quantile on are seen, then nothing, `[b, thetas + 1]` |
+| `occluded_curve` | confidences where values from the theta-quantile on are seen, then nothing, `[b, thetas + 1]` |
 | `occluded_fraction` | the share of pixels hidden then, `[b, thetas + 1]` |
 | `road_morf`, `road_lerf` | confidences after the strongest or the weakest pixels were imputed, `[b, percentages]` |
 | `occlusion_map` | confidence lost where a patch hides a place, `[b, h, w]` |

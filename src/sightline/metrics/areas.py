@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sightline.types import Boxes
 from sightline.metrics.metric import Summary, Values, mean
+from sightline.types import Boxes
 
 Maps = Float[Tensor, "b h w"]
 """Image maps: in [0, 1], the maximum 1 unless a map is zero everywhere."""

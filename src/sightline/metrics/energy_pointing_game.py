@@ -3,9 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.types import Boxes
 from sightline.metrics.areas import Maps, covered
 from sightline.metrics.metric import metric
+from sightline.types import Boxes
 
 
 @metric(

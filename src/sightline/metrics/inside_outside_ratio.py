@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.types import Boxes
 from sightline.metrics.areas import Maps, covered
 from sightline.metrics.metric import Values, mean, metric
+from sightline.types import Boxes
 
 
 def median(values: Values) -> float:

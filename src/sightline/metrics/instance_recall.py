@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from sightline.types import Boxes
 from sightline.metrics.areas import Counts, Maps, Threshold, at, min_max, spans
 from sightline.metrics.metric import metric
+from sightline.types import Boxes
 
 
 @metric(

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sightline.types import Boxes
 from sightline.metrics.areas import Counts, Maps, Threshold, at, counts_above, covered, min_max
 from sightline.metrics.metric import metric
+from sightline.types import Boxes
 
 
 @metric(

@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sightline.types import Boxes
 from sightline.metrics.areas import Maps, in_view, overlaps, regions
 from sightline.metrics.metric import Summary, Values, mean, metric
+from sightline.types import Boxes
 
 
 def _column(k: int) -> Summary:

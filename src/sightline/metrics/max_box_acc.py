@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.types import Boxes
 from sightline.metrics.areas import Maps, Rectangles, in_view, min_max, overlaps, regions
 from sightline.metrics.metric import Values, metric
+from sightline.types import Boxes
 
 THRESHOLDS = np.arange(100) / 100
 """0.00, 0.01, ..., 0.99: shares of the maximum. The first half of a row is about the largest region's box, the second

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 Values = Float[np.ndarray, "n *k"]
-"""What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say' and is counted apart."""
+"""What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say', counted apart."""
 
 Summary = Callable[..., float]
 """Rows to one figure. Parameter names are requests: `values`, and whatever else it names of `classes` (the class each

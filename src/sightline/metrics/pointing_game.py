@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sightline.types import Boxes
 from sightline.metrics.areas import Maps, covered
 from sightline.metrics.metric import Values, mean, metric
+from sightline.types import Boxes
 
 
 def over_classes(values: Values, classes: Int[np.ndarray, " n"]) -> float:

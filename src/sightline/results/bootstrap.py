@@ -74,7 +74,7 @@ def interval(figure: int | float, drawn: Float[np.ndarray, "r"], n: int, level: 
 
 def speaks(values: Values) -> Bool[np.ndarray, "n"]:
     """Which images say something: at least one of their numbers is one."""
-    return np.isfinite(values.reshape(len(values), -1)).any(1)
+    return np.asarray(np.isfinite(values.reshape(len(values), -1)).any(1))
 
 
 def replicates(of: Of, values: Values, columns: Columns, resamples: Resamples) -> Float[np.ndarray, "r"]:
@@ -88,7 +88,8 @@ def replicates(of: Of, values: Values, columns: Columns, resamples: Resamples) -
         means = resamples.means(values)
         weights = _affine(ask, means[: min(len(means), 8)])
         if weights is not None:
-            return np.asarray(means.reshape(len(means), -1) @ weights[1:] + weights[0])
+            asked = np.flatnonzero(weights[1:])  # of the others it is all the same whether they say anything
+            return np.asarray(means.reshape(len(means), -1)[:, asked] @ weights[1 + asked] + weights[0])
         return np.array([ask(row[None], everybody) for row in means], np.float64)
     found = np.full(resamples.count, np.nan)
     for k in range(resamples.count):

@@ -127,8 +127,8 @@ def _curve(
     for k in np.flatnonzero(said.sum(0) > 1):
         finite = drawn[np.isfinite(drawn[:, k]), k]
         low[k], high[k] = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    y, low, high = (tuple(map(float, line)) for line in (y, low, high))
-    return [Curve(*words, x, y, low, high, n)]
+    mean, least, most = (tuple(map(float, line)) for line in (y, low, high))
+    return [Curve(*words, x, mean, least, most, n)]
 
 
 def _along(entries: Any, length: int) -> tuple[float, ...]:

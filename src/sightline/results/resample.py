@@ -37,7 +37,7 @@ class Resamples:
         """The same sets, of which only some of the images count: those of a class, or those that say something.
 
         >>> Resamples(3, count=4).among(np.array([1])).means(np.array([7.0])).tolist()
-        [7.0, 7.0, nan, 7.0]
+        [7.0, nan, nan, 7.0]
         """
         some = object.__new__(Resamples)
         touched, some._group = np.unique(self._group[places], return_inverse=True)

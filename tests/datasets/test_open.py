@@ -1,0 +1,223 @@
+"""What lies at a path is recognised, and what is not is told."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from data import shared
+from datasets.made import coco_set, photo, voc_item
+from sightline.datasets import KINDS, Data, Record, open_data
+from sightline.datasets.class_lists import Names, imagenet
+from sightline.datasets.data import chosen, split_of, spread
+from sightline.errors import DataError
+
+
+def a_folder(root):
+    return photo(root / "a.jpg").parent
+
+
+def a_folder_of_folders(root):
+    return photo(root / "images" / "a.jpg").parents[1]
+
+
+def classes(root):
+    photo(root / "cat" / "a.jpg")
+    return photo(root / "dog" / "a.jpg").parents[1]
+
+
+def one_wnid(root):
+    return photo(root / "n02123045" / "a.jpg").parents[1]
+
+
+def parts(root):
+    return photo(root / "val" / "cat" / "a.jpg").parents[2]
+
+
+def a_table(root):
+    photo(root / "images" / "a.jpg")
+    (root / "labels.csv").write_text("file,name\na.jpg,cat\n")
+    return root
+
+
+def a_voc(root):
+    voc_item(root, "a", [("cat", 1, 1, 5, 5)])
+    return root
+
+
+def a_coco(root):
+    return coco_set(root, [{"id": 1, "file_name": "a.jpg"}], [])
+
+
+def an_npz(root):
+    np.savez(root / "a.npz", x=np.zeros((1, 4, 4, 3), np.uint8), y=[0])
+    return root
+
+
+def a_batch(root):
+    rows = np.zeros((1, 3072), np.uint8)
+    (root / "test_batch").write_bytes(pickle.dumps({b"data": rows, b"labels": [0]}))
+    return root
+
+
+def a_parquet(root):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    content = photo(root / "p" / "a.jpg").read_bytes()
+    pq.write_table(pa.table({"image": [content], "label": [0]}), root / "a.parquet")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (a_folder, "folder"),
+        (a_folder_of_folders, "folder"),
+        (classes, "labelled"),
+        (one_wnid, "labelled"),
+        (parts, "labelled"),
+        (a_table, "labelled"),
+        (a_voc, "voc"),
+        (a_coco, "coco"),
+        (an_npz, "cifar"),
+        (a_batch, "cifar"),
+        (a_parquet, "parquet"),
+    ],
+)
+def test_the_kind_is_recognised(tmp_path, make, kind):
+    data = open_data(make(tmp_path))
+    assert data.kind == kind
+    assert data.errors == {}
+    again = pickle.loads(pickle.dumps(data))
+    assert [record.name for record in again] == [record.name for record in data]
+    assert open_data(str(tmp_path), kind=kind, limit=1)[0] == data[0]
+    assert isinstance(data, Data)
+    assert isinstance(data[0], Record)
+    assert list(data) == [data[i] for i in range(len(data))]
+
+
+@pytest.mark.parametrize(
+    ("make", "file", "kind"),
+    [
+        (a_table, "labels.csv", "labelled"),
+        (a_coco, "instances.json", "coco"),
+        (an_npz, "a.npz", "cifar"),
+        (a_batch, "test_batch", "cifar"),
+        (a_parquet, "a.parquet", "parquet"),
+        (a_folder, "a.jpg", "folder"),
+    ],
+)
+def test_a_file_is_recognised(tmp_path, make, file, kind):
+    data = open_data(make(tmp_path) / file)
+    assert (data.kind, len(data), data.path) == (kind, 1, tmp_path / file)
+
+
+def test_nothing_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"expected a data set; this folder is empty\. Copy the data there"):
+        open_data(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(DataError, match=r"there is no such file or folder\. In .*Near names: 'pictures'"):
+        open_data(tmp_path / "picturs")
+    for name in ("model.pt", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    with pytest.raises(DataError, match=r"expected a data set \(pictures, .*; found model\.pt, notes\.txt, pictures"):
+        open_data(tmp_path)
+    with pytest.raises(DataError, match=r"expected a data set's file .*; came '\.pt'"):
+        open_data(tmp_path / "model.pt")
+    (tmp_path / "a.xml").write_text("x")
+    with pytest.raises(DataError, match="For VOC's XML name the folder above Annotations/"):
+        open_data(tmp_path / "a.xml")
+
+
+def test_a_wrong_kind_or_limit(tmp_path):
+    photo(tmp_path / "a.jpg")
+    with pytest.raises(DataError, match=r"Expected a kind of data set; came 'vok'\. Near names: 'voc'"):
+        open_data(tmp_path, kind="vok")
+    with pytest.raises(DataError, match="Expected a limit of at least 1 record; came 0"):
+        open_data(tmp_path, limit=0)
+    assert list(KINDS) == ["folder", "labelled", "voc", "coco", "parquet", "cifar"]
+
+
+def test_every_kind_says_that_it_found_nothing(tmp_path):
+    for kind in KINDS:
+        with pytest.raises(DataError, match="expected"):
+            open_data(tmp_path, kind=kind)
+
+
+def test_the_kinds_of_the_real_data():
+    for found, kind, count in [
+        (shared("imagenet-samples"), "labelled", 200),
+        (shared("dog-and-cat"), "folder", 1),
+        (shared("coco-subset"), "coco", 383),
+        (shared("voc2007-sample"), "voc", 13),
+        (shared("kangaroo-voc"), "voc", 98),
+        (shared("raccoon-voc"), "voc", 116),
+    ]:
+        data = open_data(found)
+        assert (data.kind, len(data), data.errors) == (kind, count, {}), found
+    for found, kind, count in [(shared("cifar10"), "cifar", 5000), (shared("easy-vqa"), "cifar", 500)]:
+        assert (open_data(found, split="test").kind, len(open_data(found, split="test"))) == (kind, count)
+    assert len(open_data(shared("tinyimagenet50", "val.parquet"), limit=7)) == 7
+
+
+# -- parts, limits, lists of classes --
+
+
+@pytest.mark.parametrize(
+    ("stem", "part"),
+    [
+        ("train", "train"),
+        ("Validation", "val"),
+        ("test-00000-of-00001", "test"),
+        ("instances_val2017", None),
+        ("x_test", "test"),
+        ("latest", None),
+        ("trainval", "trainval"),
+        ("test_batch", "test"),
+    ],
+)
+def test_parts_are_told_by_whole_words(stem, part):
+    assert split_of(stem) == part
+
+
+def test_one_part_needs_no_choice(tmp_path):
+    files = [tmp_path / "val-0.parquet", tmp_path / "val-1.parquet"]
+    assert chosen(files, None, tmp_path) == (files, "val")
+    assert chosen(files, "val-1", tmp_path) == (files[1:], "val-1")
+    with pytest.raises(DataError, match=r"expected a part called 'test'; found val \(val-0\.parquet, val-1\.parquet\)"):
+        chosen(files, "test", tmp_path)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 10])
+def test_limits_are_even_and_exact(count):
+    taken = spread(range(10), count)
+    assert len(taken) == len(set(taken)) == count
+    gaps = np.diff([*taken, 10])
+    assert gaps.max() - gaps.min() <= 1
+
+
+def test_imagenet_is_in_the_order_of_its_wnids():
+    wnids = [wnid for wnid, _ in imagenet()]
+    assert wnids == sorted(wnids)
+    assert len(set(wnids)) == 1000
+    assert dict(imagenet())["n01622779"] == "great grey owl"
+
+
+@pytest.mark.parametrize(
+    "entries", [7, "cat", {"a": "cat"}, [{"label": 1, "name": "cat"}], [{"wnid": ""}], [3], {"0": "a", "2": "b"}]
+)
+def test_lists_of_classes_that_are_none(entries):
+    with pytest.raises(DataError, match="Expected a list of class names"):
+        Names.of(entries)
+
+
+def test_a_list_of_classes_as_text(tmp_path):
+    (tmp_path / "c.txt").write_text("n01440764 tench\nn01443537 goldfish\n\n")
+    assert Names.read(tmp_path / "c.txt").names == ("tench", "goldfish")
+    assert Names.read(tmp_path / "c.txt").aliases == {"tench": ("n01440764",), "goldfish": ("n01443537",)}
+    (tmp_path / "c.json").write_text("[")
+    with pytest.raises(DataError, match=r"c\.json: expected a list of classes; it cannot be read"):
+        Names.read(tmp_path / "c.json")
+    (tmp_path / "c.json").write_text("7")
+    with pytest.raises(DataError, match=r"c\.json: Expected a list of class names"):
+        Names.read(tmp_path / "c.json")
