@@ -64,6 +64,15 @@ def test_parts_within_a_file(tmp_path):
     same(data, PIXELS[3:])
     with pytest.raises(DataError, match=r"found 'x_train'.*Name one of the parts test, train with split"):
         cifar(tmp_path / "a.npz")
+    with pytest.raises(DataError, match=r"called x, images or data \(_val\); found 'x_train'"):
+        cifar(tmp_path / "a.npz", split="val")
+
+
+def test_a_file_is_not_taken_for_another_part(tmp_path):
+    np.savez(tmp_path / "train.npz", x=PIXELS, y=[0] * 5)
+    assert len(cifar(tmp_path / "train.npz", split="train")) == 5
+    with pytest.raises(DataError, match=r"found 'x', 'y'\. Leave split out"):
+        cifar(tmp_path / "train.npz", split="test")
 
 
 def test_parts_as_files(tmp_path):

@@ -104,6 +104,11 @@ def test_files_as_coco_lays_them_out(tmp_path):
         coco(tmp_path)
     data = coco(tmp_path, split="val2017")
     assert data[0].picture == tmp_path / "val2017" / "a.jpg"
+    assert coco(tmp_path, split="val").split == "val"
+    assert len(coco(tmp_path / "annotations" / "instances_val2017.json", split="val")) == 1
+    (tmp_path / "annotations" / "instances_val2014.json").write_text(content)
+    with pytest.raises(DataError, match="expected annotations for split 'val'; found"):
+        coco(tmp_path, split="val")
     alone = coco(tmp_path / "annotations" / "instances_train2017.json")
     assert alone[0].picture == tmp_path / "train2017" / "a.jpg"
     with pytest.raises(DataError, match="expected annotations for split 'test'; found"):
@@ -142,6 +147,18 @@ def test_no_json(tmp_path):
 def test_an_image_without_a_file_name(tmp_path):
     (tmp_path / "instances.json").write_text(json.dumps({"images": [{"id": 3}]}))
     assert coco(tmp_path)[0].error.startswith("Expected a file_name for the image with id 3; there is none")
+
+
+def test_values_of_the_wrong_kind(tmp_path):
+    images = [IMAGE, IMAGE | {"id": 8, "file_name": "b.jpg", "width": "wide"}]
+    content = {"images": images, "annotations": None, "categories": [{"id": 1}]}
+    for name in ("a.jpg", "b.jpg"):
+        photo(tmp_path / name)
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    data = coco(tmp_path)
+    assert data.classes == ("1",)
+    assert list(data.errors) == ["b.jpg"]
+    assert data.errors["b.jpg"].startswith("Expected width and height of b.jpg as numbers; came others")
 
 
 def test_the_real_thing():

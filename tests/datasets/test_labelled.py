@@ -94,6 +94,13 @@ def test_parts_have_to_be_chosen(tmp_path):
         labelled_folder(tmp_path, split="test")
 
 
+def test_trains_are_a_class(tmp_path):
+    for name in ("bus/1.jpg", "car/1.jpg", "train/1.jpg"):
+        photo(tmp_path / name)
+    assert labelled_folder(tmp_path).classes == ("bus", "car", "train")
+    assert len(labelled_folder(tmp_path)) == 3
+
+
 def test_a_limit_takes_every_class(tmp_path):
     for kind in ("a", "b", "c", "d"):
         for number in range(5):

@@ -9,10 +9,11 @@ import torch
 
 from data import shared
 from datasets.made import photo
-from sightline.datasets import ONE, SEVERAL, Object, parquet
+from sightline.datasets import ONE, SEVERAL, Object, load, parquet
 from sightline.datasets.columns import Columns
 from sightline.errors import DataError, ImageError
 from sightline.images import read
+from sightline.types import Preprocess
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -156,6 +157,20 @@ def test_parts_have_to_be_chosen(tmp_path):
         parquet(tmp_path)
     assert [record.labels[0][:11] for record in parquet(tmp_path, split="train")] == ["train-00000", "train-00001"]
     assert len(parquet(tmp_path, split="val")) == len(parquet(tmp_path, split="validation")) == 1
+
+
+def test_a_file_is_not_taken_for_another_part(tmp_path):
+    path = write(tmp_path / "train.parquet", image=pictures(tmp_path, 1), label=[0])
+    assert len(parquet(path, split="train")) == len(parquet(path)) == 1
+    with pytest.raises(DataError, match=r"expected a part called 'val'; found train \(train\.parquet\)"):
+        parquet(path, split="val")
+
+
+def test_a_row_without_a_picture_says_so_when_it_is_loaded(tmp_path):
+    data = parquet(write(tmp_path / "a.parquet", image=[*pictures(tmp_path, 1), None], label=[0, 0]))
+    message = r"a\.parquet\[0:1\]: expected the bytes of a picture; this row holds none\. Write the table again\.$"
+    with pytest.raises(ImageError, match=message):
+        load(data[1], Preprocess())
 
 
 def test_tables_that_are_none(tmp_path):

@@ -157,7 +157,7 @@ def _row(scene, item, name, difficulty, rng, broken, silent):
     if broken:
         return words | {"status": "error", "message": "", "error": "ImageError: Expected a picture; came 3 bytes <&>."}
     kind = CLASSES[scene.kind]
-    skill = float(np.clip(SKILL[name] + difficulty * (name != "fake_cam") + rng.normal(0, 0.06), 0.02, 1.0))
+    skill = float(np.clip(SKILL.get(name, 0.5) + difficulty * (name != "fake_cam") + rng.normal(0, 0.06), 0.02, 1.0))
     full = float(rng.uniform(0.4, 0.99))
     masked = full * min(1.25, skill + 0.25) if name != "fake_cam" else full * 0.998
     steps = np.linspace(0, 1, 29)

@@ -73,7 +73,8 @@ def _opened(path: Path, part: str, beside: Path | None, changed: tuple[int, int]
     pictures = jpeg if offsets is not None and jpeg is not None else _pick(content, PICTURES, part)
     if pictures is None:
         parts = sorted({key.rpartition("_")[2] for key in content if key.rpartition("_")[0] in PICTURES})
-        hint = f"Name one of the parts {', '.join(parts)} with split." if parts else "Rename the arrays."
+        hint = "Leave split out, or rename the arrays." if part else "Rename the arrays."
+        hint = f"Name one of the parts {', '.join(parts)} with split." if parts else hint
         raise DataError(
             f"{path}: expected an array of pictures called x, images or data{f' (_{part})' if part else ''}; found "
             f"{', '.join(map(repr, content)) or 'nothing'}. {hint}"
@@ -121,8 +122,8 @@ def _beside(path: Path) -> Path | None:
 
 
 def _pick(content: Mapping[str, Any], names: Sequence[str], part: str) -> Any:
-    wanted = [f"{name}_{part}" for name in names] if part else []
-    return next((content[key] for key in (*wanted, *names) if key in content), None)
+    wanted = [f"{name}_{part}" for name in names] if part else names
+    return next((content[key] for key in wanted if key in content), None)
 
 
 def _shaped(pictures: Any, path: Path) -> Array:

@@ -96,7 +96,9 @@ def _row(number: int, entry: Any) -> tuple[int, str, str]:
         return number, entry, ""
     if not isinstance(entry, Mapping) or not (entry.get("name") or entry.get("wnid")):
         raise _no_list([entry])
-    label = next((entry[key] for key in ("label", "index", "id") if key in entry), number)
+    label = str(next((entry[key] for key in ("label", "index", "id") if key in entry), number))
+    if not label.isdigit():
+        raise _no_list([entry])
     return int(label), str(entry.get("name") or entry["wnid"]), str(entry.get("wnid") or "")
 
 

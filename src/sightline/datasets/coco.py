@@ -36,15 +36,24 @@ def coco(path: Path, split: str | None = None, limit: int | None = None) -> Data
                 f"{file}: expected images of split {split!r}; found {', '.join(held) or 'none that name a split'}. "
                 "Name one of these, or leave split out."
             )
-    names = {one["id"]: str(one["name"]) for one in content.get("categories", ())}
+    names = {one.get("id"): str(one.get("name", one.get("id"))) for one in content.get("categories") or ()}
     objects: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
-    for one in content.get("annotations", ()):
+    for one in content.get("annotations") or ():
         objects[one.get("image_id")].append(one)
     places = _places(file, split)
     records = [_record(one, objects.get(one.get("id"), ()), names, places) for one in spread(images, limit)]
     strays = sum(len(objects[key]) for key in objects.keys() - {one.get("id") for one in content["images"]})
     notes = (f"{strays} annotations of {file.name} belong to images that it does not list.",) if strays else ()
-    return Data(path.stem, "coco", path, records, tuple(dict.fromkeys(names.values())) or None, {}, notes, split)
+    return Data(
+        path.stem if path.is_file() else path.name,
+        "coco",
+        path,
+        records,
+        tuple(dict.fromkeys(names.values())) or None,
+        {},
+        notes,
+        split,
+    )
 
 
 def annotation_files(path: Path) -> list[Path]:
@@ -59,10 +68,13 @@ def annotation_files(path: Path) -> list[Path]:
 def _file(path: Path, split: str | None) -> tuple[Path, bool]:
     """The JSON file, and whether it was picked for the split."""
     if path.is_file():
-        return path, False
+        return path, split is not None and split in path.stem
     files = annotation_files(path)
-    if split is not None and (fitting := [file for file in files if split in file.stem]):
-        return fitting[0], True
+    if split is not None:
+        exact = [file for file in files if file.stem.rpartition("_")[2] == split]
+        fitting = exact or [file for file in files if file.stem.rpartition("_")[2].startswith(split)]
+        if len(fitting) == 1:
+            return fitting[0], True
     if len(files) == 1:
         return files[0], False
     listed = ", ".join(str(file.relative_to(path)) for file in files[:8])
@@ -89,7 +101,7 @@ def _content(file: Path) -> Mapping[str, Any]:
         )
     if not content["images"]:
         raise DataError(f"{file}: expected at least one image; its list 'images' is empty. Look how it was written.")
-    if not all(isinstance(one, dict) for key in _LISTS for one in content.get(key, ())):
+    if not all(isinstance(one, dict) for key in _LISTS for one in content.get(key) or ()):
         raise DataError(f"{file}: expected dicts in 'images', 'annotations' and 'categories'; came others. Mend it.")
     return content
 
@@ -119,7 +131,11 @@ def _record(
     if picture is None:
         error = f"Expected the picture {name} that the JSON lists; it is not in {places[0]}. Copy it there."
         picture = places[0] / name
-    size = (int(image["width"]), int(image["height"])) if image.get("width") and image.get("height") else None
+    size = None
+    try:
+        size = (int(image["width"]), int(image["height"])) if image.get("width") and image.get("height") else None
+    except (TypeError, ValueError) as fault:
+        error = f"Expected width and height of {name} as numbers; came others ({fault}). Mend the JSON."
     if image.get("has_boxes") is False:
         return Record(name, picture, size=size, error=error)
     objects = []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sightline.datasets.class_lists import WNID, distinct, imagenet
-from sightline.datasets.data import Data, chosen, split_of, spread
+from sightline.datasets.data import SPLITS, Data, chosen, spread
 from sightline.datasets.record import Record
 from sightline.errors import DataError, ImageError
 from sightline.images import find
@@ -41,16 +41,23 @@ def labelled_folder(path: Path, split: str | None = None, limit: int | None = No
         return _table(path, path, limit)
     if (path / "labels.csv").is_file() and split is None:
         return _table(path, path / "labels.csv", limit)
-    parts = sorted(folder for folder in path.iterdir() if folder.is_dir() and split_of(folder.name) == folder.name)
-    taken = split
-    if parts or split is not None:
-        folders, taken = chosen(parts, split, path)
+    root, taken = path, split
+    if split is not None or parts_of(path):
+        folders, taken = chosen(parts_of(path), split, path)
         root = folders[0]
-    else:
-        root = path
     if (root / "labels.csv").is_file():
         return _table(path, root / "labels.csv", limit, taken)
     return _folders(path, root, limit, taken)
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The folders that are parts of a data set: `train`, `val`, `test`.
+
+    One of them among others is a class: pictures of trains lie in `train`, too.
+    """
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    parts = [folder for folder in folders if folder.name.casefold() in SPLITS]
+    return parts if len(parts) > 1 or len(parts) == len(folders) else []
 
 
 def _folders(path: Path, root: Path, limit: int | None, split: str | None) -> Data:

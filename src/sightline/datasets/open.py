@@ -8,9 +8,9 @@ from pathlib import Path
 from sightline.datasets.cifar import batches, cifar
 from sightline.datasets.class_lists import WNID
 from sightline.datasets.coco import annotation_files, coco
-from sightline.datasets.data import Data, split_of
+from sightline.datasets.data import Data
 from sightline.datasets.folder import image_folder
-from sightline.datasets.labelled import labelled_folder
+from sightline.datasets.labelled import labelled_folder, parts_of
 from sightline.datasets.parquet import parquet, tables
 from sightline.datasets.voc import voc
 from sightline.errors import DataError, near
@@ -91,8 +91,8 @@ def recognise(path: Path) -> str:
     if batches(path) and not direct:
         return "cifar"
     classes = [folder for folder, pictures in held.items() if pictures]
-    parts = [folder for folder in classes if split_of(folder) == folder.casefold()]
-    if not direct and (len(classes) > 1 or parts or any(WNID.fullmatch(folder) for folder in classes)):
+    named = bool(parts_of(path)) or any(WNID.fullmatch(folder) for folder in classes)
+    if not direct and classes and (len(classes) > 1 or named):
         return "labelled"
     if direct or classes:
         return "folder"

@@ -155,7 +155,7 @@ def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
 
 def _files(path: Path, split: str | None) -> tuple[list[Path], str | None]:
     if path.is_file():
-        return [path], split
+        return chosen([path], split, path.parent)
     files = tables(path)
     if not files:
         raise DataError(f"{path}: expected .parquet files; found none. Give the file itself.")

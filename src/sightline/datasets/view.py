@@ -13,6 +13,7 @@ from sightline.datasets.annotation import box_fault
 from sightline.datasets.geometry import mask_to_view, placement, to_view
 from sightline.datasets.masks import Rectangle
 from sightline.datasets.record import Object, Placement, Record
+from sightline.datasets.stored import Stored
 from sightline.errors import DataError
 from sightline.images import prepare, read
 from sightline.types import Preprocess
@@ -65,7 +66,8 @@ def load(record: Record, preprocess: Preprocess, *, difficult: bool = False) -> 
     """
     if record.error is not None:
         raise DataError(f"{record.name}: {record.error}")
-    picture = read(record.picture, name=record.name)
+    source = record.picture.read() if isinstance(record.picture, Stored) else record.picture
+    picture = read(source, name=record.name)
     _check(record, picture)
     inputs = prepare(picture, preprocess).inputs[0]
     place = placement(picture.size, preprocess)

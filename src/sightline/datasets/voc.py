@@ -70,7 +70,7 @@ def _record(
         return Record(stem, picture)
     try:
         found = _read(note, drawn)
-    except (ElementTree.ParseError, ValueError, OSError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         reason = f"Expected an annotation in VOC's XML in {note.name}; it cannot be understood ({error}). Mend it."
         return Record(stem, picture or path / "JPEGImages" / f"{stem}.jpg", error=reason)
     if picture is None:

@@ -12,7 +12,7 @@ from sightline.errors import StoreError, near
 SHORT = {"class": "target_name", "tag": "tags", "label": "label_name"}
 """What people call a breakdown, and the column it is about."""
 
-Positions = dict[str, Int[np.ndarray, "m"]]
+Positions = dict[str, Int[np.ndarray, "_"]]
 """For each method, which images: their places on the board."""
 
 

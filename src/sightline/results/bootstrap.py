@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from sightline.errors import RequestError, near
-from sightline.results.resample import Resamples
+from sightline.results.resample import Resamples, flat
 
 Values = Float[np.ndarray, "n *k"]
 """What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say'."""
@@ -74,7 +74,7 @@ def interval(figure: int | float, drawn: Float[np.ndarray, "r"], n: int, level: 
 
 def speaks(values: Values) -> Bool[np.ndarray, "n"]:
     """Which images say something: at least one of their numbers is one."""
-    return np.asarray(np.isfinite(values.reshape(len(values), -1)).any(1))
+    return np.asarray(np.isfinite(flat(values)).any(1))
 
 
 def replicates(of: Of, values: Values, columns: Columns, resamples: Resamples) -> Float[np.ndarray, "r"]:
@@ -89,7 +89,7 @@ def replicates(of: Of, values: Values, columns: Columns, resamples: Resamples) -
         weights = _affine(ask, means[: min(len(means), 8)])
         if weights is not None:
             asked = np.flatnonzero(weights[1:])  # of the others it is all the same whether they say anything
-            return np.asarray(means.reshape(len(means), -1)[:, asked] @ weights[1 + asked] + weights[0])
+            return np.asarray(flat(means)[:, asked] @ weights[1 + asked] + weights[0])
         return np.array([ask(row[None], everybody) for row in means], np.float64)
     found = np.full(resamples.count, np.nan)
     for k in range(resamples.count):
@@ -146,14 +146,14 @@ def _is_of_means(ask: Callable[..., float], values: Values, kept: Bool[np.ndarra
 
 def _affine(ask: Callable[..., float], means: Float[np.ndarray, "t *k"]) -> Float[np.ndarray, "k1"] | None:
     """Constant and weights, where the figure of the means is a weighted sum of them; None where it is not."""
-    flat = means.reshape(len(means), -1)
+    rows = flat(means)
     one = np.ones(1, bool)
 
     def at(row: Float[np.ndarray, "k"]) -> float:
         return ask(row.reshape(1, *means.shape[1:]), one)
 
-    constant = at(np.zeros(flat.shape[1]))
-    weights = np.array([constant, *(at(unit) - constant for unit in np.eye(flat.shape[1]))])
-    told = np.array([at(row) for row in flat])
-    said = flat @ weights[1:] + weights[0]
+    constant = at(np.zeros(rows.shape[1]))
+    weights = np.array([constant, *(at(unit) - constant for unit in np.eye(rows.shape[1]))])
+    told = np.array([at(row) for row in rows])
+    said = rows @ weights[1:] + weights[0]
     return weights if np.isfinite(weights).all() and np.allclose(said, told, rtol=1e-9, atol=1e-12) else None

@@ -1,5 +1,6 @@
 """The resampled sets of images behind every interval: drawn once, and the same for every metric and method."""
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -54,7 +55,7 @@ class Resamples:
 
         Exact where all values of a column are equal: what is averaged is the distance to the first one.
         """
-        columns = values.reshape(self.images, -1)
+        columns = flat(values)
         if columns.shape[1] > 1 and columns.size > _AT_ONCE:  # one after the other: memory is that of one column
             return np.stack([self.means(column) for column in columns.T], axis=1).reshape(self.count, *values.shape[1:])
         said = np.isfinite(columns)
@@ -70,13 +71,22 @@ class Resamples:
 
     def _grouped(self, columns: Float[np.ndarray, "n k"] | Bool[np.ndarray, "n k"]) -> Float[np.ndarray, "g k"]:
         groups = self._weights.shape[1]
-        if groups == self.images:  # each image is its own group, in order
+        if groups == self.images and (self._group == np.arange(groups)).all():  # each image is its own group
             return columns.astype(np.float64)
         return np.stack([np.bincount(self._group, column, groups) for column in columns.T], axis=1)
 
     def _parts(self) -> Iterator[slice]:
         step = max(1, _AT_ONCE // max(1, self._weights.shape[1]))
         return (slice(start, start + step) for start in range(0, self.count, step))
+
+
+def flat(values: Float[np.ndarray, "n *k"]) -> Float[np.ndarray, "n _"]:
+    """One row an image, whatever it contributed.
+
+    >>> flat(np.zeros(3)).shape, flat(np.zeros((0, 2, 2))).shape
+    ((3, 1), (0, 4))
+    """
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 @lru_cache(maxsize=4)

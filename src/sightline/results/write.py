@@ -1,5 +1,6 @@
 """A report on disk: the page, its drawings, every table, all from one summary."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,7 +67,8 @@ def _written(path: Path, text: str) -> Path:
         part.write_text(text, "utf-8", newline="")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise StoreError(
             f"Expected to write {path}; the system says: {error.strerror or error}. "
             "Make room, or name another folder with --out."
