@@ -124,7 +124,7 @@ def _explained(bench: Bench, name: str, i: int) -> dict[str, Any]:
         "predicted": predicted, "predicted_name": name_of(predicted, bench.card.classes),
     }  # fmt: skip
     if name in bench.controls:
-        return {**known, "layer": None, "status": "control", "message": "", "counts": "{}"}
+        return {**known, "layer": None, "status": "ok", "message": "", "counts": "{}"}
     one = bench.explanations[name]
     status = one.status[i][0] if one.several else one.status[i]
     return {

@@ -18,7 +18,7 @@ ASIDE = ("created", "seconds", "shard", "versions", "path")
 """What may differ between shards of one run, and between a run and its continuation."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Results:
     """A run's rows and thumbnails as Arrow tables, and what was run. Rows stand in the order of items, then methods."""
 

@@ -272,6 +272,11 @@ def test_pickles_that_are_broken(tmp_path):
             load(tmp_path / "a")
 
 
+def test_a_broken_pickle_does_not_ask_for_all_memory(tmp_path):
+    (tmp_path / "a").write_bytes(b"\x80\x02}r\xff\xff\xff\x7f.")  # an empty dict, noted as the two-billionth value
+    assert load(tmp_path / "a") == {}  # the reader in C makes room for two billion
+
+
 def test_a_pickle_of_something_else(tmp_path):
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(DataError, match="expected a dict of arrays, as CIFAR is published; came list"):

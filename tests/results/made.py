@@ -43,7 +43,7 @@ def best_of(values):
 
 
 @metric(
-    title="Loc(δ)", group="localisation", higher_is_better=True, axis="deltas",
+    title="Loc", group="localisation", higher_is_better=True, axis="deltas",
     figures={"Loc(0)": at(0.0), "Loc(0.25)": at(0.25), "Loc(0.5)": at(0.5), "best over δ": best_of},
 )  # fmt: skip
 def loc(image_map, boxes):

@@ -20,6 +20,8 @@ from sightline.results.markdown import markdown
 from sightline.results.page import page
 from sightline.results.plots import curve_plot, figure_plot, inline
 from sightline.results.tables import findings, score_tables, sheets, win_table
+from sightline.results.text import figures_text
+from sightline.results.wording import heading
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -128,7 +130,7 @@ def test_markup_in_names_is_shown(text):
 def test_the_best_is_marked_only_where_it_stands_out(summary):
     lines = {label: cells for table in score_tables(summary) for label, cells in table.lines}
     for metric, figure in summary.figures():
-        cells = next(cells for label, cells in lines.items() if label.startswith(figure))
+        cells = next(cells for label, cells in lines.items() if label == heading(metric, figure))
         best = summary.stands_out(metric.name, figure)
         assert [cell.bold for cell in cells] == [name == best for name in summary.everybody]
     assert lines["Average Drop (%) ↓"][3].fools
@@ -293,3 +295,14 @@ def test_pictures_in_the_page_are_pictures(text):
     assert len(sources) == 3 * 3 * 5
     picture = Image.open(io.BytesIO(base64.b64decode(sources[0].partition(",")[2])))
     assert picture.size == (160, 160)
+
+
+def test_the_terminal_gets_the_same_numbers(results, summary):
+    text = figures_text(results, metrics=METRICS, resamples=200)
+    lines = text.splitlines()
+    score = summary.score("average_drop", "Average Drop", "grad_cam_pp")
+    (line,) = (line for line in lines if line.startswith("Average Drop (%) ↓"))
+    assert f"{score.estimate:.1f}* [{score.low:.1f}, {score.high:.1f}]" in line
+    assert len({len(line) for line in lines if "[" in line and not line.startswith("!")}) == 1, "columns are straight"
+    assert any(line.startswith("! FakeCAM, which explains nothing, beats") for line in lines)
+    assert lines[0].split() == ["Grad-CAM", "Grad-CAM++", "Grad-CAM+", "FakeCAM", "Random", "map"]

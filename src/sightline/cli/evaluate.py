@@ -80,12 +80,22 @@ def evaluate(
 
 def _told(results: Any, out: Path) -> None:
     """The figures on the terminal, and what could not be measured."""
-    from sightline.results import figures_text
+    from sightline.results import summarise
+    from sightline.results.wording import between, heading, title_of, written
 
-    click.echo(figures_text(results))
+    summary = summarise(results, by=())
+    digest = results.run["protocol_digest"]
+    for score in summary.scores:
+        metric = summary.metrics[score.metric]
+        if (score.metric, score.method) == (score.metric, summary.scores[0].method):
+            click.secho(f"{heading(metric, score.figure)}   (protocol {digest})", bold=True)
+        interval = between(score.low, score.high, metric.unit)
+        click.echo(f"  {title_of(score.method):28} {written(score.estimate, metric.unit):>8}  {interval}  n={score.n}")
+    for caution in summary.cautions:
+        click.echo(f"caution: {caution.sentence}")
     told = zip(results.column("image"), results.column("error"), strict=True)
     broken = {image: error for image, error in told if error is not None}
-    click.echo(f"{len(set(results.column('item')))} pictures measured into {out}; sightline report {out}")
+    click.echo(f"{len(set(results.column('item')))} pictures in {out}. Page and tables: sightline report {out}")
     for image, error in list(broken.items())[:20]:
         click.echo(f"not measured: {error if image in error else f'{image}: {error}'}", err=True)
     if len(broken) > 20:

@@ -19,4 +19,5 @@ from sightline.results.summary import Failure as Failure
 from sightline.results.summary import Pair as Pair
 from sightline.results.summary import Score as Score
 from sightline.results.summary import Summary as Summary
+from sightline.results.text import figures_text as figures_text
 from sightline.results.write import write as write

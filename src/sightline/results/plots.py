@@ -36,9 +36,12 @@ def style(summary: Summary, method: str) -> dict[str, Any]:
 
 
 def curve_plot(summary: Summary, some: Sequence[Curve], *, legend: bool = True) -> str:
-    """Mean curves of several methods with their pointwise intervals, as SVG."""
+    """Mean curves of several methods with their pointwise intervals, as SVG.
+
+    With a `legend` it stands alone, on white; without one it is a part of a page, which has the legend and the ground.
+    """
     first = some[0]
-    figure, axes = _axes(3.9, 2.9 + (0.2 * ((len(some) + 1) // 2) if legend else 0))
+    figure, axes = _axes(3.9, 2.9 + (0.2 * ((len(some) + 1) // 2) if legend else 0), "white" if legend else "none")
     for one in some:
         look = style(summary, one.method)
         axes.fill_between(one.x, one.low, one.high, color=look["color"], alpha=0.14, linewidth=0)
@@ -103,11 +106,11 @@ def inline(svg: str, label: str, number: int) -> str:
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 
 
-def _axes(width: float, height: float) -> tuple[Any, Any]:
+def _axes(width: float, height: float, ground: str = "none") -> tuple[Any, Any]:
     """A figure of its own: nothing of matplotlib's global state is read but its defaults, and nothing is changed."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=ground)
     axes = figure.add_subplot(facecolor="none")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sightline.metrics.metric import Metric
 from sightline.results.summary import Pair, Score, Summary
-from sightline.results.wording import between, count, direction, heading, probability, title_of, written
+from sightline.results.wording import between, count, direction, heading, named, probability, title_of, written
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def findings(summary: Summary) -> list[str]:
         score = summary.score(metric.name, figure, best)
         assert score is not None, "the best has a score"
         unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{figure} ({direction(metric)}): {title_of(best)} is best with "
+        text = f"{named(metric, figure)} ({direction(metric)}): {title_of(best)} is best with "
         text += f"{written(score.estimate, metric.unit)}{unit} {between(score.low, score.high, metric.unit)}"
         found.append(text.rstrip() + _margin(summary, metric, figure, best) + ".")
     return found

@@ -53,8 +53,19 @@ def heading(metric: Metric, figure: str) -> str:
     >>> heading(about(average_drop), "Average Drop")
     'Average Drop (%) ↓'
     """
-    unit = f" ({metric.unit})" if metric.unit and metric.unit not in figure else ""
-    return f"{figure}{unit} {arrow(metric)}".rstrip()
+    name = named(metric, figure)
+    unit = f" ({metric.unit})" if metric.unit and metric.unit not in name else ""
+    return f"{name}{unit} {arrow(metric)}".rstrip()
+
+
+def named(metric: Metric, figure: str) -> str:
+    """A figure's name, with its metric's where it would be a riddle alone: `top-1` of what?
+
+    >>> from sightline.metrics import about, average_drop
+    >>> named(about(average_drop), "Average Drop"), named(about(average_drop), "median")
+    ('Average Drop', 'Average Drop, median')
+    """
+    return figure if figure.lower().startswith(metric.title.lower()) else f"{metric.title}, {figure}"
 
 
 def meaning(metric: Metric) -> str:

@@ -1,0 +1,114 @@
+"""Maps as labels: what lies above a threshold, in the photograph's own pixels, for training with weak supervision."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sightline.datasets import Placement, to_photo
+from sightline.errors import MethodError, ProtocolError, near
+from sightline.regions import boxes_above
+from sightline.save import file_name, unused, writable
+from sightline.store import Results
+from sightline.upsample import image_map
+
+
+@dataclass
+class Seeds:
+    """What was written: a mask for each image and class, the boxes, and the images of which nothing could be."""
+
+    masks: list[Path] = field(default_factory=list)
+    boxes: Path | None = None
+    empty: list[str] = field(default_factory=list)
+
+
+def export_seeds(
+    results: Results, out: str | Path, *, method: str | None = None, threshold: int | float = 0.2, largest: bool = False
+) -> Seeds:
+    """Write segmentation seeds and boxes from a method's maps, as weakly supervised training takes them.
+
+    A place belongs to the class explained where the map exceeds `threshold` times its maximum (SEC's seeds use 0.2,
+    Grad-CAM's boxes 0.15). Written into `out`: `masks/CLASS/IMAGE.png` (0 and 255, one for each image and class) and
+    `boxes.json` in COCO's format, a box around each connected region with the mean of the map inside as its `score`;
+    `largest=True` keeps the largest region's only. Both are in pixels of the upright photograph where the run knows it
+    (`datasets`), else of the model's view. Images without positive evidence, or with an error, are listed as `empty`.
+
+    Raises `MethodError` for a method the run does not have, `ProtocolError` for a threshold outside [0, 1).
+    """
+    names = [*results.run["methods"], *results.run.get("controls", [])]
+    method = method or names[0]
+    if method not in names:
+        raise MethodError(f"Expected a method of this run; got {method!r}. {near(method, names)}")
+    if not 0 <= threshold < 1:
+        raise ProtocolError(f"Expected a threshold from 0 to 1, a share of the maximum; got {threshold}. 0.2 is usual.")
+    place = Path(out)
+    writable(place)
+    found, coco, taken = Seeds(), _Coco(), dict[Path, set[str]]()
+    for row in results.rows.to_pylist():
+        if row["method"] != method:
+            continue
+        shown = None if row["error"] or row["coarse"] is None else _photograph(row)
+        if shown is None or not shown.max() > 0:
+            found.empty.append(row["image"])
+            continue
+        folder = place / "masks" / file_name(str(row["target_name"]))
+        path = folder / f"{unused(file_name(row['image']), taken.setdefault(folder, set()))}.png"
+        writable(path.parent)
+        above = (shown > threshold * shown.max()).numpy()
+        Image.fromarray(above.astype(np.uint8) * 255).save(path)
+        found.masks.append(path)
+        coco.add(row, shown, boxes_above(shown, threshold, largest=largest))
+    found.boxes = place / "boxes.json"
+    found.boxes.write_text(json.dumps(coco.as_dict(results, method, threshold)), encoding="utf-8")
+    return found
+
+
+def _photograph(row: dict[str, Any]) -> Tensor:
+    """A row's map in the photograph's pixels `[h, w]`, or in the view's where nobody knows the photograph."""
+    coarse = torch.tensor(row["coarse"]).view(1, *row["coarse_shape"])
+    view = image_map(coarse, (row["view_height"], row["view_width"]))
+    if not row["placement"]:
+        return view[0]
+    numbers = row["placement"]
+    pairs = [(numbers[k], numbers[k + 1]) for k in range(0, 8, 2)]
+    return to_photo(view, Placement(*pairs))[0]
+
+
+class _Coco:
+    """Images, categories and annotations as COCO numbers them, from 1."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, dict[str, Any]] = {}
+        self.categories: dict[int, dict[str, Any]] = {}
+        self.annotations: list[dict[str, Any]] = []
+
+    def add(self, row: dict[str, Any], shown: Tensor, boxes: list[tuple[int, int, int, int]]) -> None:
+        height, width = shown.shape
+        image = self.images.setdefault(
+            row["image"],
+            {"id": len(self.images) + 1, "file_name": row["image"], "width": width, "height": height},
+        )
+        self.categories.setdefault(row["target"], {"id": row["target"], "name": row["target_name"]})
+        for left, top, right, bottom in boxes:
+            score = float(shown[top:bottom, left:right].mean() / shown.max())
+            box = [left, top, right - left, bottom - top]
+            self.annotations.append({
+                "id": len(self.annotations) + 1, "image_id": image["id"], "category_id": row["target"], "bbox": box,
+                "area": box[2] * box[3], "iscrowd": 0, "segmentation": [], "score": round(score, 4),
+            })  # fmt: skip
+
+    def as_dict(self, results: Results, method: str, threshold: int | float) -> dict[str, Any]:
+        return {
+            "info": {
+                "description": f"regions above {threshold:g} of the maximum of {method}",
+                "protocol": results.run["protocol_digest"], "model": results.run["model"]["name"],
+            },
+            "images": list(self.images.values()),
+            "categories": [self.categories[number] for number in sorted(self.categories)],
+            "annotations": self.annotations,
+        }  # fmt: skip
