@@ -23,6 +23,9 @@ from sightline.metrics.correlation import pearson, ranks
 from sightline.results import Interval, bootstrap
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "generalisation.md"
+Sets = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Pictures and classes, to train on and to test on."""
+
 REAL = ("MobileNetV2", "SqueezeNet 1.1", "Tiny Darknet", "ResNet-20", "ResNet-56")
 STOPS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)
 """Epochs after which the one network is looked at."""
@@ -129,10 +132,10 @@ def measured(name: str, net: nn.Module, data: Path, limit: int, out: Path, error
     return Point(name, error, drops["grad_cam_pp"], drops["centre"], float(sure.mean()), float(rose.mean()))
 
 
-def real(data: Path, out: Path, limits: tuple[int, int]) -> list[Point]:
+def real(data: Path, out: Path, limits: tuple[int, int], names: Sequence[str] = REAL) -> list[Point]:
     """The networks with published weights: ImageNet's on at most 200 photographs, CIFAR's on 1,000 test images."""
     points = []
-    for name in REAL:
+    for name in names:
         load, where = NETWORKS[name]
         limit = limits[where.startswith("cifar10")]
         points.append(measured(name, load(data), data / where, limit, out / name.replace(" ", "_")))
@@ -140,11 +143,10 @@ def real(data: Path, out: Path, limits: tuple[int, int]) -> list[Point]:
     return points
 
 
-def many(data: Path, out: Path, recipes: Sequence[Recipe], limit: int) -> tuple[list[Point], float]:
-    """Networks trained here, each by its recipe, and the seconds of training."""
-    train_x, train_y = cifar_pictures(data / "cifar10" / "train.npz")
-    test_x, test_y = cifar_pictures(data / "cifar10" / "test.npz")
-    points, seconds = [], 0.0
+def many(data: Path, out: Path, recipes: Sequence[Recipe], limit: int, sets: Sets) -> list[Point]:
+    """Networks trained here, each by its recipe."""
+    (train_x, train_y), (test_x, test_y) = sets
+    points = []
     for seed, recipe in enumerate(recipes):
         net = small_net(recipe.depth, recipe.width, CIFAR, seed)
         rows = torch.randperm(len(train_y), generator=torch.Generator().manual_seed(seed))[: recipe.images]
@@ -154,18 +156,16 @@ def many(data: Path, out: Path, recipes: Sequence[Recipe], limit: int) -> tuple[
             return {"error": error_rate(net, test_x, test_y)}
 
         note = kept(out / f"{recipe.name}.safetensors", net, make)
-        seconds += note["seconds"]
         points.append(
             measured(recipe.name, net, data / "cifar10" / "test.npz", limit, out / recipe.name, note["error"])
         )
         print(points[-1], flush=True)
-    return points, seconds
+    return points
 
 
-def over_training(data: Path, out: Path, stops: Sequence[float], limit: int, images: int) -> tuple[list[Point], float]:
+def over_training(data: Path, out: Path, stops: Sequence[float], limit: int, sets: Sets) -> list[Point]:
     """One network, looked at while it is trained."""
-    train_x, train_y = cifar_pictures(data / "cifar10" / "train.npz", images)
-    test_x, test_y = cifar_pictures(data / "cifar10" / "test.npz")
+    (train_x, train_y), (test_x, test_y) = sets
     net = small_net(8, 8, CIFAR, 100)
     todo = list(stops)
 
@@ -191,10 +191,17 @@ def over_training(data: Path, out: Path, stops: Sequence[float], limit: int, ima
             measured(name, net.eval(), data / "cifar10" / "test.npz", limit, out / f"rows{stop:g}", note[f"{stop:g}"])
         )
         print(points[-1], flush=True)
-    return points, note["seconds"]
+    return points
 
 
-HEAD = ("network", "test error %", "Average Drop %", "drop % of the blind centre map", "mean confidence %", "increase %")
+HEAD = (
+    "network",
+    "test error %",
+    "Average Drop %",
+    "drop % of the blind centre map",
+    "mean confidence %",
+    "increase %",
+)
 
 
 def rows_of(points: Sequence[Point]) -> list[str]:
@@ -206,41 +213,45 @@ def rows_of(points: Sequence[Point]) -> list[str]:
     ])  # fmt: skip
 
 
+TITLES = {"many": "trained here", "training": "over training"}
+
 HOLDS = ["TODO"]
 
 
-def page(groups: dict[str, list[Point]], limits: tuple[int, int], images: int, seconds: float) -> list[str]:
+def page(groups: dict[str, list[Point]], limits: tuple[int, int], sets: Sets, seconds: float) -> list[str]:
     """The page's lines."""
     found = {name: correlations(points) for name, points in groups.items() if len(points) > 3 and name != "real"}
     lines = [
-        "**Claimed** (Grad-CAM++ v3, appendix A.1): the Average Drops on ImageNet of ResNet-50 (28 to 31 %), VGG-16 (36 "
-        "to 47 %) and AlexNet (62 to 83 %) follow the order of their classification errors, so a network's Average "
-        "Drop is suggested as a sign of how well it generalises. Three networks, no statistic.",
+        "**Claimed** (Grad-CAM++ v3, appendix A.1): the Average Drops on ImageNet of ResNet-50 (28 to 31 %), "
+        "VGG-16 (36 to 47 %) and AlexNet (62 to 83 %) follow the order of their classification errors, so a "
+        "network's Average Drop is suggested as a sign of how well it generalises. Three networks, no statistic.",
         "",
         f"**Measured**: Average Drop of Grad-CAM++ for the predicted class, protocol `{Protocol().digest}` "
-        f"({Protocol().masking()}). Beside it stands the drop of a *blind* map, a Gaussian hill in the centre that is the "
-        "same for every image and network. Intervals: percentile bootstrap, 95 %, over images for a network's drop, over "
-        "networks for a correlation. *At equal mean confidence* is the partial rank correlation. A test error is that on "
-        "all 5,000 test images of CIFAR-10 (JPEG copies) for networks trained here, and on the images measured for those "
-        "with published weights.",
+        f"({Protocol().masking()}). Beside it stands the drop of a *blind* map, a Gaussian hill in the centre that "
+        "is the same for every image and network. Intervals: percentile bootstrap, 95 %, over images for a "
+        "network's drop, over networks for a correlation. *At equal mean confidence* is the partial rank "
+        f"correlation. A test error is that on {len(sets[1][1]):,} test images of CIFAR-10 (JPEG copies) for "
+        "networks trained here, and on the images measured for those with published weights.",
         "", f"## {len(groups['many'])} networks trained here", "",
-        f"CIFAR ResNets of several depths (d), widths (w), numbers of training images (n), epochs (e) and shares of wrong "
-        f"labels (noise, %); one seed each; {limits[1]} test images.",
+        "CIFAR ResNets of several depths (d), widths (w), numbers of training images (n), epochs (e) and shares of "
+        f"wrong labels (noise, %); one seed each; {limits[1]} test images.",
         "", *rows_of(groups["many"]),
         "", "## One network over its training", "",
-        f"d8_w8 on {images:,} images; {limits[1]} test images. Its checkpoints are not independent of each other, so the "
-        "intervals over them are too narrow.",
+        f"d8_w8 on {len(sets[0][1]):,} images; {limits[1]} test images. Its checkpoints are not independent of each "
+        "other, so the intervals over them are too narrow.",
         "", *rows_of(groups["training"]),
         "", "## Networks with published weights", "",
         f"ImageNet's on {limits[0]} photographs that very likely come from their training data, CIFAR's ResNets on "
-        f"{limits[1]} test images. {len(groups['real'])} points over two data sets are no sample: no correlation is given.",
+        f"{limits[1]} test images. {len(groups['real'])} points over two data sets are no sample: no correlation is "
+        "given.",
         "", *rows_of(groups["real"]), "", "## How they go together", "",
-        *table(("correlation", *(f"{'trained here' if n == 'many' else 'over training'} ({len(groups[n])})" for n in found)), [
+        *table(("correlation", *(f"{TITLES[name]} ({len(groups[name])})" for name in found)), [
             (what, *(said(found[n][what]) for n in found)) for what in next(iter(found.values()), {})
         ]),
         "", "## What holds", "", *HOLDS,
-        "", f"`python experiments/generalisation.py`: {seconds:.0f} seconds, of which training is most, on one thread of a "
-        "shared machine with 2 cores.",
+        "",
+        f"`python experiments/generalisation.py`: {seconds:.0f} seconds, of which training is most, on one thread of a "
+        "busy machine with 2 cores.",
     ]  # fmt: skip
     return lines
 
@@ -251,21 +262,25 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     parser.add_argument("--data", type=Path, default=ROOT)
     parser.add_argument("--limit", type=int, help="images a network is measured on; also makes the training tiny")
     parser.add_argument("--out", type=Path, default=Path("out/experiments"))
-    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--page", type=Path)
     asked = parser.parse_args(arguments)
-    start, out = time.perf_counter(), asked.out / "generalisation"
+    start, out = time.perf_counter(), asked.out / ("generalisation" + (f"_{asked.limit}" if asked.limit else ""))
     limits = (asked.limit or 200, asked.limit or 1000)
-    recipes, stops, images = RECIPES, STOPS, 10000
+    recipes, stops, images, names = RECIPES, STOPS, None, REAL
     if asked.limit:
-        recipes, stops, images = tuple(Recipe(8, 4, 256, k) for k in (0.5, 1, 2, 4)), (0.5, 1.0, 1.5, 2.0), 256
+        names, images = ("ResNet-20",), 256
+        recipes, stops = tuple(Recipe(8, 4, images, k) for k in (0.5, 1, 2, 4)), (0.5, 1.0, 1.5, 2.0)
+    sets = (cifar_pictures(asked.data / "cifar10" / "train.npz", images),
+            cifar_pictures(asked.data / "cifar10" / "test.npz", images))  # fmt: skip
     groups: dict[str, list[Point]] = {}
-    groups["training"], one = over_training(asked.data, out / "training", stops, limits[1], images)
-    groups["many"], other = many(asked.data, out / "many", recipes, limits[1])
-    groups["real"] = real(asked.data, out / "real", limits)
+    groups["training"] = over_training(asked.data, out / "training", stops, limits[1], sets)
+    groups["many"] = many(asked.data, out / "many", recipes, limits[1], sets)
+    groups["real"] = real(asked.data, out / "real", limits, names)
     note = out / "seconds.txt"  # of the first run: a later one finds the networks trained and the rows measured
     if not note.exists():
         note.write_text(str(time.perf_counter() - start), encoding="utf-8")
-    return written(asked.page, "Average Drop and generalisation", page(groups, limits, images, float(note.read_text())))
+    place = asked.page or (PAGE if asked.limit is None else out / PAGE.name)
+    return written(place, "Average Drop and generalisation", page(groups, limits, sets, float(note.read_text())))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ PLAIN = Preprocess(resize=None, crop=None)
 
 def cifar_pictures(file: Path, limit: int | None = None) -> tuple[Tensor, Tensor]:
     """The pictures of a CIFAR `.npz` of JPEGs, uint8 `[n, 3, h, w]`, and their classes `[n]`; evenly spaced."""
-    held = np.load(file)
-    jpeg, offset, labels = held["jpeg"], held["offset"], held["label"]
+    with np.load(file) as held:
+        jpeg, offset, labels = held["jpeg"], held["offset"], held["label"]
     count = len(labels) if limit is None else min(limit, len(labels))
     which = [k * len(labels) // count for k in range(count)]
     arrays = [np.asarray(Image.open(io.BytesIO(jpeg[offset[k] : offset[k + 1]].tobytes()))) for k in which]
@@ -44,7 +44,7 @@ def small_net(depth: int, width: int, classes: Sequence[str], seed: int) -> nn.M
     net = CifarResNet(depth, width)
     if len(classes) != net.linear.out_features:
         net.linear = nn.Linear(net.linear.in_features, len(classes))
-    describe(net, Card(f"cifar_resnet{depth}_{width}", None, PLAIN, tuple(classes), "trained by this program", None))
+    describe(net, Card(f"cifar_resnet{depth}_{width}", None, PLAIN, tuple(classes), "trained by this program"))
     return net
 
 

@@ -21,30 +21,28 @@ from sightline.types import Preprocess
 
 NEAR = {"rtol": 0, "atol": 1e-5}
 COARSE, FINE = "4", "1"
-"""Layers of `small()`: a grid of 5 x 5, and one of 20 x 20, the image's own, where nothing is enlarged."""
+"""Layers of `net`: a grid of 5 x 5, and one of 20 x 20, the image's own, where nothing is enlarged."""
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the peers' own
 
 
 @pytest.fixture(scope="module")
 def jacobgil():
+    """Everything that jacobgil/pytorch-grad-cam calls by a name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pytest.importorskip("pytorch_grad_cam")
-        names = ("metrics.cam_mult_image", "metrics.road", "metrics.arcc", "utils.model_targets", "utils.image")
-        room = {name: getattr(module, name) for name in ("GradCAM",) for module in [importlib.import_module(_JG)]}
-        for name in names:
-            room |= vars(importlib.import_module(f"{_JG}.{name}"))
-    return room
+        found = {}
+        for name in ("", ".metrics.cam_mult_image", ".metrics.road", ".metrics.arcc", ".utils.model_targets"):
+            found |= vars(importlib.import_module(f"pytorch_grad_cam{name}"))
+    return found | {"scale_cam_image": importlib.import_module("pytorch_grad_cam.utils.image").scale_cam_image}
 
 
 @pytest.fixture(scope="module")
 def frgfm():
+    """Everything that frgfm/torch-cam calls by a name."""
     pytest.importorskip("torchcam")
     return vars(importlib.import_module("torchcam.metrics")) | vars(importlib.import_module("torchcam.methods"))
-
-
-_JG = "pytorch_grad_cam"
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +68,10 @@ def summed(activations):
 
 
 def ours(net, images, metrics, name, layer=COARSE, method="grad_cam", **changes):
-    protocol = preset(name, layer=layer, **changes)
-    return sightline.evaluate(net, [images], [method], metrics, protocol=protocol, progress=False, views=0)
+    """Each image is asked for a class of its own, likely or not: so some gain confidence when they are masked."""
+    protocol = preset(name, layer=layer, explained="given", **changes)
+    batch = (images, torch.arange(len(images)) % 5)
+    return sightline.evaluate(net, [batch], [method], metrics, protocol=protocol, progress=False, views=0)
 
 
 def column(results, name):
@@ -104,7 +104,7 @@ class Fixed:
 
 
 def jacobgil_maps(jacobgil, coarse, size=(20, 20)):
-    """As `BaseCAM` makes them of a coarse map: rectified, scaled and enlarged, averaged over one layer, scaled again."""
+    """As `BaseCAM` makes them of a coarse map: rectified, scaled, enlarged, averaged over one layer, scaled again."""
     enlarged = jacobgil["scale_cam_image"](np.maximum(coarse.numpy(), 0), size)
     return jacobgil["scale_cam_image"](enlarged)
 
@@ -124,7 +124,6 @@ def test_pytorch_grad_cam_s_drop_and_increase(jacobgil, net, images, score):
     assert_same(column(results, "average_drop"), jacobgil["DropInConfidence"]()(*asked))
     assert_same(column(results, "increase_in_confidence"), jacobgil["IncreaseInConfidence"]()(*asked))
     assert 0 < column(results, "increase_in_confidence").mean() < 1, "both outcomes are seen"
-    assert column(results, "average_drop").max() > 0.01
 
 
 def test_pytorch_grad_cam_divides_by_nothing(jacobgil, net, images):
@@ -150,12 +149,15 @@ def test_pytorch_grad_cam_s_own_map_and_masked_image(jacobgil, net, images):
 
 
 def test_pytorch_grad_cam_s_complexity_and_coherency(jacobgil, net, images):
+    """An empty map has no correlation: 0 here and in ADCC's own code, 1/2 there, where 1e-8 is added below."""
     results = ours(net, images, "complexity,coherency", "pytorch_grad_cam")
     maps = jacobgil_maps(jacobgil, coarse_of(results))
     assert_same(column(results, "complexity"), jacobgil["Complexity"]()(maps))
     with jacobgil["GradCAM"](model=net, target_layers=[net[4]]) as cam:
         theirs = jacobgil["Coherency"]()(images, maps, targets_of(jacobgil, results), net, cam)
-    assert_same(column(results, "coherency"), theirs)
+    own = column(results, "coherency")
+    assert_same(torch.where(own == 0, 0.5, own), theirs)
+    assert 0 < (own == 0).sum() < len(own), "both kinds are seen"
 
 
 @pytest.mark.parametrize("percentile", [10, 50, 80])
@@ -200,7 +202,7 @@ def test_torch_cam_s_drop_and_increase(frgfm, net, images, score, function):
     together = frgfm["ClassificationMetric"](Fixed(net, coarse, frgfm), function)
     together.update(images, results.column("target"))
     assert_same(column(results, "average_drop").mean(), together.summary()["avg_drop"])
-    assert column(results, "average_drop").abs().max() > 0.01
+    assert 0 < column(results, "increase_in_confidence").mean() < 1, "both outcomes are seen"
 
 
 def test_torch_cam_s_masked_image(frgfm, net, images):

@@ -56,10 +56,8 @@ def test_every_region_or_the_largest(tmp_path):
 
 
 def test_pictures_of_one_name_and_images_without_evidence(tmp_path):
-    found = export_seeds(
-        results(row("a/1.jpg"), row("b/1.jpg"), row("blank.jpg", coarse=(-1, 0, 0, 0)), row("x.jpg", error="broken", coarse=[])),
-        tmp_path,
-    )  # fmt: skip
+    blank, broken = row("blank.jpg", coarse=(-1, 0, 0, 0)), row("x.jpg", error="broken", coarse=[])
+    found = export_seeds(results(row("a/1.jpg"), row("b/1.jpg"), blank, broken), tmp_path)
     assert len({path.name for path in found.masks}) == 2
     assert found.empty == ["blank.jpg", "x.jpg"]
 

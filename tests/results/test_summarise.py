@@ -235,3 +235,26 @@ def test_beyond_so_many_groups_the_largest_stay(monkeypatch, results):
     summary = of(results, by="class")
     assert len({one.group for one in summary.scores if one.by == "class"}) == 2
     assert "2 groups left out" in next(one.sentence for one in summary.cautions if one.kind == "groups")
+
+
+def test_of_few_images_nothing_stands_out():
+    few = of(made(20, pictures=False))
+    pair = few.pair("average_drop", "Average Drop", "grad_cam", "grad_cam_pp")
+    assert pair.paired.excludes_zero
+    assert not pair.paired.clear
+    assert few.best("average_drop", "Average Drop") == "grad_cam_pp"
+    assert few.stands_out("average_drop", "Average Drop") is None
+
+
+def test_a_metric_that_few_images_have_is_named(results):
+    pointing = [
+        v if item < 9 else None
+        for item, v in zip(*(results.rows[c].to_pylist() for c in ("item", "pointing_game")), strict=True)
+    ]
+    said = next(
+        one.sentence
+        for one in of(with_rows(results, replaced(results.rows, "pointing_game", pointing))).cautions
+        if one.kind == "few"
+    )
+    assert said.startswith("Fewer than 30 images have: ")
+    assert "Pointing game (" in said

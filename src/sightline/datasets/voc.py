@@ -47,7 +47,7 @@ def voc(path: Path, split: str | None = None, limit: int | None = None) -> Data:
         records.append(_record(path, stem, notes.get(stem), pictures, drawn))
     used = {one.name for record in records for one in record.objects}
     classes = CLASSES if used <= set(CLASSES) else tuple(sorted(used))
-    return Data(path.name, "voc", path, records, classes if used else None, split=split)
+    return Data(path.name, "voc", path, records, classes if used else None, notes=_twins(path), split=split)
 
 
 _MASKS = ("SegmentationObject", "SegmentationClass")
@@ -123,8 +123,21 @@ def _mask(
 
 
 def _pictures(path: Path) -> dict[str, Path]:
+    return {file.stem: file for file in _files(path)}
+
+
+def _twins(path: Path) -> tuple[str, ...]:
+    """A sentence where pictures share a name, and only one of them can be meant by an annotation."""
+    files, kept = _files(path), _pictures(path)
+    left = [file.name for file in files if kept[file.stem] != file]
+    if not left:
+        return ()
+    return (f"{len(left)} pictures share their name with another and are left aside: {', '.join(left[:5])}.",)
+
+
+def _files(path: Path) -> list[Path]:
     folder = next((path / name for name in ("JPEGImages", "images", "Images") if (path / name).is_dir()), path)
-    return {file.stem: file for file in _inside(folder) if file.suffix.lower() in SUFFIXES}
+    return [file for file in _inside(folder) if file.suffix.lower() in SUFFIXES]
 
 
 def _inside(folder: Path) -> Sequence[Path]:

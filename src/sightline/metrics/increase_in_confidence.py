@@ -8,7 +8,7 @@ from sightline.types import Scores
 
 @metric(
     title="Increase in Confidence", group="faithfulness", higher_is_better=True, unit="%", scale=100,
-    paper="Chattopadhay et al., Grad-CAM++, WACV 2018, arXiv:1710.11063, section 4.1",
+    paper="Chattopadhay et al., Grad-CAM++, WACV 2018; arXiv:1710.11063v3, section 4.1",
 )  # fmt: skip
 def increase_in_confidence(full_score: Scores, masked_score: Scores) -> Scores:
     r"""1 where the model is surer of the explanation map than of the whole image; the figure is the share of images.

@@ -25,7 +25,7 @@ def median(values: Values) -> float:
 @metric(
     title="Inside / outside", group="localisation", higher_is_better=True,
     figures={"Inside / outside": mean, "Inside / outside, median": median},
-    paper="Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 8.1 (dense captions)",
+    paper="Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 8.1 (dense captioning)",
 )  # fmt: skip
 def inside_outside_ratio(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     r"""Mean of the map inside the boxes over its mean outside them.

@@ -10,7 +10,7 @@ from sightline.types import ImageMap, Scores
 
 @metric(
     title="Occlusion correlation", group="sanity", higher_is_better=True,
-    paper="Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391, section 5.3",
+    paper="Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 5.3",
 )  # fmt: skip
 def occlusion_correlation(image_map: ImageMap, occlusion_map: Float[Tensor, "b *s"]) -> Scores:
     r"""Spearman's rank correlation of the map, in [0, 1], and the score lost where a patch is hidden, signed.

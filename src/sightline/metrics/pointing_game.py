@@ -24,7 +24,7 @@ def over_classes(values: Values, classes: Int[np.ndarray, " n"]) -> float:
 @metric(
     title="Pointing game", group="localisation", higher_is_better=True, unit="%", scale=100,
     figures={"Pointing game": over_classes, "Pointing game over images": mean},
-    paper="Zhang et al., Excitation Backprop, IJCV 2018, arXiv:1608.00507, section 4.1",
+    paper="Zhang et al., Excitation Backprop, IJCV 2018, arXiv:1608.00507",
 )  # fmt: skip
 def pointing_game(image_map: Maps, boxes: Boxes, *, tolerance: int | float = 15) -> Float[Tensor, " b"]:
     r"""Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss; accuracy is averaged over classes.

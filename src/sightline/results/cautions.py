@@ -8,11 +8,9 @@ from jaxtyping import Bool
 
 from sightline.metrics.metric import Metric
 from sightline.results.board import Board
+from sightline.results.compare import FEW
 from sightline.results.summary import Caution, Summary
 from sightline.results.wording import count, heading, title_of, written
-
-FEW = 30
-"""Below so many images a percentile interval is too narrow."""
 
 
 def cautions(summary: Summary, board: Board, cut: Mapping[str, int]) -> list[Caution]:
@@ -23,7 +21,23 @@ def cautions(summary: Summary, board: Board, cut: Mapping[str, int]) -> list[Cau
             "few", f"Only {count(len(board), 'image')}: with fewer than {FEW}, intervals are too narrow and "
             "differences are chance more often than they say. Measure more images before you conclude anything.",
         ))  # fmt: skip
+    else:
+        scarce = _scarce(summary)
+        if scarce:
+            found.append(Caution(
+                "few", f"Fewer than {FEW} images have: {', '.join(scarce)}. Intervals of these are too narrow.",
+            ))  # fmt: skip
     return [*found, *_controls(summary), *_rows(board), *_nothing(summary), *_cut(cut)]
+
+
+def _scarce(summary: Summary) -> list[str]:
+    """Metrics that few images have a say in, with their number."""
+    found = []
+    for name, metric in summary.metrics.items():
+        n = max((one.n for one in summary.scores if one.metric == name and not one.by), default=0)
+        if 0 < n < FEW:
+            found.append(f"{metric.title} ({n})")
+    return found
 
 
 def _rows(board: Board) -> list[Caution]:
@@ -75,7 +89,8 @@ def _controls(summary: Summary) -> list[Caution]:
             (beaten, summary.fooled_by(metric.name, figure)), (equal, summary.blind_to(metric.name, figure)),
         ):  # fmt: skip
             for control in controls:
-                kind.setdefault(control, []).append(_against(summary, metric, figure, control))
+                said = _against(summary, metric, figure, control) if kind is beaten else heading(metric, figure)
+                kind.setdefault(control, []).append(said)
     found = [
         Caution("fooled", f"{title_of(control)}, which explains nothing, beats every method in "
                 f"{'; '.join(said)}. A good value there is no sign of a good explanation.")
@@ -83,7 +98,7 @@ def _controls(summary: Summary) -> list[Caution]:
     ]  # fmt: skip
     found += [
         Caution("blunt", f"{title_of(control)}, which explains nothing, is not told apart from the best method "
-                f"in {'; '.join(said)}. These images do not show that a method explains anything there.")
+                f"in {', '.join(said)}. These images do not show that a method explains anything there.")
         for control, said in equal.items()
     ]  # fmt: skip
     return found

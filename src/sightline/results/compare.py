@@ -8,6 +8,9 @@ from jaxtyping import Float
 from sightline.results.bootstrap import Columns, Interval, Of, Values, estimate, interval, replicates, speaks
 from sightline.results.resample import Resamples
 
+FEW = 30
+"""Below so many images a percentile interval is too narrow, and no difference is called clear."""
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -31,6 +34,15 @@ class Paired:
         (True, False)
         """
         return self.low > 0 or self.high < 0
+
+    @property
+    def clear(self) -> bool:
+        """Whether 0 lies outside of the interval, and enough images stand behind it.
+
+        >>> Paired(1.0, 0.5, 1.5, 0.01, 50).clear, Paired(1.0, 0.5, 1.5, 0.01, 3).clear
+        (True, False)
+        """
+        return self.excludes_zero and self.n >= FEW
 
 
 @dataclass(frozen=True)

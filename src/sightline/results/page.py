@@ -61,9 +61,8 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
 def _intro(summary: Summary) -> list[str]:
     """What was measured, on what, in a sentence."""
     model, data = summary.run.get("model") or {}, summary.run.get("data") or {}
-    source = f" ({model['source']})" if model.get("source") else ""
     sentence = (
-        f"{_and(summary.methods)} on {model.get('name', 'a model')}{source}, measured on "
+        f"{_and(summary.methods)} on {model.get('name', 'a model')}, measured on "
         f"{count(summary.images, 'image')} of {data.get('name', 'a data set')}"
     )
     if summary.controls:

@@ -44,7 +44,8 @@ def curve_plot(summary: Summary, some: Sequence[Curve], *, legend: bool = True) 
     figure, axes = _axes(3.9, 2.9 + (0.2 * ((len(some) + 1) // 2) if legend else 0), "white" if legend else "none")
     for one in some:
         look = style(summary, one.method)
-        axes.fill_between(one.x, one.low, one.high, color=look["color"], alpha=0.14, linewidth=0)
+        axes.fill_between(one.x, one.low, one.high, color=look["color"], linewidth=0,
+                          alpha=0.07 if one.method in summary.controls else 0.16)  # fmt: skip
         line = axes.plot(
             one.x, one.y, color=look["color"], linewidth=1.7, label=title_of(one.method),
             marker=look["marker"], markevery=(list(summary.everybody).index(one.method), max(1, len(one.x) // 6)),

@@ -127,13 +127,13 @@ class Summary:
         return (max if higher else min)(kept, key=lambda one: one.estimate).method
 
     def stands_out(self, metric: str, figure: str) -> str | None:
-        """The best method, where its paired interval to every other method excludes 0; None where it does not."""
+        """The best method, where its difference to every other method is clear (`Paired.clear`); None where it is not."""
         winner = self.best(metric, figure)
         others = [name for name in self.methods if name != winner]
         if winner is None or not others:
             return None
         found = [self.pair(metric, figure, winner, one) for one in others]
-        return winner if all(pair is not None and pair.paired.excludes_zero for pair in found) else None
+        return winner if all(pair is not None and pair.paired.clear for pair in found) else None
 
     def fooled_by(self, metric: str, figure: str) -> list[str]:
         """The controls that beat the best method, their paired interval to it excluding 0."""

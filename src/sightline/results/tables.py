@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sightline.metrics.metric import Metric
+from sightline.results.compare import FEW
 from sightline.results.summary import Pair, Score, Summary
 from sightline.results.wording import between, count, direction, heading, named, probability, title_of, written
 
@@ -113,7 +114,7 @@ def pair_lines(summary: Summary) -> list[tuple[str, list[tuple[str, str, Cell, s
                 cell = Cell(
                     written(one.paired.difference, metric.unit, signed=True),
                     between(one.paired.low, one.paired.high, metric.unit, signed=True),
-                    one.paired.excludes_zero,
+                    one.paired.clear,
                 )
                 lines.append((title_of(one.a), title_of(one.b), cell, probability(one.paired.p), _signs(one, metric)))
         if lines:
@@ -144,6 +145,9 @@ def _margin(summary: Summary, metric: Metric, figure: str, best: str) -> str:
     close = [one for one in pairs if one is not None and not one.paired.excludes_zero]
     if not pairs:
         return ""
+    n = min(one.paired.n for one in pairs if one is not None)
+    if n < FEW:
+        return f"; {count(n, 'image is', 'images are')} too few to tell methods apart"
     if not close:
         return "; the interval of its difference to every other method excludes 0"
     said = [

@@ -42,7 +42,7 @@ def write(
     """
     if summary is None:
         summary = summarise(results, by, level=level, resamples=resamples, metrics=metrics)
-    model = str((summary.run.get("model") or {}).get("name", "the model"))
+    model = str((summary.run.get("model") or {}).get("name", "the model")).rpartition("/")[2]
     title = title or f"How far explanations of {model} can be trusted"
     drawings = {
         f"plots/{name}.svg": curve_plot(summary, [one for one in summary.curves if one.name == name])
