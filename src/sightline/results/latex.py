@@ -19,7 +19,8 @@ def latex(summary: Summary) -> str:
     where = ", ".join(part for part in (model, data, count(summary.images, "image")) if part)
     how = (
         f"{where}. {words} Protocol {summary.run.get('protocol_digest', '')}. In brackets {100 * summary.level:g} % "
-        "bootstrap intervals over images. Bold: better than every other method, the paired interval excluding 0, of 30 images or more."
+        "bootstrap intervals over images. Bold: better than every other method, the paired interval excluding 0, of 30 "
+        "images or more."
     )
     parts = ["% Made by sightline. Needs \\usepackage{booktabs}."]
     parts += [_table(table, f"{table.title}: {how}") for table in score_tables(summary)]

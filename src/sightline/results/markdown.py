@@ -14,7 +14,8 @@ def markdown(title: str, summary: Summary, plots: Sequence[str] = ()) -> str:
     parts += ["## How it was measured", " ".join(map(_plain, protocol_sentences(summary.run, summary.layers)))]
     parts.append(f"Protocol `{summary.run.get('protocol_digest', '')}`; {count(summary.images, 'image')}; "
                  f"{100 * summary.level:g} % bootstrap intervals of {summary.resamples:,} resampled sets of images. "
-                 "**Bold**: better than every other method, the paired interval excluding 0, of 30 images or more.")  # fmt: skip
+                 "**Bold**: better than every other method, the paired interval excluding 0, of 30 images or "
+                 "more.")  # fmt: skip
     for table in score_tables(summary):
         parts += [f"## {_plain(table.title)}", _table(table)]
     wins = win_table(summary)

@@ -127,7 +127,7 @@ class Summary:
         return (max if higher else min)(kept, key=lambda one: one.estimate).method
 
     def stands_out(self, metric: str, figure: str) -> str | None:
-        """The best method, where its difference to every other method is clear (`Paired.clear`); None where it is not."""
+        """The best method, where its difference to every other method is `clear`; None where it is not."""
         winner = self.best(metric, figure)
         others = [name for name in self.methods if name != winner]
         if winner is None or not others:

@@ -14,7 +14,7 @@ def figures_text(results: Results, *, metrics: Metrics | None = None, resamples:
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
     text = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in (head, *lines)]
     text += [
-        f"* better than every other method, the paired {100 * summary.level:g} % interval excluding 0, of 30 images or more"
+        f"* better than every other method, the paired {100 * summary.level:g} % interval excluding 0 (30 images on)"
     ] * any(cell.bold for table in tables for _, cells in table.lines for cell in cells)
     return "\n".join([*text, *(f"! {one.sentence}" for one in summary.cautions)])
 
