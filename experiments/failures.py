@@ -123,8 +123,10 @@ def failures(net: nn.Module, files: Sequence[Path], labels: Tensor) -> Failures 
         "drop predicted": mean(average_drop(full[:, 0], own[:, 0])),
         "drop true": mean(average_drop(full[:, 1], own[:, 1])),
         "drop true through predicted": mean(average_drop(full[:, 1], kept[:, 1, 0])),
+        "drop gained": mean(average_drop(full[:, 1], kept[:, 1, 0]) - average_drop(full[:, 1], own[:, 1])),
         "increase true": mean((own[:, 1] > full[:, 1]).double()),
         "true wins through its map": mean((kept[:, 1, 1] > kept[:, 0, 1]).double()),
+        "true wins through the other": mean((kept[:, 1, 0] > kept[:, 0, 0]).double()),
     }
     return Failures(len(files), wrong, ranks, found, figures)
 
@@ -148,15 +150,28 @@ ROWS: dict[str, tuple[str, int, float]] = {
     "drop of the predicted class, through its own map, %": ("drop predicted", 1, 100),
     "drop of the true class, through its own map, %": ("drop true", 1, 100),
     "drop of the true class, through the predicted class's map, %": ("drop true through predicted", 1, 100),
+    "by how much the latter is larger, image by image, %": ("drop gained", 1, 100),
     "confidence in the true class rises through its own map, % of images": ("increase true", 1, 100),
-    "true class beats the predicted one through the true class's map, % of images": (
-        "true wins through its map",
-        1,
-        100,
-    ),
+    "true class overtakes the predicted one through its own map, %": ("true wins through its map", 1, 100),
+    "the same through the predicted class's map, %": ("true wins through the other", 1, 100),
 }
 
-HOLDS = ["TODO"]
+HOLDS = [
+    "That the two maps lie on the same place holds, to the eye on the object (no boxes are known here): they are far "
+    "more alike than maps of two images, and in 57 to 80 % of the failures the true class is among the five first. "
+    "The network looked at the right thing and named it wrongly; in this sense the explanations are reasonable, also "
+    "where the mistake is not (about half of MobileNetV2's are near misses between breeds or species; the others take "
+    "a weasel for a grey whale or a lion for a baboon).",
+    "",
+    "What the paper does not say: the same likeness means that the two maps tell little of why one class was "
+    "preferred. The strongest parts overlap about as much as those of prediction and runner-up on images the network "
+    "gets right (SqueezeNet: less). Grad-CAM, which lets negative evidence count, keeps the two classes further apart "
+    "in all three networks. The true class's own map does keep more of its confidence than the predicted class's map, "
+    "by 6 % in two networks; in MobileNetV2 the interval includes 0.",
+    "",
+    "MobileNetV2 fails on 20 images only: its intervals are too narrow. The paper showed Guided Grad-CAM, a finer "
+    "picture, which is not measured here.",
+]
 
 
 def picture(one: Failures, which: Sequence[int], names: Sequence[str]) -> Any:

@@ -220,10 +220,11 @@ HOLDS = [
     "*smaller* its Average Drop (Spearman -0.58 [-0.85, -0.14] over 16 networks; over the checkpoints -0.65 with an "
     "interval that reaches 0).",
     "",
-    "What the drop follows is how sure a network is: an unsure one has little to lose, ten classes leave it 10 % in "
-    "any case. At equal mean confidence nothing certain is left of the relation (0.15 [-0.55, 0.63]), and a blind map "
-    "that explains nothing correlates with the error just as much. So the figure says little of the explanation and "
-    "less of generalisation.",
+    "Over the 16 networks the drop follows how sure a network is (0.75): an unsure one has little to lose, ten classes "
+    "leave it 10 % in any case. At equal mean confidence nothing certain is left of the relation (0.15 [-0.55, 0.63]). "
+    "Over the checkpoints confidence does not explain it away, but they are few. In both a blind map that explains "
+    "nothing correlates with the error just as much: what is measured is the network's need of the whole picture, "
+    "hardly its explanation.",
     "",
     "Of the networks with published weights the best of each data set does drop least, as claimed, but Tiny Darknet "
     "and SqueezeNet stand in the wrong order (intervals apart), with errors too close on 200 images to be told apart.",

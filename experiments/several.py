@@ -73,15 +73,16 @@ def run(data: Path, out: Path, limit: int | None = None) -> dict[str, dict[str, 
     return found
 
 
-def of_several(row: Mapping[str, Any]) -> bool:
-    """Of a row about a given class: whether the picture has several objects of it."""
-    return row["boxes"] is not None and len(row["boxes"]) > 1
+def in_view(row: Mapping[str, Any]) -> str:
+    """Of a row about a given class: whether the view shows several objects of it, one, or none."""
+    n = len(row["boxes"] or ())
+    return SEVERAL if n > 1 else ONE if n else "none"
 
 
 def halves(rows: Results, kind: str) -> dict[str, Summary]:
     """The summary of the images with several objects of a class, and of those with one."""
     if kind == "given":
-        both = {SEVERAL: part(rows, of_several), ONE: part(rows, lambda row: not of_several(row))}
+        both = {tag: part(rows, lambda row, tag=tag: in_view(row) == tag) for tag in (SEVERAL, ONE)}
     else:
         both = {tag: part(rows, lambda row, tag=tag: tag in row["tags"]) for tag in (SEVERAL, ONE)}
     return {tag: summarise(some) for tag, some in both.items() if len(some)}
@@ -143,7 +144,18 @@ def page(found: Mapping[str, Mapping[str, Results]], whole: bool = True) -> list
     return [*lines, made_by("several.py", whole.values())]
 
 
-SAID = ()
+SAID = (
+    "**Drop, increase, win: not shown.** With several objects the drop differs by +0.2 points [−1.8, +2.3] on 226 COCO "
+    "images and by −0.7 [−7.1, +5.4] on 34 kangaroo pictures, and the lead is not larger there than with one object. "
+    "The paper's 9 points, from 34 images and another network, lie outside of the first interval; 34 images, as the "
+    "second shows, cannot tell.",
+    "**More of the objects: on COCO yes, on kangaroos not shown.** Above a quarter of the maximum, Grad-CAM++ "
+    "hits 89.5 % of the boxes where Grad-CAM hits 76.6 %, and covers 77.7 % of their area instead of 62.4 %. But where "
+    "there is one object it gains nearly as much (+9.0 and +16.2 points): the maps are larger. Loc, which also "
+    "counts what lies outside, shows no difference, and with one object the maximum points at it less often.",
+    "**Grad-CAM+ does the same**: no difference in recall, and a little more coverage. And recall and coverage are won "
+    "by FakeCAM, which is everywhere: without Loc beside them they say nothing.",
+)
 
 
 def counted(

@@ -127,7 +127,7 @@ def win_cell(summary: Summary, a: str, b: str) -> str:
     shares = f"{100 * one.win.estimate:.1f} {between(100 * one.win.low, 100 * one.win.high, '%')}"
     ties = f"; ties {100 * one.tie.estimate:.1f}" if one.tie.estimate else ""
     p = probability(pair.signs.p)
-    return f"{shares}{ties}; p {p if p.startswith('<') else '= ' + p}"
+    return f"{shares}{ties}; p {p.replace('<', '< ') if p.startswith('<') else '= ' + p}"
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

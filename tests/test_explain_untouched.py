@@ -1,5 +1,6 @@
 """`explain` leaves no trace: not after success, not after an error at any point of it, not under threads."""
 
+import gc
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +15,8 @@ from closeness import assert_near
 from nets import assert_same, batch, convnet, photograph
 from sightline import METHODS, explain
 from sightline.errors import SightlineError, SurgeryError
+from sightline.offers import Offers
+from sightline.surgery import Trace
 
 PIXELS = ["gradient", "guided_backprop", "deconvnet", "guided_grad_cam_pp"]
 PACKAGE = str(Path(sightline.__file__).parent)
@@ -322,3 +325,18 @@ def test_explaining_beside_a_training_thread_captures_only_its_own_run():
         stop.set()
         thread.join()
     assert ran
+
+
+def test_a_run_is_let_go_without_the_garbage_collector():
+    """A run holds activations and a graph: in a loop they must not wait for a collector that comes now and then."""
+    net, x = convnet(), batch()
+    explain(net, x, method=["grad_cam_pp", "guided_grad_cam", "cam"])
+    gc.collect()
+    gc.disable()
+    try:
+        kept = explain(net, x, "top2", method=["grad_cam_pp", "guided_grad_cam", "cam", "grad_cam_pp_softmax"])
+        alive = [one for one in gc.get_objects() if type(one) in (Trace, Offers)]
+        assert alive == []
+        assert len(kept) == 4
+    finally:
+        gc.enable()

@@ -16,7 +16,7 @@ Generators = Sequence[torch.Generator]
 
 
 def fake_cam(images: Images, generators: Generators) -> ImageMap:
-    """One everywhere but in the first pixel: FakeCAM, which loses next to no confidence (Poppi et al. 2021, section 3).
+    """One everywhere but in the first pixel: FakeCAM, which loses next to no confidence (Poppi et al. 2021).
 
     >>> fake_cam(torch.zeros(1, 3, 2, 2), [])[0].tolist()
     [[0.0, 1.0], [1.0, 1.0]]

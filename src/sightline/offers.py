@@ -39,6 +39,13 @@ class Offers:
         self._classes: dict[int, Tensor] = {}
         self._cut_off: set[int] = set()
 
+    def __enter__(self) -> "Offers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What was made holds the whole run, and is held by it: let go, it need not wait for the garbage collector."""
+        self._supplies.clear()
+
     def of(self, cut: int, wanted: Sequence[str], tally: Callable[[str, Tensor], None]) -> list[Supply]:
         """The offers for one layer to a method that asks for `wanted`: all n questions, in groups.
 

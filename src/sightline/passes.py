@@ -54,7 +54,7 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
     sign = -1.0 if job.counterfactual else 1.0
     offers = Offers(trace, question, sign)
     found: Found = {}
-    with torch.no_grad(), without_autocast(job.batch.picture.device):
+    with offers, torch.no_grad(), without_autocast(job.batch.picture.device):
         for index, cut in enumerate(trace.cuts):
             tally, n = _Counts(), len(question.scores)
             for step in plan:

@@ -45,10 +45,10 @@ class Protocol:
     | `blur` | size and sigma of the Gaussian in pixels | |
     | `thetas` | quantiles of the occlusion (ROC) curve, equally spaced in [0, 1] | number silent |
     | `road_percentages`, `road_noise` | of pixels removed, in per cent; noise added to what replaces them | |
-    | `deltas` | thresholds of Loc(delta) and instance recall, on the min-max scaled map | 0, .25, .5 |
+    | `deltas` | thresholds of Loc(delta), instance recall and coverage, on the min-max scaled map | 0, .25, .5 |
     | `box_threshold` | share of the maximum above which a box is drawn (ILSVRC localisation) | |
     | `tolerance` | of the pointing game, in pixels | |
-    | `reject_below` | Grad-CAM's pointing game takes a map whose peak is lower for "not there" | silent |
+    | `reject_below` | Grad-CAM's pointing game takes a map whose peak is not above this for "not there" | silent |
     | `patch`, `stride` | of the occlusion map, in pixels; patches become the mean colour | silent |
     | `noise`, `samples` | standard deviation (pixels in [0, 1]) and number of noisy copies, for sensitivity | |
     | `seed` | of everything random; each image draws its own numbers | |
@@ -144,9 +144,11 @@ PRESETS: dict[str, Protocol] = {
     "paper": Protocol(),
     "score_cam": Protocol(mask="soft top", scaling="min-max", steps=100, deletion_fill="black", insertion_fill="black"),
     "rise": Protocol(scaling="min-max", steps=224, deletion_fill="mean", insertion_fill="blur"),
-    "torch_cam": Protocol(space="normalised", scaling="min-max", scaled="coarse"),
+    "torch_cam": Protocol(
+        space="normalised", scaling="min-max", scaled="coarse", steps=20, insertion_fill="mean"
+    ),
     "pytorch_grad_cam": Protocol(
-        space="normalised", scaling="min-max", scaled="coarse", score="logit", drop="absolute"
+        space="normalised", scaling="min-max", score="logit", drop="absolute"
     ),
 }
 """How others measure, for numbers that are to be compared with theirs; docs/metrics.md says what of each is known."""

@@ -33,9 +33,8 @@ def test_the_halves_are_told_apart_by_their_boxes(found):
     for kinds in found.values():
         parts = several.halves(kinds["given"], "given")
         counts = [len(boxes) for boxes in kinds["given"].column("boxes", "grad_cam")]
-        assert {tag: one.images for tag, one in parts.items()} == {
-            tag: n for tag, n in ((SEVERAL, sum(k > 1 for k in counts)), (ONE, sum(k < 2 for k in counts))) if n
-        }
+        expected = {SEVERAL: sum(n > 1 for n in counts), ONE: counts.count(1)}
+        assert {tag: one.images for tag, one in parts.items()} == {tag: n for tag, n in expected.items() if n}
 
 
 def test_recall_on_the_page_is_that_of_the_rows(found):
@@ -44,7 +43,7 @@ def test_recall_on_the_page_is_that_of_the_rows(found):
         for tag, summary in several.halves(kinds["given"], "given").items():
             rows = kinds["given"]
             both = zip(rows.column("boxes", "grad_cam_pp"), rows.column("instance_recall", "grad_cam_pp"), strict=True)
-            kept = [recall[1] for boxes, recall in both if (len(boxes) > 1) == (tag == SEVERAL) and recall is not None]
+            kept = [recall[1] for boxes, recall in both if several.in_view({"boxes": boxes}) == tag]
             start = next(k for k, line in enumerate(lines) if line.startswith(f"| {name}, {tag}") and "recall" in line)
             (line,) = (one for one in lines[start : start + 4] if one.startswith("| Grad-CAM++ |"))
             expected = several.number(100 * np.mean(kept), "%") if kept else "–"

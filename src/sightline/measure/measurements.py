@@ -38,13 +38,10 @@ class Measurements:
         """`wanted` are words that will be asked for: a look that tells two of them is taken once."""
         self.bench, self.wanted = bench, set(wanted)
         self._made: dict[str, dict[str, Any]] = {}
-        self._supplies = {
-            name: Supply({word: partial(self._one, word, name) for word in WORDS}) for name in bench.names
-        }
 
     def of(self, name: str) -> Supply:
         """What a metric can ask for about one method or control."""
-        return self._supplies[name]
+        return Supply({word: partial(self._one, word, name) for word in WORDS})
 
     def recorded(self, name: str) -> dict[str, Tensor]:
         """The numbers that have been measured so far for one method."""

@@ -10,9 +10,9 @@ from sightline.types import ImageMap, Scores
     paper="Rebuffi et al., There and Back Again, CVPR 2020, arXiv:2004.02866",
 )  # fmt: skip
 def class_sensitivity(image_map: ImageMap, other_map: ImageMap) -> Scores:
-    r"""Pearson's correlation of the map and the map of the least likely class: $$r(L^c, L^{\min})$$
+    r"""Pearson's correlation of the map and the map of the least likely class.
 
-    Maps `[b, *s]`; in [-1, 1]. A method that answers the question asked draws the two apart: about 0 or below. 1 is a
+    $$r(L^c, L^{\min})$$ Maps `[b, *s]`; in [-1, 1]. A method that answers the question asked draws the two apart: about 0 or below. 1 is a
     method that draws what is salient, whatever it is asked. nan where either map is constant, as a rectified map of an
     unlikely class often is.
 

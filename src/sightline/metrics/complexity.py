@@ -9,7 +9,9 @@ from sightline.types import ImageMap, Scores
     paper="Poppi et al., Revisiting the Evaluation of Class Activation Mapping (ADCC), CVPRW 2021, arXiv:2104.10252",
 )  # fmt: skip
 def complexity(image_map: ImageMap) -> Scores:
-    r"""The mean of the map: $$\frac{|L|_1}{n}$$ over its n pixels, in [0, 1] for maps in [0, 1].
+    r"""The mean of the map over its pixels.
+
+    $$\frac{|L|_1}{n}$$ with n pixels; in [0, 1] for maps in [0, 1].
 
     Less is better only beside other metrics: an empty map has 0, the best value there is. That is what ADCC is for.
 

@@ -32,7 +32,7 @@ def randomisation(image_map: ImageMap, randomised_maps: Float[Tensor, "b stages 
     r"""Rank correlation of the map with the maps of the model while its layers lose their weights, from the top down.
 
     $$\rho(L, L_k)$$ Spearman's, tied values sharing their mean rank. `randomised_maps` `[b, stages, *s]`: the first has
-    the head re-drawn, each further one more of the layers before it: the cascade. Returns `[b, stages]`. A map that
+    the head shuffled, each further one more of the layers before it: the cascade. Returns `[b, stages]`. A map that
     stays the same does not show what the model learned. Adebayo et al. name no threshold to pass; maps are in [0, 1],
     so their signed and absolute versions are one. Two maps of one centred object correlate for that alone: compare with
     the control maps. nan where either map is constant, as that of a broken model often is (an empty map certainly
