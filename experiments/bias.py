@@ -132,7 +132,20 @@ def missed(looks: Sequence[dict[str, Any]]) -> list[tuple[str, Interval]]:
     return rows
 
 
-HOLDS = ["TODO"]
+HOLDS = [
+    "Found: yes. Where the cue is seen, the biased networks' maps put 21 to 28 % of their sum on it, the twins' 4 %; so "
+    "it is with each seed and with all three methods alike. The balanced test confirms that the cue is all "
+    "that it knows (50 % right, 99 % of the predictions turn with the cue).",
+    "",
+    "Repaired: yes. With the cue on half of each class, at the same class size, the balanced accuracy rises from 50 to "
+    "84 %, as good as the twin's within the spread of the seeds, and the maps' share on the cue falls to what an even "
+    "map has. The gain is larger than the paper's (82 to 90 %), because our cue is plain to see and right on 95 % of the training images.",
+    "",
+    "What the map misses. Its share does not say how much depends on the cue: 24 % of the map, 99 % of the "
+    "decisions (and in one of three networks the map never peaks within 3 pixels of it). And where the cue is "
+    "*absent* its absence decides just as surely, yet the maps put 4.5 % on the empty corner: from such images "
+    "alone nobody would find the bias. A map raises the suspicion; adding and removing the cue proves it.",
+]
 
 
 def page(looks: dict[str, list[dict[str, Any]]], labels: np.ndarray, sizes: tuple[int, int], epochs: float,

@@ -35,7 +35,9 @@ def mobilenet(data: Path = ROOT) -> nn.Module:
 
 def squeezenet(data: Path = ROOT) -> nn.Module:
     """SqueezeNet 1.1: 66 % top-1 on the 200 ImageNet samples."""
-    return sightline.load("torchvision/squeezenet1_1", weights=data / "imagenet-weights" / "squeezenet1_1.safetensors").model
+    return sightline.load(
+        "torchvision/squeezenet1_1", weights=data / "imagenet-weights" / "squeezenet1_1.safetensors"
+    ).model
 
 
 def tiny_darknet(data: Path = ROOT) -> nn.Module:

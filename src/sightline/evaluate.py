@@ -40,7 +40,7 @@ def evaluate(
     protocol: Protocol | str = "paper",
     out: str | Path | None = None,
     batch_size: int = 16,
-    part_size: int = 64,
+    part_size: int = 32,
     workers: int = 0,
     shard: tuple[int, int] = (1, 1),
     classes: Mapping[str, Any] | str | Path | None = None,

@@ -144,12 +144,8 @@ PRESETS: dict[str, Protocol] = {
     "paper": Protocol(),
     "score_cam": Protocol(mask="soft top", scaling="min-max", steps=100, deletion_fill="black", insertion_fill="black"),
     "rise": Protocol(scaling="min-max", steps=224, deletion_fill="mean", insertion_fill="blur"),
-    "torch_cam": Protocol(
-        space="normalised", scaling="min-max", scaled="coarse", steps=20, insertion_fill="mean"
-    ),
-    "pytorch_grad_cam": Protocol(
-        space="normalised", scaling="min-max", score="logit", drop="absolute"
-    ),
+    "torch_cam": Protocol(space="normalised", scaling="min-max", scaled="coarse", steps=20, insertion_fill="mean"),
+    "pytorch_grad_cam": Protocol(space="normalised", scaling="min-max", score="logit", drop="absolute"),
 }
 """How others measure, for numbers that are to be compared with theirs; docs/metrics.md says what of each is known."""
 

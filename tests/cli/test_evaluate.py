@@ -101,8 +101,9 @@ def test_seeds_are_masks_of_the_photographs(measured, tmp_path):
 
 def test_a_protocol_from_a_file_with_changes(photos, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps({"mask": "soft top", "top": 0.3}))
-    result = run("evaluate", photos, "-m", "grad_cam", "--metrics", "average_drop", "--out", tmp_path / "out", "--workers",
-                 "0", "--protocol", tmp_path / "mine.json", "--set", "top=0.25", "--explain", "given", "--limit", "2")  # fmt: skip
+    result = run("evaluate", photos, "-m", "grad_cam", "--metrics", "average_drop", "--out", tmp_path / "out",
+                 "--workers", "0", "--protocol", tmp_path / "mine.json", "--set", "top=0.25", "--explain", "given",
+                 "--limit", "2")  # fmt: skip
     assert result.exit_code == 0, result.output
     used = store.read(tmp_path / "out").run["protocol"]
     assert (used["mask"], used["top"], used["explained"]) == ("soft top", 0.25, "given")

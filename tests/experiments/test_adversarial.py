@@ -78,9 +78,9 @@ def test_the_program_in_small(tmp_path):
     shared("imagenet-weights", "squeezenet1_1.safetensors")
     shared("imagenet-samples", "labels.csv")
     place = tmp_path / "page.md"
-    asked = ["--limit", "3", "--steps", "2", "--network", "SqueezeNet 1.1", "--page", str(place)]
+    asked = ["--limit", "3", "--steps", "2", "--eps", "4", "--network", "SqueezeNet 1.1", "--page", str(place)]
     text = main([*asked, "--out", str(tmp_path)]).read_text(encoding="utf-8")
-    assert "## SqueezeNet 1.1, 3 images" in text
+    assert "## SqueezeNet 1.1, at most 4/255: 3 images" in text
     assert text.count("| Grad-CAM++ |") == 6
     with Image.open(tmp_path / "page.jpg") as picture:
         assert picture.width > 600

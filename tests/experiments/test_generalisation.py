@@ -36,13 +36,13 @@ def test_what_only_confidence_explains_is_gone_at_equal_confidence():
     rng = np.random.default_rng(1)
     sure = rng.uniform(size=300)
     points = [point(1 - s + 0.1 * rng.normal(), 1 - s + 0.1 * rng.normal(), s) for s in sure]
-    found = correlations(points)
+    found = correlations(points, 200)
     assert found["Spearman: Average Drop, test error"].low > 0.8
     assert abs(found["Spearman: Average Drop, test error, at equal mean confidence"].estimate) < 0.15
 
 
 def test_correlations_of_points_in_order():
-    found = correlations([point(k / 10, k / 20, 1 - k / 10) for k in range(1, 9)])
+    found = correlations([point(k / 10, k / 20, 1 - k / 10) for k in range(1, 9)], 20)
     assert found["Spearman: Average Drop, test error"].estimate == pytest.approx(1)
     assert found["Kendall: Average Drop, test error"].estimate == pytest.approx(1)
     assert found["Spearman: test error, mean confidence"].estimate == pytest.approx(-1)

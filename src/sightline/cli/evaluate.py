@@ -31,6 +31,8 @@ from sightline.cli.options import device_option, model_options, on
 @click.option("--layer", default=None, help="The layer to explain; left out, it is found.")
 @click.option("--batch", "batch_size", type=click.IntRange(1), default=16, show_default=True,
               help="Pictures at a time.")  # fmt: skip
+@click.option("--part", "part_size", type=click.IntRange(1), default=32, show_default=True,
+              help="Pictures written at once: what is lost at most when a run is killed.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=1, show_default=True,
               help="Processes that read pictures; 0: none beside this one.")  # fmt: skip
 @click.option("--shard", default="1/1", show_default=True, metavar="K/N",
@@ -45,8 +47,9 @@ from sightline.cli.options import device_option, model_options, on
 @device_option
 def evaluate(
     data: Path, model: str, weights: Path | None, random: bool, methods: tuple[str, ...], metrics: str, out: Path,
-    protocol: str, changes: tuple[str, ...], explained: str | None, layer: str | None, batch_size: int, workers: int,
-    shard: str, limit: int | None, split: str | None, kind: str | None, classes: Path | None, views: int, device: str,
+    protocol: str, changes: tuple[str, ...], explained: str | None, layer: str | None, batch_size: int,
+    part_size: int, workers: int, shard: str, limit: int | None, split: str | None, kind: str | None,
+    classes: Path | None, views: int, device: str,
 ) -> None:  # fmt: skip
     """Measure how far explanations of the pictures in DATA can be trusted.
 
@@ -73,7 +76,7 @@ def evaluate(
     click.echo(f"protocol {chosen.digest}: {chosen.explained} class, {chosen.score}; {chosen.masking()}")
     results = measured(
         on(loaded.model, device), opened, list(methods), metrics, protocol=chosen, out=out, batch_size=batch_size,
-        workers=workers, shard=_shard(shard), classes=json.loads(classes.read_text()) if classes else None, views=views,
+        part_size=part_size, workers=workers, shard=_shard(shard), classes=classes, views=views,
     )  # fmt: skip
     _told(results, out)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -44,6 +45,17 @@ class Resamples:
         touched, some._group = np.unique(self._group[places], return_inverse=True)
         some.images, some.count = len(places), self.count
         some._weights = self._weights if len(touched) == self._weights.shape[1] else self._weights[:, touched]
+        return some
+
+    def fewer(self, count: int) -> "Resamples":
+        """The first of these sets, for what there is a lot of.
+
+        >>> Resamples(3, count=4).fewer(2).count
+        2
+        """
+        some = copy(self)
+        some.count = min(count, self.count)
+        some._weights = self._weights[: some.count]
         return some
 
     def rows(self, k: int) -> Int[np.ndarray, "m"]:

@@ -26,6 +26,10 @@ Metrics = Mapping[str, Callable[..., Any]]
 """Metrics by name, as `sightline.metrics.METRICS` lists them."""
 
 
+IN_GROUPS = 400
+"""A class's interval is made of so many sets: there may be a thousand classes, and their intervals are wide anyhow."""
+
+
 def summarise(
     results: Results,
     by: str | Iterable[str] | None = None,
@@ -50,6 +54,7 @@ def summarise(
     board = Board(results)
     known = _described(board, metrics)
     drawn = Resamples(len(board), resamples, seed)
+    fewer = drawn.fewer(IN_GROUPS)
     words = [by] if isinstance(by, str) else list(by or [])
     groups = {one: board.groups(one) for one in words}
     scores: list[Score] = []
@@ -60,7 +65,7 @@ def summarise(
         for place, (title, of) in enumerate(one.figures.items()):
             scores += _scores(board, one, title, of, measured, given, drawn, level, pairs)
             for word in words if place == 0 else ():
-                scores += _grouped(board, one, title, of, measured, given, drawn, level, word, groups[word])
+                scores += _grouped(board, one, title, of, measured, given, fewer, level, word, groups[word])
     summary = Summary(
         run=board.run, images=len(board), methods=board.methods, controls=board.controls, metrics=known,
         scores=scores, pairs=pairs, wins=_wins(board, known, drawn, level),
