@@ -157,17 +157,18 @@ ROWS: dict[str, tuple[str, int, float]] = {
 }
 
 HOLDS = [
-    "That the two maps lie on the same place holds, to the eye on the object (no boxes are known here): they are far "
-    "more alike than maps of two images, and in 57 to 80 % of the failures the true class is among the five first. "
-    "The network looked at the right thing and named it wrongly; in this sense the explanations are reasonable, also "
-    "where the mistake is not (about half of MobileNetV2's are near misses between breeds or species; the others take "
-    "a weasel for a grey whale or a lion for a baboon).",
+    "That the two maps lie on the same place holds: they are far more alike than maps of two images, and in 57 to 80 % "
+    "of the failures the true class is among the five first. To the eye (no boxes are known here) it is the object, "
+    "which the network saw and named wrongly; in this sense the explanations are reasonable. About half of "
+    "MobileNetV2's mistakes are near misses between breeds or species, one label looks wrong itself (a fiddler crab "
+    "filed under Dungeness crab), and a water snake is missed because a duck swims in front of it.",
     "",
     "What the paper does not say: the same likeness means that the two maps tell little of why one class was "
-    "preferred. The strongest parts overlap about as much as those of prediction and runner-up on images the network "
-    "gets right (SqueezeNet: less). Grad-CAM, which lets negative evidence count, keeps the two classes further apart "
-    "in all three networks. The true class's own map does keep more of its confidence than the predicted class's map, "
-    "by 6 % in two networks; in MobileNetV2 the interval includes 0.",
+    "preferred. The map of *water snake* lies on the duck as well. The strongest parts overlap about as much as those "
+    "of prediction and runner-up on images the network gets right (SqueezeNet: less). Grad-CAM, which lets negative "
+    "evidence count, keeps the two classes further apart in all three networks. The true class's own map does keep "
+    "more of its confidence than the predicted class's map, by 6 % in two networks; in MobileNetV2 the interval "
+    "includes 0.",
     "",
     "MobileNetV2 fails on 20 images only: its intervals are too narrow. The paper showed Guided Grad-CAM, a finer "
     "picture, which is not measured here.",

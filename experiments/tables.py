@@ -60,7 +60,7 @@ def measured(
     folder, start = place / f"{len(data)}-{protocol.digest[:6]}", time.monotonic()
     new: list[int] = []
     found = sightline.evaluate(
-        ready(net), data, methods, metrics, protocol=protocol, out=folder, classes=classes, batch_size=batch, views=0,
+        ready(net), data, methods, metrics, protocol=protocol, out=folder, classes=classes, batch_size=batch, part_size=64, views=0,
         progress=new.append,
     )  # fmt: skip
     clock = folder / "seconds"

@@ -313,3 +313,36 @@ def test_digests_tell_weights_apart():
 def test_the_metrics_are_the_functions_themselves():
     assert average_drop(torch.tensor([0.8]), torch.tensor([0.4])) == 0.5
     assert issubclass(TargetError, ValueError)
+
+
+def test_a_bar_counts_the_images_of_a_folder_and_the_batches_of_a_loader(model, folder, monkeypatch):
+    import click
+
+    seen = []
+
+    class Bar:
+        def __init__(self, length, **_):
+            seen.append([length])
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def update(self, n):
+            seen[-1].append(n)
+
+    monkeypatch.setattr(click, "progressbar", Bar)
+    evaluate(model, folder, ["grad_cam"], "average_drop", batch_size=8)
+    evaluate(model, DataLoader(TensorDataset(torch.rand(5, 3, 16, 16)), batch_size=2), ["grad_cam"], "average_drop")
+    evaluate(model, (one for one in [torch.rand(1, 3, 16, 16)]), ["grad_cam"], "average_drop")
+    assert seen == [[12, 8, 4], [3, 1, 1, 1]]
+
+
+def test_maps_larger_than_a_layer_s_are_kept_averaged(model):
+    found = run(model, [torch.rand(1, 3, 128, 30)], ["gradient", "edge"], "average_drop")
+    assert found.column("coarse_shape") == [[64, 30], [64, 30]]
+    e = explain(model, found_input := torch.rand(1, 3, 128, 30), method="gradient")
+    kept = run(model, [found_input], ["gradient"], "average_drop").column("coarse")[0]
+    assert np.allclose(kept, e.coarse[0].view(64, 2, 30).mean(1).flatten().tolist(), atol=1e-6)

@@ -83,7 +83,7 @@ def evaluate(
     pictures: list[dict[str, Any]] = []
     count: int | None = None
     todo = _open(feed, part_size, done, shard)
-    with _bar(progress, feed, part_size, todo) as tick:
+    with _bar(progress, _length(data, feed, part_size, todo)) as tick:
         for batch in _batches(feed, todo, done, shard, part_size, batch_size, workers):
             count = count or _outputs(model, batch.items)
             rows += rows_of(
@@ -94,7 +94,7 @@ def evaluate(
             if keeper and batch.last:
                 keeper.write(batch.part, rows, pictures)
                 rows, pictures = [], []
-            tick(len(batch.items))
+            tick(len(batch.items) if isinstance(feed, DataFeed) or callable(progress) else 1)
     if out is not None:
         return store.read(out)
     return Results(run, store.table(rows), store.views_table(pictures))
@@ -221,14 +221,20 @@ def weights_digest(model: nn.Module) -> str:
     return digest.hexdigest()[:12]
 
 
-def _bar(
-    progress: bool | Callable[[int], None], feed: Any, size: int, todo: Sequence[int]
-) -> AbstractContextManager[Callable[[int], None]]:
+def _length(data: Any, feed: Any, size: int, todo: Sequence[int]) -> int | None:
+    """How far the bar has to go: the images of a data set, the batches of a loader; None where nobody knows."""
+    if isinstance(feed, DataFeed):
+        return sum(min(size, len(feed) - part * size) for part in todo)
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
+def _bar(progress: bool | Callable[[int], None], length: int | None) -> AbstractContextManager[Callable[[int], None]]:
     if callable(progress):
         return nullcontext(progress)
-    if not progress or not isinstance(feed, DataFeed):
-        return nullcontext(lambda _: None)
-    return _Bar(sum(min(size, len(feed) - part * size) for part in todo))
+    return nullcontext(lambda _: None) if not progress or length is None else _Bar(length)
 
 
 class _Bar:

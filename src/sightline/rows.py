@@ -15,8 +15,8 @@ from sightline.protocol import Protocol
 from sightline.supply import options, requests
 from sightline.targets import label as name_of
 
-MOST = 32
-"""Maps that are larger than this along an axis (those in pixel space) are stored averaged down to it."""
+MOST = 64
+"""Maps that are larger than this along an axis, as those in pixel space are, are stored averaged down to it."""
 
 
 def rows_of(
