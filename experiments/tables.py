@@ -60,8 +60,8 @@ def measured(
     folder, start = place / f"{len(data)}-{protocol.digest[:6]}", time.monotonic()
     new: list[int] = []
     found = sightline.evaluate(
-        ready(net), data, methods, metrics, protocol=protocol, out=folder, classes=classes, batch_size=batch, part_size=64, views=0,
-        progress=new.append,
+        ready(net), data, methods, metrics, protocol=protocol, out=folder, classes=classes, batch_size=batch,
+        part_size=64, views=0, progress=new.append,
     )  # fmt: skip
     clock = folder / "seconds"
     seconds = (float(clock.read_text()) if clock.exists() else 0.0) + (time.monotonic() - start if new else 0.0)

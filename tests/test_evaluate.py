@@ -16,7 +16,7 @@ from nets import convnet
 from sightline import Card, Preprocess, describe, evaluate, explain
 from sightline import store as stored
 from sightline.errors import DataError, MethodError, StoreError, TargetError
-from sightline.evaluate import weights_digest
+from sightline.identity import weights_digest
 from sightline.measure import kept_confidence
 from sightline.metrics import average_drop, metric
 from sightline.protocol import Protocol
@@ -210,6 +210,22 @@ def test_pictures_without_classes_cannot_be_asked_where_things_are(model, folder
         run(model, folder / "cat", ["grad_cam"], "loc")
 
 
+def test_a_limit_takes_records_evenly(model, folder):
+    from sightline.datasets import open_data
+
+    for data in (folder, open_data(folder)):
+        found = run(model, data, ["grad_cam"], "average_drop", limit=3)
+        assert found.column("label_name") == ["cat", "dog", "emu"]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_models_of_other_types_are_measured(model, folder, dtype):
+    want = run(model, folder, ["grad_cam_pp"], "faithfulness,curves").column("insertion")
+    found = run(model.to(dtype), folder, ["grad_cam_pp"], "faithfulness,curves").column("insertion")
+    for one, other in zip(want, found, strict=True):
+        assert one is other is None or one == pytest.approx(other, abs=0.02)
+
+
 def test_mixed_sizes_are_measured_side_by_side(model, tmp_path):
     describe(model, Card("any size", None, Preprocess(resize=None, crop=None), CLASSES, "a test"))
     rng = np.random.default_rng(0)
@@ -260,6 +276,7 @@ def test_thumbnails_are_of_what_the_model_saw(model, folder):
         ({"data": 3}, DataError, "an iterable of batches; got int"),
         ({"data": [[1, 2]]}, DataError, "Expected batches of model-ready float tensors"),
         ({"data": [(torch.rand(2, 3, 8, 8), torch.tensor([1]))]}, DataError, "a label for each of the 2 images; got 1"),
+        ({"limit": 3}, DataError, "itertools.islice"),
         ({"data": "no/such/folder"}, DataError, "no/such/folder"),
     ],
 )

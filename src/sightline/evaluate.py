@@ -1,10 +1,8 @@
 """Measure how far explanations can be trusted, over a data set: explain -> measure -> metrics -> rows."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
-from importlib.metadata import version
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,15 @@ from torch import nn
 from sightline import store
 from sightline.controls import CONTROLS
 from sightline.datasets import Data, match, open_data
+from sightline.datasets.data import spread
 from sightline.errors import DataError, MethodError, near
 from sightline.feed import Batch, DataFeed, Item, from_batches
+from sightline.identity import identity
 from sightline.metrics import Metric, chosen_metrics
-from sightline.models import Card, card_of
+from sightline.models import card_of
 from sightline.plan import steps
 from sightline.protocol import Protocol, preset
-from sightline.rows import rows_of
+from sightline.rows import as_model, rows_of
 from sightline.store import Results, Store
 from sightline.supply import requests
 from sightline.surgery import look, operable
@@ -75,10 +75,9 @@ def evaluate(
     explaining, names, controls = _methods([methods] if isinstance(methods, str) else list(methods))
     asked = chosen_metrics([metrics] if isinstance(metrics, str) else list(metrics))
     feed = _feed(model, data, protocol, asked, classes, limit, views)
-    run = _run(model, card_of(model), feed, names, controls, asked, protocol, batch_size, part_size, classes)
+    run = identity(model, feed, names, controls, asked, protocol, batch_size, part_size, classes)
     keeper = Store(Path(out), run) if out is not None else None
     done = keeper.done() if keeper else set()
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     rows: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
     count: int | None = None
@@ -88,7 +87,7 @@ def evaluate(
             count = count or _outputs(model, batch.items)
             rows += rows_of(
                 model, batch.items, methods=explaining, names=names, controls=controls, metrics=asked,
-                protocol=protocol, outputs=count or 0, device=device, together=batch_size,
+                protocol=protocol, outputs=count or 0, together=batch_size,
             )  # fmt: skip
             pictures += [{"item": item.number, "jpeg": item.view} for item in batch.items if item.view is not None]
             if keeper and batch.last:
@@ -126,12 +125,19 @@ def _feed(
     """Where the images come from: a data set with its classes found among the model's, or batches as they come."""
     card = card_of(model)
     if isinstance(data, str | Path):
-        data = open_data(data, limit=limit)
-    if not isinstance(data, Data):
+        data = open_data(data)
+    if isinstance(data, Data):
+        data = replace(data, records=spread(data.records, limit))
+    else:
         if not isinstance(data, Iterable) or isinstance(data, torch.Tensor):
             raise DataError(
                 f"Expected a data set's path or an iterable of batches; got {type(data).__name__}. "
                 "A tensor is one batch: [tensor]."
+            )
+        if limit is not None:
+            raise DataError(
+                f"Expected limit={limit} with a data set; batches of one's own have no records to choose from. "
+                "Cut them: itertools.islice(loader, 10)."
             )
         return from_batches(data, card.preprocess, views)
     feed = DataFeed(data, card.preprocess, protocol.explained, views)
@@ -178,47 +184,10 @@ def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:
     names = card_of(model).classes
     if names is not None:
         return max(2, len(names))
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     for item in islice(items, 100):
         if item.inputs is not None:
-            return max(2, logits(look(model, item.inputs.unsqueeze(0).to(device))).shape[1])
+            return max(2, logits(look(model, as_model(model, item.inputs.unsqueeze(0)))).shape[1])
     return None
-
-
-def _run(
-    model: nn.Module, card: Card, feed: Any, names: Sequence[str], controls: Sequence[str], metrics: Sequence[Metric],
-    protocol: Protocol, batch: int, part: int, classes: Any,
-) -> dict[str, Any]:  # fmt: skip
-    data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
-    if isinstance(feed, DataFeed):
-        data = {"name": feed.data.name, "kind": feed.data.kind, "path": str(feed.data.path), "items": len(feed)}
-    return {
-        "protocol": protocol.as_dict(), "protocol_digest": protocol.digest,
-        "model": {
-            "name": card.name, "source": card.source, "licence": card.licence,
-            "parameters": sum(p.numel() for p in model.parameters()), "weights": weights_digest(model),
-        },
-        "data": data,
-        "classes": dict(classes) if isinstance(classes, Mapping) else classes and str(classes),
-        "methods": list(names), "controls": list(controls), "metrics": [metric.name for metric in metrics],
-        "batch": batch, "part": part,
-        "versions": {name: version(name) for name in ("sightline", "torch")},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }  # fmt: skip
-
-
-def weights_digest(model: nn.Module) -> str:
-    """Twelve letters that name a model's weights.
-
-    >>> weights_digest(nn.ReLU()) == weights_digest(nn.Tanh()) != weights_digest(nn.Linear(1, 1))
-    True
-    """
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        if isinstance(tensor, torch.Tensor):
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:12]
 
 
 def _length(data: Any, feed: Any, size: int, todo: Sequence[int]) -> int | None:

@@ -21,7 +21,7 @@ MOST = 64
 
 def rows_of(
     model: nn.Module, items: Sequence[Item], *, methods: Sequence[Any], names: Sequence[str], controls: Sequence[str],
-    metrics: Sequence[Metric], protocol: Protocol, outputs: int, device: torch.device, together: int,
+    metrics: Sequence[Metric], protocol: Protocol, outputs: int, together: int,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The rows of some items, in their order, a method after another. `names` are the methods' names."""
     found: dict[int, list[dict[str, Any]]] = {}
@@ -38,7 +38,7 @@ def rows_of(
     columns = {COLUMNS[word] for word in words if word in COLUMNS}
     for group in groups.values():
         bench = Bench(
-            model, _shown(group, device), methods, protocol,
+            model, _shown(group, model), methods, protocol,
             controls=controls, columns=columns, outputs=outputs, together=together,
         )  # fmt: skip
         _measure(bench, Measurements(bench, words), group, metrics, found)
@@ -56,9 +56,15 @@ def _unusable(item: Item, protocol: Protocol, outputs: int) -> str | None:
     return None
 
 
-def _shown(group: Sequence[Item], device: torch.device) -> Shown:
+def as_model(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Inputs in the model's type and on its device."""
+    anchor = next((p for p in model.parameters() if p.is_floating_point()), inputs)
+    return inputs.to(anchor)
+
+
+def _shown(group: Sequence[Item], model: nn.Module) -> Shown:
     return Shown(
-        inputs=torch.stack([item.inputs for item in group if item.inputs is not None]).to(device),
+        inputs=as_model(model, torch.stack([item.inputs for item in group if item.inputs is not None])),
         items=[item.number for item in group],
         labels=[item.label for item in group],
         boxes=[item.boxes for item in group],

@@ -1,0 +1,53 @@
+"""What was run, and how: written beside the rows, so that they can be told from those of another run."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import nn
+
+from sightline.feed import DataFeed
+from sightline.metrics import Metric
+from sightline.models import card_of
+from sightline.protocol import Protocol
+
+
+def identity(
+    model: nn.Module, feed: Any, names: Sequence[str], controls: Sequence[str], metrics: Sequence[Metric],
+    protocol: Protocol, batch: int, part: int, classes: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """What a run is: plain JSON values. Two runs that agree in it, but for when and where, make the same rows."""
+    card = card_of(model)
+    data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
+    if isinstance(feed, DataFeed):
+        data = {"name": feed.data.name, "kind": feed.data.kind, "path": str(feed.data.path), "items": len(feed)}
+    return {
+        "protocol": protocol.as_dict(), "protocol_digest": protocol.digest,
+        "model": {
+            "name": card.name, "source": card.source, "licence": card.licence,
+            "parameters": sum(p.numel() for p in model.parameters()), "weights": weights_digest(model),
+        },
+        "data": data,
+        "classes": dict(classes) if isinstance(classes, Mapping) else classes and str(classes),
+        "methods": list(names), "controls": list(controls), "metrics": [metric.name for metric in metrics],
+        "batch": batch, "part": part,
+        "versions": {name: version(name) for name in ("sightline", "torch")},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }  # fmt: skip
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Twelve letters that name a model's weights.
+
+    >>> weights_digest(nn.ReLU()) == weights_digest(nn.Tanh()) != weights_digest(nn.Linear(1, 1))
+    True
+    """
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        if isinstance(tensor, torch.Tensor):
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
