@@ -33,7 +33,7 @@ IMAGES = {"lookout": 1500, "ResNet-20": 1000, "ResNet-56": 1000}
 """At most so many; of the others all there are."""
 NO_SOFTMAX = ("SqueezeNet 1.1",)
 """Its head is no pooled linear one: the softmax form needs a thousand backward passes an image."""
-CURVES = {"MobileNetV2": 20, "lookout": 100}
+CURVES = {"MobileNetV2": 20, "lookout": 300}
 FAITHFUL = Protocol()
 STEPS = Protocol(steps=14, thetas=11)
 PAIRS = (("grad_cam_pp", "grad_cam"), ("grad_cam_plus", "grad_cam"), ("grad_cam_pp", "grad_cam_plus"),
