@@ -152,7 +152,7 @@ SAID = (
     "**More of the objects: on COCO yes, on kangaroos not shown.** Above a quarter of the maximum, Grad-CAM++ "
     "hits 89.5 % of the boxes where Grad-CAM hits 76.6 %, and covers 77.7 % of their area instead of 62.4 %. But where "
     "there is one object it gains nearly as much (+9.0 and +16.2 points): the maps are larger. Loc, which also "
-    "counts what lies outside, shows no difference, and with one object the maximum points at it less often.",
+    "counts what lies outside, shows no difference, and with one object on COCO the maximum hits it less often.",
     "**Grad-CAM+ does the same**: no difference in recall, and a little more coverage. And recall and coverage are won "
     "by FakeCAM, which is everywhere: without Loc beside them they say nothing.",
 )
