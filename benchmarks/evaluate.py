@@ -28,7 +28,7 @@ from sightline.datasets import load, open_data
 from sightline.protocol import Protocol
 
 METHODS = ["grad_cam", "grad_cam_pp", "grad_cam_plus"]
-BATCH = 16
+BATCH = 4
 VIEW = Preprocess(resize=256, crop=(224, 224))
 
 

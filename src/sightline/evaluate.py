@@ -39,7 +39,7 @@ def evaluate(
     *,
     protocol: Protocol | str = "paper",
     out: str | Path | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     part_size: int = 32,
     workers: int = 0,
     shard: tuple[int, int] = (1, 1),
@@ -57,6 +57,8 @@ def evaluate(
     - `protocol`: a `Protocol`, or a preset's name.
     - `out`: a folder to write into as it goes. A run that was stopped goes on where it was, without losing or
       doubling a row; the finished rows can be summarised without the model.
+    - `batch_size` images of a data set are shown at once: 4 on a CPU, where more are slower, and 32 elsewhere, if it is
+      left out.
     - `part_size` images of a data set are written at once: what is lost at most when a run is killed. A batch never
       reaches into another part.
     - `shard=(2, 4)` does the second quarter of the parts; `store.read` puts the shards' folders together.
@@ -74,6 +76,8 @@ def evaluate(
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     explaining, names, controls = _methods([methods] if isinstance(methods, str) else list(methods))
     asked = chosen_metrics([metrics] if isinstance(metrics, str) else list(metrics))
+    if batch_size is None:
+        batch_size = 4 if next((p.device.type for p in model.parameters()), "cpu") == "cpu" else 32
     feed = _feed(model, data, protocol, asked, classes, limit, views)
     run = identity(model, feed, names, controls, asked, protocol, batch_size, part_size, classes)
     keeper = Store(Path(out), run) if out is not None else None

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 from sightline.errors import ProtocolError, near
@@ -101,7 +102,7 @@ class Protocol:
                         f"The default is {next(f.default for f in fields(self) if f.name == name)!r}."
                     )
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Twelve letters that name this protocol: two numbers with different ones must not be compared."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]

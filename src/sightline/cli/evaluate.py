@@ -29,8 +29,8 @@ from sightline.cli.options import device_option, model_options, on
 @click.option("--explain", "explained", type=click.Choice(["predicted", "given"]), default=None,
               help="The class explained: the predicted one (the paper's) or the data's.")  # fmt: skip
 @click.option("--layer", default=None, help="The layer to explain; left out, it is found.")
-@click.option("--batch", "batch_size", type=click.IntRange(1), default=16, show_default=True,
-              help="Pictures at a time.")  # fmt: skip
+@click.option("--batch", "batch_size", type=click.IntRange(1), default=None,
+              help="Pictures at a time; 4 on a CPU, where more are slower, and 32 elsewhere, if left out.")  # fmt: skip
 @click.option("--part", "part_size", type=click.IntRange(1), default=32, show_default=True,
               help="Pictures written at once: what is lost at most when a run is killed.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=1, show_default=True,
@@ -47,7 +47,7 @@ from sightline.cli.options import device_option, model_options, on
 @device_option
 def evaluate(
     data: Path, model: str, weights: Path | None, random: bool, methods: tuple[str, ...], metrics: str, out: Path,
-    protocol: str, changes: tuple[str, ...], explained: str | None, layer: str | None, batch_size: int,
+    protocol: str, changes: tuple[str, ...], explained: str | None, layer: str | None, batch_size: int | None,
     part_size: int, workers: int, shard: str, limit: int | None, split: str | None, kind: str | None,
     classes: Path | None, views: int, device: str,
 ) -> None:  # fmt: skip

@@ -22,6 +22,8 @@ def average_precision(values: Values) -> float:
     if not len(kept):
         return float("nan")
     true, false, total = np.split(kept.sum(0), [len(THRESHOLDS), 2 * len(THRESHOLDS)])
+    if not total[0] > 0:
+        return float("nan")
     precision = true / np.maximum(true + false, 1)
     recall = true / total
     return float((precision * -np.diff(recall, append=0)).sum())
