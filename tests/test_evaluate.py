@@ -363,3 +363,10 @@ def test_maps_larger_than_a_layer_s_are_kept_averaged(model):
     e = explain(model, found_input := torch.rand(1, 3, 128, 30), method="gradient")
     kept = run(model, [found_input], ["gradient"], "average_drop").column("coarse")[0]
     assert np.allclose(kept, e.coarse[0].view(64, 2, 30).mean(1).flatten().tolist(), atol=1e-6)
+
+
+def test_what_rows_need_is_looked_for_before_anything_is_measured(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setattr(sys.modules["sightline.evaluate"], "rows_of", None)
+    with pytest.raises(StoreError, match=r"pip install 'sightline\[evaluate\]'"):
+        run(model, [torch.rand(1, 3, 16, 16)], ["grad_cam"], "average_drop")

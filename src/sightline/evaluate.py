@@ -72,6 +72,7 @@ def evaluate(
     >>> len(found), found.column("method")
     (4, ['grad_cam', 'fake_cam', 'grad_cam', 'fake_cam'])
     """
+    store.require()
     model = operable(model)
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     explaining, names, controls = _methods([methods] if isinstance(methods, str) else list(methods))

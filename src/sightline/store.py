@@ -77,6 +77,11 @@ class Store:
             raise _cannot(self.folder, error) from error
 
 
+def require() -> None:
+    """Raise `StoreError` where rows could not be kept: better before they are measured than after."""
+    _arrow()
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Rows as an Arrow table, without a detour over the disk."""
     return _table(rows, _ROWS)
@@ -137,6 +142,7 @@ _VIEWS = {"item": "int64", "jpeg": "binary"}
 
 
 def _arrow() -> Any:
+    """Arrow itself, or a `StoreError` that says how to get it."""
     try:
         import pyarrow
     except ImportError as error:
