@@ -370,3 +370,47 @@ def test_what_rows_need_is_looked_for_before_anything_is_measured(model, monkeyp
     monkeypatch.setattr(sys.modules["sightline.evaluate"], "rows_of", None)
     with pytest.raises(StoreError, match=r"pip install 'sightline\[evaluate\]'"):
         run(model, [torch.rand(1, 3, 16, 16)], ["grad_cam"], "average_drop")
+
+
+def test_pictures_that_were_exchanged_are_another_run(model, folder, tmp_path):
+    run(model, folder, ["grad_cam"], out=tmp_path / "out")
+    Image.new("RGB", (40, 40), "red").save(folder / "cat" / "00.png")
+    with pytest.raises(StoreError, match=r"data\.records is \w+ there and \w+ here"):
+        run(model, folder, ["grad_cam"], out=tmp_path / "out")
+    (folder / "cat" / "00.png").rename(folder / "cat" / "zz.png")
+    with pytest.raises(StoreError, match=r"data\.records"):
+        run(model, folder, ["grad_cam"], out=tmp_path / "out")
+
+
+def test_batches_that_were_exchanged_are_refused_and_the_same_ones_go_on(model, tmp_path):
+    x = torch.rand(2, 3, 16, 16)
+    first = run(model, [x, x / 2], ["grad_cam"], "average_drop", out=tmp_path)
+    same(first, run(model, [x, x / 2], ["grad_cam"], "average_drop", out=tmp_path))
+    more = run(model, [x, x / 2, x / 3], ["grad_cam"], "average_drop", out=tmp_path)
+    assert more.column("item") == list(range(6))
+    with pytest.raises(DataError, match="batch 1 holds other images now"):
+        run(model, [x, x / 4], ["grad_cam"], "average_drop", out=tmp_path)
+
+
+def test_a_run_that_failed_before_its_first_row_keeps_nobody_out(model, folder, tmp_path):
+    with pytest.raises(LookupError):
+        run(model, folder, ["grad_cam"], out=tmp_path, protocol=replace(QUICK, layer="nope"))
+    assert len(run(model, folder, ["grad_cam"], out=tmp_path)) == 12
+
+
+@pytest.mark.parametrize("data", [[], iter([])])
+def test_no_batch_at_all_is_said(model, data, tmp_path):
+    with pytest.raises(DataError, match="at least one batch"):
+        run(model, data, ["grad_cam"])
+
+
+def test_annotations_of_batches(model):
+    x = torch.rand(3, 3, 16, 16)
+    boxes = [torch.tensor([[2.0, 2, 8, 8]]), None, torch.tensor([[8.0, 8, 2, 2]])]
+    batch = {"images": x, "labels": torch.tensor([0, 1, 2]), "boxes": boxes}
+    found = run(model, [batch], ["grad_cam"], "energy_pointing_game", protocol=Protocol(explained="given"))
+    assert found.column("boxes") == [[[2, 2, 8, 8]], None, None]
+    assert found.column("error")[:2] == [None, None]
+    assert "[left, top, right, bottom]" in found.column("error")[2]
+    with pytest.raises(DataError, match="class numbers; got names such as 'cat'"):
+        run(model, [(x, ["cat", "dog", "emu"])], ["grad_cam"])

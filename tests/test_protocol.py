@@ -48,6 +48,8 @@ def test_it_survives_json():
         ({"top": 2}, "top to be from 0 to 1; got 2"),
         ({"deltas": (0.5, 3)}, r"deltas to be from 0 to 1; got \(0.5, 3\)"),
         ({"steps": 2.5}, "whole number for the protocol's steps; got 2.5"),
+        ({"deltas": 0.5}, r"Expected a list of numbers for the protocol's deltas; got 0\.5"),
+        ({"deltas": ()}, r"--set 'deltas=\[0\.0, 0\.95\]'"),
         ({"stepz": 3}, "no 'stepz'. Near names: 'steps'"),
     ],
 )

@@ -65,5 +65,5 @@ def test_pictures_of_one_name_and_images_without_evidence(tmp_path):
 def test_what_the_run_does_not_have_is_said(tmp_path):
     with pytest.raises(MethodError, match="'grad_cam'"):
         export_seeds(results(row("a")), tmp_path, method="grad_cam_pp")
-    with pytest.raises(ProtocolError, match=r"from 0 to 1, a share of the maximum; got 1\.5"):
+    with pytest.raises(ProtocolError, match=r"from 0 to below 1, a share of the maximum; got 1\.5"):
         export_seeds(results(row("a")), tmp_path, threshold=1.5)

@@ -88,7 +88,10 @@ def evaluate(
     count: int | None = None
     todo = _open(feed, part_size, done, shard)
     with _bar(progress, _length(data, feed, part_size, todo)) as tick:
-        for batch in _batches(feed, todo, done, shard, part_size, batch_size, workers):
+        for batch in _batches(feed, todo, shard, part_size, batch_size, workers):
+            if batch.part in done:
+                _same(batch, keeper)
+                continue
             count = count or _outputs(model, batch.items)
             rows += rows_of(
                 model, batch.items, methods=explaining, names=names, controls=controls, metrics=asked,
@@ -99,9 +102,13 @@ def evaluate(
                 keeper.write(batch.part, rows, pictures)
                 rows, pictures = [], []
             tick(len(batch.items) if isinstance(feed, DataFeed) or callable(progress) else 1)
-    if out is not None:
-        return store.read(out)
-    return Results(run, store.table(rows), store.views_table(pictures))
+    if out is not None and (rows_kept := store.read(out)).rows.num_rows:
+        return rows_kept
+    if out is None and rows:
+        return Results(run, store.table(rows), store.views_table(pictures))
+    if isinstance(feed, DataFeed) and out is not None:
+        return store.read(out)  # a shard that has nothing to do
+    raise DataError("Expected at least one batch of images; got none. Is the generator spent, the loader empty?")
 
 
 def _methods(wanted: Sequence[Any]) -> tuple[list[Any], list[str], list[str]]:
@@ -175,13 +182,22 @@ def _open(feed: Any, size: int, done: set[int], shard: tuple[int, int]) -> list[
 
 
 def _batches(
-    feed: Any, todo: Sequence[int], done: set[int], shard: tuple[int, int], size: int, batch: int, workers: int
+    feed: Any, todo: Sequence[int], shard: tuple[int, int], size: int, batch: int, workers: int
 ) -> Iterator[Batch]:
-    """What this shard still has to do."""
+    """What this shard still has to do, and of batches also what it has done: they have to come past anyhow."""
     if isinstance(feed, DataFeed):
         yield from feed.batches(todo, size, batch, workers)
     else:
-        yield from (one for one in feed if one.part % shard[1] == shard[0] - 1 and one.part not in done)
+        yield from (one for one in feed if one.part % shard[1] == shard[0] - 1)
+
+
+def _same(batch: Batch, keeper: Store | None) -> None:
+    """Whether batches that were measured before are the same that come now."""
+    if keeper is not None and keeper.sources(batch.part) != {item.number: item.source for item in batch.items}:
+        raise DataError(
+            f"Expected the batches that {keeper.folder} was made of, to go on with; batch {batch.part} holds other "
+            "images now (a loader that shuffles gives others each time). Take another folder, or the same order."
+        )
 
 
 def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:

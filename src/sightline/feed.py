@@ -1,5 +1,6 @@
 """Where a run's images come from: a data set on disk, read by workers, or any iterable of batches."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -140,7 +141,7 @@ def from_batches(batches: Iterable[Any], preprocess: Preprocess, views: int) -> 
 
     A batch is a tensor `[b, c, *s]` ready for the model; a pair of it and labels `[b]`; or a mapping with the images
     under `images` (or `inputs`, `image`, `pixel_values`), and, where known, `labels`, `boxes` (for each image a tensor
-    `[n, 4]` in pixels of the view, of the label's class), `masks` and `names`.
+    `[n, 4]` in pixels of the view, of the label's class, or None), `masks` and `names`.
     Raises `DataError` for anything else.
     """
     number = 0
@@ -155,15 +156,32 @@ def _item(known: Mapping[str, Any], i: int, number: int, preprocess: Preprocess,
     label = int(known["labels"][i]) if known.get("labels") is not None else None
     inputs = known["images"][i]
     truth: dict[str, Any] = {}
-    if label is not None and known.get("boxes") is not None:
+    if label is not None and known.get("boxes") is not None and known["boxes"][i] is not None:
         truth |= {"boxes": {label: torch.as_tensor(known["boxes"][i]).float().view(-1, 4)}, "annotated": True}
-    if label is not None and known.get("masks") is not None:
+    if label is not None and known.get("masks") is not None and known["masks"][i] is not None:
         truth["masks"] = {label: torch.as_tensor(known["masks"][i]).bool()}
     return Item(
         number=number, name=str(known["names"][i]) if "names" in known else f"image {number}", inputs=inputs,
+        source=pixels_digest(inputs), error=_boxes_fault(truth),
         label=label, label_name=None if label is None else str(label),
         view=thumbnail(inputs.cpu(), preprocess, views) if views else None, **truth,
     )  # fmt: skip
+
+
+def pixels_digest(inputs: Tensor) -> str:
+    """Twelve letters that name an image's numbers, so that a run that goes on can tell whether it is the same."""
+    plain = inputs.detach().cpu().float().contiguous().numpy()
+    return hashlib.sha256(plain.tobytes()).hexdigest()[:12]
+
+
+def _boxes_fault(truth: Mapping[str, Any]) -> str | None:
+    for boxes in truth.get("boxes", {}).values():
+        for left, top, right, bottom in boxes.tolist():
+            if not (left < right and top < bottom):
+                return (
+                    f"Expected boxes [left, top, right, bottom]; got {[left, top, right, bottom]}. Mend the annotation."
+                )
+    return None
 
 
 def _parts(batch: Any) -> dict[str, Any]:
@@ -183,6 +201,12 @@ def _parts(batch: Any) -> dict[str, Any]:
             f"Expected batches of model-ready float tensors [b, c, *s], alone, with labels, or in a mapping; "
             f"got {came}. "
             "Yield (images, labels) or {'images': ..., 'labels': ..., 'boxes': ...}."
+        )
+    words = [one for one in labels if isinstance(one, str)] if labels is not None else []
+    if words:
+        raise DataError(
+            f"Expected labels as class numbers; got names such as {words[0]!r}. "
+            "Look them up: [classes.index(name) for name in labels]."
         )
     if labels is not None and len(labels) != len(images):
         raise DataError(

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ def identity(
     data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
     if isinstance(feed, DataFeed):
         data = {"name": feed.data.name, "kind": feed.data.kind, "path": str(feed.data.path), "items": len(feed)}
+        data["records"] = records_digest(feed)
     return {
         "protocol": protocol.as_dict(), "protocol_digest": protocol.digest,
         "model": {
@@ -37,6 +39,19 @@ def identity(
         "versions": {name: version(name) for name in ("sightline", "torch")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
+
+
+def records_digest(feed: DataFeed) -> str:
+    """Twelve letters for what a data set holds: names, labels, boxes, sizes of files: so that none is exchanged."""
+    digest = hashlib.sha256()
+    files: dict[Path, int] = {}
+    for record in feed.data:
+        where = record.picture if isinstance(record.picture, str | Path) else feed.data.path
+        if (file := Path(where)) not in files:
+            files[file] = file.stat().st_size if file.is_file() else -1
+        boxes = [(one.name, one.box, one.difficult, one.crowd) for one in record.objects]
+        digest.update(repr((record.name, record.labels, boxes, record.error is None, files[file])).encode())
+    return digest.hexdigest()[:12]
 
 
 def weights_digest(model: nn.Module) -> str:

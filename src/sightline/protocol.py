@@ -159,10 +159,15 @@ def preset(name: str, **changes: Any) -> Protocol:
     """
     if name not in PRESETS:
         raise ProtocolError(f"There is no protocol {name!r}. {near(name, PRESETS)}")
-    usual = {f.name: f.default for f in fields(Protocol)}
+    usual: dict[str, Any] = {f.name: f.default for f in fields(Protocol)}
     for word, value in changes.items():
         if word not in usual:
             raise ProtocolError(f"A protocol has no {word!r}. {near(word, usual)}")
+        if isinstance(usual[word], tuple) and not (isinstance(value, tuple) and value):
+            raise ProtocolError(
+                f"Expected a list of numbers for the protocol's {word}; got {value!r}. The default is "
+                f"{list(usual[word])}; on the command line: --set '{word}=[{usual[word][0]}, {usual[word][-1]}]'."
+            )
         if isinstance(usual[word], int) and not (isinstance(value, int) and not isinstance(value, bool)):
             raise ProtocolError(f"Expected a whole number for the protocol's {word}; got {value!r}.")
     return replace(PRESETS[name], **changes)

@@ -45,7 +45,9 @@ def export_seeds(
     if method not in names:
         raise MethodError(f"Expected a method of this run; got {method!r}. {near(method, names)}")
     if not 0 <= threshold < 1:
-        raise ProtocolError(f"Expected a threshold from 0 to 1, a share of the maximum; got {threshold}. 0.2 is usual.")
+        raise ProtocolError(
+            f"Expected a threshold from 0 to below 1, a share of the maximum; got {threshold}. 0.2 is usual."
+        )
     place = Path(out)
     writable(place)
     found, coco, taken = Seeds(), _Coco(), dict[Path, set[str]]()

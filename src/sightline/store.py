@@ -53,7 +53,9 @@ class Store:
                 part.mkdir(parents=True, exist_ok=True)
             if known.exists():
                 differ = differences(_read_run(folder), run)
-                if differ:
+                if differ and not self.done():  # a run that failed before its first row keeps nobody out
+                    _replace(known, json.dumps(dict(run), indent=2).encode())
+                elif differ:
                     raise StoreError(
                         f"{folder}: expected an empty folder, or one with the same run to go on with; it holds "
                         f"another: {'; '.join(differ)}. Take another folder, or ask for what it holds."
@@ -66,6 +68,13 @@ class Store:
     def done(self) -> set[int]:
         """The numbers of the parts that are complete."""
         return {int(path.stem) for path in (self.folder / "rows").glob("[0-9]*.parquet")}
+
+    def sources(self, part: int) -> dict[int, str]:
+        """What the images of a part that is done were made from, by their numbers."""
+        import pyarrow.parquet as pq
+
+        found = pq.read_table(self.folder / "rows" / f"{part:05d}.parquet", columns=["item", "source"]).to_pylist()
+        return {row["item"]: row["source"] for row in found}
 
     def write(self, part: int, rows: Sequence[Mapping[str, Any]], views: Sequence[Mapping[str, Any]]) -> None:
         """One part, whole or not at all. Raises `StoreError` where the disk is full or cannot be written."""

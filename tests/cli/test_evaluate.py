@@ -10,6 +10,7 @@ from PIL import Image
 from sightline import store
 from sightline.cli import commands
 from sightline.errors import SightlineError
+from sightline.results import write
 
 
 def run(*words):
@@ -81,7 +82,9 @@ def test_the_report_needs_neither_model_nor_data(measured, tmp_path):
 def test_shards_are_reported_together(photos, tmp_path, measured):
     for k in (2, 1):
         run("evaluate", photos, "-m", "grad_cam", "--metrics", "average_drop", "--out", tmp_path / str(k), "--shard",
-            f"{k}/2", "--workers", "0", "--batch", "2", "--views", "0")  # fmt: skip
+            f"{k}/2", "--workers", "0", "--batch", "1", "--part", "3", "--views", "0")  # fmt: skip
+    write(store.read(tmp_path / "2"), tmp_path / "half")
+    assert "3 of 6 images are not here" in (tmp_path / "half" / "report.md").read_text(encoding="utf-8")
     found = store.read([tmp_path / "1", tmp_path / "2"])
     whole = store.read(measured[1])
     for part, all_of_it in zip(found.column("average_drop"), whole.column("average_drop", "grad_cam"), strict=True):

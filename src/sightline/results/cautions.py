@@ -50,6 +50,12 @@ def _rows(board: Board) -> list[Caution]:
             "errors", f"{count(sum(failed.values()), 'row')} ({count(int(images), 'image')}) could not be measured and "
             f"count nowhere: {_listed(failed)}. They are listed at the end.",
         ))  # fmt: skip
+    planned = (board.run.get("data") or {}).get("items")
+    if planned and len(board) < planned:
+        found.append(Caution(
+            "unfinished", f"{planned - len(board):,} of {planned:,} images are not here: the run was stopped, or other "
+            "shards are missing. Run the same command again to finish, or report all shards' folders together.",
+        ))  # fmt: skip
     if absent:
         found.append(Caution(
             "unfinished", f"{count(sum(absent.values()), 'row')} not measured yet ({_listed(absent)}): comparisons "
