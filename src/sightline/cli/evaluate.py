@@ -98,7 +98,8 @@ def _told(results: Any, out: Path) -> None:
         click.echo(f"caution: {caution.sentence}")
     told = zip(results.column("image"), results.column("error"), strict=True)
     broken = {image: error for image, error in told if error is not None}
-    click.echo(f"{len(set(results.column('item')))} pictures in {out}. Page and tables: sightline report {out}")
+    done = len(set(results.column("item")))
+    click.echo(f"{done} picture{'s' * (done != 1)} in {out}. Page and tables: sightline report {out}")
     for image, error in list(broken.items())[:20]:
         click.echo(f"not measured: {error if image in error else f'{image}: {error}'}", err=True)
     if len(broken) > 20:

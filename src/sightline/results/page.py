@@ -66,7 +66,9 @@ def _intro(summary: Summary) -> list[str]:
         f"{count(summary.images, 'image')} of {data.get('name', 'a data set')}"
     )
     if summary.controls:
-        sentence += f", beside {count(len(summary.controls), 'control')} that explain nothing: {_and(summary.controls)}"
+        verb = "explains" if len(summary.controls) == 1 else "explain"
+        sentence += f", beside {count(len(summary.controls), 'control')} that {verb} nothing: "
+        sentence += _and(summary.controls)
     return [f"{sentence}."]
 
 
