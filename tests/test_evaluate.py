@@ -414,3 +414,17 @@ def test_annotations_of_batches(model):
     assert "[left, top, right, bottom]" in found.column("error")[2]
     with pytest.raises(DataError, match="class numbers; got names such as 'cat'"):
         run(model, [(x, ["cat", "dog", "emu"])], ["grad_cam"])
+
+
+def test_methods_of_one_s_own_and_of_pixel_space_are_measured_by_everything(model, folder):
+    """Maps are made again for some metrics: of other pictures and of other weights, at the layer that was explained."""
+
+    def flat_cam(activations):
+        return torch.ones_like(activations[:, :, :1, :1])
+
+    found = run(model, folder, ["gradient", flat_cam, "grad_cam"], "adcc,sanity", limit=3)
+    assert found.column("error") == [None] * 9
+    alone = run(model, folder, ["grad_cam"], "adcc,sanity", limit=3)
+    for name in ("coherency", "sensitivity", "randomisation"):
+        for one, other in zip(found.column(name, "grad_cam"), alone.column(name), strict=True):
+            assert np.allclose(np.array(one, float), np.array(other, float), atol=2e-3, equal_nan=True), name

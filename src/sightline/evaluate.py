@@ -91,6 +91,7 @@ def evaluate(
         for batch in _batches(feed, todo, shard, part_size, batch_size, workers):
             if batch.part in done:
                 _same(batch, keeper)
+                tick(0 if callable(progress) else 1)
                 continue
             count = count or _outputs(model, batch.items)
             rows += rows_of(

@@ -33,7 +33,7 @@ def identity(
             "parameters": sum(p.numel() for p in model.parameters()), "weights": weights_digest(model),
         },
         "data": data,
-        "classes": dict(classes) if isinstance(classes, Mapping) else classes and str(classes),
+        "classes": dict(classes) if isinstance(classes, Mapping) else classes and Path(classes).read_text("utf-8"),
         "methods": list(names), "controls": list(controls), "metrics": [metric.name for metric in metrics],
         "batch": batch, "part": part,
         "versions": {name: version(name) for name in ("sightline", "torch")},

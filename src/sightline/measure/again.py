@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from sightline.explain import explain
-from sightline.masking import protocol_map
 from sightline.measure.bench import Bench
 from sightline.perturb import noisy, occlusions
 from sightline.perturb import occlusion_map as average_over
@@ -19,9 +17,8 @@ def masked_maps(bench: Bench) -> tuple[Maps, dict[str, Tensor]]:
     """Each method's map of its own explanation map, and the confidence there: one forward pass for both."""
     maps, sure = {}, {}
     for name in bench.methods:
-        found = explain(bench.model, bench.seen_through(name), bench.classes, [name], bench.protocol.layer)[name]
-        maps[name] = protocol_map(None if found.pixels is not None else found.coarse, found.maps, bench.protocol)
-        sure[name] = bench.sure_of(found)
+        found = bench.explained(bench.model, bench.seen_through(name), [name])[name]
+        maps[name], sure[name] = bench.scaled(found), bench.sure_of(found)
     for name in bench.controls:
         through = bench.seen_through(name)
         maps[name] = bench.control(name, through)
@@ -42,19 +39,12 @@ def noisy_maps(bench: Bench) -> Maps:
 
 def randomised_maps(bench: Bench) -> Maps:
     """Maps of the model with ever more of its weights shuffled, `[b, stages, h, w]`."""
-    layer = next(iter(bench.explanations.values())).layer if bench.protocol.layer is None else bench.protocol.layer
-    stages = [
-        _maps(bench, model, bench.shown.inputs, layer) for model in cascade(bench.model, STAGES, bench.protocol.seed)
-    ]
+    stages = [_maps(bench, one, bench.shown.inputs) for one in cascade(bench.model, STAGES, bench.protocol.seed)]
     return {name: torch.stack([stage[name] for stage in stages], dim=1) for name in bench.names}
 
 
-def _maps(bench: Bench, model: torch.nn.Module, inputs: Tensor, layer: str | None = None) -> Maps:
-    found = explain(model, inputs, bench.classes, bench.methods, layer or bench.protocol.layer)
-    maps = {
-        name: protocol_map(None if one.pixels is not None else one.coarse, one.maps, bench.protocol)
-        for name, one in found.items()
-    }
+def _maps(bench: Bench, model: torch.nn.Module, inputs: Tensor) -> Maps:
+    maps = {name: bench.scaled(one) for name, one in bench.explained(model, inputs, bench.methods).items()}
     return maps | {name: bench.control(name, inputs) for name in bench.controls}
 
 

@@ -15,6 +15,7 @@ from sightline.masking import masked, protocol_map, substrate
 from sightline.measure.confidence import confidence
 from sightline.measure.shown import Shown
 from sightline.models import card_of
+from sightline.plan import steps
 from sightline.protocol import Protocol
 from sightline.surgery import look, operable
 from sightline.types import ImageMap
@@ -44,16 +45,30 @@ class Bench:
         self.controls = list(controls)
         self.top = min(TOP, outputs)
         self.places, target = _asked(shown, protocol, set(columns), self.top)
-        self.explanations: dict[str, Explanation] = explain(
-            self.model, shown.inputs, target, list(methods), protocol.layer
-        )
+        methods = list(methods)
+        self.explanations: dict[str, Explanation] = explain(self.model, shown.inputs, target, methods, protocol.layer)
         first = next(iter(self.explanations.values()))
         self.several, self.statistics = first.several, first.statistics
         self.methods = list(self.explanations)
+        self.rules = {step.name: rule for step, rule in zip(steps(methods, {}), methods, strict=True)}
         self.names = [*self.methods, *self.controls]
         chosen = [(row[0] if self.several else row).index for row in first.targets]
         self.classes = torch.tensor(chosen, device=shown.inputs.device)
         self.ranking = [[int(target.index or 0) for target, _ in row] for row in first.top]
+
+    @property
+    def layer(self) -> str | None:
+        """The layer explained; None where all methods look back to the pixels."""
+        return next((one.layer for one in self.explanations.values() if one.pixels is None), self.protocol.layer)
+
+    def explained(self, model: nn.Module, inputs: Tensor, names: Sequence[str]) -> dict[str, Explanation]:
+        """The same question asked again, by some of the methods: of other pictures, or of another model."""
+        found = explain(model, inputs, self.classes, [self.rules[name] for name in names], self.layer)
+        return {name: found[name] for name in names}
+
+    def scaled(self, one: Explanation) -> ImageMap:
+        """The map of an explanation of one class, in [0, 1], as the protocol wants it."""
+        return protocol_map(None if one.pixels is not None else one.coarse, one.maps, self.protocol)
 
     @cached_property
     def full(self) -> Tensor:

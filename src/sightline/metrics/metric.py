@@ -69,7 +69,7 @@ def metric(
     """
 
     def marked(function: Function) -> Function:
-        function.metric = Metric(  # type: ignore[attr-defined]
+        function.metric = Metric(  # type: ignore[attr-defined]  # mypy knows no attributes of functions; `about` checks
             name=function.__name__, function=function, title=title, group=group, higher_is_better=higher_is_better,
             unit=unit, scale=scale, figures=dict(figures) if figures else {title: mean}, axis=axis, paper=paper,
         )  # fmt: skip
