@@ -4,48 +4,13 @@ import io
 
 import numpy as np
 import torch
+from networks import CifarResNet as CifarResNet
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn.functional import pad, relu
+from torch import Tensor
 
 from data import shared
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class Block(nn.Module):
-    """Two convolutions beside a shortcut, which subsamples and adds channels of zeros where the stage changes."""
-
-    def __init__(self, inside: int, outside: int, stride: int) -> None:
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside)
-        self.conv2, self.bn2 = nn.Conv2d(outside, outside, 3, 1, 1, bias=False), nn.BatchNorm2d(outside)
-        self.stride, self.more = stride, (outside - inside) // 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
-        if self.more:
-            x = pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.more, self.more))
-        return relu(x + y)
-
-
-class CifarResNet(nn.Module):
-    """Of 20 or 56 layers: three stages and a pooled linear head."""
-
-    def __init__(self, depth: int) -> None:
-        super().__init__()
-
-        def stage(inside: int, outside: int, stride: int) -> nn.Sequential:
-            rest = [Block(outside, outside, 1) for _ in range((depth - 2) // 6 - 1)]
-            return nn.Sequential(Block(inside, outside, stride), *rest)
-
-        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        self.layer1, self.layer2, self.layer3 = stage(16, 16, 1), stage(16, 32, 2), stage(32, 64, 2)
-        self.linear = nn.Linear(64, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = relu(self.bn1(self.conv1(x)))
-        return self.linear(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
 
 
 def normal(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

@@ -10,8 +10,8 @@ from PIL import Image
 def show(picture: Image.Image) -> None:
     """Below the cell of a notebook, else in the system's viewer; where there is no display, a warning says so."""
     try:  # mypy: IPython is optional; where it is installed its names are not exported
-        from IPython import get_ipython  # type: ignore[attr-defined,import-not-found,unused-ignore]
-        from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
+        from IPython import get_ipython  # type: ignore[attr-defined,import-not-found,unused-ignore]  # may be absent
+        from IPython.display import display  # type: ignore[import-not-found,unused-ignore]  # the same
     except ImportError:
         notebook = False
     else:
