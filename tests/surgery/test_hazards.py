@@ -268,13 +268,26 @@ def test_buffers_and_generators_are_as_before():
     assert_same(before, after)
 
 
-def test_pythons_and_numpys_generators_are_as_before():
+FOREIGN_CODE = {
+    "a class of one's own": "net = type('Own', (torch.nn.Linear,), {'__module__': 'own'})(2, 2)",
+    "one deep inside": "net[0][1].__class__ = type('Own', (torch.nn.ReLU,), {'__module__': 'own'})",
+    "a hook": "net[0].register_forward_hook(lambda *_: None)",
+    "a hook before": "net[0][1].register_forward_pre_hook(lambda *_: None)",
+    "a hook on every module": "torch.nn.modules.module.register_module_forward_hook(lambda *_: None)",
+    "a forward put on a module": "net[0][1].forward = torch.relu",
+}
+
+
+@pytest.mark.parametrize("where", FOREIGN_CODE)
+def test_pythons_and_numpys_generators_are_as_before(where):
     # In a process of its own: the shape checker of this one draws from python's generator.
-    program = """
+    program = f"""
 import random, numpy as np, torch
 from sightline.surgery import guard
+net = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()))
+{FOREIGN_CODE[where]}
 draw = lambda: (random.random(), np.random.rand(), float(torch.rand(1)))
-with guard.untouched(torch.nn.Linear(2, 2)):
+with guard.untouched(net):
     drawn = [draw(), draw()]
 assert drawn[0] != drawn[1]
 assert drawn == [draw(), draw()]

@@ -67,8 +67,8 @@ def prepare(sources: object, preprocess: Preprocess, *, max_pixels: int | None =
         names.append(PurePath(origin).name if origin else f"image {number}")
     _check_sizes(pictures, names)
     stacked = torch.from_numpy(np.stack([np.array(picture) for picture in pictures]))
-    pixels = stacked.permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255
-    return Prepared((pixels - mean) / std, pixels, each, names)
+    pixels = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    return Prepared((pixels - mean).div_(std), pixels, each, names)
 
 
 def seen(inputs: Images, preprocess: Preprocess) -> Images:

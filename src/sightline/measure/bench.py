@@ -1,6 +1,6 @@
 """One batch, explained once by every method: what all measurements start from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from sightline.measure.shown import Shown
 from sightline.models import card_of
 from sightline.plan import steps
 from sightline.protocol import Protocol
-from sightline.surgery import look, operable
+from sightline.surgery import looking, operable
 from sightline.types import ImageMap
 
 TOP = 5
@@ -111,23 +111,28 @@ class Bench:
         """What takes the place of pixels, `[b, c, *s]`."""
         return substrate(self.shown.inputs, word, self.protocol, self.statistics).expand_as(self.shown.inputs)
 
+    def hidden(self, word: str) -> Tensor:
+        """The confidence `[b]` where nothing is left but what takes the pixels' place."""
+        (sure,) = self.confidences([self.substrate(word).clone(memory_format=torch.contiguous_format)])
+        return sure
+
     def confidences(self, pictures: Iterable[Tensor]) -> list[Tensor]:
         """The confidence `[b]` in the class explained, on each of these batches `[b, c, *s]`.
 
-        Small batches are shown together.
+        Small batches are shown together. Give what nobody needs any more: a model may write over what it is shown.
         """
         said: list[Tensor] = []
         waiting: list[Tensor] = []
-        for picture in pictures:
-            waiting.append(picture)
-            if len(waiting) * len(self.shown) >= self.together:
-                said += self._say(waiting)
-                waiting = []
-        return said + (self._say(waiting) if waiting else [])
+        with looking(self.model) as see:
+            for picture in pictures:
+                waiting.append(picture)
+                if len(waiting) * len(self.shown) >= self.together:
+                    said += self._said(see, waiting)
+                    waiting = []
+            return said + (self._said(see, waiting) if waiting else [])
 
-    def _say(self, pictures: list[Tensor]) -> list[Tensor]:
-        joined = pictures[0] if len(pictures) == 1 else torch.cat(pictures)
-        outputs = look(self.model, joined)
+    def _said(self, see: Callable[[Tensor], Any], pictures: list[Tensor]) -> list[Tensor]:
+        outputs = see(pictures[0] if len(pictures) == 1 else torch.cat(pictures))
         sure = confidence(outputs, self.classes.repeat(len(pictures)), self.card.outputs, self.protocol.score)
         return list(sure.split(len(self.shown)))
 

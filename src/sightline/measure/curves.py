@@ -14,20 +14,18 @@ Curves = dict[str, Tensor]
 
 def deletion_curve(bench: Bench) -> Curves:
     """The first point is the whole image and costs nothing; the last is the substrate, the same for everybody."""
-    hidden = bench.substrate(bench.protocol.deletion_fill)
-    nothing = bench.confidences([hidden])
+    hidden, nothing = bench.substrate(bench.protocol.deletion_fill), bench.hidden(bench.protocol.deletion_fill)
     return {
-        name: torch.stack([bench.full, *_between(bench, bench.shown.inputs, hidden, name), *nothing], dim=1)
+        name: torch.stack([bench.full, *_between(bench, bench.shown.inputs, hidden, name), nothing], dim=1)
         for name in bench.names
     }
 
 
 def insertion_curve(bench: Bench) -> Curves:
     """The first point is the substrate, the same for everybody; the last is the whole image and costs nothing."""
-    hidden = bench.substrate(bench.protocol.insertion_fill)
-    nothing = bench.confidences([hidden])
+    hidden, nothing = bench.substrate(bench.protocol.insertion_fill), bench.hidden(bench.protocol.insertion_fill)
     return {
-        name: torch.stack([*nothing, *_between(bench, hidden, bench.shown.inputs, name), bench.full], dim=1)
+        name: torch.stack([nothing, *_between(bench, hidden, bench.shown.inputs, name), bench.full], dim=1)
         for name in bench.names
     }
 
@@ -40,8 +38,8 @@ def _between(bench: Bench, start: Tensor, end: Tensor, name: str) -> list[Tensor
 
 def occluded_curve(bench: Bench) -> Curves:
     """Only what lies at or above the map's own theta-quantile is seen; the last point shows nothing."""
-    hidden = bench.substrate("mean" if bench.protocol.space == "normalised" else "black")
-    (nothing,) = bench.confidences([hidden])
+    word = "mean" if bench.protocol.space == "normalised" else "black"
+    hidden, nothing = bench.substrate(word), bench.hidden(word)
 
     def seen(name: str) -> Iterator[Tensor]:
         for theta in thetas(bench)[1:]:

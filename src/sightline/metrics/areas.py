@@ -73,7 +73,7 @@ def min_max(maps: Maps) -> Maps:
     """
     maps = maps.double()
     least, most = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
-    return ((maps - least) / (most - least)).masked_fill(most == least, 0)
+    return (maps - least).div_(most - least).masked_fill_(most == least, 0)
 
 
 def counts_above(
@@ -89,15 +89,14 @@ def counts_above(
     >>> [counts.tolist() for counts in counts_above(maps, (0.0, 0.5), places, reaching=True)]
     [[[2.0, 1.0]], [[1.0, 1.0]]]
     """
-    images, bins = len(maps), len(thresholds) + 1
+    bins = len(thresholds) + 1
     order = sorted(range(len(thresholds)), key=lambda k: thresholds[k])
     edges = torch.tensor([thresholds[k] for k in order], dtype=torch.float64, device=maps.device)
-    met = torch.bucketize(maps.double().contiguous(), edges, right=reaching)  # how many thresholds a pixel is above
-    image = torch.arange(images, device=maps.device).reshape(-1, 1, 1)
-    index = (2 * image + places) * bins + met
-    exactly = torch.bincount(index.flatten(), minlength=2 * images * bins).reshape(images, 2, bins)
+    met = torch.bucketize(maps.double().contiguous(), edges, right=reaching, out_int32=True)  # thresholds it is above
+    met.add_(places, alpha=bins)
+    exactly = torch.stack([torch.bincount(one, minlength=2 * bins) for one in met.flatten(1)]).view(-1, 2, bins)
     at_least = exactly.flip(2).cumsum(2).flip(2)[:, :, 1:].double()
-    at_least[maps.isnan().any(2).any(1)] = float("nan")
+    at_least[maps.amax((1, 2)).isnan()] = float("nan")
     result = torch.empty_like(at_least)
     result[:, :, order] = at_least
     return result[:, 1], result[:, 0]

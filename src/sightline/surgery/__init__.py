@@ -14,4 +14,5 @@ from sightline.surgery.operable import nonfinite_weights as nonfinite_weights
 from sightline.surgery.operable import operable as operable
 from sightline.surgery.pixels import capture_pixels as capture_pixels
 from sightline.surgery.replay import look as look
+from sightline.surgery.replay import looking as looking
 from sightline.surgery.replay import replay as replay

@@ -8,10 +8,12 @@ from torch import nn
 
 
 class Generators:
-    """The states now; `restore` puts them back."""
+    """The states now; `restore` puts them back. Python's and NumPy's only where `foreign` code may draw from them."""
 
-    def __init__(self, model: nn.Module) -> None:
-        self.own, self.python, self.numpy = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    def __init__(self, model: nn.Module, foreign: bool = True) -> None:
+        self.own, self.foreign = torch.get_rng_state(), foreign
+        if foreign:
+            self.python, self.numpy = random.getstate(), np.random.get_state()
         devices = {weight.device for weight in model.parameters()} if torch.cuda.is_initialized() else set()
         self.cuda = [(device, torch.cuda.get_rng_state(device)) for device in devices if device.type == "cuda"]
 
@@ -20,5 +22,6 @@ class Generators:
         torch.set_rng_state(self.own)
         for device, state in self.cuda:
             torch.cuda.set_rng_state(state, device)
-        random.setstate(self.python)
-        np.random.set_state(self.numpy)
+        if self.foreign:
+            random.setstate(self.python)
+            np.random.set_state(self.numpy)

@@ -23,6 +23,10 @@ _SWITCHES = ("training", "grad_checkpointing", "gradient_checkpointing")
 _QUIET = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # eval mode leaves their buffers alone
 
 
+_DRAW_FROM_TORCH = ("torch.", "torchvision.", "timm.")
+"""Libraries whose modules draw random numbers from PyTorch's generators only. Code of others may use NumPy's."""
+
+
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
     """Run the model in eval mode inside, alone, and give it back bit-equal: flags, buffers, random states.
@@ -32,10 +36,10 @@ def untouched(model: nn.Module) -> Iterator[None]:
     """
     with LOCK, recordable(), ExitStack() as undo:
         undo.callback(_restore_modes, torch.is_grad_enabled(), torch._C._len_torch_function_stack())
-        undo.callback(Generators(model).restore)
-        cuda, parts, seen = torch.cuda.is_initialized(), [model], {model}
+        cuda, parts, seen, own_code = torch.cuda.is_initialized(), [model], {model}, _hooked_everywhere()
         for module in parts:  # grows while it is gone through: `model.modules()`, several times faster
             own = module.__dict__
+            own_code = own_code or own["_forward_hooks"] or own["_forward_pre_hooks"] or "forward" in own
             if own.get("training") or "grad_checkpointing" in own or "gradient_checkpointing" in own:
                 _switch_off(own, undo)
             if own["_buffers"] and not isinstance(module, _QUIET):
@@ -49,7 +53,13 @@ def untouched(model: nn.Module) -> Iterator[None]:
                     if child is not None and child not in seen:
                         seen.add(child)
                         parts.append(child)
+        own_code = own_code or any(not kind.__module__.startswith(_DRAW_FROM_TORCH) for kind in set(map(type, parts)))
+        undo.callback(Generators(model, foreign=bool(own_code)).restore)
         yield
+
+
+def _hooked_everywhere() -> bool:
+    return bool(nn.modules.module._global_forward_hooks or nn.modules.module._global_forward_pre_hooks)
 
 
 def _restore_modes(recording: bool, depth: int) -> None:

@@ -38,12 +38,14 @@ def picture(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
 
 
 def run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Call the model on copies: a model may write over its input, no graph may keep what inference mode made.
+    """Call the model on copies: a model may write over its input, no graph may keep what inference mode made."""
+    return called(model, tuple(_copied(a) for a in args), {name: _copied(a) for name, a in kwargs.items()})
 
-    An error of the model's own says what it was given and what it wants.
-    """
+
+def called(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """What the model says. An error of its own says what it was given and what it wants."""
     try:
-        return model(*(_copied(a) for a in args), **{name: _copied(a) for name, a in kwargs.items()})
+        return model(*args, **kwargs)
     except (RuntimeError, TypeError, ValueError) as error:
         if not isinstance(error, SightlineError) and not getattr(error, "__notes__", None):
             error.add_note(_came(model, args, kwargs))

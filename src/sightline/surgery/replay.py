@@ -1,17 +1,19 @@
 """Run a model again: plainly, or with other activations in a layer's place."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sightline.errors import LayerError
 from sightline.surgery import guard
 from sightline.surgery.grids import Reader, Shape
 from sightline.surgery.layers import Where, resolve
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, find_map, picture, run
+from sightline.surgery.passing import arguments, called, find_map, picture, run
 from sightline.types import Activations
 
 
@@ -25,6 +27,24 @@ def look(model: nn.Module, inputs: Any) -> Any:
     args, kwargs = arguments(inputs)
     with guard.untouched(model), torch.no_grad():
         return run(model, args, kwargs)
+
+
+@contextmanager
+def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
+    """For many looks: the model is made ready once. What it is shown is its own, and it may write over it.
+
+    >>> with looking(nn.ReLU(inplace=True)) as see:
+    ...     see(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    model = operable(model)
+
+    def see(shown: Tensor) -> Any:
+        with torch.no_grad():
+            return called(model, (shown,), {})
+
+    with guard.untouched(model):
+        yield see
 
 
 def replay(
