@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from sightline.cli.evaluate import evaluate as command
+from sightline.columnar import ROWS
 from sightline.controls import CONTROLS
 from sightline.datasets import KINDS
 from sightline.measure import RECORDED
 from sightline.metrics import GROUPS, METRICS, about
 from sightline.perturb import places
 from sightline.protocol import _CHOICES, PRESETS, Protocol
-from sightline.store import _ROWS
 from sightline.supply import requests
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
@@ -123,7 +123,7 @@ def test_every_kind_of_data_is_named():
 
 def test_every_column_of_a_row_is_named():
     named = set(re.findall(r"`(\w+)`", chapter("Rows are the truth")))
-    assert set(_ROWS) <= named
+    assert set(ROWS) <= named
     assert set(RECORDED) & named
 
 

@@ -1,12 +1,14 @@
 """Maps as masks and boxes in the photograph's own pixels."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.errors import MethodError, ProtocolError
+from sightline.errors import MethodError, ProtocolError, SightlineError, StoreError
 from sightline.seeds import export_seeds
 from sightline.store import Results, table, views_table
 
@@ -67,3 +69,26 @@ def test_what_the_run_does_not_have_is_said(tmp_path):
         export_seeds(results(row("a")), tmp_path, method="grad_cam_pp")
     with pytest.raises(ProtocolError, match=r"from 0 to below 1, a share of the maximum; got 1\.5"):
         export_seeds(results(row("a")), tmp_path, threshold=1.5)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    write = Path.write_bytes
+
+    def full(path, content):
+        if path.name == "2.png.part":
+            write(path, content[:20])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match=r"2\.png; the system says: No space left .*before it: 1\. Make room"):
+        export_seeds(results(row("1.jpg"), row("2.jpg")), tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["1.png"]
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(SightlineError, match=r"Expected to write .*out.*another folder with --out"):
+        export_seeds(results(row("1.jpg")), tmp_path / "out")
+    with pytest.raises(SightlineError, match=r"boxes\.json"):
+        export_seeds(results(row("1.jpg", coarse=(-1, 0, 0, 0))), tmp_path / "out")

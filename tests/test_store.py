@@ -106,14 +106,53 @@ def test_a_file_left_half_written_by_a_kill_is_not_seen(tmp_path):
 def test_what_is_no_results_folder_is_said(tmp_path):
     with pytest.raises(StoreError, match=r"run\.json"):
         read(tmp_path)
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(StoreError, match="expected a folder of results"):
-        read(tmp_path)
     with pytest.raises(StoreError, match="at least one folder"):
         read([])
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="expected a folder that can be written"):
         Store(tmp_path / "file" / "out", RUN)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"methods": ["a"', b"[1]", b'{"methods": 3}', b"\xff\xfe"])
+def test_a_run_json_that_says_nothing_is_named_with_a_way_out(tmp_path, content):
+    Store(tmp_path, RUN).write(0, [row(0, "a")], [])
+    whole = (tmp_path / "run.json").read_bytes()
+    (tmp_path / "run.json").write_bytes(content)
+    for use in (lambda: read(tmp_path), lambda: Store(tmp_path, RUN), lambda: store.usable(tmp_path)):
+        with pytest.raises(StoreError, match=r"run\.json: expected what was run.*copy it again.*another --out"):
+            use()
+    assert (tmp_path / "run.json").read_bytes() == content, "it may be somebody else's: nobody writes over it"
+    (tmp_path / "run.json").write_bytes(whole)
+    assert len(read(tmp_path)) == 1
+
+
+def test_a_folder_is_looked_at_before_anything_is_made(tmp_path):
+    store.usable(tmp_path / "new" / "deep")
+    Store(tmp_path / "old", RUN)
+    store.usable(tmp_path / "old")
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/below"):
+        with pytest.raises(StoreError, match=r"expected a folder that can be written; .*file is a file"):
+            store.usable(tmp_path / place)
+
+
+def test_a_folder_without_leave_to_write_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StoreError, match=r"expected a folder that can be written; .* may not be written into"):
+        store.usable(tmp_path)
+
+
+def test_a_key_pressed_while_a_part_is_written_leaves_nothing_lying_about(tmp_path, monkeypatch):
+    keeper = Store(tmp_path, RUN)
+
+    def pressed(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.write(0, [row(0, "a")], [])
+    assert list((tmp_path / "rows").iterdir()) == []
 
 
 def test_a_broken_part_is_named(tmp_path):

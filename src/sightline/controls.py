@@ -29,7 +29,7 @@ def fake_cam(images: Images, generators: Generators) -> ImageMap:
 def random_map(images: Images, generators: Generators) -> ImageMap:
     """Uniform noise on a grid of 7 along each axis, enlarged as a layer's map would be; each image has its own."""
     grid = (7,) * (images.ndim - 2)
-    coarse = torch.stack([torch.rand(grid, generator=one) for one in generators]).to(images)
+    coarse = torch.stack([torch.rand(grid, generator=one, device="cpu") for one in generators]).to(images)
     return _over_maximum(enlarged(coarse, images.shape[2:]))
 
 

@@ -11,24 +11,19 @@ import torch
 from torch import nn
 
 from sightline import store
-from sightline.controls import CONTROLS
+from sightline.asked import asked, needs_truth
 from sightline.datasets import Data, match, open_data
 from sightline.datasets.data import spread
-from sightline.errors import DataError, MethodError, near
+from sightline.errors import DataError
 from sightline.feed import Batch, DataFeed, Item, from_batches
 from sightline.identity import identity
-from sightline.metrics import Metric, chosen_metrics
+from sightline.metrics import Metric
 from sightline.models import card_of
-from sightline.plan import steps
 from sightline.protocol import Protocol, preset
 from sightline.rows import as_model, rows_of
 from sightline.store import Results, Store
-from sightline.supply import requests
 from sightline.surgery import look, operable
 from sightline.targets import logits
-
-TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
-"""Measurements that need to know what is in a picture."""
 
 
 def evaluate(
@@ -72,15 +67,13 @@ def evaluate(
     >>> len(found), found.column("method")
     (4, ['grad_cam', 'fake_cam', 'grad_cam', 'fake_cam'])
     """
-    store.require()
-    model = operable(model)
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
-    explaining, names, controls = _methods([methods] if isinstance(methods, str) else list(methods))
-    asked = chosen_metrics([metrics] if isinstance(metrics, str) else list(metrics))
+    known = asked(methods, metrics, shard, out)
+    model = operable(model)
     if batch_size is None:
         batch_size = 4 if next((p.device.type for p in model.parameters()), "cpu") == "cpu" else 32
-    feed = _feed(model, data, protocol, asked, classes, limit, views)
-    run = identity(model, feed, names, controls, asked, protocol, batch_size, part_size, classes)
+    feed = _feed(model, data, protocol, known.metrics, classes, limit, views)
+    run = identity(model, feed, known.names, known.controls, known.metrics, protocol, batch_size, part_size, classes)
     keeper = Store(Path(out), run) if out is not None else None
     done = keeper.done() if keeper else set()
     rows: list[dict[str, Any]] = []
@@ -95,8 +88,8 @@ def evaluate(
                 continue
             count = count or _outputs(model, batch.items)
             rows += rows_of(
-                model, batch.items, methods=explaining, names=names, controls=controls, metrics=asked,
-                protocol=protocol, outputs=count or 0, together=batch_size,
+                model, batch.items, methods=known.methods, names=known.names, controls=known.controls,
+                metrics=known.metrics, protocol=protocol, outputs=count or 0, together=batch_size,
             )  # fmt: skip
             pictures += [{"item": item.number, "jpeg": item.view} for item in batch.items if item.view is not None]
             if keeper and batch.last:
@@ -110,25 +103,6 @@ def evaluate(
     if isinstance(feed, DataFeed) and out is not None:
         return store.read(out)  # a shard that has nothing to do
     raise DataError("Expected at least one batch of images; got none. Is the generator spent, the loader empty?")
-
-
-def _methods(wanted: Sequence[Any]) -> tuple[list[Any], list[str], list[str]]:
-    """What `explain` is asked for, the methods' proper names, and the controls."""
-    controls = [name for name in wanted if isinstance(name, str) and name in CONTROLS]
-    others = [name for name in wanted if not (isinstance(name, str) and name in CONTROLS)]
-    if not others:
-        raise MethodError(
-            f"Expected at least one method; got {', '.join(controls) or 'none'}. Controls explain nothing by "
-            "themselves: add a method, such as grad_cam_pp."
-        )
-    try:
-        names = [step.name for step in steps(others, {})]
-    except MethodError as error:
-        for name in others:
-            if isinstance(name, str) and (hint := near(name, CONTROLS)).startswith("Near"):
-                raise MethodError(f"{error} Among the controls: {hint}") from error
-        raise
-    return list(dict.fromkeys(others)), list(dict.fromkeys(names)), list(dict.fromkeys(controls))
 
 
 def _feed(
@@ -154,14 +128,7 @@ def _feed(
             )
         return from_batches(data, card.preprocess, views)
     feed = DataFeed(data, card.preprocess, protocol.explained, views)
-    words = {word for metric in metrics for word in requests(metric.function)}
-    truth = protocol.explained == "given" or words & TRUTH
-    if data.classes is None and truth:
-        raise DataError(
-            f"Expected annotations: {'given classes need' if protocol.explained == 'given' else 'the metrics need'} to "
-            f"know what is in the pictures; {data.path} is read as {data.kind!r}, without classes. Take faithfulness "
-            "metrics, or annotated data."
-        )
+    truth = needs_truth(data, metrics, protocol)
     if data.classes is not None:
         try:
             feed.numbers = match(
@@ -176,8 +143,6 @@ def _feed(
 def _open(feed: Any, size: int, done: set[int], shard: tuple[int, int]) -> list[int]:
     """The parts of a data set that are this shard's and not done yet; of batches nobody knows how many there are."""
     which, of = shard
-    if not 1 <= which <= of:
-        raise DataError(f"Expected a shard k of n with 1 <= k <= n; got {which} of {of}. For all of it: 1 of 1.")
     parts = range(-(-len(feed) // size)) if isinstance(feed, DataFeed) else ()
     return [part for part in parts if part % of == which - 1 and part not in done]
 

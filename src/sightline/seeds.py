@@ -1,5 +1,7 @@
 """Maps as labels: what lies above a threshold, in the photograph's own pixels, for training with weak supervision."""
 
+import contextlib
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from sightline.datasets import Placement, to_photo
-from sightline.errors import MethodError, ProtocolError, near
+from sightline.errors import MethodError, ProtocolError, StoreError, near
 from sightline.regions import boxes_above
-from sightline.save import file_name, unused, writable
+from sightline.save import file_name, unused
 from sightline.store import Results
 from sightline.upsample import image_map
 
@@ -38,7 +40,8 @@ def export_seeds(
     `largest=True` keeps the largest region's only. Both are in pixels of the upright photograph where the run knows it
     (`datasets`), else of the model's view. Images without positive evidence, or with an error, are listed as `empty`.
 
-    Raises `MethodError` for a method the run does not have, `ProtocolError` for a threshold outside [0, 1).
+    Raises `MethodError` for a method the run does not have, `ProtocolError` for a threshold outside [0, 1), and
+    `StoreError` where the disk is full or cannot be written; no file is left half written.
     """
     names = [*results.run["methods"], *results.run.get("controls", [])]
     method = method or names[0]
@@ -49,7 +52,6 @@ def export_seeds(
             f"Expected a threshold from 0 to below 1, a share of the maximum; got {threshold}. 0.2 is usual."
         )
     place = Path(out)
-    writable(place)
     found, coco, taken = Seeds(), _Coco(), dict[Path, set[str]]()
     for row in results.rows.to_pylist():
         if row["method"] != method:
@@ -60,14 +62,35 @@ def export_seeds(
             continue
         folder = place / "masks" / file_name(str(row["target_name"]))
         path = folder / f"{unused(file_name(row['image']), taken.setdefault(folder, set()))}.png"
-        writable(path.parent)
-        above = (shown > threshold * shown.max()).numpy()
-        Image.fromarray(above.astype(np.uint8) * 255).save(path)
+        _written(path, _png((shown > threshold * shown.max()).numpy()), len(found.masks))
         found.masks.append(path)
         coco.add(row, shown, boxes_above(shown, threshold, largest=largest))
     found.boxes = place / "boxes.json"
-    found.boxes.write_text(json.dumps(coco.as_dict(results, method, threshold)), encoding="utf-8")
+    boxes = json.dumps(coco.as_dict(results, method, threshold))
+    _written(found.boxes, boxes.encode("utf-8"), len(found.masks))
     return found
+
+
+def _png(mask: "np.ndarray[Any, np.dtype[np.bool_]]") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _written(path: Path, content: bytes, before: int) -> None:
+    """Whole or not at all: half a mask would be read as one without the object's lower part."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise StoreError(
+            f"Expected to write {path}; the system says: {error.strerror or error}. Masks written before it: {before}. "
+            "Make room, or name another folder with --out, and run the same command again: it writes all anew."
+        ) from error
 
 
 def _photograph(row: dict[str, Any]) -> Tensor:

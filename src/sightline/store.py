@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sightline.columnar import VIEWS, arrow, joined, of_value, once, ordered, parquet
+from sightline.columnar import table as table
 from sightline.errors import StoreError
 
 ASIDE = ("created", "seconds", "shard", "versions", "path")
@@ -35,7 +37,7 @@ class Results:
 
     def column(self, name: str, method: str | None = None) -> list[Any]:
         """A column's values, of one method or of all, in the order of the items."""
-        rows = self.rows if method is None else self.rows.filter(_equal(self.rows["method"], method))
+        rows = self.rows if method is None else of_value(self.rows, "method", method)
         return list(rows[name].to_pylist())
 
 
@@ -63,11 +65,11 @@ class Store:
             else:
                 _replace(known, json.dumps(dict(run), indent=2).encode())
         except OSError as error:
-            raise _cannot(folder, error) from error
+            raise cannot(folder, error) from error
 
     def done(self) -> set[int]:
         """The numbers of the parts that are complete."""
-        return {int(path.stem) for path in (self.folder / "rows").glob("[0-9]*.parquet")}
+        return parts_in(self.folder)
 
     def sources(self, part: int) -> dict[int, str]:
         """What the images of a part that is done were made from, by their numbers."""
@@ -80,25 +82,39 @@ class Store:
         """One part, whole or not at all. Raises `StoreError` where the disk is full or cannot be written."""
         try:
             if views:
-                _replace(self.folder / "views" / f"{part:05d}.parquet", _parquet(views, _VIEWS))
-            _replace(self.folder / "rows" / f"{part:05d}.parquet", _parquet(rows, _ROWS))
+                _replace(self.folder / "views" / f"{part:05d}.parquet", parquet(views, VIEWS))
+            _replace(self.folder / "rows" / f"{part:05d}.parquet", parquet(rows))
         except OSError as error:
-            raise _cannot(self.folder, error) from error
+            raise cannot(self.folder, error) from error
 
 
 def require() -> None:
     """Raise `StoreError` where rows could not be kept: better before they are measured than after."""
-    _arrow()
+    arrow()
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Rows as an Arrow table, without a detour over the disk."""
-    return _table(rows, _ROWS)
+def usable(folder: Path) -> None:
+    """Raise `StoreError` where a run could not be written, or could not go on. Makes nothing, and needs no model."""
+    try:
+        if (folder / "run.json").exists():
+            _read_run(folder)
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(f"{there} is a file")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(f"{there} may not be written into")
+    except OSError as error:
+        raise cannot(folder, error) from error
+
+
+def parts_in(folder: Path) -> set[int]:
+    """The numbers of the parts that a folder of results holds; none of them is opened."""
+    return {int(path.stem) for path in (folder / "rows").glob("[0-9]*.parquet")}
 
 
 def views_table(views: Sequence[Mapping[str, Any]]) -> Any:
-    """Thumbnails as an Arrow table."""
-    return _table(views, _VIEWS)
+    """Thumbnails as an Arrow table, as `table` makes one of rows: without a detour over the disk."""
+    return table(views, VIEWS)
 
 
 def read(folders: str | Path | Iterable[str | Path]) -> Results:
@@ -119,7 +135,7 @@ def read(folders: str | Path | Iterable[str | Path]) -> Results:
     names = [*runs[0]["methods"], *runs[0].get("controls", [])]
     rows = [file for place in places for file in sorted((place / "rows").glob("[0-9]*.parquet"))]
     views = [file for place in places for file in sorted((place / "views").glob("[0-9]*.parquet"))]
-    return Results(runs[0], _ordered(_joined(rows, _ROWS), names), _once(_joined(views, _VIEWS), ["item"]))
+    return Results(runs[0], ordered(joined(rows), names), once(joined(views, VIEWS), ["item"]))
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -140,59 +156,14 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = 
     return found
 
 
-_ROWS = {
-    "item": "int64", "image": "string", "source": "string", "tags": "list<string>", "label": "int64",
-    "label_name": "string", "method": "string", "target": "int64", "target_name": "string", "predicted": "int64",
-    "predicted_name": "string", "layer": "string", "status": "string", "message": "string", "counts": "string",
-    "error": "string", "protocol": "string", "coarse": "list<float>", "coarse_shape": "list<int32>",
-    "view_height": "int32", "view_width": "int32", "boxes": "list<list<double>>", "placement": "list<int32>",
-}  # fmt: skip
-_VIEWS = {"item": "int64", "jpeg": "binary"}
-
-
-def _arrow() -> Any:
-    """Arrow itself, or a `StoreError` that says how to get it."""
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise StoreError(
-            "Results are kept in Parquet, which needs pyarrow; it is not installed. pip install 'sightline[evaluate]'."
-        ) from error
-    return pyarrow
-
-
-def _type(word: str) -> Any:
-    pa = _arrow()
-    if word.startswith("list<"):
-        return pa.list_(_type(word[5:-1]))
-    return getattr(pa, {"float": "float32", "double": "float64"}.get(word, word))()
-
-
-def _table(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> Any:
-    """Columns of the schema in their types, then all others, which hold numbers or lists of numbers."""
-    pa = _arrow()
-    names = [*schema, *dict.fromkeys(name for row in rows for name in row if name not in schema)]
-    columns = []
-    for name in names:
-        values = [row.get(name) for row in rows]
-        columns.append(pa.array(values, _type(schema[name])) if name in schema else _numbers(values))
-    return pa.Table.from_arrays(columns, names=names)
-
-
-def _numbers(values: list[Any]) -> Any:
-    pa = _arrow()
-    if all(value is None for value in values):
-        return pa.nulls(len(values))
-    several = any(isinstance(value, list) for value in values)
-    return pa.array(values, pa.list_(pa.float64()) if several else pa.float64())
-
-
-def _parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> bytes:
-    import pyarrow.parquet as pq
-
-    sink = _arrow().BufferOutputStream()
-    pq.write_table(_table(rows, schema), sink, compression="zstd")
-    return bytes(sink.getvalue())
+def cannot(folder: Path, error: OSError) -> StoreError:
+    """The same error in words, with what to do; a `StoreError` stays as it is."""
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(
+        f"{folder}: expected a folder that can be written; the system says: {error.strerror or error}. What was "
+        "written before is safe: make room or mend the folder, and run the same command again; it goes on from there."
+    )
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -204,68 +175,31 @@ def _replace(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
-    except OSError:
+    except BaseException:  # also a key pressed to stop: nothing is left lying about
         beside.unlink(missing_ok=True)
         raise
 
 
-def _cannot(folder: Path, error: OSError) -> StoreError:
-    if isinstance(error, StoreError):
-        return error
-    return StoreError(
-        f"{folder}: expected a folder that can be written; the system says: {error.strerror or error}. What was "
-        "written before is safe: make room or mend the folder, and run the same command again; it goes on from there."
-    )
-
-
 def _read_run(folder: Path) -> dict[str, Any]:
+    """What `run.json` says. It is written whole or not at all: where it is broken, somebody else did it."""
+    known = folder / "run.json"
     try:
-        found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(known.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(
-            f"{folder}: expected a folder of results, with a run.json in it; {error}. Name the --out of "
+            f"{folder}: expected a folder of results, with a run.json in it; there is none. Name the --out of "
             "`sightline evaluate`."
         ) from error
-    return dict(found)
+    except (OSError, ValueError) as error:
+        raise StoreError(_broken(known, f"it cannot be read ({error})")) from error
+    if not isinstance(found, dict) or not isinstance(found.get("methods"), list):
+        raise StoreError(_broken(known, "it says something else"))
+    return found
 
 
-def _joined(files: Sequence[Path], schema: Mapping[str, str]) -> Any:
-    import pyarrow.parquet as pq
-
-    pa = _arrow()
-    try:
-        tables = [pq.read_table(file) for file in files]
-    except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(f"Expected parts of results in Parquet; {error}. Remove that file and run again.") from error
-    return pa.concat_tables(tables, promote_options="default") if tables else _table([], schema)
-
-
-def _ordered(rows: Any, names: Sequence[str]) -> Any:
-    """By item, then by method as they were asked; each once."""
-    pa = _arrow()
-    place = {name: index for index, name in enumerate(names)}
-    order = pa.array([place.get(name, len(place)) for name in rows["method"].to_pylist()], pa.int64())
-    rows = rows.append_column("#", order).sort_by([("item", "ascending"), ("#", "ascending")]).drop_columns(["#"])
-    return _once(rows, ["item", "method"])
-
-
-def _once(rows: Any, keys: Sequence[str]) -> Any:
-    """Rows that two shards share, once; they have to be the same."""
-    seen: dict[tuple[Any, ...], int] = {}
-    kept = []
-    for index, key in enumerate(zip(*(rows[name].to_pylist() for name in keys), strict=True)):
-        if key not in seen:
-            seen[key] = index
-            kept.append(index)
-        elif not rows.slice(index, 1).equals(rows.slice(seen[key], 1)) and "method" in keys:
-            raise StoreError(
-                f"Expected each image x method once; {key} is there twice, with different numbers. "
-                "Two different runs were put together: report them apart."
-            )
-    return rows if len(kept) == rows.num_rows else rows.take(kept)
-
-
-def _equal(column: Any, value: str) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.equal(column, value)
+def _broken(known: Path, what: str) -> str:
+    return (
+        f"{known}: expected what was run, as `sightline evaluate` writes it in JSON; {what}. Was it cut short in "
+        "copying, or edited? The rows beside it are as they were, but only this file tells what they are: copy it "
+        "again (all shards of a run have the same one), or measure again with another --out."
+    )

@@ -124,9 +124,13 @@ def test_a_protocol_from_a_file_with_changes(photos, tmp_path):
         (["--protocol", "ride"], "'rise'"),
         (["--kind", "vox"], "'voc'"),
         (["--metrics", "loc", "--kind", "folder"], "without classes"),
+        (["--kind", "voc"], "looks like kind 'labelled': leave the kind out"),
+        (["--shard", "3/2"], "a shard k of n"),
+        (["--out", __file__], "expected a folder that can be written"),
     ],
 )
-def test_bad_input_is_one_clear_line(photos, tmp_path, words, said):
+def test_bad_input_is_one_clear_line_before_a_model_is_loaded(photos, tmp_path, monkeypatch, words, said):
+    monkeypatch.setattr("sightline.models.load", None)
     result = run("evaluate", photos, "--out", tmp_path / "out", "--workers", "0", *words)
     assert isinstance(result.exception, SightlineError), result.output
     assert said in str(result.exception)

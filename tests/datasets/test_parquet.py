@@ -88,7 +88,9 @@ def test_boxes_that_count_their_last_pixel(tmp_path):
     path = write(tmp_path / "a.parquet", image=image, label=["a", "b"], box=[[1, 2, 19, 9], [3, 0, 3, 9]])
     data = parquet(path)
     assert [record.objects[0].box for record in data] == [(1, 2, 20, 10), (3, 0, 4, 10)]
-    assert data.notes == ("Boxes count their last pixel in: the outermost end one pixel before the edge.",)
+    (note,) = data.notes
+    assert "This is a guess" in note
+    assert "inclusive=False" in note
     for boxes in (
         [[1, 2, 19, 9], [3, 0, 20, 9]],  # one ends at the edge itself
         [[1.0, 2, 19, 9], [3, 0, 3.5, 9]],  # not in whole numbers
@@ -96,6 +98,20 @@ def test_boxes_that_count_their_last_pixel(tmp_path):
     ):
         write(path, image=image, label=["a", "b"], box=boxes)
         assert [list(record.objects[0].box) for record in parquet(path)] == boxes
+
+
+def test_the_guess_about_the_last_pixel_can_be_overruled_and_is_then_no_note(tmp_path):
+    image = pictures(tmp_path, 2)
+    path = write(tmp_path / "a.parquet", image=image, label=["a", "b"], box=[[1, 2, 19, 9], [3, 0, 3, 9]])
+    assert [record.objects[0].box for record in parquet(path)] == [(1, 2, 20, 10), (3, 0, 4, 10)]
+    exclusive = parquet(path, inclusive=False)
+    assert exclusive[0].objects[0].box == (1, 2, 19, 9)
+    assert "left < right" in exclusive[1].error
+    write(path, image=image, label=["a", "b"], box=[[1, 2, 19, 9], [3, 0, 20, 9]])
+    assert parquet(path)[0].objects[0].box == (1, 2, 19, 9)
+    inclusive = parquet(path, inclusive=True)
+    assert inclusive[0].objects[0].box == (1, 2, 20, 10)
+    assert (inclusive.notes, exclusive.notes) == ((), ())
 
 
 def test_several_boxes_a_row(tmp_path):
@@ -214,7 +230,7 @@ class _Contents:
 def test_the_real_thing():
     data = parquet(shared("tinyimagenet50"), split="val")
     assert (len(data), len(data.classes), data.errors) == (1500, 50, {})
-    assert data.notes == ("Boxes count their last pixel in: the outermost end one pixel before the edge.",)
+    assert [note[:46] for note in data.notes] == ["Boxes are taken to count their last pixel in. "]
     assert data[0].name == "val_611.JPEG"
     assert data[0].objects == (Object("goldfish", (12, 0, 52, 57)),)
     assert data.aliases["goldfish"] == ("n01443537", "goldfish, Carassius auratus")

@@ -141,7 +141,7 @@ def test_a_huge_picture_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch
     decoded = decoding_is_watched(monkeypatch)
     message = (
         r"big\.png: expected at most 178,956,970 pixels; this picture has 20000 x 10000 = 200,000,000\. "
-        r"Shrink it, or allow it with max_pixels=200000000 \(None: no limit\)\."
+        r"Save it smaller, or, in Python, allow it with max_pixels=200000000 \(None: no limit\)\."
     )
     with pytest.raises(ImageError, match=message):
         read(HUGE, name="big.png")

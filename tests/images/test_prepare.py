@@ -236,7 +236,7 @@ def test_a_thin_line_is_not_blown_up() -> None:
     line = np.zeros((1, 100, 3), np.uint8)  # at full scale, 1 x 100,000 for a model of 256 would need 26 GB
     message = (
         r"image 0: expected at most 1,599 pixels after resizing; 100 x 1 with a short side of 4 "
-        r"becomes 400 x 4\. Cut it, or set max_pixels= \(None: no limit\)"
+        r"becomes 400 x 4\. Cut it into pieces that are less thin, or, in Python, set max_pixels= \(None: no limit\)"
     )
     with pytest.raises(ImageError, match=message):
         prepare(line, Preprocess(4, (4, 4)), max_pixels=1599)

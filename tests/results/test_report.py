@@ -19,7 +19,8 @@ from sightline.results.latex import escaped, latex
 from sightline.results.markdown import markdown
 from sightline.results.page import page
 from sightline.results.plots import curve_plot, figure_plot, inline
-from sightline.results.tables import findings, score_tables, sheets, win_table
+from sightline.results.sheets import sheets
+from sightline.results.tables import findings, score_tables, win_table
 from sightline.results.text import figures_text
 from sightline.results.wording import heading
 
@@ -274,12 +275,6 @@ def test_one_method_alone_has_a_report(tmp_path):
     assert "my_cam on resnet50" in Page(text).text
     assert "Bold and coloured" not in text
     assert "Only 3 images" in text
-
-
-def test_results_that_are_all_errors_have_a_report(tmp_path):
-    broken = made(2, broken=(0, 1), pictures=False)
-    text = Page(write(broken, tmp_path, metrics=METRICS, resamples=20)[0].read_text("utf-8")).text
-    assert "10 rows (2 images) could not be measured" in text
 
 
 def test_of_an_old_run_little_is_known(tmp_path, results):

@@ -8,10 +8,7 @@ import pytest
 from results.made import METRICS, Made, made
 from results.test_board import replaced, with_rows
 from sightline.results import summarise
-from sightline.results.board import Board
-from sightline.results.curves import curves
-from sightline.results.resample import Resamples
-from sightline.results.tables import sheets
+from sightline.results.sheets import sheets
 
 
 def of(results, **more):
@@ -127,7 +124,9 @@ def test_failures_are_listed_in_order(summary):
     assert [one.method for one in summary.failures] == summary.everybody
     assert {(one.item, one.image) for one in summary.failures} == {(17, "photo_017.jpg")}
     assert summary.failures[0].error.startswith("ImageError")
-    assert "5 rows (1 image) could not be measured" in next(c.sentence for c in summary.cautions if c.kind == "errors")
+    assert "1 image could not be measured and counts nowhere" in next(
+        c.sentence for c in summary.cautions if c.kind == "errors"
+    )
 
 
 def test_statuses_are_counted_by_method(summary):
@@ -195,34 +194,6 @@ def test_a_column_nobody_describes_is_a_plain_mean(results):
     assert summary.score("full_score", "full_score", "random").estimate == pytest.approx(
         np.nanmean(column(results, "full_score", "random"))
     )
-
-
-def test_curves_are_means_over_images(results, summary):
-    found = {(one.name, one.method): one for one in summary.curves}
-    rows = [row for row in results.rows.to_pylist() if row["method"] == "grad_cam" and row["deletion_curve"]]
-    one = found["deletion_curve", "grad_cam"]
-    np.testing.assert_allclose(one.y, np.mean([row["deletion_curve"] for row in rows], axis=0))
-    assert (one.x[0], one.x[-1], one.n) == (0.0, 100.0, 39)
-    assert all(low <= y <= high for low, y, high in zip(one.low, one.y, one.high, strict=True))
-    loc = found["loc", "grad_cam"]
-    assert loc.x == tuple(results.run["protocol"]["deltas"])
-
-
-def test_occlusion_curves_are_relative_and_on_one_grid(summary):
-    one = next(c for c in summary.curves if (c.name, c.method) == ("occluded_curve", "random"))
-    assert (one.x[0], one.x[-1], len(one.x)) == (0.0, 100.0, 41)
-    assert one.y[0] == pytest.approx(100.0)
-    assert one.y[-1] == pytest.approx(0.0)
-
-
-def test_an_occlusion_curve_by_hand():
-    results = made(2, methods=("grad_cam",), controls=(), broken=(), silent=(), pictures=False)
-    rows = replaced(results.rows, "full_score", [0.5, 1.0])
-    rows = replaced(rows, "occluded_fraction", [[0.0, 0.5, 1.0], [0.0, 0.25, 1.0]])
-    rows = replaced(rows, "occluded_curve", [[0.5, 0.25, 0.0], [1.0, 1.0, 0.0]])
-    (one,) = (c for c in curves(Board(with_rows(results, rows)), {}, Resamples(2, 100), 0.95) if c.name[0] == "o")
-    at = dict(zip(one.x, one.y, strict=True))
-    assert (at[0.0], at[25.0], at[50.0]) == pytest.approx((100.0, (75 + 100) / 2, (50 + 100 * 2 / 3) / 2))
 
 
 def test_a_summary_is_a_value(summary):

@@ -1,8 +1,9 @@
 """`sightline evaluate` and `sightline report`: a data set in, numbers with intervals out."""
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -33,8 +34,9 @@ from sightline.cli.options import device_option, model_options, on
               help="Pictures at a time; 4 on a CPU, where more are slower, and 32 elsewhere, if left out.")  # fmt: skip
 @click.option("--part", "part_size", type=click.IntRange(1), default=32, show_default=True,
               help="Pictures written at once: what is lost at most when a run is killed.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(0), default=1, show_default=True,
-              help="Processes that read pictures; 0: none beside this one.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0), default=None,
+              help="Processes that read pictures; 0: none beside this one. Left out: one for every four "
+                   "processor cores, 4 at most.")  # fmt: skip
 @click.option("--shard", default="1/1", show_default=True, metavar="K/N",
               help="Do the K-th of N shares; report all folders together.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), default=None, help="At most this many pictures, evenly spaced.")
@@ -48,58 +50,88 @@ from sightline.cli.options import device_option, model_options, on
 def evaluate(
     data: Path, model: str, weights: Path | None, random: bool, methods: tuple[str, ...], metrics: str, out: Path,
     protocol: str, changes: tuple[str, ...], explained: str | None, layer: str | None, batch_size: int | None,
-    part_size: int, workers: int, shard: str, limit: int | None, split: str | None, kind: str | None,
+    part_size: int, workers: int | None, shard: str, limit: int | None, split: str | None, kind: str | None,
     classes: Path | None, views: int, device: str,
 ) -> None:  # fmt: skip
     """Measure how far explanations of the pictures in DATA can be trusted.
 
     DATA is a folder of pictures, a folder for each class, PASCAL VOC, COCO (JSON), Parquet, or CIFAR arrays. Every
     picture and method becomes a row in OUT; a picture that cannot be used becomes a row with its error (exit code 2
-    tells), and the run goes on. Stopped runs go on where they were: give the same command again.
+    tells), and the run goes on. Stopped runs (Ctrl-C) go on where they were: give the same command again.
 
     \b
     sightline evaluate photos/ --model resnet50 --weights resnet50.pth --out results/
     sightline evaluate VOC2007/ --method grad_cam_pp --method fake_cam --metrics faithfulness,localisation
     sightline report results/
     """
+    from sightline.asked import asked, needs_truth
     from sightline.datasets import open_data
     from sightline.evaluate import evaluate as measured
     from sightline.models import load
 
     if weights is not None and random:
         raise click.UsageError("Expected one source of weights; got --weights and --random. Give one of the two.")
+    share = _shard(shard)
     chosen = _protocol(protocol, changes, explained, layer)
+    known = asked(list(methods), metrics, share, out)
     opened = open_data(data, kind=kind, split=split, limit=limit)
+    needs_truth(opened, known.metrics, chosen)
     loaded = load(model, weights=weights, pretrained=False if random else None)
     for note in opened.notes:
         click.echo(note, err=True)
     click.echo(f"protocol {chosen.digest}: {chosen.explained} class, {chosen.score}; {chosen.masking()}")
-    results = measured(
-        on(loaded.model, device), opened, list(methods), metrics, protocol=chosen, out=out, batch_size=batch_size,
-        part_size=part_size, workers=workers, shard=_shard(shard), classes=classes, views=views,
-    )  # fmt: skip
+    try:
+        results = measured(
+            on(loaded.model, device), opened, list(methods), metrics, protocol=chosen, out=out, batch_size=batch_size,
+            part_size=part_size, workers=_spare() if workers is None else workers, shard=share, classes=classes,
+            views=views,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        _stopped(out, part_size)
     _told(results, out)
+
+
+def _spare() -> int:
+    """How many processes may read pictures. With two cores one that reads takes the time of the one that measures."""
+    return min(4, (os.cpu_count() or 1) // 4)
+
+
+def _stopped(out: Path, part_size: int) -> NoReturn:
+    """A key was pressed: what becomes of the work done so far. Exit code 130, as shells have it."""
+    from sightline.store import parts_in
+
+    done = len(parts_in(out))
+    if done:
+        parts = f"{done} part{'s' * (done != 1)} of up to {part_size} pictures"
+        kept = f"{out} keeps {parts}: the same command goes on from there."
+    else:
+        kept = f"the first {part_size} pictures were not done: the same command begins again (see --part)."
+    click.echo(f"\nsightline: stopped; {kept}", err=True)
+    raise SystemExit(130)
 
 
 def _told(results: Any, out: Path) -> None:
     """The figures on the terminal, and what could not be measured."""
     from sightline.results import summarise
-    from sightline.results.wording import between, heading, title_of, written
+    from sightline.results.wording import between, count, heading, title_of, written
 
     summary = summarise(results, by=())
     digest = results.run["protocol_digest"]
-    for score in summary.scores:
-        metric = summary.metrics[score.metric]
-        if (score.metric, score.method) == (score.metric, summary.scores[0].method):
-            click.secho(f"{heading(metric, score.figure)}   (protocol {digest})", bold=True)
-        interval = between(score.low, score.high, metric.unit)
-        click.echo(f"  {title_of(score.method):28} {written(score.estimate, metric.unit):>8}  {interval}  n={score.n}")
+    for metric, figure in summary.figures():
+        scores = [summary.score(metric.name, figure, name) for name in summary.everybody]
+        if not any(one is not None and one.n for one in scores):
+            continue  # a caution says so
+        click.secho(f"{heading(metric, figure)}   (protocol {digest})", bold=True)
+        for one in scores:
+            if one is not None:
+                interval = between(one.low, one.high, metric.unit)
+                number = written(one.estimate, metric.unit)
+                click.echo(f"  {title_of(one.method):28} {number:>8}  {interval}  n={one.n}")
     for caution in summary.cautions:
         click.echo(f"caution: {caution.sentence}")
     told = zip(results.column("image"), results.column("error"), strict=True)
     broken = {image: error for image, error in told if error is not None}
-    done = len(set(results.column("item")))
-    click.echo(f"{done} picture{'s' * (done != 1)} in {out}. Page and tables: sightline report {out}")
+    click.echo(f"{count(summary.images, 'picture')} in {out}. Page and tables: sightline report {out}")
     for image, error in list(broken.items())[:20]:
         click.echo(f"not measured: {error if image in error else f'{image}: {error}'}", err=True)
     if len(broken) > 20:

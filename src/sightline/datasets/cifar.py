@@ -10,6 +10,7 @@ from sightline.datasets.data import Data, chosen, split_of, spread
 from sightline.datasets.record import Record
 from sightline.datasets.safe_pickle import load
 from sightline.errors import DataError
+from sightline.images import SUFFIXES
 
 
 def cifar(path: Path, split: str | None = None, limit: int | None = None) -> Data:
@@ -72,6 +73,11 @@ def batches(path: Path) -> list[Path]:
 
 def _files(path: Path, split: str | None) -> tuple[list[Path], str, str | None]:
     """The files, the ending of the arrays' names that is meant (`test` of `x_test`), and the split."""
+    if path.suffix.lower() in _OTHERS and path.is_file():
+        raise DataError(
+            f"{path}: expected .npz, .npy, or CIFAR's batches (data_batch_1, test_batch, train, test); came "
+            f"{path.suffix!r}. Give the file of arrays."
+        )
     if path.is_file():
         if split is None or split_of(path.stem) == split_of(split) is not None:
             return [path], "", split or split_of(path.stem)
@@ -86,6 +92,10 @@ def _files(path: Path, split: str | None) -> tuple[list[Path], str, str | None]:
         return files, split, split
     taken, name = chosen(files, split, path)
     return taken, "", name
+
+
+_OTHERS = {*SUFFIXES, ".csv", ".json", ".parquet", ".txt", ".xml"}
+"""What is never an array: unpickling it would only end in a riddle."""
 
 
 def _record(

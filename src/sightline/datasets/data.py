@@ -102,7 +102,7 @@ def chosen(paths: Sequence[Path], split: str | None, where: Path) -> tuple[list[
         if len(offered) > 1:
             raise DataError(
                 f"{where}: expected one part of a data set; found several: {', '.join(offered)} ({listed}). "
-                f"Name one, as in split={offered[-1]!r}, or give the file itself."
+                f"Name one, as in split={offered[-1]!r} (--split {offered[-1]}), or give the file itself."
             )
         return list(paths), offered[0] if offered else None
     wanted = SPLITS.get(split.casefold(), split)

@@ -5,14 +5,14 @@ from pathlib import Path
 from sightline.datasets.data import Data, spread
 from sightline.datasets.record import Record
 from sightline.errors import DataError, ImageError
-from sightline.images import find
+from sightline.images import SUFFIXES, find, read
 
 
 def image_folder(path: Path, split: str | None = None, limit: int | None = None) -> Data:
     """Every picture of a folder and the folders in it (or one picture), in the order of `images.find`.
 
     Records are called by their path within the folder. `split` names a folder in it. Raises `DataError` when there is
-    no picture.
+    no picture: a lone file that is not called as one is opened at once.
 
     >>> from tempfile import mkdtemp
     >>> folder = Path(mkdtemp())
@@ -24,6 +24,8 @@ def image_folder(path: Path, split: str | None = None, limit: int | None = None)
     root = path if split is None else path / split
     try:
         files = find(root)
+        if root.is_file() and root.suffix.lower() not in SUFFIXES:
+            read(root)
     except ImageError as error:
         raise DataError(str(error)) from error
     base = root if root.is_dir() else root.parent

@@ -38,7 +38,8 @@ def labelled_folder(path: Path, split: str | None = None, limit: int | None = No
     (('Chihuahua', 'tabby'), ('Chihuahua',), ('n02123045',))
     """
     if path.is_file():
-        return _table(path, path, limit)
+        _, taken = chosen([path], split, path.parent)
+        return _table(path, path, limit, taken)
     if (path / "labels.csv").is_file() and split is None:
         return _table(path, path / "labels.csv", limit)
     root, taken = path, split
@@ -66,6 +67,11 @@ def _folders(path: Path, root: Path, limit: int | None, split: str | None) -> Da
     except ImageError as error:
         raise DataError(str(error)) from error
     folders = sorted({file.relative_to(root).parts[0] for file in files if file.parent != root})
+    if not folders:
+        raise DataError(
+            f"{root}: expected a folder for each class, or labels.csv; found pictures side by side ({len(files)}). "
+            "Sort them into folders named for their classes."
+        )
     named, aliases = _named(folders)
     records = []
     for file in spread(files, limit):

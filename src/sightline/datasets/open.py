@@ -41,8 +41,8 @@ def open_data(
     | `parquet` | tables with pictures in them | `parquet` |
     | `cifar` | arrays: `.npz`, `.npy`, CIFAR's batches | `cifar` |
 
-    `kind` is recognised unless it is named. `split` names a part, such as `val`; it is asked for where several lie
-    there. `limit` takes that many records, evenly spaced over the data set.
+    `kind` is recognised unless it is named; one that is named and is not there is an error. `split` names a part, such
+    as `val`; it is asked for where several lie there. `limit` takes that many records, evenly spaced over the data set.
 
     A record that cannot be used has an `error` and stays in the set. Raises `DataError` when there is nothing, when the
     kind is not recognised, and when the data set as a whole cannot be read.
@@ -59,13 +59,27 @@ def open_data(
     place = Path(path).expanduser()
     if not place.exists():
         raise _missing(place)
-    if kind is None:
-        kind = recognise(place)
-    elif kind not in KINDS:
+    if kind is not None and kind not in KINDS:
         raise DataError(f"Expected a kind of data set; came {kind!r}. {near(kind, KINDS)}")
     if limit is not None and limit < 1:
         raise DataError(f"Expected a limit of at least 1 record; came {limit}. Leave it out to take all of them.")
-    return KINDS[kind](place.resolve() if place.name in ("", "..") else place, split, limit)
+    place = place.resolve() if place.name in ("", "..") else place
+    if kind is None:
+        return KINDS[recognise(place)](place, split, limit)
+    try:
+        return KINDS[kind](place, split, limit)
+    except DataError as error:
+        if (seems := _seems(place)) in (None, kind):
+            raise
+        raise DataError(f"{error} What lies there looks like kind {seems!r}: leave the kind out.") from error
+
+
+def _seems(path: Path) -> str | None:
+    """What kind it would be taken for; None where nothing is recognised."""
+    try:
+        return recognise(path)
+    except DataError:
+        return None
 
 
 def recognise(path: Path) -> str:
@@ -99,7 +113,7 @@ def recognise(path: Path) -> str:
     raise DataError(
         f"{path}: expected a data set (pictures, a folder for each class, labels.csv, JPEGImages/ and Annotations/, "
         f"COCO's instances.json, .parquet, .npz or CIFAR's batches); found {_shown(names)}. "
-        "Name the folder that holds it, or say what it is with kind=."
+        "Name the folder that holds it, or say what it is with kind= (--kind)."
     )
 
 
@@ -115,7 +129,7 @@ def _of_file(path: Path) -> str:
     hint = " For VOC's XML name the folder above Annotations/." if suffix == ".xml" else ""
     raise DataError(
         f"{path}: expected a data set's file (.json, .parquet, .npz, .npy, .csv, a CIFAR batch or a picture); came "
-        f"{suffix or path.name!r}. Name its folder, or say what it is with kind=.{hint}"
+        f"{suffix or path.name!r}. Name its folder, or say what it is with kind= (--kind).{hint}"
     )
 
 

@@ -21,6 +21,11 @@ from sightline.errors import DataError, ImageError
 
 _LOOKED_AT = 100
 _SEVERAL = 3
+_GUESSED = (
+    "Boxes are taken to count their last pixel in. This is a guess: in the first 100 pictures none ends at the edge, "
+    "and the outermost end one pixel before it. If it is wrong, say so in Python, datasets.parquet(path, "
+    "inclusive=False), or write the boxes as objects with bbox = x, y, width, height, where nothing is guessed."
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class _Row:
         return str(image["path"]) if isinstance(image, dict) and image.get("path") else ""
 
 
-def parquet(path: Path, split: str | None = None, limit: int | None = None) -> Data:
+def parquet(path: Path, split: str | None = None, limit: int | None = None, *, inclusive: bool | None = None) -> Data:
     """One Parquet file, or a folder of them (`train-00000-of-00002.parquet`, or `data/...`).
 
     | column | holds |
@@ -76,8 +81,11 @@ def parquet(path: Path, split: str | None = None, limit: int | None = None) -> D
 
     Names of classes come from `classes.json` beside the file, or from the table's own description. A row without
     class, and a box that makes no sense, are errors of their record. `split` picks the files called so, and has to
-    where there are several parts. Whole-numbered boxes may count their last pixel in: the first 100 pictures are
-    looked at to find out, and `notes` say so. Other pictures are read when they are wanted.
+    where there are several parts. Other pictures than the first 100 are read when they are wanted.
+
+    Columns `box` and `boxes` of whole numbers may count their last pixel in (`inclusive`), and tables do not say: left
+    out, it is guessed from the first 100 pictures. Boxes count it in where none ends at the picture's edge and most of
+    the outermost end one pixel before it; `notes` then say that this was guessed. In `objects` nothing is guessed.
 
     Raises `DataError` without pyarrow (`pip install pyarrow`), for a broken file, and without a column of pictures.
     """
@@ -90,14 +98,14 @@ def parquet(path: Path, split: str | None = None, limit: int | None = None) -> D
         rows += found
     if not rows:
         raise DataError(f"{path}: expected at least one row; found none. Look how the table was written.")
-    last = _counts_last(rows, columns)
+    last = _counts_last(rows, columns) if inclusive is None else inclusive
     called = Counter(row.path for row in rows)
     records = []
     for row in spread(rows, limit):
         unique = row.path if row.path and called[row.path] == 1 else ""
         name = unique or f"{Path(row.picture.path).stem} {row.picture.group}:{row.picture.row}"
         records.append(_record(name, row, columns, names, last))
-    notes = ("Boxes count their last pixel in: the outermost end one pixel before the edge.",) if last else ()
+    notes = (_GUESSED,) if last and inclusive is None else ()
     classes = names.names if names else _used(rows, columns, records)
     return Data(path.name, "parquet", path, records, classes or None, names.aliases if names else {}, notes, taken)
 

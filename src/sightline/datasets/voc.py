@@ -31,7 +31,8 @@ def voc(path: Path, split: str | None = None, limit: int | None = None) -> Data:
     Masks: object `i` of the file has index `i` in `SegmentationObject/NAME.png`; where there is only
     `SegmentationClass/NAME.png`, an object is its class's pixels within its box. 255 belongs to no object.
 
-    Raises `DataError` when there is neither picture nor annotation, and for a list that is not there.
+    Raises `DataError` when there is neither picture nor annotation, for pictures that lie there as in any other folder,
+    and for a list that is not there.
     """
     pictures = _pictures(path)
     notes = {file.stem: file for file in _inside(path / "Annotations") if file.suffix.lower() == ".xml"}
@@ -39,7 +40,13 @@ def voc(path: Path, split: str | None = None, limit: int | None = None) -> Data:
     stems = sorted({*pictures, *notes}) if split is None else _listed(path, split)
     if not stems:
         raise DataError(
-            f"{path}: expected pictures in JPEGImages/ and XML files in Annotations/; found none of either."
+            f"{path}: expected pictures in JPEGImages/ and XML files in Annotations/; found none of either. Name the "
+            "folder that holds the two."
+        )
+    if not notes and not (path / "JPEGImages").is_dir():
+        raise DataError(
+            f"{path}: expected PASCAL VOC, with JPEGImages/ and XML files in Annotations/; found pictures "
+            f"({len(pictures)}) and no annotation. Name the folder that holds the two."
         )
     records = []
     for stem in spread(stems, limit):
@@ -89,6 +96,8 @@ def _missing(path: Path, stem: str, whose: str) -> Record:
 def _read(note: Path, drawn: tuple[str, Path] | None) -> _Annotation:
     """One XML file. Raises `ValueError` naming what is missing in it."""
     root = ElementTree.parse(note).getroot()
+    if root.tag != "annotation":
+        raise ValueError(f"it begins with <{root.tag}>, not with <annotation>")
     objects = []
     for number, one in enumerate(root.iter("object"), start=1):
         name = (one.findtext("name") or "").strip()

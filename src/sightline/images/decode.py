@@ -41,7 +41,8 @@ def check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> None
     if max_pixels is not None and width * height > max_pixels:
         raise ImageError(
             f"{name}: expected at most {max_pixels:,} pixels; this picture has {width} x {height} = "
-            f"{width * height:,}. Shrink it, or allow it with max_pixels={width * height} (None: no limit)."
+            f"{width * height:,}. Save it smaller, or, in Python, "
+            f"allow it with max_pixels={width * height} (None: no limit)."
         )
 
 

@@ -128,7 +128,7 @@ def _resize(
         raise ImageError(
             f"{name}: expected at most {max_pixels:,} pixels after resizing; {picture.width} x "
             f"{picture.height} with a short side of {short} becomes {width} x {height}. "
-            "Cut it, or set max_pixels= (None: no limit)."
+            "Cut it into pieces that are less thin, or, in Python, set max_pixels= (None: no limit)."
         )
     return picture.resize((width, height), resample)
 

@@ -1,6 +1,6 @@
 """What the reader of a table must know before believing it, in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow.compute as pc
@@ -15,6 +15,10 @@ from sightline.results.wording import count, heading, title_of, written
 
 def cautions(summary: Summary, board: Board, cut: Mapping[str, int]) -> list[Caution]:
     """Everything to be said, the gravest first. `cut` says of a breakdown how many groups it left out."""
+    if board.all and all(board.failed[name].all() for name in board.all):
+        return [Caution(
+            "nothing", f"Nothing could be measured: {_every(len(board))}. What was wrong is listed under Errors.",
+        )]  # fmt: skip
     found: list[Caution] = []
     if len(board) < FEW:
         found.append(Caution(
@@ -45,11 +49,13 @@ def _rows(board: Board) -> list[Caution]:
     found = []
     failed, absent = _by_method(board.failed), _by_method(board.absent)
     if failed:
-        images = np.logical_or.reduce(list(board.failed.values())).sum()
-        found.append(Caution(
-            "errors", f"{count(sum(failed.values()), 'row')} ({count(int(images), 'image')}) could not be measured and "
-            f"count nowhere: {_listed(failed)}. They are listed at the end.",
-        ))  # fmt: skip
+        images = int(np.logical_or.reduce(list(board.failed.values())).sum())
+        if all(failed[name] == images for name in board.all):
+            said = f"{count(images, 'image')} could not be measured and {'counts' if images == 1 else 'count'} nowhere"
+        else:
+            rows = f"{count(sum(failed.values()), 'row')} ({count(images, 'image')})"
+            said = f"{rows} could not be measured and count nowhere: {_listed(failed)}"
+        found.append(Caution("errors", f"{said}. What was wrong is listed under Errors."))
     planned = (board.run.get("data") or {}).get("items")
     if planned and len(board) < planned:
         found.append(Caution(
@@ -88,33 +94,51 @@ def _nothing(summary: Summary) -> list[Caution]:
 
 def _controls(summary: Summary) -> list[Caution]:
     """Figures in which a map that explains nothing does as well as the best method."""
-    beaten: dict[str, list[str]] = {}
-    equal: dict[str, list[str]] = {}
+    beaten: dict[str, list[tuple[str, str]]] = {}
+    equal: dict[str, list[tuple[str, str]]] = {}
     for metric, figure in summary.figures():
-        for kind, controls in (
-            (beaten, summary.fooled_by(metric.name, figure)), (equal, summary.blind_to(metric.name, figure)),
-        ):  # fmt: skip
-            for control in controls:
-                said = _against(summary, metric, figure, control) if kind is beaten else heading(metric, figure)
-                kind.setdefault(control, []).append(said)
+        for control in summary.fooled_by(metric.name, figure):
+            said = heading(metric, figure), f"({_against(summary, metric, figure, control)})"
+            beaten.setdefault(control, []).append(said)
+        for control in summary.blind_to(metric.name, figure):
+            equal.setdefault(control, []).append((heading(metric, figure), ""))
     found = [
-        Caution("fooled", f"{title_of(control)}, which explains nothing, beats every method in "
-                f"{'; '.join(said)}. A good value there is no sign of a good explanation.")
+        Caution("fooled", f"{title_of(control)}, which explains nothing, beats every method in {_first(said)}. "
+                "A good value there is no sign of a good explanation.", _all(said))
         for control, said in beaten.items()
     ]  # fmt: skip
     found += [
-        Caution("blunt", f"{title_of(control)}, which explains nothing, is not told apart from the best method "
-                f"in {', '.join(said)}. These images do not show that a method explains anything there.")
+        Caution("blunt", f"{title_of(control)}, which explains nothing, is not told apart from the best method in "
+                f"{_first(said)}. These images do not show that a method explains anything there.", _all(said))
         for control, said in equal.items()
     ]  # fmt: skip
     return found
+
+
+def _first(said: Sequence[tuple[str, str]]) -> str:
+    """The first figure with what is said of it, and how many more there are.
+
+    >>> _first([("Loc(0) ↑", "(0.6 against 0.5 of CAM)"), ("Loc(0.25) ↑", ""), ("Loc(0.5) ↑", "")])
+    'Loc(0) ↑ (0.6 against 0.5 of CAM) and in 2 more figures'
+    """
+    first = " ".join(said[0]).rstrip()
+    return first if len(said) == 1 else f"{first} and in {count(len(said) - 1, 'more figure')}"
+
+
+def _all(said: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Every figure with what is said of it, where the sentence does not name them all."""
+    return tuple(" ".join(one).rstrip() for one in said) if len(said) > 1 else ()
+
+
+def _every(images: int) -> str:
+    return "the one image failed" if images == 1 else f"all {images:,} images failed"
 
 
 def _against(summary: Summary, metric: Metric, figure: str, control: str) -> str:
     winner = str(summary.best(metric.name, figure))
     scores = [summary.score(metric.name, figure, name) for name in (control, winner)]
     ours, theirs = (written(one.estimate, metric.unit) for one in scores if one is not None)
-    return f"{heading(metric, figure)} ({ours} against {theirs} of {title_of(winner)})"
+    return f"{ours} against {theirs} of {title_of(winner)}"
 
 
 def _cut(cut: Mapping[str, int]) -> list[Caution]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sightline.metrics.metric import Metric
+from sightline.protocol import Protocol
 from sightline.results.board import Board
 from sightline.results.resample import Resamples
 
@@ -26,7 +27,8 @@ _READING = {
     "insertion_curve": "The sooner the curve rises, the more of what the model uses stood first in the map.",
     "road_morf": "The sooner the curve falls, the better; replaced pixels are blended into their surroundings.",
     "road_lerf": "The longer the curve stays up, the better; replaced pixels are blended into their surroundings.",
-    "occluded_curve": "The longer the curve stays up while weak places are hidden, the better the map.",
+    "occluded_curve": "The longer the curve stays up while weak places are hidden, the better the map. Where many "
+    "equal pixels go at once it falls early, as nothing was measured between.",
 }
 
 _AXES = {
@@ -87,12 +89,14 @@ def curves(board: Board, metrics: Mapping[str, Metric], resamples: Resamples, le
 def _occluded(board: Board, sure: str, resamples: Resamples, level: int | float) -> list[Curve]:
     """Relative confidence over the fraction of hidden pixels (Grad-CAM++ v3, section 7.2), on one grid for all images.
 
-    Between an image's own fractions the curve is straight. Images without confidence say nothing.
+    Between an image's own fractions it runs as `roc_area` counts it: straight, but in a jump wider than one step of
+    theta, where nothing was measured, it falls within one such step. Images without confidence say nothing.
     """
     if not all(column in board for column in ("occluded_curve", "occluded_fraction", "full_score")):
         return []
     seen, hidden = board.measured("occluded_curve"), board.measured("occluded_fraction")
     full = board.measured("full_score")
+    thetas = (board.run.get("protocol") or {}).get("thetas", Protocol().thetas)
     words = (
         "occluded_curve", "Only the strongest places (ROC)", "pixels hidden, weakest first (%)",
         f"{sure}, whole image = 100 %", _READING["occluded_curve"],
@@ -103,9 +107,22 @@ def _occluded(board: Board, sure: str, resamples: Resamples, level: int | float)
             relative = seen[method] / full[method][:, None]
         values = np.full((len(board), len(_GRID)), np.nan)
         for k in np.flatnonzero(np.isfinite(relative).all(1) & np.isfinite(hidden[method]).all(1)):
-            values[k] = np.interp(_GRID, hidden[method][k], relative[k], left=np.nan, right=np.nan)
+            values[k] = np.interp(_GRID, *_late(hidden[method][k], relative[k], 1 / (thetas - 1)), np.nan, np.nan)
         found += _curve((*words, method), tuple(100 * _GRID), 100 * values, resamples, level)
     return found
+
+
+def _late(
+    across: Float[np.ndarray, "t"], up: Float[np.ndarray, "t"], step: float
+) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "s"]]:
+    """The same points, and one more in each jump: where the curve has come down (or up) to the point behind it.
+
+    >>> across, up = _late(np.array([0.0, 0.25, 1.0]), np.array([1.0, 0.8, 0.2]), 0.25)
+    >>> across.tolist(), up.tolist()
+    ([0.0, 0.25, 0.5, 1.0], [1.0, 0.8, 0.2, 0.2])
+    """
+    jumps = np.flatnonzero(np.diff(across) > step * (1 + 1e-9))  # 1/20 twenty times is not 1
+    return np.insert(across, jumps + 1, across[jumps] + step), np.insert(up, jumps + 1, up[jumps + 1])
 
 
 def _curve(

@@ -70,6 +70,7 @@ def gallery(summary: Summary, results: Results, metric: str | None, most: int = 
     seen = np.isin(board.items, results.views["item"].to_numpy())
     values = chosen.scale * np.where(seen[:, None], values, np.nan)
     whole = np.isfinite(values).all(1)
+    most = min(most, -(-int(whole.sum()) // 2))  # of a few images the best are not shown as the worst, too
     mean = np.where(whole, values.sum(1), np.nan) / values.shape[1]
     apart = np.where(whole, values.max(1) - values.min(1), np.nan)
     towards = -1.0 if chosen.higher_is_better else 1.0

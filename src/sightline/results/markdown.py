@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from sightline.results.summary import Summary
-from sightline.results.tables import Cell, Printed, findings, score_tables, win_table
+from sightline.results.summary import Caution, Summary
+from sightline.results.tables import Cell, Printed, failure_lines, findings, score_tables, win_table
 from sightline.results.wording import count, protocol_sentences
+
+MOST_ERRORS = 50
 
 
 def markdown(title: str, summary: Summary, plots: Sequence[str] = ()) -> str:
     """The whole report but for the pictures of the gallery. `plots` are addresses of drawings to show."""
-    parts = [f"# {_plain(title)}", *(f"> **Caution.** {_plain(one.sentence)}" for one in summary.cautions)]
+    parts = [f"# {_plain(title)}", *map(_caution, summary.cautions)]
     parts.append("\n".join(f"- {_plain(one)}" for one in findings(summary)))
     parts += ["## How it was measured", " ".join(map(_plain, protocol_sentences(summary.run, summary.layers)))]
     parts.append(f"Protocol `{summary.run.get('protocol_digest', '')}`; {count(summary.images, 'image')}; "
@@ -27,9 +29,18 @@ def markdown(title: str, summary: Summary, plots: Sequence[str] = ()) -> str:
     if plots:
         parts += ["## Curves", "\n".join(f"![]({address})" for address in plots)]
     if summary.failures:
-        listed = [f"- {_plain(one.image)}, {_plain(one.method)}: {_plain(one.error)}" for one in summary.failures[:50]]
-        parts += ["## Errors", "\n".join(listed)]
+        lines = failure_lines(summary)
+        listed = [f"- {_plain(image)} ({_plain(who)}): {_plain(error)}" for image, who, error in lines[:MOST_ERRORS]]
+        left = len(lines) - MOST_ERRORS
+        parts += ["## Errors", "\n".join(listed), f"{left:,} more in tables/errors.csv." if left > 0 else ""]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _caution(one: Caution) -> str:
+    lines = [f"**Caution.** {_plain(one.sentence)}", *(f"- {_plain(detail)}" for detail in one.details)]
+    return "\n".join(f"> {line}" for line in [lines[0], *([""] if one.details else []), *lines[1:]]).replace(
+        "> \n", ">\n"
+    )
 
 
 def _table(table: Printed) -> str:

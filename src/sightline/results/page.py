@@ -12,8 +12,8 @@ from PIL import Image
 
 from sightline.results.gallery import Room
 from sightline.results.plots import METHODS, curve_plot, figure_plot, inline, style
-from sightline.results.summary import Failure, Summary
-from sightline.results.tables import findings, group_tables, pair_lines, score_tables, win_table
+from sightline.results.summary import Summary
+from sightline.results.tables import failure_lines, findings, group_tables, pair_lines, score_tables, win_table
 from sightline.results.wording import CONTROLS, count, direction, heading, meaning, protocol_sentences, title_of
 
 MOST_GROUPS, MOST_ERRORS = 40, 200
@@ -34,7 +34,7 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
     environment.filters["picture"] = _picture
     script = _resource("render", "report.js")
     names = summary.everybody
-    failures = _joined(summary.failures)
+    failures = failure_lines(summary)
     return environment.from_string(_resource("results", "results.html.jinja")).render(
         title=title, intro=_intro(summary), findings=findings(summary), cautions=summary.cautions,
         level=f"{100 * summary.level:g} %", methods=summary.methods, controls=[title_of(n) for n in summary.controls],
@@ -126,24 +126,21 @@ def _left(summary: Summary, by: str) -> str:
     return f"The largest {MOST_GROUPS}; {count(left, 'more group')} in tables/by_{by}.csv." if left > 0 else ""
 
 
-def _joined(failures: Sequence[Failure]) -> list[tuple[str, str, str]]:
-    """Errors by image: what went wrong for all methods in the same way is said once."""
-    found: dict[tuple[int, str, str], list[str]] = {}
-    for one in failures:
-        found.setdefault((one.item, one.image, one.error), []).append(title_of(one.method))
-    return [(image, ", ".join(who), error) for (_, image, error), who in found.items()]
-
-
 def _footer(run: Mapping[str, Any]) -> list[str]:
     model, data = run.get("model") or {}, run.get("data") or {}
     lines = [
-        "Model: " + ", ".join(f"{key} {_value(value)}" for key, value in model.items() if value not in (None, "")),
-        "Data: " + ", ".join(f"{key} {_value(value)}" for key, value in data.items() if value not in (None, "")),
+        "Model: " + _facts(model),
+        "Data: " + _facts(data),
         "Made with " + ", ".join(f"{key} {value}" for key, value in (run.get("versions") or {}).items()),
     ]
     when = f"Measured {run['created']}" if run.get("created") else ""
     when += f", in {run['seconds']:,.0f} seconds" if when and run.get("seconds") else ""
     return [line + "." for line in [*lines, when] if line and not line.endswith((": ", "with "))]
+
+
+def _facts(known: Mapping[str, Any]) -> str:
+    words = {"weights": "digest of the weights", "records": "digest of the records"}
+    return "; ".join(f"{words.get(key, key)} {_value(one)}" for key, one in known.items() if one not in (None, ""))
 
 
 def _value(value: Any) -> str:

@@ -65,15 +65,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Caution:
-    """A sentence, and what it is about.
+    """A short sentence, the details it leaves out (a list to look into), and what it is about.
 
-    `kind` is `few`, `errors`, `status`, `unfinished`, `nothing` (a metric that had nothing to say), `groups` (a
+    `kind` is `few`, `errors`, `status`, `unfinished`, `nothing` (that metrics had to say), `groups` (a
     breakdown that was cut), `fooled` (a control beats every method) or `blunt` (a control is not told apart from the
     best of them).
     """
 
     kind: str
     sentence: str
+    details: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

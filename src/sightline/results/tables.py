@@ -1,10 +1,7 @@
-"""The tables of a report: as they are printed, and as plain columns of full precision."""
+"""The tables of a report as they are printed, and its findings in sentences."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sightline.metrics.metric import Metric
 from sightline.results.compare import FEW
@@ -80,7 +77,7 @@ def group_tables(summary: Summary, by: str, most: int = 40) -> list[Printed]:
 
 def win_table(summary: Summary) -> Printed | None:
     """On what share of the images the method of a line beats that of a column; ties and the sign test beside."""
-    if not summary.wins:
+    if not any(one.n for one in summary.wins.values()):
         return None
     from sightline.results.wording import first_metric
 
@@ -135,8 +132,21 @@ def findings(summary: Summary) -> list[str]:
         unit = f" {metric.unit}" if metric.unit else ""
         text = f"{named(metric, figure)} ({direction(metric)}): {title_of(best)} is best with "
         text += f"{written(score.estimate, metric.unit)}{unit} {between(score.low, score.high, metric.unit)}"
-        found.append(text.rstrip() + _margin(summary, metric, figure, best) + ".")
+        found.append(text.rstrip() + _margin(summary, metric, figure, best) + _beside(summary, metric, figure) + ".")
     return found
+
+
+def failure_lines(summary: Summary) -> list[tuple[str, str, str]]:
+    """Errors: image, methods, what was wrong. What went wrong for several methods in the same way is said once."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in summary.failures:
+        who = found.setdefault((one.image, one.error), [])
+        if one.method not in who:
+            who.append(one.method)
+    return [
+        (image, "all" if len(who) == len(summary.everybody) else ", ".join(map(title_of, who)), error)
+        for (image, error), who in found.items()
+    ]
 
 
 def _margin(summary: Summary, metric: Metric, figure: str, best: str) -> str:
@@ -158,48 +168,15 @@ def _margin(summary: Summary, metric: Metric, figure: str, best: str) -> str:
     return f"; but the difference to {' and '.join(said)} may be chance"
 
 
-def sheets(summary: Summary) -> dict[str, str]:
-    """Every number as CSV with full precision: `scores`, `pairs`, `wins`, `curves`, `errors`, the breakdowns."""
-    scores = [_score_row(summary, one) for one in summary.scores]
-    pairs = [
-        {"metric": one.metric, "figure": one.figure, "a": one.a, "b": one.b, **asdict(one.paired),
-         "a_larger": one.signs and one.signs.larger, "a_smaller": one.signs and one.signs.smaller,
-         "ties": one.signs and one.signs.ties, "sign_test_p": one.signs and one.signs.p}
-        for one in summary.pairs
-    ]  # fmt: skip
-    wins = [
-        {"a": a, "b": b, "win": w.win.estimate, "win_low": w.win.low, "win_high": w.win.high, "tie": w.tie.estimate,
-         "loss": w.loss.estimate, "n": w.n}
-        for (a, b), w in summary.wins.items()
-    ]  # fmt: skip
-    curves = [
-        {"curve": one.name, "method": one.method, "x": x, "mean": y, "low": low, "high": high, "n": one.n}
-        for one in summary.curves
-        for x, y, low, high in zip(one.x, one.y, one.low, one.high, strict=True)
-    ]
-    found = {
-        "scores": [row for row in scores if not row["by"]], "pairs": pairs, "wins": wins, "curves": curves,
-        "errors": [asdict(one) for one in summary.failures],
-        **{f"by_{by}": [row for row in scores if row["by"] == by] for by in summary.breakdowns},
-    }  # fmt: skip
-    return {name: _csv(rows) for name, rows in found.items() if rows}
-
-
-def _score_row(summary: Summary, one: Score) -> dict[str, Any]:
-    metric = summary.metrics[one.metric]
-    more = {"unit": metric.unit, "better": {True: "higher", False: "lower", None: ""}[metric.higher_is_better]}
-    return {**asdict(one), "control": one.method in summary.controls, **more, "level": summary.level,
-            "protocol": summary.run.get("protocol_digest", "")}  # fmt: skip
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Lines end as RFC 4180 says; what is nan or not there is empty."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]))
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: "" if v is None or v != v else v for k, v in row.items()})
-    return buffer.getvalue()
+def _beside(summary: Summary, metric: Metric, figure: str) -> str:
+    """How the best method stands to the controls, where one of them takes the finding's worth away."""
+    better, equal = summary.fooled_by(metric.name, figure), summary.blind_to(metric.name, figure)
+    controls = better or equal
+    if not controls:
+        return ""
+    explain, are = ("explains", "is") if len(controls) == 1 else ("explain", "are")
+    verdict = "better still" if better else "not told apart from it"
+    return f"; {' and '.join(map(title_of, controls))}, which {explain} nothing, {are} {verdict}"
 
 
 def _cell(

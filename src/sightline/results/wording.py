@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,7 +76,8 @@ def meaning(metric: Metric) -> str:
     >>> meaning(about(average_drop))[:41]
     'Share of the confidence lost when only th'
     """
-    return (inspect.getdoc(metric.function) or "").partition("\n\n")[0].replace("\n", " ")
+    first = (inspect.getdoc(metric.function) or "").partition("\n\n")[0].replace("\n", " ")
+    return re.sub(r",? `\[[^`]*\]`", "", first)  # shapes are for those who call it
 
 
 def written(value: float | int, unit: str = "", *, signed: bool = False) -> str:

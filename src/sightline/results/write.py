@@ -12,9 +12,9 @@ from sightline.results.latex import latex
 from sightline.results.markdown import markdown
 from sightline.results.page import page
 from sightline.results.plots import curve_plot
+from sightline.results.sheets import sheets
 from sightline.results.summarise import Metrics, summarise
 from sightline.results.summary import Summary
-from sightline.results.tables import sheets
 from sightline.results.wording import first_metric
 
 

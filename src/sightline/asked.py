@@ -1,0 +1,84 @@
+"""What a run is asked for, looked at as far as that goes without a model: no waiting for one to hear of a mistake."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightline import store
+from sightline.controls import CONTROLS
+from sightline.datasets import Data
+from sightline.errors import DataError, MethodError, near
+from sightline.metrics import Metric, chosen_metrics
+from sightline.plan import steps
+from sightline.protocol import Protocol
+from sightline.supply import requests
+
+TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
+"""Measurements that need to know what is in a picture."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Methods as `explain` takes them, their proper names, the controls, and the metrics; each once."""
+
+    methods: list[Any]
+    names: list[str]
+    controls: list[str]
+    metrics: list[Metric]
+
+
+def asked(
+    methods: str | Sequence[Any], metrics: str | Sequence[Any], shard: tuple[int, int] = (1, 1),
+    out: str | Path | None = None,
+) -> Asked:  # fmt: skip
+    """Methods and metrics by name. Nothing is made, nothing is written.
+
+    Raises `MethodError` for names that nobody knows, `DataError` for a share that is none, and `StoreError` where rows
+    could not be kept: pyarrow is missing, `out` cannot be written, or holds a `run.json` that nobody can read.
+
+    >>> known = asked(["Grad-CAM", "fake_cam"], "average_drop")
+    >>> known.names, known.controls, [metric.title for metric in known.metrics]
+    (['grad_cam'], ['fake_cam'], ['Average Drop'])
+    """
+    store.require()
+    which, of = shard
+    if not 1 <= which <= of:
+        raise DataError(f"Expected a shard k of n with 1 <= k <= n; got {which} of {of}. For all of it: 1 of 1.")
+    explaining, names, controls = _methods([methods] if isinstance(methods, str) else list(methods))
+    known = chosen_metrics([metrics] if isinstance(metrics, str) else list(metrics))
+    if out is not None:
+        store.usable(Path(out))
+    return Asked(explaining, names, controls, list(known))
+
+
+def needs_truth(data: Data, metrics: Sequence[Metric], protocol: Protocol) -> bool:
+    """Whether it has to be known what is in the pictures. Raises `DataError` where it has, and the data do not say."""
+    words = {word for metric in metrics for word in requests(metric.function)}
+    truth = protocol.explained == "given" or bool(words & TRUTH)
+    if data.classes is None and truth:
+        raise DataError(
+            f"Expected annotations: {'given classes need' if protocol.explained == 'given' else 'the metrics need'} to "
+            f"know what is in the pictures; {data.path} is read as {data.kind!r}, without classes. Take faithfulness "
+            "metrics, or annotated data."
+        )
+    return truth
+
+
+def _methods(wanted: Sequence[Any]) -> tuple[list[Any], list[str], list[str]]:
+    """What `explain` is asked for, the methods' proper names, and the controls."""
+    controls = [name for name in wanted if isinstance(name, str) and name in CONTROLS]
+    others = [name for name in wanted if not (isinstance(name, str) and name in CONTROLS)]
+    if not others:
+        raise MethodError(
+            f"Expected at least one method; got {', '.join(controls) or 'none'}. Controls explain nothing by "
+            "themselves: add a method, such as grad_cam_pp."
+        )
+    try:
+        names = [step.name for step in steps(others, {})]
+    except MethodError as error:
+        for name in others:
+            if isinstance(name, str) and (hint := near(name, CONTROLS)).startswith("Near"):
+                raise MethodError(f"{error} Among the controls: {hint}") from error
+        raise
+    return list(dict.fromkeys(others)), list(dict.fromkeys(names)), list(dict.fromkeys(controls))
