@@ -1,5 +1,8 @@
 """Small networks behind a layer, float64 and random: activations `[b, c, *s]` in, logits `[b, k]` out."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -76,7 +79,7 @@ def class_gradients(tail: nn.Module, activations: Tensor) -> Tensor:
     return torch.stack(slopes)
 
 
-def material(tail: nn.Module, activations: Tensor, explained: Tensor) -> dict[str, Tensor]:
+def material(tail: nn.Module, activations: Tensor, explained: Tensor) -> dict[str, Any]:
     """Everything a method may ask for."""
     with torch.no_grad():
         logits = tail(activations)
@@ -89,4 +92,24 @@ def material(tail: nn.Module, activations: Tensor, explained: Tensor) -> dict[st
         "probabilities": logits.softmax(1),
         "explained": explained,
         "scores": logits[images, explained],
+        "rescore": lambda shares: again(tail, activations * shares, explained),
+        "look": lambda maps, change=None, probability=False, at_once=16: again(
+            tail, activations * seen(maps, change).unsqueeze(2), explained, probability
+        ),
     }
+
+
+def again(tail: nn.Module, versions: Tensor, explained: Tensor, probability: bool = False) -> Tensor:
+    """The scores `[m, b]` of activations `[m, b, c, *s]`, one version after another."""
+    images = torch.arange(len(explained))
+    with torch.no_grad():
+        rows = [tail(one).softmax(1) if probability else tail(one) for one in versions]
+    return torch.stack([row[images, explained] for row in rows])
+
+
+def seen(maps: Tensor, change: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """Maps `[m, b, *s]` in [0, 1]. Here the activations themselves are the picture."""
+    flat = maps.flatten(2)
+    low, high = flat.amin(2, keepdim=True), flat.amax(2, keepdim=True)
+    masks = ((flat - low) / (high - low).masked_fill(high == low, 1)).reshape(maps.shape)
+    return masks if change is None else change(masks)

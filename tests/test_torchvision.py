@@ -1,37 +1,17 @@
 """Every torchvision classification architecture, with random weights and no layer named."""
 
-import math
-
 import pytest
 import torch
 import torchvision
 from torch import nn
 
+from lively import NoDrawing, lively
 from sightline import explain
 from sightline.surgery.choice import layers
 
 NAMES = torchvision.models.list_models(module=torchvision.models)
 SIZES = {"inception_v3": 139, "googlenet": 128, "alexnet": 128, "squeezenet1_0": 128, "squeezenet1_1": 128}
 FIXED = ("swin", "maxvit")  # these are built for one size, as vision transformers are, which can be told another
-
-
-def lively(model: nn.Module) -> nn.Module:
-    """Random weights that let signals through, drawn in a moment: a model's own drawing takes up to a minute."""
-    generator = torch.Generator().manual_seed(0)
-    block = torch.randn(1 << 18, generator=generator)
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if not tensor.is_floating_point():
-            continue
-        if tensor.ndim > 1:  # torchvision's vision transformers start with a head of zeros: redrawn with the rest
-            scale = math.sqrt(2 / max(1, tensor[0].numel()))
-            drawn = block * scale
-            for part in tensor.data.view(-1).split(len(block)):
-                part.copy_(drawn[: len(part)])
-        elif "bias" in name or "mean" in name:
-            tensor.data.zero_()
-        elif "layer_scale" not in name:
-            tensor.data.fill_(1.0)
-    return model.eval()
 
 
 def size_of(name: str) -> int:
@@ -45,23 +25,8 @@ def build(name: str) -> nn.Module:
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     if name.startswith("vit_"):
         options = {"image_size": size_of(name)}
-    with _NoDrawing():
+    with NoDrawing():
         return lively(torchvision.models.get_model(name, weights=None, **options))
-
-
-class _NoDrawing:
-    """While this is entered, nn.init draws nothing: `lively` does, faster."""
-
-    NAMES = ("kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_", "normal_", "uniform_")
-
-    def __enter__(self) -> None:
-        self.kept = {name: getattr(nn.init, name) for name in self.NAMES}
-        for name in self.NAMES:
-            setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
-
-    def __exit__(self, *exc: object) -> None:
-        for name, function in self.kept.items():
-            setattr(nn.init, name, function)
 
 
 @pytest.mark.parametrize("name", NAMES)

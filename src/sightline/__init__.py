@@ -13,8 +13,11 @@ from importlib.metadata import version as _version
 from sightline.errors import SightlineError as SightlineError
 from sightline.evaluate import evaluate as evaluate
 from sightline.explain import explain as explain
+from sightline.explainer import Explainer as Explainer
 from sightline.explanation import Explanation as Explanation
+from sightline.export import exportable as exportable
 from sightline.folder import explain_folder as explain_folder
+from sightline.fuse import fuse as fuse
 from sightline.mask import explanation_map as explanation_map
 from sightline.methods import METHODS as METHODS
 from sightline.metrics import METRICS as METRICS
@@ -26,6 +29,7 @@ from sightline.protocol import Protocol as Protocol
 from sightline.surgery import capture as capture
 from sightline.surgery.choice import layers as layers
 from sightline.targets import Target as Target
+from sightline.to_onnx import to_onnx as to_onnx
 from sightline.types import Preprocess as Preprocess
 
 __version__ = _version("sightline")

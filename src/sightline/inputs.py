@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sightline.errors import ImageError
 from sightline.images import find, prepare
+from sightline.surgery.passing import arguments, spatial
 from sightline.types import Preprocess
 
 
@@ -114,7 +115,7 @@ def _axes(model: nn.Module) -> int | None:
 
 def _taken(inputs: Any) -> Batch:
     picture = _picture(inputs)
-    return Batch(inputs, [f"image {i}" for i in range(len(picture))], tuple(picture.shape[2:]))
+    return Batch(inputs, [f"image {i}" for i in range(len(picture))], spatial(*arguments(inputs)))
 
 
 def _picture(inputs: Any) -> Tensor:

@@ -1,12 +1,15 @@
 """What a method can ask for: the words of the path, each made when it is first wanted, and once."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from sightline.curved import Curved
 from sightline.errors import LayerError, MethodError
 from sightline.modes import full
+from sightline.reruns import Reruns
 from sightline.spread import once
 from sightline.supply import Supply
 from sightline.surgery import Trace
@@ -14,6 +17,9 @@ from sightline.targets import Question, logits, probabilities
 
 _AT_ONCE = 1 << 18
 """Numbers a method works on at once: a megabyte stays in a processor's cache."""
+
+_AT_MOST = 1 << 24
+"""The same for a method that runs the model again, where a run shared by several questions is worth more."""
 
 
 class Offers:
@@ -28,11 +34,16 @@ class Offers:
     | `explained` | `[b]`, the class asked for |
     | `scores` | `[b]`, the score asked for |
     | `head` | `[b, c]`, the linear head's weights of the class asked for (CAM) |
+    | `rescore` | a function of shares `[m, b, c, *s]` (axes may be 1): scores `[m, b]` with activations times each |
+    | `look` | a function of maps `[m, b, *s]`: the scores `[m, b]` of the picture seen through each |
+    | `second_derivatives`, `third_derivatives` | `[b, c, *s]` of the score asked for, by one activation at a time |
+    | `log_probability_derivatives` | the same three of the log-softmax of the class asked for |
     | `tally` | a function that counts places where a formula had to be left |
     """
 
-    def __init__(self, trace: Trace, question: Question, sign: float) -> None:
-        self.trace, self.question, self.sign = trace, question, sign
+    def __init__(self, trace: Trace, question: Question, sign: float, reruns: Callable[[], Reruns]) -> None:
+        self.trace, self.question, self.sign, self._reruns = trace, question, sign, reruns
+        self._curved = Curved(question, sign, reruns, self._gradient)
         self._supplies: dict[tuple[int, int, int], Supply] = {}
         self._looked: tuple[Tensor | None, ...] | None = None
         self._gradients: dict[int, Tensor] = {}
@@ -45,6 +56,7 @@ class Offers:
     def __exit__(self, *_: object) -> None:
         """What was made holds the whole run, and is held by it: let go, it need not wait for the garbage collector."""
         self._supplies.clear()
+        del self._curved
 
     def of(self, cut: int, wanted: Sequence[str], tally: Callable[[str, Tensor], None]) -> list[Supply]:
         """The offers for one layer to a method that asks for `wanted`: all n questions, in groups.
@@ -53,7 +65,9 @@ class Offers:
         as large.
         """
         n, together = len(self.question.scores), 1
-        if "class_gradients" not in wanted:
+        if "rescore" in wanted or "look" in wanted:  # the questions share their runs
+            together = max(1, _AT_MOST // self.trace.cuts[cut].activations.numel())
+        elif "class_gradients" not in wanted:
             activations = self.trace.cuts[cut].activations
             like = once(self._gradient(cut))[0] if "gradients" in wanted else activations
             repeated = activations.numel() if len(activations) > 1 else 0  # of one image nothing is copied
@@ -77,7 +91,12 @@ class Offers:
             "explained": lambda: self._indices().T[asked].flatten(),
             "scores": lambda: self._signed(full(self.question.scores[asked].detach()).flatten()),
             "head": lambda: self._signed(self._head(cut)[self._indices().T[asked].flatten()]),
+            "second_derivatives": lambda: self._signed(self._curved.of(cut).second[asked].flatten(0, 1)),
+            "third_derivatives": lambda: self._signed(self._curved.of(cut).third[asked].flatten(0, 1)),
+            "log_probability_derivatives": lambda: self._curved.of_log_probabilities(cut, asked, self._rows()),
             "tally": lambda: tally,
+            "rescore": lambda: partial(self._rescored, cut, asked),
+            "look": lambda: partial(self._reruns().look, cut, asked),
         })  # fmt: skip
 
     def _signed(self, tensor: Tensor) -> Tensor:
@@ -107,6 +126,16 @@ class Offers:
         if rows is None or indices is None:
             return self.trace.gradients(self.question.scores)
         return self.trace.gradients(rows, indices)
+
+    def _rescored(self, cut: int, asked: slice, shares: Tensor) -> Tensor:
+        """The scores; where none differs from the first by more than rounding, they do not depend on the layer."""
+        scores = self._reruns().rescore(cut, asked, shares)
+        dtypes = [weight.dtype for weight in self.trace.model.parameters() if weight.is_floating_point()]
+        rounding = torch.finfo(dtypes[0] if dtypes else scores.dtype).eps * scores[:1].abs().amax()
+        if len(scores) > 1 and bool((scores - scores[:1]).abs().amax() <= rounding):
+            self._cut_off.add(cut)
+            return scores[:1].expand_as(scores)
+        return scores
 
     def _class_gradients(self, cut: int) -> Tensor:
         if cut not in self._classes:

@@ -1,6 +1,6 @@
 """The two ways through a model: to a layer and on to the maps, or all the way back to the pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,10 +17,11 @@ from sightline.offers import Offers
 from sightline.outcome import outcome
 from sightline.pixelspace import reduce
 from sightline.plan import Step
+from sightline.reruns import Reruns
 from sightline.spread import once
 from sightline.supply import requests
-from sightline.surgery import Where, capture, capture_pixels, choose
-from sightline.targets import Question, Wanted, ask, checked_names
+from sightline.surgery import Choice, Trace, Where, capture, capture_pixels, choose
+from sightline.targets import Aim, Question, Wanted, ask, ask_again, beyond_classes, checked_names
 from sightline.upsample import extremes, image_map
 
 
@@ -45,14 +46,14 @@ Found = dict[tuple[str, str], Explanation]
 
 def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> Found:
     """Run once, open every layer, weigh by every method."""
-    reason = "named by the caller"
+    reason, grid = "named by the caller", job.grid
     if not layers:
-        choice = choose(job.model, job.batch.inputs)
-        layers, reason = [choice.name], choice.reason
-    trace = capture(job.model, job.batch.inputs, layers, call=job.call, grid=job.grid)
+        choice = _choice(job)
+        layers, reason, grid = [choice.name], choice.reason, choice.grid if grid is None else grid
+    trace = capture(job.model, job.batch.inputs, layers, call=job.call, grid=grid)
     question = _ask(job, trace.outputs)
     sign = -1.0 if job.counterfactual else 1.0
-    offers = Offers(trace, question, sign)
+    offers = Offers(trace, question, sign, _reruns(job, trace, question, sign, grid))
     found: Found = {}
     with offers, torch.no_grad(), without_autocast(job.batch.picture.device):
         for index, cut in enumerate(trace.cuts):
@@ -64,7 +65,7 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
                 parts = [combine(supply.call(step.weigh, **step.options), supply["activations"]) for supply in several]
                 coarse = parts[0] if len(parts) == 1 else torch.cat(parts)
                 ends = extremes(coarse)
-                maps = image_map(coarse, job.batch.size, ends)
+                maps = image_map(coarse, job.batch.size, ends, shares=cut.shares)
                 found[step.name, cut.layer] = outcome(
                     model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
                     variant=_variant(step, job), layer=cut.layer, reason=reason, coarse=coarse.unflatten(0, (n, -1)),
@@ -103,6 +104,27 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
     return found
 
 
+def _choice(job: Job) -> Choice:
+    """The layer: one on which the outputs depend, or where they are asked by a function, that function's answer."""
+    if not beyond_classes(job.target):
+        return choose(job.model, job.batch.inputs)
+
+    def score(outputs: Any) -> Tensor:
+        asked = ask(job.target, outputs, classes=job.card.classes, kind=job.card.outputs, size=job.batch.size)
+        return asked.scores.sum(0)
+
+    return choose(job.model, job.batch.inputs, score, _about(job.target))
+
+
+def _about(target: Any) -> Hashable:
+    """Which question this is, as far as the layer goes: a lambda written once is the same one at every call."""
+    if isinstance(target, list | tuple):
+        return tuple(_about(one) for one in target)
+    while isinstance(target, partial):
+        target = target.func
+    return getattr(target, "__code__", None) or (type(target), str(target) if isinstance(target, Aim) else "")
+
+
 class _Counts:
     """A `tally`: how often a method left its formula, a map at a time."""
 
@@ -123,10 +145,30 @@ class _Counts:
 def _ask(job: Job, outputs: Any) -> Question:
     """Ask with recording on, whatever mode the caller is in."""
     with recordable(), torch.enable_grad():
-        names = (
-            job.card.classes if job.card.classes is None or not job.named else checked_names(job.card.classes, outputs)
-        )
-        return ask(job.target, outputs, classes=names, kind=job.card.outputs, images=len(job.batch))
+        return ask(
+            job.target, outputs, classes=_names(job, outputs), kind=job.card.outputs, images=len(job.batch),
+            size=job.batch.size,
+        )  # fmt: skip
+
+
+def _names(job: Job, outputs: Any) -> Sequence[str] | None:
+    if job.card.classes is not None and job.named and not beyond_classes(job.target):
+        return checked_names(job.card.classes, outputs)
+    return job.card.classes
+
+
+def _reruns(job: Job, trace: Trace, question: Question, sign: float, grid: Any) -> Callable[[], Reruns]:
+    """What it takes to run the model again, for a method that asks for it."""
+    kind = trace.cuts[0].activations.device.type
+    autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+
+    def again(outputs: Any, versions: int, probability: bool = False) -> Tensor:
+        return ask_again(
+            question, job.target, outputs, versions, classes=_names(job, outputs), kind=job.card.outputs,
+            size=job.batch.size, probability=probability,
+        )  # fmt: skip
+
+    return lambda: Reruns(trace, question, sign, job.batch, grid, again, autocast)
 
 
 def _cam_of(step: Step) -> str:

@@ -107,5 +107,7 @@ def _weighing(name: str, score: str | None, options: dict[str, Any]) -> Step:
     proper, function = methods.find(name)
     if score is not None and proper == "grad_cam_pp":
         proper, function = methods.find(name, score)
+    if options.get("alpha") == "exact":
+        function = methods.EXACT.get(proper, function)
     chosen = {word: options.get(word, usual) for word, usual in defaults(function).items() if word != "tally"}
     return Step(proper, weigh=function, options=chosen)

@@ -18,7 +18,9 @@ Ends = tuple[list[float], list[float]]
 _TINY, _HUGE = 1e-30, 1e30
 
 
-def image_map(coarse: Map, size: Sequence[int], ends: Ends | None = None) -> Float[Tensor, "b *size"]:
+def image_map(
+    coarse: Map, size: Sequence[int], ends: Ends | None = None, *, shares: Sequence[float] | None = None
+) -> Float[Tensor, "b *size"]:
     r"""The picture of a map: its positive part, enlarged linearly, divided by its maximum (eq. 20).
 
     `coarse` `[b, *s]` as `combine` returns it, `size` the input's extent along each spatial axis. Returns
@@ -31,7 +33,8 @@ def image_map(coarse: Map, size: Sequence[int], ends: Ends | None = None) -> Flo
     - A map that is not finite everywhere has no picture: it becomes zero everywhere, without touching its
       neighbours in the batch. The coarse map keeps what was wrong, and `Explanation.status` names it.
 
-    `ends` are the `extremes` of the maps, where they are known already.
+    `ends` are the `extremes` of the maps, where they are known already. `shares` says how much of the grid, along each
+    axis and from its start, lies on the input, where a model pads its input inside; the rest is cut off.
 
     Raises `LayerError` where `size` does not have one number, at least 1, for each axis of the map.
 
@@ -52,7 +55,22 @@ def image_map(coarse: Map, size: Sequence[int], ends: Ends | None = None) -> Flo
     maps = coarse.relu()
     if not all(_TINY < peak < _HUGE for peak in high):  # so that no map underflows half-way
         maps = _divided(maps)
-    return _divided(enlarged(maps, size))
+    return _divided(enlarged(maps, size, shares))
+
+
+def image_map_unread(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
+    """`image_map` without looking at a number: every step is taken, needed or not. For exporters, which follow one way.
+
+    The same up to rounding; so is the maximum 1.
+
+    >>> image_map_unread(torch.tensor([[-1.0, 0.0, 2.0], [0.0, torch.nan, 1.0]]), size=[6])
+    tensor([[0.0000, 0.0000, 0.0000, 0.2500, 0.7500, 1.0000],
+            [0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000]])
+    """
+    coarse = coarse.to(torch.promote_types(coarse.dtype, torch.float32))
+    finite = coarse.isfinite().flatten(1).all(1)
+    maps = coarse.where(_per_image(finite, coarse), 0).relu()
+    return _divided(enlarged(_divided(maps), size))
 
 
 def extremes(maps: Tensor) -> Ends:
@@ -75,14 +93,22 @@ def _per_image(values: Tensor, maps: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (maps.ndim - 1))
 
 
-def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Maps `[b, *s]` on a grid of another size. Linear interpolation is separable: one small matrix an axis."""
+def enlarged(maps: Tensor, size: Sequence[int], shares: Sequence[float] | None = None) -> Tensor:
+    """Maps `[b, *s]` on a grid of another size. Linear interpolation is separable: one small matrix an axis.
+
+    With `shares` the new grid lies over the first part of each axis of the old one only.
+
+    >>> enlarged(torch.tensor([[0.0, 1.0, 2.0, 9.0]]), [3], [0.75])
+    tensor([[0., 1., 2.]])
+    """
     with without_autocast(maps.device):
         for axis in range(maps.ndim - 1, 0, -1):
             old, new = maps.shape[axis], size[axis - 1]
-            if old == new:
+            share = 1.0 if shares is None else shares[axis - 1]
+            if old == new and share == 1:
                 continue
-            matrix = _linear(old, new, maps.dtype).to(maps.device)
+            linear = _linear if type(maps) is Tensor else _linear.__wrapped__  # an exporter's stand-in is not kept
+            matrix = linear(old, new, maps.dtype, share).to(maps.device)
             if axis == maps.ndim - 1:
                 maps = maps @ matrix.T
             else:
@@ -91,14 +117,16 @@ def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _linear(old: int, new: int, dtype: torch.dtype) -> Tensor:
+def _linear(old: int, new: int, dtype: torch.dtype, share: float = 1.0) -> Tensor:
     """`[new, old]`: how much each old sample counts in each new one. Rows sum to 1.
+
+    `share` is the part of the old axis, from its start, that the new one covers.
 
     A triangle around the new sample's centre, as wide as the larger of the two spacings. What it would
     take from beyond the border is taken from the samples inside, which for enlarging repeats the last one.
     """
     with recordable():  # it is kept: an inference tensor could not serve a loss later
-        step = old / new
+        step = old * share / new
         centres = (torch.arange(new, dtype=torch.float64) + 0.5) * step - 0.5
         distance = (centres[:, None] - torch.arange(old)).abs() / max(1.0, step)
         triangle = (1 - distance).relu()

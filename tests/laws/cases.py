@@ -9,16 +9,20 @@ import torch
 from torch import Tensor
 
 from places import column
+from reference.ablation_cam import ablation_cam
 from reference.cam import cam
 from reference.grad_cam import grad_cam
 from reference.grad_cam_plus import grad_cam_plus
 from reference.grad_cam_pp import grad_cam_pp
 from reference.grad_cam_pp_general import grad_cam_pp_log_softmax, grad_cam_pp_sigmoid, grad_cam_pp_softmax
 from reference.hires_cam import hires_cam
+from reference.is_cam import is_cam
 from reference.layer_cam import layer_cam
+from reference.score_cam import score_cam
+from reference.ss_cam import ss_cam
 from reference.xgrad_cam import xgrad_cam
 from sightline.methods import METHODS
-from sightline.supply import options, requests, supply
+from sightline.supply import options, supply
 
 TWINS: dict[str, Callable[..., Tensor]] = {
     "cam": cam,
@@ -31,10 +35,24 @@ TWINS: dict[str, Callable[..., Tensor]] = {
     "xgrad_cam": xgrad_cam,
     "layer_cam": layer_cam,
     "hires_cam": hires_cam,
+    "score_cam": score_cam,
+    "ss_cam": ss_cam,
+    "is_cam": is_cam,
+    "ablation_cam": ablation_cam,
 }
 
-CHOICES: dict[str, list[Any]] = {"alpha": ["paper", "authors"], "guard": [True, False]}
+CHOICES: dict[str, list[Any]] = {
+    "alpha": ["paper", "authors"],
+    "guard": [True, False],
+    "form": ["paper", "authors"],
+    "top": [None, 2],
+    "std": [0.0],  # noise knows no flip: tests/methods/test_ss_cam.py
+    "samples": [2],
+    "steps": [3],
+}
 """The values each option is tried with."""
+
+Material = dict[str, Any]
 
 AXES = {
     "activations": ("b", "c", "s"),
@@ -44,10 +62,46 @@ AXES = {
     "probabilities": ("b", "k"),
     "explained": ("b",),
     "scores": ("b",),
+    "rescore": ("b", "c", "s"),
+    "look": ("b", "s"),
 }
-"""What each word's axes are; `s` stands for all that follow."""
+"""What each word's axes are; `s` stands for all that follow. Of a function: the axes of the numbers it is made from."""
 
-Material = dict[str, Tensor]
+FUNCTIONS: dict[str, Callable[[Tensor, Material], Callable[..., Tensor]]] = {
+    "rescore": lambda readout, material: Rescored(readout, material["activations"]),
+    "look": lambda readout, material: Looked(readout),
+}
+"""How words that are functions are made: from a model of one line, whose weights the material holds."""
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """The score is a smooth function of what the readout finds in the activations."""
+
+    readout: Tensor
+    activations: Tensor
+
+    def __call__(self, shares: Tensor) -> Tensor:
+        found = self.readout * self.activations * shares
+        return _score(found.flatten(2).sum(2))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The score is a smooth function of what the readout finds in the mask."""
+
+    readout: Tensor
+
+    def __call__(
+        self, maps: Tensor, change: Callable[[Tensor], Tensor] | None = None, *, probability: bool = False,
+        at_once: int = 16,
+    ) -> Tensor:  # fmt: skip
+        flat = maps.flatten(2)
+        low, high = flat.amin(2, keepdim=True), flat.amax(2, keepdim=True)
+        masks = ((flat - low) / (high - low).masked_fill(high == low, 1)).reshape(maps.shape)
+        masks = masks if change is None else change(masks)
+        score = _score((self.readout * masks).flatten(2).sum(2))
+        return score.sigmoid() if probability else score
 
 
 @dataclass(frozen=True)
@@ -66,12 +120,22 @@ class Case:
     def slowly(self, material: Material) -> Tensor:
         """The twin's weights, without the positive factor an image that the method's docstring leaves out."""
         twin = TWINS[self.name]
-        weights = twin(**{word: material[word] for word in requests(twin)}, **self.options)
+        weights = supply(twin, _offers(material), **self.options)
         return weights / column(left_out(self.name, material), weights)
 
 
-def _offers(material: Material) -> dict[str, Callable[[], Tensor]]:
-    return {word: lambda value=value: value for word, value in material.items()}
+def _offers(material: Material) -> dict[str, Callable[[], Any]]:
+    """What a method asks for. A function is made of its numbers, unless it is one already."""
+    return {
+        word: lambda word=word, value=value: (
+            FUNCTIONS[word](value, material) if word in FUNCTIONS and isinstance(value, Tensor) else value
+        )
+        for word, value in material.items()
+    }
+
+
+def _score(found: Tensor) -> Tensor:
+    return 2 * (found / 2).tanh() + found / 4
 
 
 def left_out(name: str, material: Material) -> Tensor:
@@ -118,6 +182,8 @@ def made(grid: tuple[int, ...], seed: int = 0, signed: bool = False, dtype: torc
         "probabilities": logits.softmax(1),
         "explained": explained,
         "scores": logits[torch.arange(images), explained],
+        "rescore": draw(images, channels, *grid),
+        "look": draw(images, *grid),
     }
 
 

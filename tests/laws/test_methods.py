@@ -20,6 +20,11 @@ def picture(case, material):
     return combine(case.weights(material), material["activations"])
 
 
+def runs_again(case):
+    """Whether its weights come from running the model again, and so are scores, or made of scores."""
+    return not {"rescore", "look"}.isdisjoint(requests(METHODS[case.name]))
+
+
 def per_channel(weights):
     return weights[0, 0].numel() == 1
 
@@ -129,10 +134,12 @@ def test_the_map_does_not_depend_on_the_unit_of_the_activations(case, grid, unit
     """Activations times u, gradients and head by u: weights by u, the same map. An epsilon breaks this."""
     material = made(grid)
     other = material | {"activations": unit * material["activations"]}
-    for word in ("gradients", "class_gradients", "head"):
+    for word in ("gradients", "class_gradients", "head", "rescore"):
         other[word] = material[word] / unit
-    assert_relative(case.weights(other), case.weights(material) / unit, 1e-9)
-    assert_near(picture(case, other), picture(case, material), 1e-9)
+    # Weights that are scores know no unit; then the map has the activations' own, which no picture shows.
+    times = unit if runs_again(case) else 1
+    assert_relative(case.weights(other), case.weights(material) * times / unit, 1e-9)
+    assert_near(picture(case, other), times * picture(case, material), 1e-9)
 
 
 @every_grid
@@ -152,11 +159,16 @@ def test_a_silent_channel_changes_nothing(case, grid):
 
 @every_grid
 @every_case
-def test_without_gradients_there_is_no_weight(case, grid):
+def test_where_nothing_depends_on_the_layer_there_is_no_weight(case, grid):
+    """Or, where a softmax over the channels makes the weights, no difference between them."""
     material = made(grid)
-    for word in ("gradients", "class_gradients", "head"):
+    for word in ("gradients", "class_gradients", "head", "rescore", "look"):
         material[word] = torch.zeros_like(material[word])
-    assert (case.weights(material) == 0).all()
+    weights = case.weights(material)
+    if "look" in requests(METHODS[case.name]):
+        assert all(len({round(w, 12) for w in row.tolist() if w}) == 1 for row in weights.flatten(1))
+    else:
+        assert (weights == 0).all()
 
 
 @pytest.mark.parametrize(

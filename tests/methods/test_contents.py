@@ -11,7 +11,7 @@ from sightline.errors import MethodError, SightlineError
 from sightline.methods import ALIASES, METHODS, SCORES, about, find
 from sightline.supply import options, requests
 
-SHARED = {"__init__", "alpha", "derivatives", "tally"}
+SHARED = {"__init__", "alpha", "derivatives", "exact", "scored", "tally"}
 """Files in the room that are no method."""
 
 WORDS = {
@@ -22,6 +22,8 @@ WORDS = {
     "probabilities",
     "explained",
     "scores",
+    "rescore",
+    "look",
 }
 """What a method may ask for."""
 
@@ -42,7 +44,8 @@ def test_file_function_and_name_are_one(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_asks_with_known_words_and_its_options_are_given_by_name(name):
     assert set(requests(METHODS[name])) <= WORDS
-    assert set(options(METHODS[name])) <= {"alpha", "guard", "tally"}
+    known = {"alpha", "guard", "tally", "form", "top", "at_once", "steps", "samples", "std", "seed"}
+    assert set(options(METHODS[name])) <= known
     for parameter in inspect.signature(METHODS[name]).parameters.values():
         assert (parameter.kind is parameter.KEYWORD_ONLY) == (parameter.default is not parameter.empty)
 
@@ -93,6 +96,14 @@ def test_about_says_title_paper_and_summary(name):
         ("XGradCAM", "xgrad_cam"),
         ("grad_cam_pp_softmax", "grad_cam_pp_softmax"),
         ("Grad-CAM++ (log-softmax)", "grad_cam_pp_log_softmax"),
+        ("ScoreCAM", "score_cam"),
+        ("Score-CAM", "score_cam"),
+        ("SS-CAM", "ss_cam"),
+        ("SSCAM", "ss_cam"),
+        ("Smoothed Score-CAM", "ss_cam"),
+        ("ISCAM", "is_cam"),
+        ("Integrated Score-CAM", "is_cam"),
+        ("AblationCAM", "ablation_cam"),
     ],
 )
 def test_names_that_people_use(written, meant):

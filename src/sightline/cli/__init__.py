@@ -8,6 +8,7 @@ import click
 from sightline.cli.demo import demo
 from sightline.cli.evaluate import evaluate, report
 from sightline.cli.explain import explain
+from sightline.cli.export import export
 from sightline.cli.lists import layers, methods, models
 from sightline.cli.seeds import seeds
 from sightline.errors import SightlineError
@@ -19,7 +20,7 @@ def commands() -> None:
     """See what a vision network looked at, and know how far to trust that picture."""
 
 
-for command in (explain, evaluate, report, seeds, layers, methods, models, demo):
+for command in (explain, export, evaluate, report, seeds, layers, methods, models, demo):
     commands.add_command(command)
 
 

@@ -43,7 +43,7 @@ from sightline.cli.options import device_option, model_options, on
     default=None,
     help="The form of the score Grad-CAM++ explains (the paper's: exp).",
 )
-@click.option("--alpha", type=click.Choice(["paper", "authors"]), default=None, help="Grad-CAM++'s alpha.")
+@click.option("--alpha", type=click.Choice(["paper", "authors", "exact"]), default=None, help="Grad-CAM++'s alpha.")
 @click.option("--counterfactual", is_flag=True, help="What speaks against the target.")
 @device_option
 def explain(

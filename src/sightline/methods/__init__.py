@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sightline.errors import MethodError, near
+from sightline.methods.ablation_cam import ablation_cam as ablation_cam
 from sightline.methods.cam import cam as cam
+from sightline.methods.exact import EXACT as EXACT
 from sightline.methods.grad_cam import grad_cam as grad_cam
 from sightline.methods.grad_cam_plus import grad_cam_plus as grad_cam_plus
 from sightline.methods.grad_cam_pp import grad_cam_pp as grad_cam_pp
@@ -18,7 +20,10 @@ from sightline.methods.grad_cam_pp_log_softmax import grad_cam_pp_log_softmax as
 from sightline.methods.grad_cam_pp_sigmoid import grad_cam_pp_sigmoid as grad_cam_pp_sigmoid
 from sightline.methods.grad_cam_pp_softmax import grad_cam_pp_softmax as grad_cam_pp_softmax
 from sightline.methods.hires_cam import hires_cam as hires_cam
+from sightline.methods.is_cam import is_cam as is_cam
 from sightline.methods.layer_cam import layer_cam as layer_cam
+from sightline.methods.score_cam import score_cam as score_cam
+from sightline.methods.ss_cam import ss_cam as ss_cam
 from sightline.methods.tally import Tally as Tally
 from sightline.methods.tally import ignore as ignore
 from sightline.methods.xgrad_cam import xgrad_cam as xgrad_cam
@@ -35,6 +40,10 @@ METHODS: dict[str, Callable[..., Weights]] = {
     "xgrad_cam": xgrad_cam,
     "layer_cam": layer_cam,
     "hires_cam": hires_cam,
+    "score_cam": score_cam,
+    "ss_cam": ss_cam,
+    "is_cam": is_cam,
+    "ablation_cam": ablation_cam,
 }
 
 SCORES = {
@@ -54,6 +63,11 @@ ALIASES = {
     "hires": "hires_cam",
     "layer": "layer_cam",
     "xgrad": "xgrad_cam",
+    "score": "score_cam",
+    "smoothscorecam": "ss_cam",
+    "smoothedscorecam": "ss_cam",
+    "integratedscorecam": "is_cam",
+    "ablation": "ablation_cam",
 }
 """Names that people use and that are not the method's own, however written: see `find`."""
 
@@ -78,6 +92,10 @@ _TITLES = {
         "HiResCAM",
         "Draelos and Carin, Use HiResCAM instead of Grad-CAM for faithful explanations, arXiv:2011.08891",
     ),
+    "score_cam": ("Score-CAM", "Wang et al., Score-CAM, CVPR Workshops 2020, arXiv:1910.01279"),
+    "ss_cam": ("SS-CAM", "Wang et al., SS-CAM: Smoothed Score-CAM, arXiv:2006.14255"),
+    "is_cam": ("IS-CAM", "Naidu et al., IS-CAM: Integrated Score-CAM, arXiv:2010.03023"),
+    "ablation_cam": ("Ablation-CAM", "Desai and Ramaswamy, Ablation-CAM, WACV 2020"),
 }
 
 

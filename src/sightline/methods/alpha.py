@@ -93,7 +93,8 @@ def weigh(alphas: Gradients, first: Gradients, alpha: str = "paper") -> Weights:
     (1.0, 2.0)
     """
     if alpha not in ALPHAS:
-        raise MethodError(f"alpha is one of {ALPHAS}, not {alpha!r}. {near(str(alpha), ALPHAS)}")
+        exact = " 'exact' needs more derivatives: explain(..., alpha='exact') makes them." if alpha == "exact" else ""
+        raise MethodError(f"alpha is one of {ALPHAS}, not {alpha!r}.{exact} {near(str(alpha), (*ALPHAS, 'exact'))}")
     space, alphas, positive = tuple(range(2, first.ndim)), once(alphas), once(first).relu()
     weights = (alphas * positive).expand_as(first).sum(space, keepdim=True)
     if alpha == "authors":

@@ -20,8 +20,8 @@ def card_of(model: nn.Module) -> Card:
     """The card of any module; it never fails, and its `source` says what of it is assumed.
 
     In this order: the card given by `load` or `describe`; the bundled model; timm's `pretrained_cfg`; a class
-    of torchvision (ImageNet names only with 1000 outputs); class names in a Hugging Face style
-    `config.id2label`; else the usual ImageNet preprocessing. DataParallel, DistributedDataParallel and
+    of torchvision (ImageNet names only with 1000 outputs); a detector of torchvision's; class names in a Hugging Face
+    style `config.id2label`; else the usual ImageNet preprocessing. DataParallel, DistributedDataParallel and
     torch.compile are looked through; the card's `layer` is named as in the model inside. The model's head is
     looked at each time: names are dropped when it was exchanged for one of another size.
 
@@ -36,6 +36,7 @@ def card_of(model: nn.Module) -> Card:
         bundled.card_of(inner)
         or timm_cards.card_of(inner)
         or torchvision_cards.card_of(inner)
+        or _detector(inner)
         or _hugging_face(inner)
         or _assumed(inner)
     )
@@ -63,6 +64,19 @@ def _checked(card: Card, model: nn.Module) -> Card:
     else:
         return card
     return card if count == len(card.classes) else replace(card, classes=None)
+
+
+def _detector(model: nn.Module) -> Card | None:
+    """torchvision's detectors take pixels in [0, 1] of any size: they resize and normalise inside."""
+    inside = type(model._modules.get("transform"))
+    if not any(kind.__name__ == "GeneralizedRCNNTransform" for kind in inside.__mro__):
+        return None
+    card = _assumed(model)
+    return replace(
+        card,
+        preprocess=Preprocess(resize=None, crop=None, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+        source=f"a {card.name} that resizes and normalises inside; no class names",
+    )
 
 
 def _hugging_face(model: nn.Module) -> Card | None:

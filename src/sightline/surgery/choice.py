@@ -6,10 +6,9 @@ attention; it is at least 4 x 4; the outputs depend on it at more than one place
 a vision transformer only the class token matters). The choice is remembered for a model and an input shape.
 """
 
-import math
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,27 +19,39 @@ from torch import Tensor, nn
 from sightline.errors import LayerError, SurgeryError
 from sightline.surgery import guard
 from sightline.surgery.cut import capture
-from sightline.surgery.layers import Candidate, candidates
+from sightline.surgery.frame import framed
+from sightline.surgery.grids import Grid
+from sightline.surgery.layers import Candidate
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, said, spatial, tensors_in
+from sightline.surgery.passing import arguments, extent, map_in, picture, said, spatial, tensors_in
+from sightline.surgery.places import surveyed, with_picture
+from sightline.surgery.stages import detections, stages
 
 _MOST_TRIES = 48
 _SMALLEST = 4
 
 
+Score = Callable[[Any], Tensor]
+"""What is asked of the outputs: one number an image, or several, `[..., b]`."""
+
+
 @dataclass(frozen=True)
 class Choice:
-    """A layer and the reason for it."""
+    """A layer and the reason for it. `grid` says how to read it where its shape alone would not."""
 
     name: str
     reason: str
+    grid: Grid | None = None
 
 
 _remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Any, Choice]]" = weakref.WeakKeyDictionary()
 
 
-def choose(model: nn.Module, inputs: Any) -> Choice:
+def choose(model: nn.Module, inputs: Any, score: Score | None = None, about: Hashable = None) -> Choice:
     """The layer to explain when none was named. Raises `LayerError` where there is no feature map at all.
+
+    With a `score` it is the last layer on which that depends, not one on which the outputs as a whole do; `about`
+    says which score it is, so that the choice can be remembered.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2))
     >>> choose(net, torch.rand(1, 3, 8, 8)).name
@@ -48,46 +59,75 @@ def choose(model: nn.Module, inputs: Any) -> Choice:
     """
     model = operable(model)
     args, kwargs = arguments(inputs)
-    key = tuple((tuple(t.shape[1:]), t.dtype) for t in tensors_in((args, kwargs)))
+    key = (about, *((tuple(t.shape[1:]), t.dtype) for t in tensors_in((args, kwargs))))
     known = _remembered.setdefault(model, {})
     if key not in known or not _still_there(model, known[key].name):
-        known[key] = _search(model, inputs)
+        found, general = _search(model, inputs, score)
+        if not general or (score is not None and about is None):
+            return found
+        known[key] = found
     return known[key]
 
 
 def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
-    """Every layer with a grid, in the order of running, the chosen one marked with its reason."""
+    """Every layer with a grid, in the order of running, the chosen one marked with its reason.
+
+    Where no layer can be chosen (the outputs depend on none) none is marked.
+    """
     model = operable(model)
-    rows, _ = candidates(model, _first(inputs))
-    choice = choose(model, inputs)
+    rows, _ = surveyed(model, _first(inputs))
+    try:
+        choice = choose(model, inputs)
+    except LayerError:
+        return rows
     for row in rows:
         row.chosen = choice.reason if choice.name in row.names else ""
     return rows
 
 
-def _search(model: nn.Module, inputs: Any) -> Choice:
+def _search(model: nn.Module, inputs: Any, score: Score | None) -> tuple[Choice, bool]:
+    """The choice, and whether it is the same for other pictures: detections hang on the level they were found on."""
     one = _first(inputs)
     image = spatial(*arguments(one))
-    rows, outputs = candidates(model, one)
+    rows, outputs = surveyed(model, one)
+    general = not detections(outputs)
+    if score is not None and not general:
+        one = inputs
+        rows, outputs = surveyed(model, one)
+    elif score is not None and not _answers(
+        score, outputs
+    ):  # what it asks for is not in noise: a box, a row of its own
+        one = inputs
+        rows, outputs = surveyed(model, one)
+        if not _answers(score, outputs):
+            if all(not tensor.numel() for tensor in tensors_in(outputs)):
+                score(outputs)  # nothing was detected, and the target can say so
+            score = None
     logits = said(outputs)
     if logits is None or not rows:
         raise LayerError(
             f"Expected a network with feature maps over the picture; {type(model).__name__} has no layer whose "
             "output has a grid. Name one and say how to read it: explain(..., layer='name', grid=(height, width))."
         )
-    pool = _stages(rows, logits)
+    pool = stages(rows, outputs, logits)
     large = [row for row in pool if min(row.grid.size[-2:]) >= min(_SMALLEST, *image[-2:])]
     tries = list(reversed(large or pool))[:_MOST_TRIES]
+    seen = framed(model, picture(*arguments(one)), extent(*arguments(one))).images
     closed: SurgeryError | None = None
     for head in (None, *_zero_heads(model)):
         for dead, row in enumerate(tries):
+            own = row.grid if row.grid != map_in(row.shape, seen) else None
+            if own is not None and row.calls > 1:
+                continue  # measured at its last run; what ran before may have other tokens
             try:
-                if _matters(model, one, row, head):
-                    return Choice(row.name, _reason(row, image, dead, small=not large))
+                if _matters(model, one, row, own, head, score):
+                    return Choice(row.name, _reason(row, image, dead, small=not large), own), general
             except SurgeryError as error:  # no graph can be recorded there, perhaps behind another layer
                 closed = error
     if closed is not None:
         raise closed
+    if score is not None:  # what was asked depends on nothing: the layer of the outputs, and the map will say so
+        return _search(model, inputs, None)
     name, most = type(model).__name__, len(tries)
     raise LayerError(
         f"Expected the outputs of {name} to depend on a feature map; they do not on the last {most} "
@@ -95,32 +135,21 @@ def _search(model: nn.Module, inputs: Any) -> Choice:
     )
 
 
-def _stages(rows: list[Candidate], logits: Tensor) -> list[Candidate]:
-    """The rows worth explaining: real feature maps, before the head."""
-    rows = [row for row in rows if math.prod(row.grid.size) > 1 and row.grid.certain] or rows
-    made = [row for row in rows if not row.passes_on and not row.inside] or rows
-    if any(_is_class_map(row, logits) for row in made[-3:]):
-        while len(made) > 1 and made[-1].channels == logits.shape[-1]:
-            if "Conv" in made.pop().kind:  # the head itself; a network may have as many channels before it
-                break
-    if made[-1].grid.kind == "tokens":  # the residual stream keeps its width; projections inside a block do not
-        made = [row for row in made if row.grid.kind != "tokens" or row.channels == made[-1].channels]
-    return made
+def _answers(score: Score, outputs: Any) -> bool:
+    try:
+        return bool(score(outputs).isfinite().all())
+    except Exception:  # whatever a function of the user's own may raise; asked in earnest it will raise it again
+        return False
 
 
-def _is_class_map(row: Candidate, logits: Tensor) -> bool:
-    """Whether pooling this map gives the outputs: then its channels are classes, and it is the head itself."""
-    mean = row.mean
-    return (
-        mean is not None and mean.shape == logits.shape and torch.allclose(mean, logits.float(), rtol=1e-3, atol=1e-5)
-    )
-
-
-def _matters(model: nn.Module, inputs: Any, row: Candidate, head: nn.Module | None) -> bool:
+def _matters(
+    model: nn.Module, inputs: Any, row: Candidate, grid: Grid | None, head: nn.Module | None, score: Score | None
+) -> bool:
     """Whether what the model says, or what goes into its head, depends on the map at more than one place."""
     with _watched(head) as seen:
-        trace = capture(model, inputs, row.name)
-    (gradient,) = trace.gradients(lambda outputs: _mixed(seen[-1] if seen else said(outputs)))
+        trace = capture(model, inputs, row.name, grid=grid)
+    asked = score or (lambda outputs: _mixed(said(outputs)))
+    (gradient,) = trace.gradients(lambda outputs: _mixed(seen[-1]) if seen else asked(outputs))
     if gradient is None:
         return False
     felt = (gradient.flatten(2) != 0).any(1).any(0)  # NaN is felt, too: then the result will name its source
@@ -130,7 +159,7 @@ def _matters(model: nn.Module, inputs: Any, row: Candidate, head: nn.Module | No
 def _mixed(values: Any) -> Tensor:
     """All outputs in one score, with random weights, so that no two cancel."""
     flat: Tensor = values.reshape(len(values), -1)
-    signs = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(0))
+    signs = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(0), device="cpu")
     return (flat * signs.to(flat)).sum(1)
 
 
@@ -172,11 +201,15 @@ def _reason(row: Candidate, image: tuple[int, ...], dead: int, small: bool) -> s
 def _first(inputs: Any) -> Any:
     """One image of noise for a plain batch: the layer follows from the network, not from what is on a picture.
 
+    Beside other inputs there is noise for each image: what else belongs to an image is not known.
+
     A first picture that is black or broken would else decide for all that come after it.
     """
     if not isinstance(inputs, Tensor):
-        return inputs
-    return torch.rand(inputs[:1].shape, generator=torch.Generator().manual_seed(0)).to(inputs)
+        plain = picture(*arguments(inputs))
+        noise = torch.rand(plain.shape, generator=torch.Generator().manual_seed(0), device="cpu").to(plain)
+        return with_picture(inputs, plain, noise)
+    return torch.rand(inputs[:1].shape, generator=torch.Generator().manual_seed(0), device="cpu").to(inputs)
 
 
 def _still_there(model: nn.Module, name: str) -> bool:

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from sightline.errors import SurgeryError
 from sightline.modes import full, recordable
 from sightline.surgery import guard
+from sightline.surgery.frame import Frame, framed
 from sightline.surgery.grids import Grid, Reader, Shape
 from sightline.surgery.head import free_gradients, pooled_head
 from sightline.surgery.layers import Where, resolve
 from sightline.surgery.lookback import gradients
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, find_map, picture, run, tensors_in
+from sightline.surgery.passing import arguments, extent, find_map, picture, run, tensors_in
 from sightline.surgery.weights import FromHereOn
 from sightline.types import Activations
 
@@ -32,7 +33,8 @@ from sightline.types import Activations
 class Cut:
     """One layer, opened: its activations `[b, c, *s]` and where they lie in the graph.
 
-    `calls` counts how often the layer ran; `call` is the run that was kept.
+    `calls` counts how often the layer ran; `call` is the run that was kept. `shares` is how much of the grid, along
+    each axis and from its start, lies on the picture, where the model pads it inside; None: all of it.
     """
 
     layer: str
@@ -41,6 +43,7 @@ class Cut:
     calls: int
     call: int
     node: Tensor = field(repr=False)
+    shares: tuple[float, ...] | None = None
 
 
 @dataclass
@@ -145,8 +148,8 @@ def capture(
     named: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     wanted = [resolve(model, one) for one in named]
     args, kwargs = arguments(inputs)
-    images = tuple(picture(args, kwargs).shape)
-    scalpels = [_Scalpel(name, module, images, call, grid) for name, module in wanted]
+    frame = framed(model, picture(args, kwargs), extent(args, kwargs))
+    scalpels = [_Scalpel(name, module, frame, call, grid) for name, module in wanted]
     with guard.untouched(model):
         outputs, plain = _operate(model, args, kwargs, scalpels, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
@@ -206,8 +209,8 @@ def _hooked(scalpels: Sequence["_Scalpel"], opened: Callable[[], None] | None) -
 class _Scalpel:
     """The forward hook of one layer."""
 
-    def __init__(self, name: str, module: nn.Module, images: Shape, call: int, grid: Shape | Reader | None) -> None:
-        self.name, self.module, self.images, self.call, self.stated = name, module, images, call, grid
+    def __init__(self, name: str, module: nn.Module, frame: Frame, call: int, grid: Shape | Reader | None) -> None:
+        self.name, self.module, self.frame, self.call, self.stated = name, module, frame, call, grid
 
     def start(self, opened: Callable[[], None] | None) -> None:
         """Ready for a run; `opened` is called when the layer has been opened."""
@@ -227,7 +230,7 @@ class _Scalpel:
         index, self.calls = self.calls, self.calls + 1
         if self.call >= 0 and index != self.call:
             return None
-        tensor, grid, put = find_map(output, self.images, self.name, self.stated)
+        tensor, grid, put = find_map(output, self.frame.images, self.name, self.stated)
         if not (tensor.requires_grad and torch.is_grad_enabled()):
             tensor = tensor.detach().requires_grad_()
             torch.set_grad_enabled(True)
@@ -244,7 +247,8 @@ class _Scalpel:
                 f"{ran}. Name a layer that does: sightline.layers(model, images) lists them."
             )
         shown = self.node if differentiable else self.node.detach()  # a loss on the map must reach the weights
-        return Cut(self.name, self.grid.read(shown), self.grid, self.calls, self.kept, self.node)
+        read = self.grid.read(shown)
+        return Cut(self.name, read, self.grid, self.calls, self.kept, self.node, self.frame.shares)
 
 
 def _seeds(rows: Tensor, classes: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ return tokens (`[b, n, c]`: class, register and distillation tokens first, then 
 these it is follows from the shape and the size of the input: a feature map has the input's proportions.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,8 +26,9 @@ MOST_PREFIX = 20
 class Grid:
     """How a layer's output is laid out.
 
-    `prefix` tokens stand before the grid of a token sequence; `certain` tells whether the grid has the
-    proportions of the input; `reader` is the user's own function, where one was given.
+    `prefix` tokens stand before the grid of a token sequence (others may stand behind it); `certain` tells whether
+    the grid has the proportions of the input; `reader` is the user's own function, where one was given. A grid may
+    be called, and so be stated where such a function may be.
 
     >>> Grid("tokens", (2, 3), prefix=1).read(torch.zeros(5, 7, 4)).shape
     torch.Size([5, 4, 2, 3])
@@ -45,11 +47,18 @@ class Grid:
         if self.kind == "channels first":
             return tensor
         if self.kind == "tokens":
-            tensor = tensor[:, self.prefix :].unflatten(1, self.size)
+            tensor = tensor[:, self.prefix : self.prefix + self.places].unflatten(1, self.size)
         return tensor.movedim(-1, 1)
 
+    __call__ = read
+
+    @property
+    def places(self) -> int:
+        """How many places the grid has."""
+        return math.prod(self.size)
+
     def write(self, canonical: Tensor, original: Tensor) -> Tensor:
-        """The inverse of `read`: `[b, c, *s]` laid out as the layer's own output; prefix tokens from `original`."""
+        """The inverse of `read`: `[b, c, *s]` laid out as the layer's own output; other tokens as they were."""
         if self.reader is not None:
             raise LayerError(
                 "Expected a grid that can be written back; this one is read by a function of your own, "
@@ -60,7 +69,8 @@ class Grid:
         moved = canonical.movedim(1, -1)
         if self.kind == "channels last":
             return moved
-        return torch.cat([original[:, : self.prefix], moved.flatten(1, -2)], dim=1)
+        before, behind = original[:, : self.prefix], original[:, self.prefix + self.places :]
+        return torch.cat([before, moved.flatten(1, -2), behind], dim=1)
 
 
 @lru_cache(maxsize=4096)
@@ -79,17 +89,17 @@ def infer(shape: Shape, image: Shape) -> Grid | None:
             return Grid("channels first", first, certain=fits(first, image))
         return Grid("channels last", last)
     if len(shape) == 3 and axes >= 2:
-        return _tokens(shape[1], image)
+        return tokens(shape[1], image)
     return None
 
 
 def stated(grid: Shape | Reader, shape: Shape) -> Grid:
-    """The grid a user states: its sizes, or a function from the layer's output to `[b, c, *s]`."""
+    """The grid a user states: its sizes, or a function from the layer's output to `[b, c, *s]`; or a `Grid` itself."""
+    if isinstance(grid, Grid):
+        return grid
     if callable(grid):
         return Grid("own", (), reader=grid)
-    places = 1
-    for size in grid:
-        places *= size
+    places = math.prod(grid)
     if shape[2:] == tuple(grid):
         return Grid("channels first", tuple(grid))
     if shape[1:-1] == tuple(grid):
@@ -127,13 +137,15 @@ def fits(size: Shape, image: Shape) -> bool:
     return low <= high
 
 
-def _tokens(count: int, image: Shape) -> Grid | None:
-    """The grid with the fewest tokens left over before it."""
+def tokens(count: int, image: Shape) -> Grid | None:
+    """The grid of so many tokens: the one with the fewest left over before it.
+
+    >>> tokens(50, (224, 224)).size, tokens(7, (224, 320)).size
+    ((7, 7), (2, 3))
+    """
     best: Grid | None = None
     for size in _strided(image):
-        places = 1
-        for s in size:
-            places *= s
+        places = math.prod(size)
         prefix = count - places
         if 0 <= prefix <= MOST_PREFIX and places > prefix and (best is None or prefix < best.prefix):
             best = Grid("tokens", size, prefix=prefix)

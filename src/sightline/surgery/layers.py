@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from sightline.errors import LayerError, near
 from sightline.surgery import guard
+from sightline.surgery.frame import framed
 from sightline.surgery.grids import Grid, Shape
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, map_in, picture, places, run
+from sightline.surgery.passing import arguments, extent, is_attention, map_in, picture, places, run
 
 Where = str | nn.Module | Callable[[nn.Module], nn.Module]
 _INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
-_PASSES_ON = re.compile(r"Pool|Dropout|DropPath|Identity|Flatten|StochasticDepth|Upsample|Softmax")
+_PASSES_ON = re.compile(r"Pool(?!Former)|Dropout|DropPath|Identity|Flatten|StochasticDepth|Upsample|Softmax")
 
 
 @dataclass
@@ -37,8 +38,12 @@ class Candidate:
     calls: int = 1
     chosen: str = ""
     mean: Tensor | None = field(default=None, repr=False)
+    sketch: Tensor | None = field(default=None, repr=False)
+    """A few numbers for each place (or token) of the first image, to tell where a change in the picture is felt."""
     inside: bool = False
     """Whether it lies inside an attention or an MLP, and so is no stage of the network."""
+    level: bool = False
+    """Whether maps of several sizes had been returned together before: then it may be one level of a pyramid."""
 
     @property
     def name(self) -> str:
@@ -95,7 +100,7 @@ def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
     """Run the model once, without a graph: its layers with a grid, in the order of running, and its outputs."""
     model = operable(model)
     args, kwargs = arguments(inputs)
-    watch = _Watch(tuple(picture(args, kwargs).shape))
+    watch = _Watch(framed(model, picture(args, kwargs), extent(args, kwargs)).images)
     handles = []
     with guard.untouched(model), torch.no_grad():
         try:
@@ -116,21 +121,34 @@ class _Watch:
         self.images = images
         self.found: list[Candidate] = []
         self._row: dict[str, Candidate] = {}
+        self.pyramid = False
+        self._gridless: set[str] = set()
         self._last: tuple[weakref.ref[Tensor], int] | None = None
 
     def hook(self, name: str, model: nn.Module) -> Callable[..., None]:
         inside = _inside(name, model)
 
         def note(module: nn.Module, args: Any, output: Any) -> None:
-            for tensor, _ in places(output):  # as `capture` looks for it
-                grid = map_in(tuple(tensor.shape), self.images) if tensor.is_floating_point() else None
-                if grid is not None:
-                    self._write(name, type(module).__name__, tensor, grid, inside)
-                    return
+            found = [
+                (tensor, grid)
+                for tensor, _ in places(output)  # as `capture` looks for it
+                if tensor.is_floating_point() and (grid := map_in(tuple(tensor.shape), self.images)) is not None
+                if not is_attention(tensor)
+            ]
+            levels = {grid.size for _, grid in found if grid.kind != "tokens" and grid.certain}
+            self.pyramid = self.pyramid or len(levels) > 1
+            handed_on = len(found) > 1 and any(found[0][0] is given for given in args)  # one branch of several
+            if found and len(levels) <= 1 and not handed_on:
+                self._write(name, type(module).__name__, *found[0], inside)
+                return
+            self._forget(name)
+            self._gridless.add(name)  # `capture` opens a layer at every run
 
         return note
 
     def _write(self, name: str, kind: str, tensor: Tensor, grid: Grid, inside: bool) -> None:
+        if name in self._gridless:
+            return
         same = self._last is not None and self._last[0]() is tensor and self._last[1] == tensor._version
         if same:
             row = self.found[-1]
@@ -141,15 +159,28 @@ class _Watch:
             return
         self._last = (weakref.ref(tensor), tensor._version)
         stride = tuple(i / s for i, s in zip(self.images[2:], grid.size, strict=True))
-        row = Candidate([name], kind, tuple(tensor.shape), grid, stride, inside=inside)
+        row = Candidate([name], kind, tuple(tensor.shape), grid, stride, inside=inside, level=self.pyramid)
         row.mean = grid.read(tensor).flatten(2).float().mean(2)
-        if name in self._row:  # the module ran before: its last run counts
-            before = self._row[name]
-            row.calls += before.calls
-            before.names.remove(name)
-            self.found = [old for old in self.found if old.names]
+        row.sketch = _sketched(tensor[0] if grid.kind == "tokens" else grid.read(tensor)[0].flatten(1).T)
+        row.calls += self._forget(name)
         self._row[name] = row
         self.found.append(row)
+
+    def _forget(self, name: str) -> int:
+        """The module ran before, and its last run counts: how often it did."""
+        before = self._row.pop(name, None)
+        if before is None:
+            return 0
+        before.names.remove(name)
+        self.found = [row for row in self.found if row.names]
+        return before.calls
+
+
+def _sketched(places: Tensor) -> Tensor:
+    """`[n, c]` as `[n, 4]`: weighted sums over the channels, in which hardly any change can hide."""
+    channels = torch.arange(1.0, places.shape[1] + 1, device=places.device)
+    weights = torch.cos(torch.outer(channels, channels.new_tensor([0.7, 1.3, 2.1, 2.9])))
+    return places.float() @ weights
 
 
 def _inside(name: str, model: nn.Module) -> bool:

@@ -22,7 +22,43 @@ def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def spatial(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
     """The spatial size of the picture, the clip."""
-    return tuple(picture(args, kwargs).shape[2:])
+    return extent(args, kwargs)[2:]
+
+
+def extent(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
+    """The shape `[b, c, *s]` of the picture, whatever order its axes have in memory.
+
+    Clips may come with the time before the channels, `[b, t, 3, h, w]`, as in transformers. Pictures may come cut into
+    patches `[b, n, pixels]` beside `spatial_shapes` `[b, 2]` or `patch_coord` `[b, n, 2]` (native resolution): then a
+    patch is a place.
+
+    >>> extent((), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)})
+    (1, 3, 8, 32, 32)
+    >>> patches = {"pixel_values": torch.zeros(2, 64, 48), "spatial_shapes": torch.tensor([[4, 12], [4, 12]])}
+    >>> extent((), patches)
+    (2, 48, 4, 12)
+    """
+    shape = tuple(picture(args, kwargs).shape)
+    if len(shape) == 5 and shape[2] in (1, 3) and shape[1] not in (1, 3):
+        return shape[0], shape[2], shape[1], *shape[3:]
+    sizes = _patches(kwargs) if len(shape) == 3 else None
+    return shape if sizes is None else (shape[0], shape[2], *sizes)
+
+
+def _patches(kwargs: Mapping[str, Any]) -> Shape | None:
+    """How many rows and columns of patches each picture was cut into."""
+    if isinstance(stated := kwargs.get("spatial_shapes"), Tensor) and stated.ndim == 2:
+        sizes = stated
+    elif isinstance(places := kwargs.get("patch_coord"), Tensor) and places.ndim == 3:
+        sizes = places.amax(1) + 1
+    else:
+        return None
+    if bool((sizes != sizes[:1]).any()):
+        raise SurgeryError(
+            f"Expected pictures cut into equally many rows and columns of patches; got {sizes.tolist()}. Explain those "
+            "of one size together, or each by itself: their maps have different grids."
+        )
+    return tuple(sizes[0].tolist())
 
 
 def picture(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
@@ -90,11 +126,20 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
         yield from tensors_in(vars(value))
 
 
+_SAYING = ("logits", "logits_per_image", "class_queries_logits", "pooler_output", "image_embeds", "last_hidden_state")
+"""What a model says, by the names that transformers gives it, the most telling first."""
+
+
 def said(outputs: Any) -> Tensor | None:
-    """What a model says in its outputs: the tensor called `logits`, else the first with numbers for each image."""
-    named = outputs.get("logits") if isinstance(outputs, Mapping) else getattr(outputs, "logits", None)
-    parts = tensors_in(outputs if named is None else named)
-    return next((part for part in parts if part.is_floating_point() and part.ndim > 0), None)
+    """What a model says: the tensor called `logits` or the like, else the first `[b, k]`, else the first.
+
+    >>> said({"last_hidden_state": torch.zeros(2, 50, 8), "pooler_output": torch.zeros(2, 8)}).shape
+    torch.Size([2, 8])
+    """
+    held = outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})
+    named = next((held[name] for name in _SAYING if held.get(name) is not None), outputs)
+    parts = [one for one in tensors_in(named) if one.is_floating_point() and one.ndim]
+    return next((part for part in parts if part.ndim == 2), parts[0] if parts else None)
 
 
 def find_map(
@@ -108,6 +153,8 @@ def find_map(
     shapes = []
     for tensor, put in places(output):
         shapes.append(tuple(tensor.shape))
+        if isinstance(grid, Grid) and (map_in(shapes[-1], images) is None or is_attention(tensor)):
+            continue  # measured on the tensor that has a grid
         if grid is not None:
             found = stated(grid, shapes[-1])
             came = found.read(tensor.detach())
@@ -127,6 +174,18 @@ def find_map(
 def map_in(shape: Shape, images: Shape) -> Grid | None:
     """The grid of an output of this shape, if it has one and a row for each image (windows and frames have more)."""
     return infer(shape, images[2:]) if shape and shape[0] == images[0] else None
+
+
+def is_attention(tensor: Tensor) -> bool:
+    """Whether these are weights of attention, `[b, heads, n, n]` with rows that sum to one: no map of the picture.
+
+    >>> is_attention(torch.rand(1, 2, 9, 9).softmax(-1)), is_attention(torch.rand(1, 2, 9, 9))
+    (True, False)
+    """
+    if tensor.ndim != 4 or tensor.shape[2] != tensor.shape[3]:
+        return False
+    rows = tensor[0].detach().float()
+    return bool((rows.sum(-1) - 1).abs().max() < 1e-2) and not bool((rows < 0).any())
 
 
 def places(output: Any) -> Iterator[tuple[Tensor, Callable[[Tensor], Any]]]:

@@ -13,7 +13,7 @@ from sightline.surgery import guard
 from sightline.surgery.grids import Reader, Shape
 from sightline.surgery.layers import Where, resolve
 from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, called, find_map, picture, run
+from sightline.surgery.passing import arguments, called, extent, find_map, picture, run
 from sightline.types import Activations
 
 
@@ -47,6 +47,43 @@ def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
         yield see
 
 
+@contextmanager
+def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
+    """For many looks at other pictures in the place of the inputs' own, `[m * b, c, *s]`: m versions of all b.
+
+    Whatever else was handed in goes along: what has a row for each of the b pictures m times over, the rest as it is.
+    The model may write over what it is shown.
+
+    >>> with showing(nn.Identity(), torch.zeros(2, 1, 3)) as see:
+    ...     see(torch.ones(4, 1, 3)).shape
+    torch.Size([4, 1, 3])
+    """
+    model = operable(model)
+    args, kwargs = arguments(inputs)
+    own = picture(args, kwargs)
+
+    def see(shown: Tensor) -> Any:
+        m = len(shown) // len(own)
+
+        def instead(value: Any) -> Any:
+            return shown if value is own else times(value, len(own), m)
+
+        with torch.no_grad():
+            return called(model, tuple(map(instead, args)), {word: instead(one) for word, one in kwargs.items()})
+
+    with guard.untouched(model):
+        yield see
+
+
+def times(value: Any, images: int, m: int) -> Any:
+    """An argument for `m` times as many images: repeated where it has a row for each of them. Always a copy."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.ndim == 0 or len(value) != images:
+        return value.clone()
+    return value.repeat(m, *[1] * (value.ndim - 1))
+
+
 def replay(
     model: nn.Module,
     inputs: Any,
@@ -69,7 +106,7 @@ def replay(
     model = operable(model)
     name, module = resolve(model, layer)
     args, kwargs = arguments(inputs)
-    images, thread, calls = tuple(picture(args, kwargs).shape), threading.get_ident(), 0
+    images, thread, calls = extent(args, kwargs), threading.get_ident(), 0
 
     def swap(_: nn.Module, __: Any, output: Any) -> Any:
         nonlocal calls
@@ -78,14 +115,7 @@ def replay(
         index, calls = calls, calls + 1
         if call >= 0 and index != call:
             return None
-        tensor, found, put = find_map(output, images, name, grid)
-        new = found.write(activations.to(tensor), tensor)
-        if new.shape != tensor.shape:
-            raise LayerError(
-                f"Expected activations for {name!r} in the shape {tuple(found.read(tensor).shape)}; "
-                f"got {tuple(activations.shape)}. Take them from capture(model, inputs, {name!r}).activations."
-            )
-        return put(new.clone())  # an in-place layer behind must not write over the caller's tensor
+        return replaced(output, activations, images, name, grid)
 
     with guard.untouched(model), torch.no_grad():
         handle = module.register_forward_hook(swap)
@@ -93,3 +123,20 @@ def replay(
             return run(model, args, kwargs)
         finally:
             handle.remove()
+
+
+def replaced(
+    output: Any, activations: Activations, images: Shape, name: str, grid: Shape | Reader | None, *, own: bool = False
+) -> Any:
+    """What a layer returned, with other activations `[b, c, *s]` in the place of its map.
+
+    `own` says that nobody else needs the activations; else a copy goes in, which a layer behind may write over.
+    """
+    tensor, found, put = find_map(output, images, name, grid)
+    new = found.write(activations.to(tensor), tensor)
+    if new.shape != tensor.shape:
+        raise LayerError(
+            f"Expected activations for {name!r} in the shape {tuple(found.read(tensor).shape)}; "
+            f"got {tuple(activations.shape)}. Take them from capture(model, inputs, {name!r}).activations."
+        )
+    return put(new if own else new.clone())

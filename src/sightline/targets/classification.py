@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
+from sightline.targets.aim import Aim, part
 from sightline.targets.names import Target, checked, find_class, label
+from sightline.targets.output import Output
 from sightline.targets.outputs import Kind, logits, probabilities
 
 Function = Callable[[Any], Tensor]
@@ -46,8 +48,9 @@ def ask(
     classes: Sequence[str] | None = None,
     kind: Kind = "softmax",
     images: int | None = None,
+    size: Sequence[int] | None = None,
 ) -> Question:
-    """Put the target to the outputs of `images` images (None: as many as the outputs have rows).
+    """Put the target to the outputs of `images` images (None: as many as the outputs have rows) with `size` pixels.
 
     | target | asks |
     |---|---|
@@ -57,7 +60,7 @@ def ask(
     | `"least"` | each image's least likely class |
     | `[281, "lens cap"]` | several classes of every image |
     | tensor `[b]`, tensor `[b, n]`, nested list | each image's own class, or n classes |
-    | a function | one score an image, `[b]`, from whatever the model returned |
+    | a function, a `Region`, `Box`, ... | one score an image, `[b]`, from whatever the model returned |
 
     A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive). Raises `TargetError`.
 
@@ -66,10 +69,12 @@ def ask(
     >>> ask(None, torch.tensor([[-2.0]])).targets
     [[Target(index=0, name='negative')]]
     """
-    if callable(target) and not isinstance(target, Tensor):
-        return _functions([target], outputs, images, several=False)
-    if isinstance(target, list | tuple) and target and all(callable(one) for one in target):
-        return _functions(list(target), outputs, images, several=True)
+    while isinstance(target, Output):
+        outputs, target = part(outputs, target.key), target.target
+        if isinstance(outputs, Tensor) and outputs.ndim == 2 and classes is not None:  # names may be another head's
+            classes = classes if len(classes) == outputs.shape[1] else None
+    if (functions := _as_functions(target)) is not None:
+        return _functions(functions, outputs, images, classes, size, several=isinstance(target, list | tuple))
     rows = logits(outputs)
     if images not in (None, len(rows)):
         raise TargetError(
@@ -95,6 +100,17 @@ def ask(
         single=single,
         top=_top(sure, classes),
     )
+
+
+def beyond_classes(target: Wanted) -> bool:
+    """Whether the outputs are asked by a function, or a list of them, and not for classes by name or number."""
+    return _as_functions(target) is not None
+
+
+def _as_functions(target: Wanted) -> list[Function] | None:
+    if isinstance(target, list | tuple):
+        return list(target) if target and all(callable(one) for one in target) else None
+    return [target] if callable(target) and not isinstance(target, Tensor) else None
 
 
 def _top(sure: Tensor, classes: Sequence[str] | None, most: int = 5) -> list[list[tuple[Target, float]]]:
@@ -194,10 +210,13 @@ def _is_top(target: Any) -> bool:
     return isinstance(target, str) and _TOP.match(target.strip()) is not None
 
 
-def _functions(functions: list[Function], outputs: Any, images: int | None, several: bool) -> Question:
+def _functions(
+    functions: list[Function], outputs: Any, images: int | None, classes: Sequence[str] | None,
+    size: Sequence[int] | None, several: bool,
+) -> Question:  # fmt: skip
     columns: list[Tensor] = []
     for function in functions:
-        score = function(outputs)
+        score = function(outputs, classes, size) if isinstance(function, Aim) else function(outputs)
         b = images if images is not None else len(columns[0]) if columns else None
         if not isinstance(score, Tensor) or score.ndim > 1 or b not in (None, score.numel()):
             came = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
@@ -211,6 +230,8 @@ def _functions(functions: list[Function], outputs: Any, images: int | None, seve
 
 
 def _called(function: Function) -> str:
+    if isinstance(function, Aim):
+        return str(function)
     while isinstance(function, partial):
         function = function.func
     return str(getattr(function, "__name__", "a function"))

@@ -1,0 +1,174 @@
+"""A model that explains itself: outputs and map in one pass, as plain operators, without autograd.
+
+The path of `explain.py` once more, for one question and one method. What follows from the network (the layer, how its
+grid is read, how the gradients come about) is settled beforehand by `exportable`; what follows from the picture is
+here. The formulas are those of `methods/`, `combine.py` and `upsample.py`.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from operator import attrgetter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.combine import combine
+from sightline.errors import ImageError, TargetError
+from sightline.models import Card
+from sightline.plan import Step
+from sightline.supply import Supply
+from sightline.surgery import Opened, Trace, free_gradients, traced
+from sightline.targets import logits, probabilities
+from sightline.upsample import image_map_unread
+
+ALWAYS = ("activations", "gradients", "explained", "scores", "probabilities")
+"""Words to be had from any network, in one pass."""
+
+FREE = ("head", "class_gradients")
+"""Words to be had behind a pooled linear head only: there every class's gradients are known beforehand."""
+
+
+class Explainer(nn.Module):
+    """`outputs, maps = explainer(images)`: the model's logits `[b, k]` and where it looked, `[b, h, w]` in [0, 1].
+
+    Made by `exportable`. With `target="given"` the classes `[b]` are a second input, and a negative number asks for the
+    predicted one. With `coarse=True` the signed map on the layer's own grid comes third.
+
+    `layer`, `layer_reason`, `method` and `variant` say what is shown. `way` tells how: `"head"` where the gradients are
+    the head's weights, `"tail"` where the look back was written down. `shape` is the input's `[c, h, w]`; with
+    `any_size` height and width may differ from it. The parameters are the model's own tensors.
+    """
+
+    def __init__(
+        self, opened: Opened, step: Step, example: Tensor, *, layer_reason: str, target: int | str | None,
+        head: Tensor | None, any_size: bool, coarse: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.layer, self.layer_reason, self.grid = opened.layer, layer_reason, opened.grid
+        assert step.weigh is not None
+        self.method, self.variant, self.weigh = step.name, step.options, step.weigh
+        self.shape, self.any_size = tuple(example.shape[1:]), any_size
+        self.target, self.coarse, self.way = target, coarse, "tail" if head is None else "head"
+        self._like = example[:0]
+        self.opened: Opened | None = None
+        self.tail: nn.Module | None = None
+        if head is None:
+            if any_size and self.shape[1] == self.shape[2]:  # a tracer takes equal sides for one number
+                example = noise((*self.shape[:2], self.shape[2] + 32), example)
+            self.tail = traced(opened, self._asked, example, self._classes(example), any_size)
+        else:
+            self.opened, self._head = opened, _held(opened, head)
+        self.card: Card | None = None
+        self.eval()
+
+    def example(self) -> tuple[Tensor, ...]:
+        """Inputs to trace it with: two images of noise, and their classes where those are asked for."""
+        images = noise(self.shape, self._like)
+        classes = self._classes(images)
+        return (images,) if classes is None else (images, classes)
+
+    def forward(self, images: Tensor, classes: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The outputs and the maps; see the class."""
+        self._check(images, classes)
+        with torch.no_grad() if torch.is_grad_enabled() else nullcontext():  # an exporter would write it down
+            outputs, rows, explained, node, offers = self._run(images, classes)
+            activations = self.grid.read(node)
+            supply = Supply({
+                **offers(activations),
+                "activations": lambda: activations,
+                "explained": lambda: explained,
+                "scores": lambda: rows.gather(1, explained.unsqueeze(1)).squeeze(1),
+                "probabilities": lambda: probabilities(rows, "softmax"),
+            })  # fmt: skip
+            signed = combine(supply.call(self.weigh, **self.variant), activations)
+            maps = image_map_unread(signed, images.shape[2:])
+        return (outputs, maps, signed) if self.coarse else (outputs, maps)
+
+    def agrees(self, images: Tensor, trace: Trace) -> bool:
+        """Whether it says the same of these images as a run of the model itself, outputs, activations and gradients."""
+        with torch.enable_grad():
+            outputs, rows, explained = self._asked(trace.outputs, self._classes(images))
+            scores = rows.gather(1, explained.unsqueeze(1)).squeeze(1)
+        with torch.no_grad():
+            found, _, _, node, offers = self._run(images, self._classes(images))
+            (gradient,) = trace.gradients(scores)
+            want = (outputs.detach(), trace.activations, gradient)
+            activations = self.grid.read(node)
+            return all(
+                one is not None and one.shape == two.shape and bool(((one - two).abs() <= 1e-3 * one.abs().max()).all())
+                for one, two in zip(want, (found, activations, offers(activations)["gradients"]()), strict=True)
+            )
+
+    def _run(self, images: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Callable[..., Any]]:
+        """The outputs, the logits and classes to explain, the layer's output, and what is offered of gradients."""
+        if self.opened is None:
+            assert self.tail is not None
+            outputs, node, gradient = self.tail(images) if classes is None else self.tail(images, classes)
+            outputs, rows, explained = self._asked(outputs, classes)
+            return outputs, rows, explained, node, lambda _: {"gradients": lambda: self.grid.read(gradient)}
+        said, node = self.opened(images)
+        outputs, rows, explained = self._asked(said, classes)
+        head = attrgetter(self._head)(self.opened).flatten(1)
+        if outputs.shape[1] == 1:  # against and for
+            head = torch.cat([-head, head])
+        return (
+            outputs,
+            rows,
+            explained,
+            node,
+            lambda activations: {
+                "head": lambda: head[explained],
+                "gradients": lambda: free_gradients(head[explained], activations.shape[2:]),
+                "class_gradients": lambda: free_gradients(
+                    head.unsqueeze(1).expand(-1, rows.shape[0], -1), activations.shape[2:]
+                ),
+            },
+        )
+
+    def _asked(self, said: Any, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The outputs `[b, k]`, the logits in which classes count from 0 on, and the class explained `[b]`."""
+        outputs = logits(said)
+        rows = torch.cat([-outputs, outputs], dim=1) if outputs.shape[1] == 1 else outputs
+        predicted = rows.argmax(1)
+        if classes is not None:
+            return outputs, rows, torch.where(classes < 0, predicted, classes)
+        if self.target is None:
+            return outputs, rows, predicted
+        return outputs, rows, torch.full_like(predicted, int(self.target))
+
+    def _classes(self, images: Tensor) -> Tensor | None:
+        """The second input to try it with, where there is one: the predicted classes."""
+        return torch.full((images.shape[0],), -1, device=images.device) if self.target == "given" else None
+
+    def _check(self, images: Tensor, classes: Tensor | None) -> None:
+        if images.ndim != len(self.shape) + 1 or images.shape[1] != self.shape[0]:
+            raise ImageError(
+                f"Expected images ready for the model, [b, {', '.join(map(str, self.shape))}]; got "
+                f"{list(images.shape)}."
+            )
+        if not self.any_size and tuple(images.shape[2:]) != self.shape[1:]:
+            raise ImageError(
+                f"Expected images of the size {list(self.shape[1:])} that this explainer was made for; got "
+                f"{list(images.shape[2:])}. Resize them, or make it with exportable(..., any_size=True)."
+            )
+        if (classes is None) == (self.target == "given"):
+            came = "none came" if classes is None else "some came"
+            raise TargetError(
+                f"Expected {'a class for each image as second input' if classes is None else 'no classes'}; {came}. "
+                "exportable(..., target='given') makes one that takes them; -1 asks for the predicted class."
+            )
+
+
+def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Two images of noise, the same every time."""
+    return torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).to(like)
+
+
+def _held(opened: Opened, head: Tensor) -> str:
+    """Where the head's weights are: the parameter itself if it is one, so that no file holds them twice."""
+    for name, weight in opened.named_parameters():
+        if weight.data_ptr() == head.data_ptr() and weight.shape[:2] == head.shape and weight.numel() == head.numel():
+            return name
+    opened.register_buffer("head", head.clone())
+    return "head"

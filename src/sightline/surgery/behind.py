@@ -1,0 +1,371 @@
+"""Run again only what lies behind a layer, on any model, without rewriting it.
+
+A model is a program, and programs are not cut in two. But what a module returned before the layer spoke it need not
+compute again. So the model runs once and is listened to; when it runs again, every module that had finished before the
+layer returns at once what it returned then, for as many images as are asked for now, and the layer returns the new
+activations. What stands between modules (a sum, a class token put in front) runs as it is, on what was remembered; so
+a connection around the layer finds its other end.
+
+Nothing is believed: the way round is compared with the whole way once, and where the two disagree, or the way round
+cannot be gone, the whole model runs each time.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
+
+from sightline.errors import SurgeryError
+from sightline.surgery import guard
+from sightline.surgery.frame import framed
+from sightline.surgery.grids import Reader, Shape
+from sightline.surgery.layers import Where, resolve
+from sightline.surgery.operable import operable
+from sightline.surgery.passing import arguments, called, extent, find_map, picture, run
+from sightline.surgery.replay import replaced, times
+from sightline.types import Activations
+
+Forward = Callable[..., Any]
+_NEAR = {torch.float64: 1e-9, torch.float32: 1e-4}
+"""How near the way round has to come to the whole way, as a share of the largest output; 2 % in half precision."""
+
+
+@contextmanager
+def behind(
+    model: nn.Module, inputs: Any, layer: Where, *, call: int = -1, grid: Shape | Reader | None = None
+) -> Iterator["Behind"]:
+    """For many replays from one layer: `again(activations)` gives the outputs the model would give with these.
+
+    The activations are `[m * b, c, *s]`: m versions of all b images, one version after another; they are `again`'s own,
+    and may be written over. At most `again.most` versions at a time. `call` picks the run of a layer that runs several
+    times, the last by default. The model is as it was whenever `again` has returned, and bit-equal at the end.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> with behind(net, torch.rand(1, 3, 8, 8), "1") as again:
+    ...     again(torch.stack([torch.zeros(4, 6, 6), torch.ones(4, 6, 6)])).tolist(), again.whole
+    ([[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]], False)
+    """
+    model = operable(model)
+    with guard.untouched(model), torch.no_grad():
+        yield Behind(model, inputs, layer, call, grid)
+
+
+class _Astray(Exception):  # noqa: N818  # no error: the whole way is taken
+    """The way round does not lead where the whole way leads."""
+
+
+@dataclass
+class _Told:
+    """What a module returned, or what the model was given: its parts, along which axis each grows with the batch, and
+    whether anybody looks at its numbers. A tensor that only goes into modules that do not run may hold any."""
+
+    parts: list[Any]
+    form: TreeSpec
+    axes: list[int | None] = field(default_factory=list)
+    felt: list[bool] = field(default_factory=list)
+
+    @staticmethod
+    def of(value: Any) -> "_Told":
+        parts, form = tree_flatten(value)
+        return _Told([part.clone() if isinstance(part, Tensor) else part for part in parts], form)
+
+    def compare(self, twice: "_Told") -> None:
+        """Learn the axes from what was returned for twice as many images."""
+        if self.form != twice.form:
+            raise _Astray
+        self.axes = [_grown(one, two) for one, two in zip(self.parts, twice.parts, strict=True)]
+        self.felt = [True] * len(self.parts)
+
+    def times(self, m: int, copied: bool) -> Any:
+        """The same for m times as many images."""
+        parts = []
+        for part, axis, felt in zip(self.parts, self.axes, self.felt, strict=True):
+            if isinstance(part, Tensor):
+                part = _spread(part, axis, m) if felt else _nothing(part, axis, m)
+                part = part.clone() if copied and felt else part
+            parts.append(part)
+        return tree_unflatten(parts, self.form)
+
+
+class Behind:
+    """A model that was listened to once, up to a layer. `whole` tells that it has to run as a whole each time."""
+
+    def __init__(self, model: nn.Module, inputs: Any, layer: Where, call: int, grid: Shape | Reader | None) -> None:
+        self.name, self.module = resolve(model, layer)
+        self._model, self._grid, self._thread = model, grid, threading.get_ident()
+        self._args, self._kwargs = arguments(inputs)
+        shape = framed(model, picture(self._args, self._kwargs), extent(self._args, self._kwargs)).images
+        self.images, self._rest = shape[0], shape[1:]
+        self._given = _Told.of((self._args, self._kwargs))
+        self._watch: _Watch | None = None
+        self._arrived = False
+        self._call = call if call >= 0 else self._count() - 1
+        self._calls: list[tuple[nn.Module, _Told]] = []
+        self._copied, self.whole = False, False
+        self._calls, _ = self._listened(1, None)
+        try:
+            self._check(*self._listened(2, self._probes()))
+        except Exception:  # whatever goes wrong on the way round: there is the other way
+            self.whole = True
+            self._calls.clear()
+
+    @property
+    def most(self) -> int:
+        """How many versions `again` takes at once: any number, or one where the whole model has to run."""
+        return 1 if self.whole else 1 << 30
+
+    def __call__(self, activations: Activations) -> Any:
+        """The outputs with these activations `[m * b, c, *s]` in the layer's place."""
+        m = len(activations) // self.images
+        if self.whole:
+            return self._listened(1, activations, [self.module])[1]
+        return self._round(m, activations)
+
+    def _round(self, m: int, activations: Activations) -> Any:
+        """The way round."""
+        at = 0
+
+        def instead(module: nn.Module, forward: Forward) -> Forward:
+            def told(*args: Any, **kwargs: Any) -> Any:
+                nonlocal at
+                if self._arrived or self._elsewhere() or self._calls[at][0] is not module:
+                    return forward(*args, **kwargs)
+                at += 1
+                self._arrived = at == len(self._calls)
+                return self._handed(self._calls[at - 1][1], m)
+
+            return told
+
+        args, kwargs = self._handed(self._given, m)
+        return self._ran(m, activations, instead, [module for module, _ in self._calls], (args, kwargs))
+
+    def _handed(self, told: _Told, m: int) -> Any:
+        if self._watch is None:
+            return told.times(m, self._copied)
+        with self._watch.looking_away():
+            value = told.times(m, self._copied)
+            self._watch.follow(told, value)
+        return value
+
+    def _listened(
+        self, m: int, activations: Activations | None, modules: Iterable[nn.Module] | None = None
+    ) -> tuple[list[tuple[nn.Module, _Told]], Any]:
+        """The whole way: what every outermost module returned that finished before the layer, and the outputs."""
+        calls: list[tuple[nn.Module, _Told]] = []
+        runs = 0
+
+        def instead(module: nn.Module, forward: Forward) -> Forward:
+            def heard(*args: Any, **kwargs: Any) -> Any:
+                nonlocal runs
+                if self._arrived or self._elsewhere():
+                    return forward(*args, **kwargs)
+                index, runs = runs, runs + (module is self.module)
+                start = len(calls)
+                output = forward(*args, **kwargs)
+                if not self._arrived:  # else the layer lies inside
+                    calls[start:] = [(module, _Told.of(output))]
+                    self._arrived = module is self.module and index == self._call
+                return output
+
+            return heard
+
+        args = tuple(times(value, self.images, m) for value in self._args)
+        kwargs = {word: times(value, self.images, m) for word, value in self._kwargs.items()}
+        outputs = self._ran(m, activations, instead, modules or self._model.modules(), (args, kwargs))
+        return calls, outputs
+
+    def _ran(
+        self, m: int, activations: Activations | None, instead: Callable[[nn.Module, Forward], Forward],
+        modules: Iterable[nn.Module], given: tuple[tuple[Any, ...], dict[str, Any]],
+    ) -> Any:  # fmt: skip
+        """One run with other forwards; the layer returns the activations once `_arrived` says that it is the one."""
+        self._arrived, swapped = False, activations is None
+
+        def swap(_: nn.Module, __: Any, output: Any) -> Any:
+            nonlocal swapped
+            if swapped or not self._arrived or self._elsewhere() or activations is None:
+                return None
+            swapped = True
+            return replaced(output, activations, (m * self.images, *self._rest), self.name, self._grid, own=True)
+
+        handle = self.module.register_forward_hook(swap)
+        try:
+            with _instead(modules, instead):
+                outputs = called(self._model, *given)
+        finally:
+            handle.remove()
+        if not (swapped and self._arrived):
+            raise SurgeryError(
+                f"Expected layer {self.name!r} to run at least {self._call + 1} times on these inputs; it did not. "
+                "Name a layer that does: sightline.layers(model, images) lists them."
+            )
+        return outputs
+
+    def _probes(self) -> Activations:
+        """The layer's own activations, and half of them."""
+        told = self._calls[-1][1]
+        output = tree_unflatten(told.parts, told.form)
+        tensor, found, _ = find_map(output, (self.images, *self._rest), self.name, self._grid)
+        own = found.read(tensor)
+        return torch.cat([own, own / 2])
+
+    def _check(self, calls: list[tuple[nn.Module, _Told]], truth: Any) -> None:
+        """Whether the way round says what the whole way says, of the layer's own activations and of half of them."""
+        if [module for module, _ in calls] != [module for module, _ in self._calls]:
+            raise _Astray
+        for (_, one), (_, two) in zip(self._calls, calls, strict=True):
+            one.compare(two)
+        self._given.axes = [
+            0 if isinstance(part, Tensor) and part.ndim and len(part) == self.images else None
+            for part in self._given.parts
+        ]
+        for self._copied in (False, True):
+            try:
+                return self._agree(truth)
+            except Exception:
+                if self._copied:
+                    raise
+
+    def _agree(self, truth: Any) -> None:
+        """Once to see which numbers matter, once more without the others, as it will be done from now on.
+
+        Three versions, where the whole way went with two: what the model itself remembers of that run will not fit.
+        """
+        everything = [self._given, *(told for _, told in self._calls)]
+        for told in everything:
+            told.felt = [True] * len(told.parts)
+        tensors = [part for told in everything for part in told.parts if isinstance(part, Tensor)]
+        versions = [tensor._version for tensor in tensors]
+        own, half = self._probes().chunk(2)
+        for watch in (_Watch(), None):
+            self._watch = watch
+            try:
+                with watch or nullcontext():
+                    outputs = self._round(3, torch.cat([own, half, half]))
+            finally:
+                self._watch = None
+            if watch is not None:
+                for told in everything:
+                    told.felt = [id(part) in watch.seen for part in told.parts]
+            if [tensor._version for tensor in tensors] != versions:
+                raise _Astray  # the model writes over what was remembered: hand out copies
+            _compared(outputs, truth, self.images)
+
+    def _count(self) -> int:
+        """How often the layer runs."""
+        runs = 0
+
+        def ran(*_: Any) -> None:
+            nonlocal runs
+            runs += not self._elsewhere()
+
+        handle = self.module.register_forward_hook(ran)
+        try:
+            run(self._model, self._args, self._kwargs)
+        finally:
+            handle.remove()
+        return max(runs, 1)
+
+    def _elsewhere(self) -> bool:
+        return threading.get_ident() != self._thread  # somebody else's forward on the same model
+
+
+class _Watch(TorchDispatchMode):
+    """Whose numbers are looked at while the model runs: any operator that takes them, or a view of them, looks."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
+        self.seen: set[int] = set()
+        self._of: dict[int, int] = {}
+        self._kept: list[Any] = []  # so that nothing else comes to lie in its place
+        self._away = False
+
+    def follow(self, told: _Told, handed: Any) -> None:
+        """What was handed out stands for the parts it was made of."""
+        self._kept.append(handed)
+        for part, value in zip(told.parts, tree_leaves(handed), strict=True):
+            if isinstance(value, Tensor):
+                self._of[value.untyped_storage().data_ptr()] = id(part)
+
+    @contextmanager
+    def looking_away(self) -> Iterator[None]:
+        self._away = True
+        try:
+            yield
+        finally:
+            self._away = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not self._away:
+            for value in tree_leaves((args, kwargs)):
+                if isinstance(value, Tensor):
+                    self.seen.add(self._of.get(value.untyped_storage().data_ptr(), 0))
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _instead(modules: Iterable[nn.Module], other: Callable[[nn.Module, Forward], Forward]) -> Iterator[None]:
+    """Each module with another `forward` of its own, for the time of the block."""
+    before: list[tuple[dict[str, Any], list[Any]]] = []
+    try:
+        for module in dict.fromkeys(modules):
+            own = module.__dict__
+            before.append((own, [own["forward"]] if "forward" in own else []))
+            own["forward"] = other(module, module.forward)
+        yield
+    finally:
+        for own, forward in reversed(before):
+            del own["forward"]
+            own.update(forward=forward[0]) if forward else None
+
+
+def _grown(one: Any, two: Any) -> int | None:
+    """The axis along which a part is twice as long for twice as many images; None where it is the same."""
+    if not (isinstance(one, Tensor) and isinstance(two, Tensor)):
+        if type(one) is not type(two) or not bool(one == two):
+            raise _Astray
+        return None
+    if one.shape == two.shape:
+        return None
+    longer = [axis for axis, (a, b) in enumerate(zip(one.shape, two.shape, strict=True)) if a != b]
+    if len(longer) != 1 or two.shape[longer[0]] != 2 * one.shape[longer[0]]:
+        raise _Astray
+    return longer[0]
+
+
+def _spread(tensor: Tensor, axis: int | None, m: int) -> Tensor:
+    """m times over along the axis; of one image nothing is copied."""
+    if axis is None:
+        return tensor
+    if tensor.shape[axis] == 1:
+        return tensor.expand(*tensor.shape[:axis], m, *tensor.shape[axis + 1 :])
+    return tensor.repeat(*[m if i == axis else 1 for i in range(tensor.ndim)])
+
+
+def _nothing(tensor: Tensor, axis: int | None, m: int) -> Tensor:
+    """A tensor of that shape whose numbers are none: should anybody look at them after all, it shows."""
+    shape = [size * m if i == axis else size for i, size in enumerate(tensor.shape)]
+    return tensor.new_full((), torch.nan if tensor.is_floating_point() else 0).expand(shape)
+
+
+def _compared(outputs: Any, truth: Any, images: int) -> None:
+    """Raise `_Astray` where the first two of three versions are not what they should be."""
+    ours, form = tree_flatten(outputs)
+    theirs, true_form = tree_flatten(truth)
+    if form != true_form:
+        raise _Astray
+    for got, want in zip(ours, theirs, strict=True):
+        if not isinstance(want, Tensor) or not want.is_floating_point():
+            continue
+        if want.ndim and len(want) == 2 * images and len(got) == 3 * images:
+            got = got[: 2 * images]
+        near = _NEAR.get(want.dtype, 0.02)
+        largest = want.nan_to_num(0, 0, 0).abs().amax().item() if want.numel() else 0.0
+        if got.shape != want.shape or not torch.allclose(got, want, rtol=0, atol=near * largest, equal_nan=True):
+            raise _Astray

@@ -1,0 +1,52 @@
+"""What the layers see of the picture: torchvision's detectors resize and pad it inside the model.
+
+`GeneralizedRCNNTransform` brings each picture to a size of its own and pads the batch at the right and at the bottom
+until its sides can be divided by 32. A layer's grid then lies over the padded picture, and only its left upper part
+over the user's. Where the part ends need not be the border of a place.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sightline.surgery import guard
+from sightline.surgery.grids import Shape
+
+
+@dataclass(frozen=True)
+class Frame:
+    """`images` `[b, c, *s]` is the shape the layers see; `shares` how much of each axis, from its start, is picture."""
+
+    images: Shape
+    shares: tuple[float, ...] | None = None
+
+
+def framed(model: nn.Module, picture: Tensor, extent: Shape | None = None) -> Frame:
+    """The frame of a model for a batch of pictures `[b, c, *s]`; for most models it is the picture itself.
+
+    `extent` is the picture's shape as `[b, c, *s]`, where its axes have another order in memory.
+
+    The model's own transform is asked, with tensors that have a shape and no numbers.
+
+    >>> framed(nn.Conv2d(3, 1, 1), torch.rand(2, 3, 8, 9))
+    Frame(images=(2, 3, 8, 9), shares=None)
+    """
+    shape = tuple(picture.shape) if extent is None else extent
+    transform = _transform(model)
+    if transform is None or len(shape) != 4:
+        return Frame(shape)
+    with guard.untouched(transform), torch.no_grad():
+        listed, _ = transform([torch.empty(shape[1:], device="meta", dtype=torch.float32)])
+    padded = tuple(listed.tensors.shape[2:])
+    inner = tuple(listed.image_sizes[0])
+    return Frame((shape[0], shape[1], *padded), tuple(i / p for i, p in zip(inner, padded, strict=True)))
+
+
+def _transform(model: nn.Module) -> nn.Module | None:
+    """torchvision's transform, in the model or in what it wraps, by its name: torchvision need not be there."""
+    for holder in (model, *model.children()):
+        inner = holder._modules.get("transform")
+        if inner is not None and any(kind.__name__ == "GeneralizedRCNNTransform" for kind in type(inner).__mro__):
+            return inner
+    return None

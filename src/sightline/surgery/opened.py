@@ -1,0 +1,118 @@
+"""A model that tells what its layer saw, whenever it runs: a copy with the same weights and a hook that stays.
+
+`capture` opens a model for one run and closes it again. An exported model is opened for good, so it is a copy: its
+modules are new, its parameters are the model's own tensors. What would have to be found out at each run (which
+tensor is the map, which run of the layer counts) is found out once, since an exporter follows one way only.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import ModelError, SurgeryError
+from sightline.surgery import guard
+from sightline.surgery.cut import Cut
+from sightline.surgery.layers import resolve
+from sightline.surgery.passing import find_map, places
+
+_CHECKPOINTED = ("grad_checkpointing", "gradient_checkpointing")
+
+
+class Opened(nn.Module):
+    """`opened(images)` gives the model's outputs and the layer's own output, from the run that `cut` was taken at.
+
+    `looking=True` cuts the graph there, as `capture` does: what the layer returned is a leaf, recording goes on
+    behind it.
+
+    >>> from sightline.surgery import capture
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> images = torch.rand(2, 3, 8, 8)
+    >>> opened = Opened(net, images, capture(net, images, "1").cuts[0])
+    >>> outputs, node = opened(images)
+    >>> outputs.shape, node.shape, opened.model[0].weight is net[0].weight
+    (torch.Size([2, 4]), torch.Size([2, 4, 6, 6]), True)
+    """
+
+    def __init__(self, model: nn.Module, images: Tensor, cut: Cut, grid: Any = None) -> None:
+        super().__init__()
+        self.model, self.grid, self.layer = copied(model), cut.grid, cut.layer
+        self._hook = _Hook(cut)
+        _, module = resolve(self.model, cut.layer)
+        looking_for = _position(cut.layer, tuple(images.shape), grid, self._hook)
+        handle = module.register_forward_hook(looking_for)
+        try:
+            with guard.untouched(self.model), torch.no_grad():
+                self.model(images.clone())
+        finally:
+            handle.remove()
+        module.register_forward_hook(self._hook)
+
+    def forward(self, images: Tensor, looking: bool = False) -> tuple[Any, Tensor]:
+        """The outputs and the node `[b, ...]`, as the layer lays it out: `self.grid.read(node)` is `[b, c, *s]`."""
+        with guard.LOCK:
+            self._hook.start(looking)
+            return self.model(images), self._hook.taken()
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """New modules in eval mode with the same parameters. Buffers are copied: a forward may write to them."""
+    shared: dict[int, Any] = {id(parameter): parameter for parameter in model.parameters()}
+    try:
+        twin = copy.deepcopy(model, shared).eval()
+    except Exception as error:
+        raise ModelError(
+            f"Expected a model whose modules can be copied; copy.deepcopy of {type(model).__name__} failed ({error}). "
+            "An exported model is opened for good, so it has to be a copy. Build it anew without what cannot be "
+            "copied: hooks with a graph, weight norm of the old kind (torch.nn.utils.parametrizations has a new one)."
+        ) from error
+    for module in twin.modules():
+        for switch in _CHECKPOINTED:
+            if module.__dict__.get(switch) is True:
+                setattr(module, switch, False)
+    return twin
+
+
+class _Hook:
+    """Keeps one tensor of one run of a layer."""
+
+    def __init__(self, cut: Cut) -> None:
+        self.layer, self.call, self.index = cut.layer, cut.call, 0
+        self.start(False)
+
+    def start(self, looking: bool) -> None:
+        self.looking, self.calls = looking, 0
+        self.node: Tensor | None = None
+
+    def taken(self) -> Tensor:
+        node, self.node = self.node, None  # nothing of a run is kept, least of all an exporter's stand-ins
+        if node is None:
+            raise SurgeryError(
+                f"Expected layer {self.layer!r} to run {self.call + 1} times, as it did when the model was opened; it "
+                f"ran {self.calls} times. A model that takes another way for other pictures cannot be exported."
+            )
+        return node
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+        index, self.calls = self.calls, self.calls + 1
+        if index != self.call:
+            return None
+        tensor, put = list(places(output))[self.index]
+        if not self.looking:
+            self.node = tensor.clone()  # an in-place layer behind must not write over it
+            return None
+        self.node = tensor.detach().requires_grad_()
+        torch.set_grad_enabled(True)
+        return put(self.node.clone())
+
+
+def _position(layer: str, shape: tuple[int, ...], grid: Any, hook: _Hook) -> Callable[..., None]:
+    """A hook that finds out which tensor of the layer's output is the map."""
+
+    def note(module: nn.Module, args: Any, output: Any) -> None:
+        wanted = find_map(output, shape, layer, grid)[0]
+        hook.index = next(index for index, (tensor, _) in enumerate(places(output)) if tensor is wanted)
+
+    return note

@@ -1,0 +1,208 @@
+"""What a model does behind a layer, written down as a list of operators that can be run again with other numbers.
+
+The model runs once more, opened at the layer, while every operator is recorded below autograd: whatever the model is
+made of, at that depth it is a list of some two hundred operators. Kept is what leads from the layer to the scores. What
+autograd would not differentiate (`detach`, `no_grad`, whole numbers) is a constant on the tape, too.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sightline.modes import full
+from sightline.surgery.written_out import WRITTEN_OUT
+
+
+class Untaped(Exception):  # noqa: N818  # no error: another way is taken
+    """The tail cannot be written down as a list of operators, or the list does not say what autograd says."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in an operator's arguments that an earlier operator fills."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator: `args` and `kwargs` hold constants and slots, `gives` the slots of its outputs."""
+
+    op: Any
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
+
+
+Player = Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]
+"""Does what a step says, with values in the place of its slots."""
+
+
+@dataclass(frozen=True)
+class Tape:
+    """The tail of a model: from the activations (slot 0), in the layer's own layout, to the scores (slot `end`)."""
+
+    steps: tuple[Step, ...]
+    end: int
+    start: Tensor
+    scores: Tensor
+    _last: dict[int, int] = field(repr=False)
+
+    @staticmethod
+    def of(steps: Sequence[Step], end: int, start: Tensor, scores: Tensor) -> "Tape":
+        """The steps that matter, in their order."""
+        wanted, kept = {end}, []
+        for step in reversed(steps):
+            if not wanted.isdisjoint(step.gives):
+                wanted.update(step.takes)
+                kept.append(step)
+        kept.reverse()
+        last = {slot: index for index, step in enumerate(kept) for slot in step.takes}
+        return Tape(tuple(kept), end, start, scores, last)
+
+    def play(
+        self, start: Any, player: Player, steps: slice = slice(None), slot: int = 0, end: int | None = None
+    ) -> Any:
+        """Run some of the steps, all by default, from `slot` on to `end`. What is no longer needed is let go."""
+        values: dict[int, Any] = {slot: start}
+        first = steps.indices(len(self.steps))[0]
+        end = self.end if end is None else end
+        for index, step in enumerate(self.steps[steps], first):
+            found = player(step, filled(step.args, values), filled(step.kwargs, values))
+            for number, value in zip(step.gives, found if isinstance(found, tuple | list) else [found], strict=False):
+                values[number] = value
+            for number in step.takes:
+                if self._last[number] == index and number != end:
+                    values.pop(number, None)
+        return values[end]
+
+    def crossing(self) -> list[tuple[int, ...]]:
+        """Which slots are still needed behind each step: where it is one, all that follows depends on it alone."""
+        alive: set[int] = {0}
+        found = []
+        for index, step in enumerate(self.steps):
+            alive |= set(step.gives)
+            alive = {slot for slot in alive if self._last.get(slot, -1) > index or slot == self.end}
+            found.append(tuple(sorted(alive)))
+        return found
+
+
+def plainly(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The player that computes with plain tensors, as the model did."""
+    return step.op(*args, **kwargs)
+
+
+def filled(value: Any, values: dict[int, Any]) -> Any:
+    """Arguments with what is in the slots."""
+    return mapped(value, lambda slot: values[slot.number], Slot)
+
+
+def mapped(value: Any, function: Callable[[Any], Any], kind: type) -> Any:
+    """The same nest of lists, tuples and mappings with everything of one kind exchanged."""
+    if isinstance(value, kind):
+        return function(value)
+    if isinstance(value, tuple | list):
+        return type(value)([mapped(part, function, kind) for part in value])
+    if isinstance(value, dict):
+        return {name: mapped(part, function, kind) for name, part in value.items()}
+    return value
+
+
+def found_in(value: Any, kind: type) -> Iterator[Any]:
+    """Everything of one kind in a nest of lists, tuples and mappings."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from found_in(part, kind)
+
+
+class Recorder(TorchDispatchMode):
+    """While this is entered, every operator is written down, and all it took and gave stays alive."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
+        self._played: list[tuple[Any, Any, Any, set[int], Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        felt = {id(one) for one in found_in((args, kwargs), Tensor) if one.requires_grad}
+        out = func(*args, **kwargs)
+        if torch.is_grad_enabled():
+            self._played.append((func, args, kwargs, felt, out))
+        return out
+
+    def tape(self, node: Tensor, scores: Tensor) -> Tape:
+        """The tail from `node` to `scores`. Raises `Untaped` where something wrote into a part of a tensor."""
+        slots: dict[Any, int | None] = {_place(node): 0}
+        steps: list[Step] = []
+        count = 1
+
+        for func, args, kwargs, felt, out in self._played:
+
+            def of(one: Tensor, felt: set[int] = felt) -> Any:
+                place = _place(one)
+                if id(one) not in felt or place not in slots:
+                    return full(one.detach())
+                number = slots[place]
+                if number is None:
+                    raise Untaped("a tensor is read after a part of it was written over")
+                return Slot(number)
+
+            own = mapped(args, of, Tensor), mapped(kwargs, of, Tensor)
+            own[1].update({"dtype": torch.float32} if kwargs.get("dtype") in _HALVES else {})
+            takes = tuple(dict.fromkeys(slot.number for slot in found_in(own, Slot)))
+            if not takes or func is torch.ops.aten.detach.default:
+                continue
+            if func is torch.ops.aten.as_strided.default:
+                raise Untaped("a tensor is read by its order in memory")
+            op = _without_writing(func)
+            if op is not func:
+                for place in [place for place in slots if place[0] == _place(args[0])[0]]:
+                    slots[place] = None
+            gives = []
+            for one in out if isinstance(out, tuple | list) else [out]:
+                gives.append(count)
+                if isinstance(one, Tensor) and one.is_floating_point():
+                    slots[_place(one)] = count
+                count += 1
+            op = WRITTEN_OUT.get(func._schema.name, op)
+            steps.append(Step(op, func._schema.name.removeprefix("aten::").rstrip("_"), *own, takes, tuple(gives)))
+        end = slots.get(_place(scores))
+        if end is None or not scores.requires_grad:
+            raise Untaped("the scores do not come from the layer by operators that were recorded")
+        return Tape.of(steps, end, full(node.detach()), full(scores.detach()))
+
+
+_HALVES = (torch.float16, torch.bfloat16)
+"""A tape is played in float32 at least: second and third derivatives need the digits."""
+
+
+def _place(tensor: Tensor) -> tuple[Any, ...]:
+    """Where the numbers lie and how they are read: the same numbers, whichever Python object holds them."""
+    try:
+        where = tensor.untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError) as error:  # sparse, quantised
+        raise Untaped("a tensor without a memory of its own") from error
+    return where, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+def _without_writing(func: Any) -> Any:
+    """The operator that returns what this one writes into its first argument."""
+    if not func._schema.is_mutable:
+        return func
+    name = func._schema.name.removeprefix("aten::")
+    packet = getattr(torch.ops.aten, name[:-1], None) if name.endswith("_") else None
+    if packet is None or func._overloadname not in packet.overloads() or name == "copy_":
+        if not any(
+            argument.alias_info is not None and argument.alias_info.is_write for argument in func._schema.arguments[:1]
+        ):
+            return func  # running statistics, in eval mode not written
+        raise Untaped(f"{func} writes into a tensor")
+    return getattr(packet, func._overloadname)

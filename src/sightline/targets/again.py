@@ -1,0 +1,77 @@
+"""The same question, asked of other outputs: of pictures seen through a mask, of a layer with a channel less."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from sightline.errors import MethodError
+from sightline.targets.aim import part
+from sightline.targets.classification import Question, Wanted, ask, beyond_classes
+from sightline.targets.output import Output
+from sightline.targets.outputs import Kind, logits, probabilities
+
+
+def ask_again(
+    question: Question,
+    target: Wanted,
+    outputs: Any,
+    versions: int,
+    *,
+    classes: Sequence[str] | None = None,
+    kind: Kind = "softmax",
+    size: Sequence[int] | None = None,
+    probability: bool = False,
+) -> Tensor:
+    """The scores `[n, versions, b]` of the question in the outputs of so many versions of its b images.
+
+    The outputs have a row for each image of the first version, then the second, and so on. Classes are those that were
+    found the first time: who asked for the predicted class is told of that one, whatever is predicted now. A function
+    of the outputs is given one version after another, so that it sees the b images in their order.
+    `probability` asks how sure the model is of the classes; a function has none (`MethodError`).
+
+    >>> first = torch.tensor([[1.0, 3.0]])
+    >>> ask_again(ask(None, first), None, torch.tensor([[5.0, 4.0], [0.0, 0.5]]), 2)
+    tensor([[[4.0000], [0.5000]]])
+    """
+    while isinstance(target, Output):
+        outputs, target = part(outputs, target.key), target.target
+    if question.indices is None or beyond_classes(target):
+        if probability:
+            raise MethodError(
+                "Expected classes to be sure of; the target is a function of the outputs, which has no probability. "
+                "Take form='paper', which asks for the score itself."
+            )
+        count = len(question.scores[0])
+        each = [
+            ask(target, one, classes=classes, kind=kind, images=count, size=size).scores
+            for one in _apart(outputs, versions, count)
+        ]
+        return torch.stack(each, dim=1)
+    rows = logits(outputs)
+    if question.single:
+        rows, kind = torch.cat([-rows, rows], dim=1), "sigmoid"
+    rows = probabilities(rows, kind) if probability else rows
+    found: Tensor = rows.gather(1, question.indices.to(rows.device).repeat(versions, 1))
+    return found.T.reshape(len(question.scores), versions, -1)
+
+
+def _apart(outputs: Any, versions: int, count: int) -> list[Any]:
+    """The outputs of each version by itself; what has no row for each image is the same for all."""
+    if versions == 1:
+        return [outputs]
+    return [_some(outputs, slice(v * count, (v + 1) * count), versions * count) for v in range(versions)]
+
+
+def _some(outputs: Any, rows: slice, total: int) -> Any:
+    def cut(tensor: Tensor) -> Tensor:
+        return tensor[rows] if tensor.ndim and len(tensor) == total else tensor
+
+    if isinstance(outputs, list) and len(outputs) == total and all(isinstance(one, Mapping) for one in outputs):
+        return outputs[rows]  # a detector's list, an entry an image
+    if is_dataclass(outputs) and not isinstance(outputs, type) and not isinstance(outputs, Mapping):
+        return replace(outputs, **{one.name: _some(getattr(outputs, one.name), rows, total) for one in fields(outputs)})
+    return tree_map_only(Tensor, cut, outputs)

@@ -1,0 +1,81 @@
+"""An explainer as a file that other programs can run, with what they have to know written into it."""
+
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sightline.errors import ModelError, SurgeryError
+from sightline.explainer import Explainer
+
+_ONE_FILE = 1_900_000_000
+"""Bytes of weights up to which an ONNX file holds them itself; the format ends at 2 GiB."""
+
+
+def to_onnx(explainer: Explainer, path: str | Path) -> Path:
+    """Write an explainer as an ONNX file; ONNX Runtime then runs it without PyTorch.
+
+    Inputs: `images`, and `classes` (int64) for `target="given"`. Outputs: `outputs`, `maps`, and `coarse` if it was
+    asked for. The batch may have any size; height and width are fixed unless the explainer has `any_size`. The file's
+    metadata holds, as JSON under `sightline`, what a deployed program has to know: preprocessing, classes, layer.
+    Weights of more than 1.9 GB are written beside the file. Needs the extra `export`.
+
+    Raises `ModelError` without it, `SurgeryError` for a model or a method that the format has no operators for.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            f"Writing ONNX needs the packages onnx and onnxscript ({error}). Run: pip install 'sightline[export]'"
+        ) from error
+    path, example = Path(path), explainer.example()
+    sides: dict[int, Any] = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} if explainer.any_size else {}
+    batch = torch.export.Dim("batch")
+    shapes: tuple[dict[int, Any], ...] = ({0: batch, **sides}, {0: batch})
+    try:
+        # In two steps: left to itself, the exporter fixes the batch where it cannot follow, and says nothing.
+        with torch.no_grad():
+            exported = torch.export.export(explainer, example, dynamic_shapes=shapes[: len(example)], strict=False)
+            program = torch.onnx.export(
+                exported, dynamo=True, verbose=False, input_names=["images", "classes"][: len(example)],
+                output_names=["outputs", "maps", "coarse"][: 2 + explainer.coarse],
+            )  # fmt: skip
+    except Exception as error:
+        raise SurgeryError(
+            f"Expected a model and a method that ONNX has operators for; {explainer.method} at {explainer.layer!r} "
+            f"could not be written ({type(error).__name__}: {_reason(error)}). Take grad_cam_pp or grad_cam, or a "
+            "later layer; torch.export.export(explainer, explainer.example()) tells more."
+        ) from error
+    assert program is not None
+    program.model.metadata_props["sightline"] = json.dumps(_about(explainer))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = sum(tensor.nbytes for tensor in {id(t): t for t in explainer.state_dict().values()}.values())
+    program.save(str(path), external_data=weights > _ONE_FILE)
+    return path
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause, in a line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0]
+
+
+def _about(explainer: Explainer) -> dict[str, Any]:
+    card = explainer.card
+    return {
+        "sightline": version("sightline"),
+        "model": None if card is None else {"name": card.name, "source": card.source, "licence": card.licence},
+        "preprocess": None if card is None else asdict(card.preprocess),
+        "classes": None if card is None else card.classes,
+        "layer": explainer.layer,
+        "layer_reason": explainer.layer_reason,
+        "method": explainer.method,
+        "variant": explainer.variant,
+        "target": "predicted" if explainer.target is None else explainer.target,
+        "input": ["b", explainer.shape[0], *(("height", "width") if explainer.any_size else explainer.shape[1:])],
+    }
