@@ -60,7 +60,7 @@ def _placed(rows: list[Candidate], felt: Mapping[int, Felt], queries: set[int], 
     jumbled, unread = {row.shape[1] for row in misread} | queries, {row.grid.size for row in misread}
     known = {row.grid.size for row in rows if row.grid.kind != "tokens" and row.grid.certain}
     known |= {grid.size for grid, _ in grids.values()}
-    guessing = not known
+    prefixes, guessing = {0, *(grid.prefix for grid, _ in grids.values())}, not known
     kept = []
     for row in rows:
         count, size = row.shape[1], row.grid.size
@@ -70,7 +70,7 @@ def _placed(rows: list[Candidate], felt: Mapping[int, Felt], queries: set[int], 
             row.grid = replace(grid, certain=agreed >= 2 or count not in queries)
             row.stride = tuple(i / s for i, s in zip(image, grid.size, strict=True))
         elif row.grid.kind == "tokens":
-            halved = row.grid.prefix == 0 and _halved(size, known)
+            halved = row.grid.prefix in prefixes and _halved(size, known)
             if count in jumbled or size in unread or not (guessing or size in known or halved):
                 continue
             known.add(size)
