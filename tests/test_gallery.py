@@ -15,7 +15,7 @@ from sightline.targets import Box, Region, Similarity
 
 GALLERY = Path(__file__).resolve().parents[1] / "docs" / "gallery"
 PROGRAMS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem != "drawn")
-TRANSFORMERS = ("segmentation",)
+TRANSFORMERS = ("segmentation", "detr")
 
 
 @pytest.fixture
@@ -65,6 +65,20 @@ def test_a_box_s_map_peaks_in_the_box_with_weights_for_each_place(drawn):
     assert count == 60
     told = said(r"for (\d+) of 60 boxes with Layer-CAM, and for (\d+) with Grad-CAM")
     assert list(hits.values()) == pytest.approx(told, abs=2)  # another machine may round a peak to its neighbour
+
+
+def test_a_query_s_map_peaks_in_its_box_with_weights_for_each_place(drawn):
+    pytest.importorskip("transformers", reason="needs transformers: pip install 'sightline[test]'")
+    model, hits = drawn.trained("detr"), {"layer_cam": 0, "grad_cam": 0}
+    for seed in range(1_000_000, 1_000_014):
+        one = drawn.scene(seed, shapes=3)
+        images = (one.picture[None] - 0.5) / 0.25
+        asked = [Box(box, colour, kind="sigmoid") for box, colour in zip(one.boxes, one.colours, strict=True)]
+        found = explain(model, images, asked, list(hits), layer="model.encoder.layers.0")
+        for name, e in found.items():
+            hits[name] += sum(inside(e.maps[0, j], box) for j, box in enumerate(one.boxes))
+    told = said(r"in the encoder's map Layer-CAM's peak lay in the box for (\d+) of 42 shapes, Grad-CAM's for (\d+)")
+    assert list(hits.values()) == pytest.approx(told, abs=2)
 
 
 def test_a_class_s_map_peaks_on_its_shape(drawn):

@@ -32,6 +32,7 @@ def extent(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
     patches `[b, n, pixels]` beside `spatial_shapes` `[b, 2]` or `patch_coord` `[b, n, 2]` (native resolution): then a
     patch is a place.
 
+    >>> import torch
     >>> extent((), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)})
     (1, 3, 8, 32, 32)
     >>> patches = {"pixel_values": torch.zeros(2, 64, 48), "spatial_shapes": torch.tensor([[4, 12], [4, 12]])}
@@ -133,6 +134,7 @@ _SAYING = ("logits", "logits_per_image", "class_queries_logits", "pooler_output"
 def said(outputs: Any) -> Tensor | None:
     """What a model says: the tensor called `logits` or the like, else the first `[b, k]`, else the first.
 
+    >>> import torch
     >>> said({"last_hidden_state": torch.zeros(2, 50, 8), "pooler_output": torch.zeros(2, 8)}).shape
     torch.Size([2, 8])
     """
@@ -179,6 +181,7 @@ def map_in(shape: Shape, images: Shape) -> Grid | None:
 def is_attention(tensor: Tensor) -> bool:
     """Whether these are weights of attention, `[b, heads, n, n]` with rows that sum to one: no map of the picture.
 
+    >>> import torch
     >>> is_attention(torch.rand(1, 2, 9, 9).softmax(-1)), is_attention(torch.rand(1, 2, 9, 9))
     (True, False)
     """

@@ -79,16 +79,33 @@ def _placed(rows: list[Candidate], felt: Mapping[int, Felt], queries: set[int], 
 
 
 def _confirm(rows: list[Candidate], felt: Mapping[int, Felt]) -> None:
-    """Shapes may have the picture's proportions by chance, as `[b, heads, n, c]`: then none has corners."""
-    seen = set()
-    for row in rows:
-        if row.grid.kind != "tokens" and (ends := _corners(felt[id(row)])) is not None:
-            places = row.grid.places
-            if any(a == b for a, b in zip(ends, (0, row.grid.size[-1] - 1, places - 1), strict=True)):
-                seen.add(row.grid.size)
-    for row in rows:
-        if row.grid.kind != "tokens" and row.grid.size not in seen:
+    """Shapes may have the picture's proportions by chance, as `[b, heads, n, c]`: then none has corners.
+
+    A size that does have them vouches for its half and its double: deep in a decoder everything is felt everywhere.
+    """
+    maps = [row for row in rows if row.grid.kind != "tokens"]
+    seen = {row.grid.size for row in maps if _cornered(row.grid, felt[id(row)])}
+    for size in sorted({row.grid.size for row in maps}):
+        if _halved(size, seen) or any(_halved(one, {size}) for one in seen):
+            seen.add(size)
+    for row in maps:
+        if row.grid.size not in seen:
             row.grid = replace(row.grid, certain=False)
+
+
+def _cornered(grid: Grid, felt: Felt) -> bool:
+    """Whether one of the changes was felt most at its very corner, or two of them near theirs."""
+    ends = _corners(felt)
+    if ends is None:
+        return False
+    height, width = grid.size[-2:]
+    aims = (0, 0), (0, width - 1), (height - 1, width - 1)
+    away = [
+        (abs(end // width % height - row), abs(end % width - column))
+        for end, (row, column) in zip(ends, aims, strict=True)
+    ]
+    near = sum(down <= height // 8 and along <= width // 8 for down, along in away)
+    return (0, 0) in away or near >= 2
 
 
 def _halved(size: Shape, known: set[Shape]) -> bool:
