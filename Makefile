@@ -4,12 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test zoo check bench clean
+.PHONY: help demo test check bench clean
 
 help:
 	@echo "make demo    explain bundled photographs with the bundled model; open out/index.html"
 	@echo "make test    the whole test suite"
-	@echo "make zoo     explain every family of timm, torchvision and transformers (minutes)"
 	@echo "make check   format, lint, types, import contract, dead links"
 	@echo "make bench   time and memory against peers, as ratios in one run"
 
@@ -18,9 +17,6 @@ demo: .venv/ready-demo
 
 test: .venv/ready-check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -q $(ARGS)
-
-zoo: .venv/ready-check
-	SIGHTLINE_ZOO=1 $(BIN)/python -m pytest -n $(WORKERS) -q tests/zoo $(ARGS)
 
 check: .venv/ready-check
 	$(BIN)/ruff format --check .
