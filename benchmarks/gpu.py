@@ -30,14 +30,17 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 32, 256])
     parser.add_argument("--dtypes", nargs="+", default=list(DTYPES), choices=list(DTYPES))
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--compiled", action="store_true", help="also the compiled explainer with CUDA graphs, in fp32")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     name = torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or platform.machine()
     print(f"# What an explanation costs on {name}\n")
     print(f"torch {torch.__version__}, sightline {sightline.__version__}, 224 x 224, random weights, Grad-CAM++ at the")
     print(f"layer found; medians of {options.rounds} paired runs of `benchmarks/gpu.py`.\n")
-    print("| model | dtype | batch | forward | ratio [quartiles] | ten classes | images/s | peak, forward | peak |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| model | dtype | batch | forward | ratio [quartiles] | ten classes | compiled | img/s | peak, bare | peak |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for kind in [*options.models, *(f"timm/{one}" for one in options.timm)]:
         for dtype in options.dtypes:
             model = made(kind).to(options.device, DTYPES[dtype], memory_format=torch.channels_last)
@@ -70,16 +73,20 @@ def row(model: nn.Module, size: int, options: Any) -> str:
         "explain": lambda: sightline.explain(model, images),
         "ten": lambda: sightline.explain(model, images, target=list(range(0, 1000, 100))),
     }
+    if options.compiled and weight.dtype == torch.float32:
+        fast = sightline.compiled(sightline.exportable(model, images=images), mode="reduce-overhead")
+        jobs["compiled"] = lambda: fast(images)
     try:
         seconds = in_turns({name: finished(job, weight.device) for name, job in jobs.items()}, options.rounds)
     except torch.cuda.OutOfMemoryError:
-        return "out of memory | | | | | "
+        return "out of memory | | | | | | "
     middle, low, high = ratio(seconds, "explain", "forward")
     fastest = min(seconds["explain"])
+    compiled = f"{ratio(seconds, 'compiled', 'forward')[0]:.3f}" if "compiled" in seconds else ""
     peaks = [peak(job, weight.device) for job in (forward, jobs["explain"])]
     return (
         f"{1e3 * min(seconds['forward']):.2f} ms | {middle:.3f} [{low:.2f}, {high:.2f}] "
-        f"| {ratio(seconds, 'ten', 'forward')[0]:.3f} | {size / fastest:,.0f} | {peaks[0]} | {peaks[1]}"
+        f"| {ratio(seconds, 'ten', 'forward')[0]:.3f} | {compiled} | {size / fastest:,.0f} | {peaks[0]} | {peaks[1]}"
     )
 
 

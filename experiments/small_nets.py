@@ -5,6 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,19 @@ def small_net(depth: int, width: int, classes: Sequence[str], seed: int) -> nn.M
 def train(
     net: nn.Module, pictures: Tensor, labels: Tensor, epochs: float, seed: int = 0,
     *, batch: int = 128, peak: float = 0.1, seen: Callable[[float], Any] | None = None,
+    optimiser: Callable[..., torch.optim.Optimizer] | None = None,
 ) -> nn.Module:  # fmt: skip
-    """SGD with momentum, flips, a rate that rises and falls once; `seen` is told after each step how many epochs."""
+    """SGD with momentum, flips, a rate that rises and falls once; `seen` is told after each step how many epochs.
+
+    `optimiser` takes the place of SGD, with the rate it was given at the peak: transformers want AdamW.
+    """
     generator = torch.Generator().manual_seed(seed)
     per_epoch = math.ceil(len(labels) / batch)
     steps = max(1, round(epochs * per_epoch))
-    optimiser = torch.optim.SGD(net.parameters(), lr=peak, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    usual = partial(torch.optim.SGD, lr=peak, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    stepper = (optimiser or usual)(net.parameters())
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda k: min((k + 1) / max(1.0, 0.2 * steps), (steps - k) / (0.8 * steps) + 0.01)
+        stepper, lambda k: min((k + 1) / max(1.0, 0.2 * steps), (steps - k) / (0.8 * steps) + 0.01)
     )
     net.train()
     order: list[Tensor] = []
@@ -71,9 +77,9 @@ def train(
         inputs = torch.where(flip.view(-1, 1, 1, 1), inputs.flip(3), inputs)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             outputs = net(inputs)
-        optimiser.zero_grad()
+        stepper.zero_grad()
         torch.nn.functional.cross_entropy(outputs.float(), labels[rows]).backward()
-        optimiser.step()
+        stepper.step()
         schedule.step()
         if seen is not None:
             seen((step + 1) / per_epoch)

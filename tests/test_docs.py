@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sightline import methods, pixelspace
+from sightline import blackbox, methods, pixelspace
 from sightline.models import card_for
 from sightline.models.bundled import CARD
 from sightline.models.torchvision_cards import LAYERS
@@ -104,13 +104,13 @@ def sections() -> dict[str, re.Match[str]]:
 
 
 def test_every_method_has_a_section_and_every_section_a_method():
-    assert set(sections()) == {*methods.METHODS, *pixelspace.PIXELSPACE}
+    assert set(sections()) == {*methods.METHODS, *pixelspace.PIXELSPACE, *blackbox.BLACKBOX}
 
 
-@pytest.mark.parametrize("name", [*methods.METHODS, *pixelspace.PIXELSPACE])
+@pytest.mark.parametrize("name", [*methods.METHODS, *pixelspace.PIXELSPACE, *blackbox.BLACKBOX])
 def test_a_method_s_section_says_all_there_is_to_say(name):
     found = sections()[name]
-    room = methods if name in methods.METHODS else pixelspace
+    room = methods if name in methods.METHODS else pixelspace if name in pixelspace.PIXELSPACE else blackbox
     assert found["title"] == room.about(name).title
     assert found["body"].count("$$") == 2
     for part in ("**Paper:**", "**Needs:**", "**Use it**", "**It misleads**"):

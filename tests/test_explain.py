@@ -240,7 +240,7 @@ def counted():
     return net, runs
 
 
-ONE_RUN = [name for name in METHODS if "look" not in requests(METHODS[name])]
+ONE_RUN = [name for name in METHODS if {"look", "look_back", "noisy_gradients"}.isdisjoint(requests(METHODS[name]))]
 """Methods that do not look at masked pictures."""
 
 

@@ -199,7 +199,7 @@ def test_after_an_error_at_a_step_of_the_path(step, monkeypatch):
     def fail(*_, **__):
         raise BrokenError
 
-    monkeypatch.setattr(sys.modules["sightline.passes"], step, fail)
+    monkeypatch.setattr(sys.modules["sightline.job" if step == "ask" else "sightline.passes"], step, fail)
     net = used()
     before = photograph(net)
     with pytest.raises(BrokenError):

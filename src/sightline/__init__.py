@@ -10,12 +10,16 @@ torch.Size([1, 8, 8])
 
 from importlib.metadata import version as _version
 
+from sightline.blackbox import BLACKBOX as BLACKBOX
+from sightline.compiled import compiled as compiled
 from sightline.errors import SightlineError as SightlineError
 from sightline.evaluate import evaluate as evaluate
 from sightline.explain import explain as explain
 from sightline.explainer import Explainer as Explainer
 from sightline.explanation import Explanation as Explanation
 from sightline.export import exportable as exportable
+from sightline.factorise import Factorisation as Factorisation
+from sightline.factorise import factorise as factorise
 from sightline.folder import explain_folder as explain_folder
 from sightline.fuse import fuse as fuse
 from sightline.mask import explanation_map as explanation_map

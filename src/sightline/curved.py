@@ -1,4 +1,4 @@
-"""True second and third derivatives for a method that asks for them: the model runs once more, for each layer once."""
+"""True higher derivatives for a method that asks for them: the model runs once more, for each layer once."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,17 +6,22 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sightline.modes import full
+from sightline.errors import MethodError
+from sightline.modes import full, recordable
 from sightline.reruns import Reruns
-from sightline.surgery import Trace, capture
+from sightline.surgery import Trace, capture, free_gradients
 from sightline.surgery.curvature import Curvature, curvature
+from sightline.surgery.expansion import Two, expansion
 from sightline.targets import Question, logits
 
 Three = tuple[Tensor, Tensor, Tensor]
 
 
 class Curved:
-    """What `alpha="exact"` needs of one explanation. `gradient(cut)` is the scores' gradient `[n, b, c, *s]`."""
+    """What `alpha="exact"` and Shapley-CAM need of one explanation.
+
+    `gradient(cut)` is the scores' gradient `[n, b, c, *s]`.
+    """
 
     def __init__(
         self, question: Question, sign: float, reruns: Callable[[], Reruns], gradient: Callable[[int], Tensor]
@@ -24,6 +29,7 @@ class Curved:
         self.question, self.sign, self._reruns, self._gradient = question, sign, reruns, gradient
         self._scores: dict[int, Curvature] = {}
         self._logarithms: dict[int, Curvature] = {}
+        self._expansions: dict[tuple[int, str], Two] = {}
 
     def of(self, cut: int) -> Curvature:
         """Of the scores asked for, at a layer."""
@@ -46,12 +52,70 @@ class Curved:
         first, second, third = (one[asked].flatten(0, 1) for one in (found.first, found.second, found.third))
         return self.sign * first, second, self.sign * third
 
+    def second_order(self, cut: int, utility: str) -> Two:
+        """A utility's gradient at a layer, and its Hessian times the activations, `[n, b, c, *s]`.
+
+        `"logit"` is the score asked for, `"rest"` the same plus the log-probability. Behind a pooled linear head both
+        are known, and nothing runs.
+        """
+        key = cut, utility
+        if key not in self._expansions:
+            rows, indices = self.question.rows, self.question.indices
+            if utility == "rest" and (rows is None or indices is None or self.question.single):
+                asked = "a single logit" if self.question.single else "a function of the outputs"
+                raise MethodError(
+                    f"Expected a classifier with several classes for utility='rest'; the target is {asked}. "
+                    "Take utility='logit', which is the score itself."
+                )
+            self._expansions[key] = self._by_head(cut, utility) or self._by_tail(cut, utility)
+        return self._expansions[key]
+
+    def _by_tail(self, cut: int, utility: str) -> Two:
+        indices = self.question.indices
+        if utility == "logit" or indices is None:
+            return expansion(
+                partial(self._again, cut, lambda outputs: self._reruns().again(outputs, 1)[:, 0]), self.question.scores
+            )
+        scores = rest(logits(self._reruns().trace.outputs), indices)
+        return expansion(partial(self._again, cut, lambda outputs: rest(logits(outputs), indices)), scores)
+
+    def _by_head(self, cut: int, utility: str) -> Two | None:
+        r"""Behind a pooled linear head: logits are straight, with the gradients $W / Z$; the log-probability bends.
+
+        $$H A = -\frac{1}{Z} \sum_k p_k (a_k - \sum_l p_l a_l)\, W_k, \qquad a = W\, \mathrm{mean}(A)$$
+        """
+        question, trace = self.question, self._reruns().trace
+        if question.rows is None or question.indices is None or question.single or not trace.plain:
+            return None
+        weights = trace.head(question.rows, cut)
+        if weights is None:
+            return None
+        weights, own = full(weights), full(trace.cuts[cut].activations.detach())
+        gradient = weights[question.indices.T]  # [n, b, c]
+        bent = torch.zeros_like(gradient)
+        if utility == "rest":
+            chances = full(question.rows.detach()).softmax(1)
+            moved = own.flatten(2).mean(2) @ weights.T
+            gradient = 2 * gradient - chances @ weights
+            bent = bent - (chances * (moved - (chances * moved).sum(1, keepdim=True))) @ weights
+        places = tuple(own.shape[2:])
+        return free_gradients(gradient, places), free_gradients(bent, places)
+
     def _again(self, cut: int, ask: Callable[[object], Tensor]) -> tuple[Trace, Tensor]:
         reruns = self._reruns()
         opened = reruns.trace.cuts[cut]
         trace = capture(reruns.trace.model, reruns.batch.inputs, opened.layer, call=opened.call, grid=reruns.grid)
-        with torch.enable_grad():
+        with recordable(), torch.enable_grad():
             return trace, ask(trace.outputs)
+
+
+def rest(rows: Tensor, indices: Tensor) -> Tensor:
+    """The logit less the cross-entropy, `[n, b]`, of classes `indices` `[b, n]`, from logits `[b, k]`.
+
+    >>> rest(torch.tensor([[3.0, 3.0]]), torch.tensor([[1]]))  # 3 - log 2
+    tensor([[2.3069]])
+    """
+    return full(rows).gather(1, indices).T + log_probabilities(rows, indices)
 
 
 def log_probabilities(rows: Tensor, indices: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Measure how far explanations can be trusted, over a data set: explain -> measure -> metrics -> rows."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -20,6 +21,7 @@ from sightline.identity import identity
 from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
+from sightline.room import Room
 from sightline.rows import as_model, rows_of
 from sightline.store import Results, Store
 from sightline.surgery import look, operable
@@ -53,7 +55,7 @@ def evaluate(
     - `out`: a folder to write into as it goes. A run that was stopped goes on where it was, without losing or
       doubling a row; the finished rows can be summarised without the model.
     - `batch_size` images of a data set are shown at once: 4 on a CPU, where more are slower, and 32 elsewhere, if it is
-      left out.
+      left out. Where memory runs out it goes on with half as many.
     - `part_size` images of a data set are written at once: what is lost at most when a run is killed. A batch never
       reaches into another part.
     - `shard=(2, 4)` does the second quarter of the parts; `store.read` puts the shards' folders together.
@@ -70,27 +72,33 @@ def evaluate(
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     known = asked(methods, metrics, shard, out)
     model = operable(model)
-    if batch_size is None:
-        batch_size = 4 if next((p.device.type for p in model.parameters()), "cpu") == "cpu" else 32
+    on_cpu = next((p.device.type for p in model.parameters()), "cpu") == "cpu"
+    together = batch_size or (4 if on_cpu else 32)
     feed = _feed(model, data, protocol, known.metrics, classes, limit, views)
-    run = identity(model, feed, known.names, known.controls, known.metrics, protocol, batch_size, part_size, classes)
+    run = identity(model, feed, known.names, known.controls, known.metrics, protocol, together, part_size, classes)
     keeper = Store(Path(out), run) if out is not None else None
     done = keeper.done() if keeper else set()
     rows: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
     count: int | None = None
     todo = _open(feed, part_size, done, shard)
+    room = Room(together if isinstance(feed, DataFeed) else sys.maxsize)
+
+    def measured(items: Sequence[Item]) -> list[dict[str, Any]]:
+        return rows_of(
+            model, items, methods=known.methods, names=known.names, controls=known.controls, metrics=known.metrics,
+            protocol=protocol, outputs=count or 0, together=min(together, room.size),
+        )  # fmt: skip
+
     with _bar(progress, _length(data, feed, part_size, todo)) as tick:
-        for batch in _batches(feed, todo, shard, part_size, batch_size, workers):
+        for batch in _batches(feed, todo, shard, part_size, together, workers):
             if batch.part in done:
                 _same(batch, keeper)
                 tick(0 if callable(progress) else 1)
                 continue
             count = count or _outputs(model, batch.items)
-            rows += rows_of(
-                model, batch.items, methods=known.methods, names=known.names, controls=known.controls,
-                metrics=known.metrics, protocol=protocol, outputs=count or 0, together=batch_size,
-            )  # fmt: skip
+            for found in room.through(batch.items, measured):
+                rows += found
             pictures += [{"item": item.number, "jpeg": item.view} for item in batch.items if item.view is not None]
             if keeper and batch.last:
                 keeper.write(batch.part, rows, pictures)

@@ -13,8 +13,10 @@ from torch import nn
 from sightline.errors import ImageError, LayerError, TargetError
 from sightline.explanation import Explanation
 from sightline.inputs import ready
+from sightline.job import Found, Job
 from sightline.models import card_of
-from sightline.passes import Found, Job, through_layers, to_pixels
+from sightline.outside import from_outside
+from sightline.passes import through_layers, to_pixels
 from sightline.plan import Rule, Step, steps
 from sightline.surgery import Where, operable
 from sightline.targets import Wanted
@@ -55,9 +57,9 @@ def explain(
       handed on as positional or keyword arguments.
     - `target`: the predicted class; or 281, `"tabby"`, `"top3"`, a list of these (each asked of every image), a
       tensor `[b]` or `[b, n]` (each image its own), a function of the outputs giving `[b]`.
-    - `method`: any name in `sightline.METHODS` or `sightline.PIXELSPACE`, in any common spelling; `guided_` before a
-      CAM multiplies it with guided backpropagation. Or a function of your own that weighs activations, as those in
-      `sightline.methods` do.
+    - `method`: any name in `sightline.METHODS`, `sightline.PIXELSPACE` or `sightline.BLACKBOX`, in any common spelling;
+      `guided_` before a CAM multiplies it with guided backpropagation. Or a function of your own that weighs
+      activations, as those in `sightline.methods` do.
     - `layer`: a name, a module, or a function of the model; left out, the last feature map is found.
     - `counterfactual=True` negates the gradients: what speaks against the target. `call` picks a run of a layer that
       runs several times. `grid` says how to read a layer whose grid cannot be inferred: its sizes, or a function
@@ -73,8 +75,8 @@ def explain(
     >>> e.maps.shape, e.coarse.shape, e.layer
     (torch.Size([2, 2, 8, 8]), torch.Size([2, 2, 6, 6]), '1')
     """
-    inner = operable(model)
     plan = steps(method, options)
+    inner = operable(model, opened=not all(step.outside for step in plan))
     layers = _layers(layer)
     card, names = card_of(model), _names(classes)
     if preprocess is not None and not isinstance(preprocess, Preprocess):
@@ -91,6 +93,8 @@ def explain(
         found |= through_layers(job, list(cams.values()), layers)
     if looking := [step for step in plan if step.pixels]:
         found |= to_pixels(job, looking, found)
+    if outside := [step for step in plan if step.outside]:
+        found |= from_outside(job, outside)
     return _arranged(found, plan, isinstance(method, list | tuple), isinstance(layer, list | tuple))
 
 

@@ -68,9 +68,18 @@ class Explainer(nn.Module):
         classes = self._classes(images)
         return (images,) if classes is None else (images, classes)
 
+    def exported(self) -> torch.export.ExportedProgram:
+        """It as a graph of plain operators, for a batch of any size."""
+        example = self.example()
+        sides: dict[int, Any] = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} if self.any_size else {}
+        batch = torch.export.Dim("batch")
+        shapes: tuple[dict[int, Any], ...] = ({0: batch, **sides}, {0: batch})
+        with torch.no_grad():
+            return torch.export.export(self, example, dynamic_shapes=shapes[: len(example)], strict=False)
+
     def forward(self, images: Tensor, classes: Tensor | None = None) -> tuple[Tensor, ...]:
         """The outputs and the maps; see the class."""
-        self._check(images, classes)
+        self.check(images, classes)
         with torch.no_grad() if torch.is_grad_enabled() else nullcontext():  # an exporter would write it down
             outputs, rows, explained, node, offers = self._run(images, classes)
             activations = self.grid.read(node)
@@ -141,7 +150,8 @@ class Explainer(nn.Module):
         """The second input to try it with, where there is one: the predicted classes."""
         return torch.full((images.shape[0],), -1, device=images.device) if self.target == "given" else None
 
-    def _check(self, images: Tensor, classes: Tensor | None) -> None:
+    def check(self, images: Tensor, classes: Tensor | None) -> None:
+        """Raises `ImageError` or `TargetError` for inputs it was not made for."""
         if images.ndim != len(self.shape) + 1 or images.shape[1] != self.shape[0]:
             raise ImageError(
                 f"Expected images ready for the model, [b, {', '.join(map(str, self.shape))}]; got "

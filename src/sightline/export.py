@@ -80,8 +80,9 @@ def _step(method: Rule | Sequence[Rule], options: dict[str, Any]) -> Step:
     (step,) = steps(method, options)
     if step.weigh is None or step.pixels is not None:
         raise MethodError(
-            f"Expected a method that weighs a layer's activations; {step.name} looks back to the pixels, through the "
-            "whole model, and cannot be exported. Take grad_cam_pp, grad_cam, layer_cam or another map of a layer."
+            f"Expected a method that weighs a layer's activations; {step.name} "
+            + ("shows the model many pictures" if step.outside else "looks back to the pixels, through the whole model")
+            + ", and cannot be exported. Take grad_cam_pp, grad_cam, layer_cam or another map of a layer."
         )
     return step
 

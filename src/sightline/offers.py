@@ -1,7 +1,8 @@
 """What a method can ask for: the words of the path, each made when it is first wanted, and once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from sightline.curved import Curved
 from sightline.errors import LayerError, MethodError
 from sightline.modes import full
 from sightline.reruns import Reruns
+from sightline.slopes import look_back, noisy_gradients
 from sightline.spread import once
 from sightline.supply import Supply
 from sightline.surgery import Trace
@@ -20,6 +22,8 @@ _AT_ONCE = 1 << 18
 
 _AT_MOST = 1 << 24
 """The same for a method that runs the model again, where a run shared by several questions is worth more."""
+
+_RUN_AGAIN = {"rescore", "look", "look_back", "noisy_gradients"}
 
 
 class Offers:
@@ -36,8 +40,11 @@ class Offers:
     | `head` | `[b, c]`, the linear head's weights of the class asked for (CAM) |
     | `rescore` | a function of shares `[m, b, c, *s]` (axes may be 1): scores `[m, b]` with activations times each |
     | `look` | a function of maps `[m, b, *s]`: the scores `[m, b]` of the picture seen through each |
+    | `look_back` | a function of maps `[b, *s]`, one for each score: scores `[b]` and their derivatives by the maps |
+    | `noisy_gradients` | a function of noise: the gradients `[b, c, *s]` at one noisy picture after another |
     | `second_derivatives`, `third_derivatives` | `[b, c, *s]` of the score asked for, by one activation at a time |
     | `log_probability_derivatives` | the same three of the log-softmax of the class asked for |
+    | `second_order` | a function of a utility, `"logit"` or `"rest"`: its gradient, its Hessian times activations |
     | `tally` | a function that counts places where a formula had to be left |
     """
 
@@ -65,7 +72,7 @@ class Offers:
         as large.
         """
         n, together = len(self.question.scores), 1
-        if "rescore" in wanted or "look" in wanted:  # the questions share their runs
+        if not _RUN_AGAIN.isdisjoint(wanted):  # the questions share their runs
             together = max(1, _AT_MOST // self.trace.cuts[cut].activations.numel())
         elif "class_gradients" not in wanted:
             activations = self.trace.cuts[cut].activations
@@ -94,9 +101,12 @@ class Offers:
             "second_derivatives": lambda: self._signed(self._curved.of(cut).second[asked].flatten(0, 1)),
             "third_derivatives": lambda: self._signed(self._curved.of(cut).third[asked].flatten(0, 1)),
             "log_probability_derivatives": lambda: self._curved.of_log_probabilities(cut, asked, self._rows()),
+            "second_order": lambda: partial(self._second_order, cut, asked),
             "tally": lambda: tally,
             "rescore": lambda: partial(self._rescored, cut, asked),
             "look": lambda: partial(self._reruns().look, cut, asked),
+            "look_back": lambda: partial(look_back, self._reruns(), asked, shares=self.trace.cuts[cut].shares),
+            "noisy_gradients": lambda: partial(self._noisy_gradients, cut, asked),
         })  # fmt: skip
 
     def _signed(self, tensor: Tensor) -> Tensor:
@@ -136,6 +146,21 @@ class Offers:
             self._cut_off.add(cut)
             return scores[:1].expand_as(scores)
         return scores
+
+    def _noisy_gradients(self, cut: int, asked: slice, **noise: Any) -> Iterator[Tensor]:
+        """Where none of them is anything, the scores do not depend on the layer."""
+        anywhere = False
+        for gradient in noisy_gradients(self._reruns(), cut, asked, **noise):
+            anywhere = anywhere or bool(once(gradient).any())
+            yield gradient
+        if not anywhere:
+            self._cut_off.add(cut)
+
+    def _second_order(self, cut: int, asked: slice, utility: str) -> tuple[Tensor, Tensor]:
+        gradient, bent = self._curved.second_order(cut, utility)
+        if not once(gradient).any():
+            self._cut_off.add(cut)
+        return self._signed(gradient[asked].flatten(0, 1)), self._signed(bent[asked].flatten(0, 1))
 
     def _class_gradients(self, cut: int) -> Tensor:
         if cut not in self._classes:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
-from sightline import methods, pixelspace
+from sightline import blackbox, methods, pixelspace
 from sightline.explanation import Explanation
 from sightline.measure import kept_confidence
 from sightline.reading import sentence
@@ -91,12 +92,16 @@ def title_of(name: str) -> str:
     """
     if name in methods.METHODS:
         return methods.about(name).title
+    if name in blackbox.BLACKBOX:
+        return blackbox.about(name).title
     cam = pixelspace.find(name)[2]
     return pixelspace.about(name).title if cam is None else f"Guided {methods.about(cam).title}"
 
 
 def _summary(name: str) -> str:
-    return (methods.about(name) if name in methods.METHODS else pixelspace.about(name)).summary
+    rooms = ((methods.METHODS, methods), (blackbox.BLACKBOX, blackbox))
+    room: Any = next((room for names, room in rooms if name in names), pixelspace)
+    return str(room.about(name).summary)
 
 
 def _note(one: Explanation, i: int, j: int) -> str:

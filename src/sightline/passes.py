@@ -1,47 +1,27 @@
 """The two ways through a model: to a layer and on to the maps, or all the way back to the pixels."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sightline.combine import combine
 from sightline.explanation import Explanation
-from sightline.inputs import Batch
-from sightline.models import Card
-from sightline.modes import recordable, without_autocast
+from sightline.job import Found, Job
+from sightline.modes import without_autocast
 from sightline.offers import Offers
 from sightline.outcome import outcome
+from sightline.parts import in_parts
 from sightline.pixelspace import reduce
 from sightline.plan import Step
 from sightline.reruns import Reruns
 from sightline.spread import once
 from sightline.supply import requests
 from sightline.surgery import Choice, Trace, Where, capture, capture_pixels, choose
-from sightline.targets import Aim, Question, Wanted, ask, ask_again, beyond_classes, checked_names
+from sightline.targets import Aim, Question, ask, beyond_classes
 from sightline.upsample import extremes, image_map
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all methods of one call have in common."""
-
-    model: nn.Module
-    card: Card
-    batch: Batch
-    target: Wanted
-    counterfactual: bool
-    call: int
-    grid: Any
-    named: bool = False
-    """Whether the caller named the classes."""
-
-
-Found = dict[tuple[str, str], Explanation]
-"""Explanations by method and layer."""
 
 
 def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> Found:
@@ -51,9 +31,8 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
         choice = _choice(job)
         layers, reason, grid = [choice.name], choice.reason, choice.grid if grid is None else grid
     trace = capture(job.model, job.batch.inputs, layers, call=job.call, grid=grid)
-    question = _ask(job, trace.outputs)
-    sign = -1.0 if job.counterfactual else 1.0
-    offers = Offers(trace, question, sign, _reruns(job, trace, question, sign, grid))
+    question = job.ask(trace.outputs)
+    offers = Offers(trace, question, job.sign, _reruns(job, trace, question, grid))
     found: Found = {}
     with offers, torch.no_grad(), without_autocast(job.batch.picture.device):
         for index, cut in enumerate(trace.cuts):
@@ -68,23 +47,26 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
                 maps = image_map(coarse, job.batch.size, ends, shares=cut.shares)
                 found[step.name, cut.layer] = outcome(
                     model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
-                    variant=_variant(step, job), layer=cut.layer, reason=reason, coarse=coarse.unflatten(0, (n, -1)),
-                    maps=maps.unflatten(0, (n, -1)), connected=partial(offers.connected, index),
-                    counts=tally.taken(), cut=cut, ends=ends,
+                    variant=job.variant(step.options), layer=cut.layer, reason=reason,
+                    coarse=coarse.unflatten(0, (n, -1)), maps=maps.unflatten(0, (n, -1)),
+                    connected=partial(offers.connected, index), counts=tally.taken(), cut=cut, ends=ends,
+                    notes=_agnostic(step),
                 )  # fmt: skip
     return found
 
 
 def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
     """Run once with a graph from the input on; look back by every rule; multiply by a CAM where asked."""
+    if whole := [step for step in plan if step.pixels and "products" in requests(step.pixels)]:
+        rest = [step for step in plan if step not in whole]
+        return in_parts(job, whole[0]) | (to_pixels(job, rest, cams) if rest else {})
     trace = capture_pixels(job.model, job.batch.inputs)
-    question = _ask(job, trace.outputs)
-    sign = -1.0 if job.counterfactual else 1.0
+    question = job.ask(trace.outputs)
     looked: dict[str | None, tuple[Tensor, dict[str, int]]] = {}
     found: Found = {}
     for step in plan:
         if step.rule not in looked:
-            looked[step.rule] = trace.gradients(lambda _: sign * question.scores, step.rule)
+            looked[step.rule] = trace.gradients(lambda _: job.sign * question.scores, step.rule)
         if step.pixels is None:
             continue
         gradients, governed = looked[step.rule]
@@ -95,7 +77,7 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
             pixels = step.pixels(flat) if cam is None else step.pixels(flat, _question_first(cam))
             found[step.name, layer] = outcome(
                 model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
-                variant=_variant(step, job), layer=layer,
+                variant=job.variant(step.options), layer=layer,
                 reason="the picture itself" if cam is None else cam.layer_reason,
                 coarse=pixels.sum(1).unflatten(0, gradients.shape[:2]),
                 maps=reduce(pixels).unflatten(0, gradients.shape[:2]), pixels=pixels.unflatten(0, gradients.shape[:2]),
@@ -142,33 +124,19 @@ class _Counts:
         return told
 
 
-def _ask(job: Job, outputs: Any) -> Question:
-    """Ask with recording on, whatever mode the caller is in."""
-    with recordable(), torch.enable_grad():
-        return ask(
-            job.target, outputs, classes=_names(job, outputs), kind=job.card.outputs, images=len(job.batch),
-            size=job.batch.size,
-        )  # fmt: skip
-
-
-def _names(job: Job, outputs: Any) -> Sequence[str] | None:
-    if job.card.classes is not None and job.named and not beyond_classes(job.target):
-        return checked_names(job.card.classes, outputs)
-    return job.card.classes
-
-
-def _reruns(job: Job, trace: Trace, question: Question, sign: float, grid: Any) -> Callable[[], Reruns]:
+def _reruns(job: Job, trace: Trace, question: Question, grid: Any) -> Callable[[], Reruns]:
     """What it takes to run the model again, for a method that asks for it."""
     kind = trace.cuts[0].activations.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
-    def again(outputs: Any, versions: int, probability: bool = False) -> Tensor:
-        return ask_again(
-            question, job.target, outputs, versions, classes=_names(job, outputs), kind=job.card.outputs,
-            size=job.batch.size, probability=probability,
-        )  # fmt: skip
+    return lambda: Reruns(trace, question, job.sign, job.batch, grid, partial(job.again, question), autocast)
 
-    return lambda: Reruns(trace, question, sign, job.batch, grid, again, autocast)
+
+def _agnostic(step: Step) -> list[str]:
+    """Told where a method cannot know what was asked."""
+    if step.weigh is None or not set(requests(step.weigh)) <= {"activations", "tally"}:
+        return []
+    return [f"{step.name} is class-agnostic: it asks for activations only, and its map is the same for every target"]
 
 
 def _cam_of(step: Step) -> str:
@@ -185,7 +153,3 @@ def _counts(cam: Explanation) -> dict[str, list[int]]:
     columns = zip(*cam.status, strict=True) if cam.several else [cam.status]
     rows = [status.counts for column in columns for status in column]
     return {word: [row.get(word, 0) for row in rows] for word in dict.fromkeys(word for row in rows for word in row)}
-
-
-def _variant(step: Step, job: Job) -> dict[str, Any]:
-    return {**step.options, **({"counterfactual": True} if job.counterfactual else {})}

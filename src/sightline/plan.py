@@ -5,24 +5,33 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sightline import methods, pixelspace
+from sightline import blackbox, methods, pixelspace
 from sightline.errors import MethodError, near
-from sightline.supply import called, defaults
+from sightline.supply import called, defaults, requests
 from sightline.supply import options as options_of
 
 Rule = str | Callable[..., Any]
 """A method: its name, or a function from what its parameters ask for to weights."""
 
-_RULES = {"gradient": None, "guided_backprop": "guided", "deconvnet": "deconvnet", "guided_cam": "guided"}
+_WORDS = {"tally", "note"}
+"""Parameters with a default that are no options: they are supplied where somebody listens."""
+
+_RULES = {
+    "gradient": None, "guided_backprop": "guided", "deconvnet": "deconvnet", "guided_cam": "guided", "full_grad": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Step:
-    """One method to run: a weighing of activations (`weigh`), pixels looked back to (`pixels`), or their product."""
+    """One method to run: a weighing of activations (`weigh`), pixels looked back to (`pixels`), or their product.
+
+    Or a method that shows the model pictures and opens nothing (`outside`).
+    """
 
     name: str
     weigh: Callable[..., Any] | None = None
     pixels: Callable[..., Any] | None = None
+    outside: Callable[..., Any] | None = None
     rule: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -56,7 +65,8 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
             f"Only grad_cam_pp has forms of the score; asked for: {', '.join(step.name for step in plan)} with "
             f"score={score!r}. Leave the score out, or ask for grad_cam_pp."
         )
-    on_offer = sorted({word for step in plan if step.weigh for word in options_of(step.weigh)} - {"tally"})
+    asked = [rule for step in plan if (rule := step.weigh or step.outside)]
+    on_offer = sorted({word for rule in asked for word in options_of(rule)} - _WORDS)
     for word in rest:
         if not any(word in step.options for step in plan):
             raise MethodError(
@@ -76,31 +86,38 @@ def _usual(name: str) -> Step:
 
 
 def _step(name: Rule, score: str | None, options: dict[str, Any]) -> Step:
-    if not isinstance(name, str):  # a weighing of the caller's own
-        usual = {word: value for word, value in defaults(name).items() if word != "tally"}
-        return Step(called(name), weigh=name, options={word: options.get(word, value) for word, value in usual.items()})
-    cam, pixel = _found(name)
-    if pixel is None and cam is not None:
-        return _weighing(cam, score, options)
-    proper, function, inner = pixel  # one of the two was found
+    if not isinstance(name, str):  # the caller's own
+        outside = "shown" in requests(name)
+        return Step(
+            called(name), None if outside else name, outside=name if outside else None, options=_chosen(name, options)
+        )
+    room, found = _found(name)
+    if room is methods:
+        return _weighing(found[0], score, options)
+    if room is blackbox:
+        return Step(found[0], outside=found[1], options=_chosen(found[1], options))
+    proper, function, inner = found
     if inner is None:
         return Step(proper, pixels=function, rule=_RULES[proper])
     weighing = _weighing(inner, score, options)
-    return Step(f"guided_{weighing.name}", weighing.weigh, function, "guided", weighing.options)
+    return Step(f"guided_{weighing.name}", weighing.weigh, function, rule="guided", options=weighing.options)
 
 
-def _found(name: str) -> tuple[str | None, Any]:
-    """A method's name, or an entry of pixel space; an unknown name is an error that knows both lists."""
-    try:
-        return methods.find(name)[0], None
-    except MethodError:
-        pass
-    try:
-        return None, pixelspace.find(name)
-    except MethodError as error:
-        raise MethodError(
-            f"There is no method {name!r}. {near(name, [*methods.METHODS, *pixelspace.PIXELSPACE])}"
-        ) from error
+def _chosen(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """A method's options: those given, and the usual for the others."""
+    return {word: options.get(word, usual) for word, usual in defaults(function).items() if word not in _WORDS}
+
+
+def _found(name: str) -> tuple[Any, Any]:
+    """The room in which a name is known, and what is found there; an unknown name is an error that knows all rooms."""
+    rooms: list[Any] = [methods, pixelspace, blackbox]
+    for room in rooms:
+        try:
+            return room, room.find(name)
+        except MethodError:
+            continue
+    known = [*methods.METHODS, *pixelspace.PIXELSPACE, *blackbox.BLACKBOX]
+    raise MethodError(f"There is no method {name!r}. {near(name, known)}")
 
 
 def _weighing(name: str, score: str | None, options: dict[str, Any]) -> Step:
@@ -109,5 +126,4 @@ def _weighing(name: str, score: str | None, options: dict[str, Any]) -> Step:
         proper, function = methods.find(name, score)
     if options.get("alpha") == "exact":
         function = methods.EXACT.get(proper, function)
-    chosen = {word: options.get(word, usual) for word, usual in defaults(function).items() if word != "tally"}
-    return Step(proper, weigh=function, options=chosen)
+    return Step(proper, weigh=function, options=_chosen(function, options))

@@ -74,7 +74,7 @@ class Reruns:
 
         def seen(own: Tensor) -> Tensor:
             found = []
-            with showing(self.trace.model, self.batch.inputs) as see, self._as_the_caller():
+            with showing(self.trace.model, self.batch.inputs) as see, self.as_the_caller():
                 for some in own.split(step):
                     masks = scaled(some, self.batch.size, shares)
                     shown = through(self.batch.picture, masks if change is None else change(masks))
@@ -126,7 +126,8 @@ class Reruns:
             changes = torch.stack([torch.einsum("mbc,bc->mb", less, one) for one in contributions])
         return self.sign * (full(self.question.scores.detach()).unsqueeze(1) + changes)
 
-    def _as_the_caller(self) -> AbstractContextManager[object]:
+    def as_the_caller(self) -> AbstractContextManager[object]:
+        """The caller's autocast, in which the model ran the first time."""
         if self.autocast is None:
             return nullcontext()
         return torch.autocast(self.batch.picture.device.type, dtype=self.autocast)

@@ -32,16 +32,14 @@ def to_onnx(explainer: Explainer, path: str | Path) -> Path:
         raise ModelError(
             f"Writing ONNX needs the packages onnx and onnxscript ({error}). Run: pip install 'sightline[export]'"
         ) from error
-    path, example = Path(path), explainer.example()
-    sides: dict[int, Any] = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} if explainer.any_size else {}
-    batch = torch.export.Dim("batch")
-    shapes: tuple[dict[int, Any], ...] = ({0: batch, **sides}, {0: batch})
+    path = Path(path)
     try:
         # In two steps: left to itself, the exporter fixes the batch where it cannot follow, and says nothing.
+        exported = explainer.exported()
         with torch.no_grad():
-            exported = torch.export.export(explainer, example, dynamic_shapes=shapes[: len(example)], strict=False)
             program = torch.onnx.export(
-                exported, dynamo=True, verbose=False, input_names=["images", "classes"][: len(example)],
+                exported, dynamo=True, verbose=False,
+                input_names=["images", "classes"][: 1 + (explainer.target == "given")],
                 output_names=["outputs", "maps", "coarse"][: 2 + explainer.coarse],
             )  # fmt: skip
     except Exception as error:

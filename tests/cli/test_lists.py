@@ -4,7 +4,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from sightline import METHODS, PIXELSPACE, explain
+from sightline import BLACKBOX, METHODS, PIXELSPACE, explain
 from sightline.cli import commands
 from sightline.errors import ModelError
 from sightline.models import known, load
@@ -58,7 +58,7 @@ def test_every_method_is_listed_with_what_it_does():
     result = run("methods")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    for name in [*METHODS, *PIXELSPACE]:
+    for name in [*METHODS, *PIXELSPACE, *BLACKBOX]:
         (line,) = [line for line in lines if line.startswith(f"  {name} ")]
         assert len(line.split(": ", 1)[1]) > 20
     assert "arXiv:1710.11063" in result.stdout

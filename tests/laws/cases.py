@@ -1,7 +1,7 @@
 """Every method with every variant of it, material for it, and its slow twin: what the laws run over."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,20 @@ from torch import Tensor
 from places import column
 from reference.ablation_cam import ablation_cam
 from reference.cam import cam
+from reference.eigen_cam import eigen_cam, eigen_grad_cam
+from reference.elementwise_grad_cam import elementwise_grad_cam
 from reference.grad_cam import grad_cam
 from reference.grad_cam_plus import grad_cam_plus
 from reference.grad_cam_pp import grad_cam_pp
 from reference.grad_cam_pp_general import grad_cam_pp_log_softmax, grad_cam_pp_sigmoid, grad_cam_pp_softmax
 from reference.hires_cam import hires_cam
 from reference.is_cam import is_cam
+from reference.kpca_cam import kpca_cam
 from reference.layer_cam import layer_cam
+from reference.opti_cam import opti_cam
 from reference.score_cam import score_cam
+from reference.shapley_cam import shapley_cam
+from reference.smooth_grad_cam_pp import smooth_grad_cam_pp
 from reference.ss_cam import ss_cam
 from reference.xgrad_cam import xgrad_cam
 from sightline.methods import METHODS
@@ -39,6 +45,13 @@ TWINS: dict[str, Callable[..., Tensor]] = {
     "ss_cam": ss_cam,
     "is_cam": is_cam,
     "ablation_cam": ablation_cam,
+    "elementwise_grad_cam": elementwise_grad_cam,
+    "shapley_cam": shapley_cam,
+    "eigen_grad_cam": eigen_grad_cam,
+    "eigen_cam": eigen_cam,
+    "kpca_cam": kpca_cam,
+    "smooth_grad_cam_pp": smooth_grad_cam_pp,
+    "opti_cam": opti_cam,
 }
 
 CHOICES: dict[str, list[Any]] = {
@@ -49,8 +62,18 @@ CHOICES: dict[str, list[Any]] = {
     "std": [0.0],  # noise knows no flip: tests/methods/test_ss_cam.py
     "samples": [2],
     "steps": [3],
+    "centred": [False, True],
+    "kernel": ["sigmoid", "rbf"],
+    "gamma": [0.5],
+    "utility": ["rest", "logit"],
 }
 """The values each option is tried with."""
+
+OWN_CHOICES: dict[str, dict[str, list[Any]]] = {
+    "smooth_grad_cam_pp": {"form": ["meant", "paper"]},
+    "opti_cam": {"form": ["paper", "difference"]},
+}
+"""Where a method's option has other values than those of the same name."""
 
 Material = dict[str, Any]
 
@@ -64,12 +87,18 @@ AXES = {
     "scores": ("b",),
     "rescore": ("b", "c", "s"),
     "look": ("b", "s"),
+    "look_back": ("b", "s"),
+    "noisy_gradients": ("b", "c", "s"),
+    "second_order": ("b", "c", "s"),
 }
 """What each word's axes are; `s` stands for all that follow. Of a function: the axes of the numbers it is made from."""
 
 FUNCTIONS: dict[str, Callable[[Tensor, Material], Callable[..., Tensor]]] = {
     "rescore": lambda readout, material: Rescored(readout, material["activations"]),
     "look": lambda readout, material: Looked(readout),
+    "look_back": lambda readout, material: LookedBack(readout),
+    "noisy_gradients": lambda readout, material: Noisy(readout),
+    "second_order": lambda readout, material: Expanded(readout, material["activations"]),
 }
 """How words that are functions are made: from a model of one line, whose weights the material holds."""
 
@@ -102,6 +131,43 @@ class Looked:
         masks = masks if change is None else change(masks)
         score = _score((self.readout * masks).flatten(2).sum(2))
         return score.sigmoid() if probability else score
+
+
+@dataclass(frozen=True)
+class LookedBack:
+    """What `Looked` says, with its derivative by the maps."""
+
+    readout: Tensor
+
+    def __call__(self, maps: Tensor, *, at_once: int = 16) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            own = maps.detach().requires_grad_()
+            scores = Looked(self.readout.detach())(own[None])[0]
+            return scores.detach(), torch.autograd.grad(scores.sum(), own)[0]
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """Gradients that differ from sample to sample, in another way at each place."""
+
+    readout: Tensor
+
+    def __call__(self, *, samples: int, std: float, seed: int) -> Iterator[Tensor]:
+        for sample in range(samples):
+            yield (1 - 0.7 * sample) * self.readout + 0.3 * sample * self.readout.abs()
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """The logit is a parabola of what the readout finds in the activations; ReST bends twice as much."""
+
+    readout: Tensor
+    activations: Tensor
+
+    def __call__(self, utility: str) -> tuple[Tensor, Tensor]:
+        found = (self.readout * self.activations).flatten(1).sum(1).reshape(-1, *[1] * (self.readout.ndim - 1))
+        bend = {"logit": 0.1, "rest": 0.2}[utility]
+        return (1 + bend * found) * self.readout, bend * found * self.readout
 
 
 @dataclass(frozen=True)
@@ -149,10 +215,11 @@ def left_out(name: str, material: Material) -> Tensor:
 
 
 def _variants(name: str) -> list[Case]:
-    chosen = [option for option in options(METHODS[name]) if option in CHOICES]
+    choices = CHOICES | OWN_CHOICES.get(name, {})
+    chosen = [option for option in options(METHODS[name]) if option in choices]
     return [
         Case(name, dict(zip(chosen, values, strict=True)))
-        for values in itertools.product(*[CHOICES[option] for option in chosen])
+        for values in itertools.product(*[choices[option] for option in chosen])
     ]
 
 
@@ -184,6 +251,9 @@ def made(grid: tuple[int, ...], seed: int = 0, signed: bool = False, dtype: torc
         "scores": logits[torch.arange(images), explained],
         "rescore": draw(images, channels, *grid),
         "look": draw(images, *grid),
+        "look_back": draw(images, *grid),
+        "noisy_gradients": draw(images, channels, *grid),
+        "second_order": draw(images, channels, *grid),
     }
 
 

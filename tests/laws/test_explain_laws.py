@@ -7,9 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import sightline
 from closeness import assert_near
 from nets import batch, convnet
-from sightline import METHODS, explain
+from reference.shapley_cam import rest
+from reference.smooth_grad_cam_pp import noisy_pictures
+from sightline import METHODS
 from sightline.combine import combine
 from sightline.supply import defaults, supply
 from sightline.upsample import image_map
@@ -21,6 +24,15 @@ AXES = [1, 2, 3]
 every_method = pytest.mark.parametrize("method", [*METHODS, *PIXELS])
 every_rank = pytest.mark.parametrize("axes", AXES)
 every_head = pytest.mark.parametrize("head", ["pool", "fc"])
+
+
+STEPS = 8
+"""Of Opti-CAM: each step is the law's whole matter, and amplifies the rounding of the one before."""
+
+
+def explain(net, x, target, method, **options):
+    """As a user would, but for Opti-CAM's hundred steps."""
+    return sightline.explain(net, x, target, method, **options, **({"steps": STEPS} if "opti_cam" in method else {}))
 
 
 def made(axes, method, head="fc", dtype=torch.float64, b=3):
@@ -49,6 +61,20 @@ def through(maps, size, change):
     return masks if change is None else change(masks.squeeze(1)[None])[0].unsqueeze(1)
 
 
+def bent(tail, activations, classes, utility):
+    """Gradients and Hessians times activations, by autograd's own function for the latter."""
+    found = []
+    for one, klass in zip(activations, classes, strict=True):
+
+        def value(own, klass=klass):
+            rows = tail(own)[0]
+            return rest(rows, klass) if utility == "rest" else rows[klass]
+
+        (gradient,) = torch.autograd.grad(value(leaf := one[None].requires_grad_()), leaf)
+        found.append((gradient, torch.autograd.functional.hvp(value, one[None], one[None])[1]))
+    return [torch.cat(column) for column in zip(*found, strict=True)]
+
+
 def by_hand(net, x, classes, method, sign=1.0):
     """The signed map of layer 5 without `explain`: the network cut in two, a method, `combine`."""
     activations = net[:6](x).detach()
@@ -62,6 +88,12 @@ def by_hand(net, x, classes, method, sign=1.0):
         with torch.no_grad():
             return sign * torch.stack([part(one)[rows, explained] for one in each])
 
+    def look_back(maps, at_once=16):
+        with torch.enable_grad():
+            own = maps.detach().clone().requires_grad_()
+            scores = sign * net(x * through(own, x.shape[2:], None))[rows, explained]
+            return scores.detach(), torch.autograd.grad(scores.sum(), own)[0]
+
     material = {
         "activations": activations,
         "gradients": gradients[explained, rows],
@@ -70,12 +102,19 @@ def by_hand(net, x, classes, method, sign=1.0):
         "explained": explained,
         "scores": sign * logits[rows, explained],
         "head": sign * net[-1].weight.detach()[explained, : activations.shape[1]],
+        "second_order": lambda utility: tuple(sign * one for one in bent(tail, activations, classes, utility)),
         "rescore": lambda shares: asked(tail, [activations * share for share in shares]),
         "look": lambda maps, change=None, probability=False, at_once=16: asked(
             net, [x * through(one, x.shape[2:], change) for one in maps]
         ),
+        "look_back": look_back,
+        "noisy_gradients": lambda samples, std, seed: (
+            sign * class_gradients(tail, net[: -len(tail)](one.to(x)).detach())[explained, rows]
+            for one in noisy_pictures(x, samples, std, seed)
+        ),
     }
-    weights = supply(METHODS[method], {word: lambda value=value: value for word, value in material.items()})
+    few = {"steps": STEPS} if method == "opti_cam" else {}
+    weights = supply(METHODS[method], {word: lambda value=value: value for word, value in material.items()}, **few)
     return combine(weights, activations)
 
 
@@ -92,6 +131,7 @@ def test_the_map_is_the_one_made_by_hand_and_the_counterfactual_that_of_negated_
     assert (e.layer, e.method) == ("5", method)
     assert torch.equal(e.scores, net(x).detach()[[0, 1, 2], [1, 4, 2]])
     usual = {word: value for word, value in defaults(METHODS[method]).items() if word != "tally"}
+    usual |= {"steps": STEPS} if method == "opti_cam" else {}
     assert e.variant == usual | ({"counterfactual": True} if sign < 0 else {})
 
 
@@ -140,7 +180,8 @@ def test_several_methods_are_each_alone():
     together = explain(net, x, [1, 2], [*METHODS, *PIXELS])
     assert list(together) == [*METHODS, *PIXELS]
     for method, e in together.items():
-        alone = explain(net, x, [1, 2], method)
+        few = {"steps": STEPS} if method == "is_cam" else {}  # an option of that name, which all get
+        alone = explain(net, x, [1, 2], method, **few)
         assert_all_near(maps_of(e), maps_of(alone))
         assert (e.method, e.status) == (method, alone.status)
 
@@ -183,7 +224,7 @@ def half_of(net, x, how):
 def test_half_precision_gives_nearly_the_same_maps_in_float32(method, axes, how):
     net, x = made(axes, method, dtype=torch.float32, b=2)
     exact = explain(net, x, [1, 2], method)
-    shown = "coarse" if method == "ablation_cam" else "maps"  # one of its pictures is blank, as it should be
+    shown = "coarse" if method in ("ablation_cam", "shapley_cam") else "maps"  # one of their pictures is blank
     values = getattr(exact, shown).flatten(2)
     assert (values.std(2) / values.abs().amax(2)).min() > 0.05, "nothing to correlate"
     mine, inputs, around = half_of(net, x, how)

@@ -1,5 +1,7 @@
 """What holds for every method in the table, and every variant of it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,13 +18,37 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_grid = pytest.mark.parametrize("grid", GRIDS, ids=str)
 
 
+NOT_DIFFERENTIATED = {"opti_cam": "the end of an ascent: its derivative would need the network's second derivatives"}
+
+
+CLASS_AGNOSTIC = {"eigen_cam", "kpca_cam"}
+"""They ask for activations only, so that they show the same for every target, and for none."""
+
+
+SOLVED = {"eigen_cam", "eigen_grad_cam", "kpca_cam"}
+"""An eigenvector's rounding is a share of its length, not of each element: where channels never meet at a place, an
+element is 0, and a solver finds 1e-17."""
+
+
 def picture(case, material):
     return combine(case.weights(material), material["activations"])
 
 
 def runs_again(case):
     """Whether its weights come from running the model again, and so are scores, or made of scores."""
-    return not {"rescore", "look"}.isdisjoint(requests(METHODS[case.name]))
+    return not {"rescore", "look", "look_back"}.isdisjoint(requests(METHODS[case.name]))
+
+
+def without_unit(case):
+    """Scores know no unit of the activations; nor does a gradient over a gradient, as Smooth Grad-CAM++ is printed,
+    nor a vector of length 1."""
+    printed = case.name == "smooth_grad_cam_pp" and case.options["form"] == "paper"
+    return case.name == "eigen_cam" or runs_again(case) or printed
+
+
+def unread(case):
+    """The class is no number. The whole picture's score counts in a difference from it, and not where it is raised."""
+    return {"explained", "scores"} if case.name == "opti_cam" and case.options["form"] == "paper" else {"explained"}
 
 
 def per_channel(weights):
@@ -134,12 +160,15 @@ def test_the_map_does_not_depend_on_the_unit_of_the_activations(case, grid, unit
     """Activations times u, gradients and head by u: weights by u, the same map. An epsilon breaks this."""
     material = made(grid)
     other = material | {"activations": unit * material["activations"]}
-    for word in ("gradients", "class_gradients", "head", "rescore"):
+    for word in ("gradients", "class_gradients", "head", "rescore", "noisy_gradients", "second_order"):
         other[word] = material[word] / unit
-    # Weights that are scores know no unit; then the map has the activations' own, which no picture shows.
-    times = unit if runs_again(case) else 1
-    assert_relative(case.weights(other), case.weights(material) * times / unit, 1e-9)
-    assert_near(picture(case, other), times * picture(case, material), 1e-9)
+    scaled = case
+    if "gamma" in case.options:  # a kernel's own unit is that of the activations squared
+        scaled = replace(case, options=case.options | {"gamma": case.options["gamma"] / unit**2})
+    # Weights may know no unit; then the map has the activations' own, which no picture shows.
+    times = unit if without_unit(case) else 1
+    assert_relative(scaled.weights(other), case.weights(material) * times / unit, 1e-9)
+    assert_near(picture(scaled, other), times * picture(case, material), 1e-9)
 
 
 @every_grid
@@ -160,12 +189,19 @@ def test_a_silent_channel_changes_nothing(case, grid):
 @every_grid
 @every_case
 def test_where_nothing_depends_on_the_layer_there_is_no_weight(case, grid):
-    """Or, where a softmax over the channels makes the weights, no difference between them."""
+    """Or, where a softmax over the channels makes the weights, no difference between them. Nobody asks what is
+    class-agnostic: it does not even notice."""
     material = made(grid)
-    for word in ("gradients", "class_gradients", "head", "rescore", "look"):
+    before = case.weights(material)
+    words = {"gradients", "class_gradients", "head", "rescore", "look", "look_back", "noisy_gradients", "second_order"}
+    for word in words:
         material[word] = torch.zeros_like(material[word])
     weights = case.weights(material)
-    if "look" in requests(METHODS[case.name]):
+    if case.name in CLASS_AGNOSTIC:
+        assert requests(METHODS[case.name]) == ["activations"]
+        assert torch.equal(weights, before)
+        return
+    if not {"look", "look_back"}.isdisjoint(requests(METHODS[case.name])):
         assert all(len({round(w, 12) for w in row.tolist() if w}) == 1 for row in weights.flatten(1))
     else:
         assert (weights == 0).all()
@@ -173,7 +209,7 @@ def test_where_nothing_depends_on_the_layer_there_is_no_weight(case, grid):
 
 @pytest.mark.parametrize(
     ("case", "word"),
-    [(case, word) for case in CASES for word in requests(METHODS[case.name]) if word != "explained"],
+    [(case, word) for case in CASES for word in requests(METHODS[case.name]) if word not in unread(case)],
     ids=str,
 )
 def test_what_is_not_a_number_reaches_the_map_of_its_image_and_no_other(case, word):
@@ -196,7 +232,7 @@ def test_nothing_that_was_handed_in_is_changed(case):
     assert all(torch.equal(material[word], before[word]) for word in material)
 
 
-@every_case
+@pytest.mark.parametrize("case", [case for case in CASES if case.name not in NOT_DIFFERENTIATED], ids=str)
 def test_weights_can_be_differentiated(case):
     """For training on explanations: gradients flow back and are finite, also where a channel is silent."""
     material = made((4, 5))
@@ -218,4 +254,8 @@ def test_any_grid_down_to_a_single_position(case, grid, seed, signed):
     material = made(grid, seed, signed)
     if case.options.get("guard") is False:  # near a pole both lose digits: compare away from it
         material["activations"] = material["activations"].clamp(max=0.01)
-    assert_relative(case.weights(material), case.slowly(material), 1e-6)
+    slow = case.slowly(material)
+    if case.name in SOLVED and slow.any():
+        assert_near(case.weights(material), slow, 1e-6)
+    else:
+        assert_relative(case.weights(material), slow, 1e-6)

@@ -11,7 +11,7 @@ from sightline.errors import MethodError, SightlineError
 from sightline.methods import ALIASES, METHODS, SCORES, about, find
 from sightline.supply import options, requests
 
-SHARED = {"__init__", "alpha", "derivatives", "exact", "scored", "tally"}
+SHARED = {"__init__", "alpha", "derivatives", "exact", "principal", "scored", "tally"}
 """Files in the room that are no method."""
 
 WORDS = {
@@ -24,6 +24,9 @@ WORDS = {
     "scores",
     "rescore",
     "look",
+    "look_back",
+    "noisy_gradients",
+    "second_order",
 }
 """What a method may ask for."""
 
@@ -44,7 +47,8 @@ def test_file_function_and_name_are_one(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_asks_with_known_words_and_its_options_are_given_by_name(name):
     assert set(requests(METHODS[name])) <= WORDS
-    known = {"alpha", "guard", "tally", "form", "top", "at_once", "steps", "samples", "std", "seed"}
+    known = {"alpha", "guard", "tally", "form", "top", "at_once", "steps", "samples", "std", "seed", "lr"}
+    known |= {"centred", "kernel", "gamma", "utility"}
     assert set(options(METHODS[name])) <= known
     for parameter in inspect.signature(METHODS[name]).parameters.values():
         assert (parameter.kind is parameter.KEYWORD_ONLY) == (parameter.default is not parameter.empty)
@@ -104,6 +108,20 @@ def test_about_says_title_paper_and_summary(name):
         ("ISCAM", "is_cam"),
         ("Integrated Score-CAM", "is_cam"),
         ("AblationCAM", "ablation_cam"),
+        ("SmoothGradCAMpp", "smooth_grad_cam_pp"),
+        ("Smooth Grad-CAM++", "smooth_grad_cam_pp"),
+        ("Opti-CAM", "opti_cam"),
+        ("OptiCAM", "opti_cam"),
+        ("EigenCAM", "eigen_cam"),
+        ("Eigen-CAM", "eigen_cam"),
+        ("EigenGradCAM", "eigen_grad_cam"),
+        ("Eigen-Grad-CAM", "eigen_grad_cam"),
+        ("GradCAMElementWise", "elementwise_grad_cam"),
+        ("Element-wise Grad-CAM", "elementwise_grad_cam"),
+        ("KPCA_CAM", "kpca_cam"),
+        ("KPCA-CAM", "kpca_cam"),
+        ("ShapleyCAM", "shapley_cam"),
+        ("Shapley-CAM", "shapley_cam"),
     ],
 )
 def test_names_that_people_use(written, meant):

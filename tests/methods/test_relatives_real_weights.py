@@ -1,4 +1,4 @@
-"""Score-CAM and Ablation-CAM on a trained network: float32, as a user gets it, against loops in float64."""
+"""Relatives that run the model again, on a trained network: float32, as a user gets it, against loops in float64."""
 
 import pytest
 import torch
@@ -8,7 +8,9 @@ from cifar import CifarResNet, cifar_images
 from closeness import assert_near
 from data import shared
 from reference.combine import combine
+from reference.opti_cam import network_weights
 from reference.score_cam import looked_through, network_scores, shares
+from reference.smooth_grad_cam_pp import noisy_pictures, smooth_grad_cam_pp
 from sightline import explain
 from sightline.surgery import capture, replay
 
@@ -67,6 +69,33 @@ def test_score_cam_at_the_layer_that_is_chosen(trained):
         assert_near(fewer.coarse[i, 0], some, 1e-5)
         # A quarter of the channels, and nearly the same picture.
         assert torch.corrcoef(torch.stack([some.flatten(), whole.flatten()]))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("form", ["meant", "paper"])
+def test_smooth_grad_cam_pp(trained, form):
+    net, x = trained
+    classes = net(x).topk(2).indices
+    e = in_float32(trained, "smooth_grad_cam_pp", "layer2", classes, samples=3, form=form)
+    own = capture(net, x, "layer2").activations
+    for j in range(2):
+        gradients = []
+        for noisy in noisy_pictures(x, 3, 0.1):
+            trace = capture(net, noisy, "layer2")
+            gradients += trace.gradients(trace.outputs[torch.arange(IMAGES), classes[:, j]])
+        weights = smooth_grad_cam_pp(own, lambda gradients=gradients, **_: gradients, form=form)
+        assert_near(e.coarse[:, j], combine(weights, own), 1e-4)
+
+
+def test_opti_cam_at_the_layer_that_is_chosen(trained):
+    """Its own ascent, and a picture through which the network is surer than through the mean of the channels."""
+    net, x = trained
+    classes = net(x).argmax(1)
+    e = in_float32(trained, "opti_cam", None, classes, steps=20)
+    own = capture(net, x, e.layer).activations
+    for i in range(IMAGES):
+        weights, told = network_weights(net, x[i], own[i], lambda out, i=i: out[0, classes[i]], steps=20)
+        assert_near(e.coarse[i], combine(weights.reshape(1, -1, 1, 1), own[i : i + 1])[0], 1e-3)
+        assert told[-1] > told[0]
 
 
 def by_scores(told, activations):

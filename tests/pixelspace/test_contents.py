@@ -14,7 +14,7 @@ from sightline.supply import options, requests
 SHARED = {"__init__", "reduce"}
 """Files in the room that are no method."""
 
-WORDS = {"input_gradients", "guided_gradients", "deconvnet_gradients", "image_map"}
+WORDS = {"input_gradients", "guided_gradients", "deconvnet_gradients", "image_map", "products", "enlarge"}
 
 
 def test_every_file_is_listed_and_everything_listed_has_a_file():
@@ -71,6 +71,8 @@ def test_what_fails_the_sanity_checks_says_so(name):
         ("Guided Backpropagation", "guided_backprop"),
         ("guided-backpropagation", "guided_backprop"),
         ("GuidedBackprop", "guided_backprop"),
+        ("FullGrad", "full_grad"),
+        ("Full-Gradients", "full_grad"),
         ("deconvnet", "deconvnet"),
         ("DeconvNet", "deconvnet"),
         ("Deconvolution", "deconvnet"),
@@ -107,7 +109,7 @@ def test_guided_before_a_cam_is_the_product(written, cam):
         ("guided_backpropogation", "Near names: 'guided_backprop'"),
         ("deconvnett", "Near names: 'deconvnet'"),
         ("guided", "came 'guided'. Near names: 'guided_cam'"),
-        ("zebra", "came 'zebra'. On offer: 'gradient', 'guided_backprop', 'deconvnet', 'guided_cam'."),
+        ("zebra", "came 'zebra'. On offer: 'gradient', 'guided_backprop', 'deconvnet', 'guided_cam', 'full_grad'."),
         ("", "came ''. On offer: "),
         ("grad_cam", "came 'grad_cam'"),
     ],

@@ -27,6 +27,7 @@ def test_each_names_the_rule_it_needs():
         "guided_backprop": "guided_gradients",
         "deconvnet": "deconvnet_gradients",
         "guided_cam": "guided_gradients",
+        "full_grad": "products",
     }
 
 

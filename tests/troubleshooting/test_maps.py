@@ -69,9 +69,10 @@ def _normalised(alpha, g):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_batch_is_its_images_one_by_one(method):
-    together = explain(convnet(), batch(), [1, 3], method)
+    few = {"steps": 8} if method == "opti_cam" else {}  # each step amplifies the rounding of the one before
+    together = explain(convnet(), batch(), [1, 3], method, **few)
     for i in range(3):
-        alone = explain(convnet(), batch()[i : i + 1], [1, 3], method)
+        alone = explain(convnet(), batch()[i : i + 1], [1, 3], method, **few)
         assert_near(together.coarse[i : i + 1], alone.coarse, 1e-5)
         assert alone.maps.amax() == 1
     with pytest.raises(TargetError, match="one class for each of the 3 images"):

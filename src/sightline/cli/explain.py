@@ -36,7 +36,8 @@ from sightline.cli.options import device_option, model_options, on
     show_default=True,
     help="The folder to write into.",
 )
-@click.option("--batch", "batch_size", type=click.IntRange(1), default=8, show_default=True, help="Pictures at a time.")
+@click.option("--batch", "batch_size", type=click.IntRange(1), default=None,
+              help="Pictures at a time; left out, 8 on a CPU and what its memory holds on a GPU.")  # fmt: skip
 @click.option(
     "--score",
     type=click.Choice(["exp", "softmax", "log_softmax", "sigmoid"]),
@@ -55,7 +56,7 @@ def explain(
     targets: tuple[str, ...],
     layer: str | None,
     out: Path,
-    batch_size: int,
+    batch_size: int | None,
     score: str | None,
     alpha: str | None,
     counterfactual: bool,

@@ -52,12 +52,13 @@ def layers(model: str, weights: Path | None, random: bool, size: int | None, eve
 @click.command()
 def methods() -> None:
     """List the methods, with what each does and where it comes from."""
+    from sightline import blackbox, pixelspace
     from sightline import methods as cams
-    from sightline import pixelspace
 
     for title, room, names in (
         ("Maps of a layer", cams, cams.METHODS),
         ("In pixel space", pixelspace, pixelspace.PIXELSPACE),
+        ("Black boxes: the model is only shown pictures", blackbox, blackbox.BLACKBOX),
     ):
         click.secho(title, bold=True)
         for name in names:

@@ -58,8 +58,9 @@ class Bench:
 
     @property
     def layer(self) -> str | None:
-        """The layer explained; None where all methods look back to the pixels."""
-        return next((one.layer for one in self.explanations.values() if one.pixels is None), self.protocol.layer)
+        """The layer explained; None where no method opens one."""
+        opened = (one.layer for one in self.explanations.values() if one.pixels is None and one.layer != "input")
+        return next(opened, self.protocol.layer)
 
     def explained(self, model: nn.Module, inputs: Tensor, names: Sequence[str]) -> dict[str, Explanation]:
         """The same question asked again, by some of the methods: of other pictures, or of another model."""

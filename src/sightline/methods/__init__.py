@@ -12,6 +12,9 @@ from functools import lru_cache
 from sightline.errors import MethodError, near
 from sightline.methods.ablation_cam import ablation_cam as ablation_cam
 from sightline.methods.cam import cam as cam
+from sightline.methods.eigen_cam import eigen_cam as eigen_cam
+from sightline.methods.eigen_grad_cam import eigen_grad_cam as eigen_grad_cam
+from sightline.methods.elementwise_grad_cam import elementwise_grad_cam as elementwise_grad_cam
 from sightline.methods.exact import EXACT as EXACT
 from sightline.methods.grad_cam import grad_cam as grad_cam
 from sightline.methods.grad_cam_plus import grad_cam_plus as grad_cam_plus
@@ -21,8 +24,12 @@ from sightline.methods.grad_cam_pp_sigmoid import grad_cam_pp_sigmoid as grad_ca
 from sightline.methods.grad_cam_pp_softmax import grad_cam_pp_softmax as grad_cam_pp_softmax
 from sightline.methods.hires_cam import hires_cam as hires_cam
 from sightline.methods.is_cam import is_cam as is_cam
+from sightline.methods.kpca_cam import kpca_cam as kpca_cam
 from sightline.methods.layer_cam import layer_cam as layer_cam
+from sightline.methods.opti_cam import opti_cam as opti_cam
 from sightline.methods.score_cam import score_cam as score_cam
+from sightline.methods.shapley_cam import shapley_cam as shapley_cam
+from sightline.methods.smooth_grad_cam_pp import smooth_grad_cam_pp as smooth_grad_cam_pp
 from sightline.methods.ss_cam import ss_cam as ss_cam
 from sightline.methods.tally import Tally as Tally
 from sightline.methods.tally import ignore as ignore
@@ -44,6 +51,13 @@ METHODS: dict[str, Callable[..., Weights]] = {
     "ss_cam": ss_cam,
     "is_cam": is_cam,
     "ablation_cam": ablation_cam,
+    "elementwise_grad_cam": elementwise_grad_cam,
+    "shapley_cam": shapley_cam,
+    "eigen_grad_cam": eigen_grad_cam,
+    "eigen_cam": eigen_cam,
+    "kpca_cam": kpca_cam,
+    "smooth_grad_cam_pp": smooth_grad_cam_pp,
+    "opti_cam": opti_cam,
 }
 
 SCORES = {
@@ -68,6 +82,13 @@ ALIASES = {
     "smoothedscorecam": "ss_cam",
     "integratedscorecam": "is_cam",
     "ablation": "ablation_cam",
+    "gradcamelementwise": "elementwise_grad_cam",
+    "shapley": "shapley_cam",
+    "eigen": "eigen_cam",
+    "kernelpcacam": "kpca_cam",
+    "smoothgradcamplusplus": "smooth_grad_cam_pp",
+    "opti": "opti_cam",
+    "optimizedcam": "opti_cam",
 }
 """Names that people use and that are not the method's own, however written: see `find`."""
 
@@ -95,7 +116,14 @@ _TITLES = {
     "score_cam": ("Score-CAM", "Wang et al., Score-CAM, CVPR Workshops 2020, arXiv:1910.01279"),
     "ss_cam": ("SS-CAM", "Wang et al., SS-CAM: Smoothed Score-CAM, arXiv:2006.14255"),
     "is_cam": ("IS-CAM", "Naidu et al., IS-CAM: Integrated Score-CAM, arXiv:2010.03023"),
+    "smooth_grad_cam_pp": ("Smooth Grad-CAM++", "Omeiza et al., Smooth Grad-CAM++, arXiv:1908.01224"),
+    "opti_cam": ("Opti-CAM", "Zhang et al., Opti-CAM: Optimizing saliency maps for interpretability, arXiv:2301.07002"),
     "ablation_cam": ("Ablation-CAM", "Desai and Ramaswamy, Ablation-CAM, WACV 2020"),
+    "elementwise_grad_cam": ("Element-wise Grad-CAM", "pytorch-grad-cam (software), GradCAMElementWise, 2021"),
+    "shapley_cam": ("Shapley-CAM", "Cai, CAMs as Shapley Value-based Explainers, arXiv:2501.06261"),
+    "eigen_grad_cam": ("Eigen-Grad-CAM", "pytorch-grad-cam (software), EigenGradCAM, 2021; after arXiv:2008.00299"),
+    "eigen_cam": ("Eigen-CAM", "Muhammad and Yeasin, Eigen-CAM, IJCNN 2020, arXiv:2008.00299"),
+    "kpca_cam": ("KPCA-CAM", "Karmani et al., KPCA-CAM, MMSP 2024, arXiv:2410.00267"),
 }
 
 

@@ -1,8 +1,9 @@
 """Pixel space: what is no weighing of activations. One file each, listed here by hand.
 
-Each takes what comes back to the pixels under some backward rule and returns signed pixels `[b, c, *s]`. `reduce` makes
-the map. None but `gradient` passes the sanity checks of Adebayo et al. 2018: guided products are pictures of detail
-inside a region, never evidence for a class at the level of pixels.
+Each takes what comes back to the pixels under some backward rule and returns signed pixels `[b, c, *s]`; `full_grad`
+takes what comes back to every bias as well, and has no sign. `reduce` makes the map. The guided rules fail the sanity
+checks of Adebayo et al. 2018: guided products are pictures of detail inside a region, never evidence for a class at the
+level of pixels.
 """
 
 import inspect
@@ -14,6 +15,7 @@ from functools import lru_cache
 
 from sightline.errors import MethodError, near
 from sightline.pixelspace.deconvnet import deconvnet as deconvnet
+from sightline.pixelspace.full_grad import full_grad as full_grad
 from sightline.pixelspace.gradient import gradient as gradient
 from sightline.pixelspace.guided_backprop import guided_backprop as guided_backprop
 from sightline.pixelspace.guided_cam import guided_cam as guided_cam
@@ -25,6 +27,7 @@ PIXELSPACE: dict[str, Callable[..., Gradients]] = {
     "guided_backprop": guided_backprop,
     "deconvnet": deconvnet,
     "guided_cam": guided_cam,
+    "full_grad": full_grad,
 }
 
 ALIASES = {
@@ -35,6 +38,8 @@ ALIASES = {
     "vanillagradients": "gradient",
     "saliency": "gradient",
     "saliencymap": "gradient",
+    "fullgradient": "full_grad",
+    "fullgradients": "full_grad",
     "guidedbackpropagation": "guided_backprop",
     "guidedbp": "guided_backprop",
     "gbp": "guided_backprop",
@@ -46,6 +51,11 @@ ALIASES = {
 
 _TITLES = {
     "gradient": ("Gradient", "Simonyan et al., Deep Inside Convolutional Networks, arXiv:1312.6034"),
+    "full_grad": (
+        "FullGrad",
+        "Srinivas and Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019, "
+        "arXiv:1905.00780",
+    ),
     "guided_backprop": (
         "Guided backpropagation",
         "Springenberg et al., Striving for Simplicity: The All Convolutional Net, arXiv:1412.6806",

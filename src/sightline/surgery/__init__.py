@@ -20,4 +20,5 @@ from sightline.surgery.replay import look as look
 from sightline.surgery.replay import looking as looking
 from sightline.surgery.replay import replay as replay
 from sightline.surgery.replay import showing as showing
+from sightline.surgery.replay import with_pictures as with_pictures
 from sightline.surgery.tail import traced as traced

@@ -14,12 +14,12 @@ _checked: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 """Models that were looked through once: the look costs as much as a few layers of a small network."""
 
 
-def operable(model: Any) -> nn.Module:
+def operable(model: Any, *, opened: bool = True) -> nn.Module:
     """The module to run: wrappers taken off, or a `ModelError` that says why not and what to do instead.
 
     `DataParallel`, `DistributedDataParallel` and `torch.compile` are unwrapped (an explanation needs hooks on the
     plain module; the weights are shared, so the map is the same). TorchScript, quantised and sharded models
-    and models on the meta device are refused.
+    and models on the meta device are refused. A quantised one can be run, if it need not be `opened`.
 
     >>> operable(nn.DataParallel(nn.ReLU()))
     ReLU()
@@ -44,10 +44,11 @@ def operable(model: Any) -> nn.Module:
                 f"Expected an ordinary PyTorch module; {name or type(model).__name__} is TorchScript, whose layers "
                 "cannot be opened. Pass the Python model it was made from, with the same weights."
             )
-        if ".quantized" in type(module).__module__:
+        if opened and ".quantized" in type(module).__module__:
             raise ModelError(
                 f"Expected a model with float weights; it holds the quantised {type(module).__name__}, which has no "
-                "gradients. Explain the float model it was converted from: its maps are those of the same network."
+                "gradients. Explain the float model it came from, or take method='occlusion', 'rise' or 'lime', "
+                "which only show it pictures."
             )
         if type(module).__name__ == "FullyShardedDataParallel":
             raise ModelError(
@@ -59,7 +60,8 @@ def operable(model: Any) -> nn.Module:
             "Expected a model with weights; its parameters lie on the meta device, which holds none. "
             "Load a checkpoint first: model.to_empty(device='cpu'), then load_state_dict."
         )
-    _checked.add(model)
+    if opened:
+        _checked.add(model)
     return model
 
 

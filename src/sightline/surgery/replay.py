@@ -23,7 +23,7 @@ def look(model: nn.Module, inputs: Any) -> Any:
     >>> look(nn.Dropout(0.9), torch.ones(2))
     tensor([1., 1.])
     """
-    model = operable(model)
+    model = operable(model, opened=False)
     args, kwargs = arguments(inputs)
     with guard.untouched(model), torch.no_grad():
         return run(model, args, kwargs)
@@ -58,21 +58,33 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
     ...     see(torch.ones(4, 1, 3)).shape
     torch.Size([4, 1, 3])
     """
-    model = operable(model)
-    args, kwargs = arguments(inputs)
-    own = picture(args, kwargs)
+    model = operable(model, opened=False)
 
     def see(shown: Tensor) -> Any:
-        m = len(shown) // len(own)
-
-        def instead(value: Any) -> Any:
-            return shown if value is own else times(value, len(own), m)
-
         with torch.no_grad():
-            return called(model, tuple(map(instead, args)), {word: instead(one) for word, one in kwargs.items()})
+            args, kwargs = arguments(with_pictures(inputs, shown))
+            return called(model, args, kwargs)
 
     with guard.untouched(model):
         yield see
+
+
+def with_pictures(inputs: Any, shown: Tensor) -> Any:
+    """The inputs with other pictures in the place of their own, `[m * b, c, *s]`: a tuple, or a mapping by name.
+
+    >>> mask, pictures = torch.tensor([[1], [2]]), torch.ones(4, 3, 5)
+    >>> _, twice = with_pictures((torch.zeros(2, 3, 5), mask), pictures)
+    >>> twice.flatten()
+    tensor([1, 2, 1, 2])
+    """
+    args, kwargs = arguments(inputs)
+    own = picture(args, kwargs)
+    m = len(shown) // len(own)
+
+    def instead(value: Any) -> Any:
+        return shown if value is own else times(value, len(own), m)
+
+    return {word: instead(one) for word, one in kwargs.items()} if kwargs else tuple(map(instead, args))
 
 
 def times(value: Any, images: int, m: int) -> Any:

@@ -1,0 +1,61 @@
+"""What all methods of one call have in common: the model, the pictures, and what is asked of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.explanation import Explanation
+from sightline.inputs import Batch
+from sightline.models import Card
+from sightline.modes import recordable
+from sightline.targets import Question, Wanted, ask, ask_again, beyond_classes, checked_names
+
+Found = dict[tuple[str, str], Explanation]
+"""Explanations by method and layer."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all methods of one call have in common. `named` tells whether the caller named the classes."""
+
+    model: nn.Module
+    card: Card
+    batch: Batch
+    target: Wanted
+    counterfactual: bool
+    call: int
+    grid: Any
+    named: bool = False
+
+    @property
+    def sign(self) -> float:
+        """-1 where it is asked what speaks against the target."""
+        return -1.0 if self.counterfactual else 1.0
+
+    def ask(self, outputs: Any, *, recording: bool = True) -> Question:
+        """Ask the outputs, with recording on, whatever mode the caller is in, or without."""
+        with recordable(), torch.set_grad_enabled(recording):
+            return ask(
+                self.target, outputs, classes=self.names(outputs), kind=self.card.outputs, images=len(self.batch),
+                size=self.batch.size,
+            )  # fmt: skip
+
+    def again(self, question: Question, outputs: Any, versions: int, probability: bool = False) -> Tensor:
+        """The same question asked of so many versions of the images: their scores `[n, versions, b]`."""
+        return ask_again(
+            question, self.target, outputs, versions, classes=self.names(outputs), kind=self.card.outputs,
+            size=self.batch.size, probability=probability,
+        )  # fmt: skip
+
+    def names(self, outputs: Any) -> Sequence[str] | None:
+        """What the classes are called; where the caller named them, as many as there are outputs."""
+        if self.card.classes is not None and self.named and not beyond_classes(self.target):
+            return checked_names(self.card.classes, outputs)
+        return self.card.classes
+
+    def variant(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a method, and whether it was asked what speaks against."""
+        return {**options, **({"counterfactual": True} if self.counterfactual else {})}
