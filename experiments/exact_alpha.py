@@ -214,9 +214,9 @@ def counted(found: Mapping[str, Results], summaries: Mapping[str, Summary]) -> l
             for metric, figure in FIGURES
             if (one := gap(summary, metric, figure, a, b)) is not None and one.excludes_zero
         ]
-        better, all_ = sum(sign > 0 for sign in signs), len(known) * len(FIGURES)
-        lines.append(f"**In short, {named(a)} against {named(b)}:** better in {better}, worse in {len(signs) - better} of "
-                     f"{all_} comparisons ({len(known)} layers, {len(FIGURES)} metrics).")  # fmt: skip
+        better, asked = sum(sign > 0 for sign in signs), len(known) * len(FIGURES)
+        lines.append(f"**In short, {named(a)} against {named(b)}:** better in {better}, worse in {len(signs) - better} "
+                     f"of {asked} comparisons ({len(known)} layers, {len(FIGURES)} metrics).")  # fmt: skip
         for metric, figure in FIGURES:
             gaps = {name: gap(one, metric, figure, a, b) for name, one in known.items()}
             higher = metric in HIGHER

@@ -1,6 +1,6 @@
 """True higher derivatives for a method that asks for them: the model runs once more, for each layer once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -37,6 +37,12 @@ class Curved:
             again = partial(self._again, cut, lambda outputs: self._reruns().again(outputs, 1)[:, 0])
             self._scores[cut] = curvature(again, self.question.scores, self._gradient(cut))
         return self._scores[cut]
+
+    def way(self, cut: int, wanted: Sequence[str]) -> str | None:
+        """In which way the derivatives that a method wanted were made; None where it wanted none."""
+        made = self._scores if "second_derivatives" in wanted else self._logarithms
+        asked = not {"second_derivatives", "log_probability_derivatives"}.isdisjoint(wanted)
+        return made[cut].way if asked and cut in made else None
 
     def of_log_probabilities(self, cut: int, asked: slice, rows: Tensor) -> Three:
         """Of the log-softmax of the classes asked for, some questions' `[n b, c, *s]` three times.

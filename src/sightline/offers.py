@@ -118,6 +118,17 @@ class Offers:
             self._cut_off.add(cut)
         return cut not in self._cut_off
 
+    def notes(self, cut: int, method: str, wanted: Sequence[str]) -> list[str]:
+        """What a user should know of how a method came to its map."""
+        told = []
+        if set(wanted) <= {"activations", "tally"}:
+            told.append(
+                f"{method} is class-agnostic: it asks for activations only, and its map is the same for every target"
+            )
+        if (way := self._curved.way(cut, wanted)) is not None:
+            told.append(f"second and third derivatives made by {way!r} (docs/exact.md)")
+        return told
+
     def _gradient(self, cut: int) -> Tensor:
         """`[n, b, c, *s]`, for all layers by one look back."""
         if self._looked is None:

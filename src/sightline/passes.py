@@ -50,7 +50,7 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
                     variant=job.variant(step.options), layer=cut.layer, reason=reason,
                     coarse=coarse.unflatten(0, (n, -1)), maps=maps.unflatten(0, (n, -1)),
                     connected=partial(offers.connected, index), counts=tally.taken(), cut=cut, ends=ends,
-                    notes=_agnostic(step),
+                    notes=offers.notes(index, step.name, requests(step.weigh)),
                 )  # fmt: skip
     return found
 
@@ -130,13 +130,6 @@ def _reruns(job: Job, trace: Trace, question: Question, grid: Any) -> Callable[[
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
     return lambda: Reruns(trace, question, job.sign, job.batch, grid, partial(job.again, question), autocast)
-
-
-def _agnostic(step: Step) -> list[str]:
-    """Told where a method cannot know what was asked."""
-    if step.weigh is None or not set(requests(step.weigh)) <= {"activations", "tally"}:
-        return []
-    return [f"{step.name} is class-agnostic: it asks for activations only, and its map is the same for every target"]
 
 
 def _cam_of(step: Step) -> str:

@@ -13,6 +13,10 @@ from sightline.errors import MethodError
 from sightline.methods import EXACT, METHODS, SCORES
 from sightline.methods.exact import grad_cam_pp_exact
 from sightline.supply import options
+from sightline.surgery import taped
+
+WAYS = [("attention", "exp", "directions"), ("pooled, layer norm", "softmax", "pooled"), ("silu", "exp", "powers")]
+"""A head, a score, and the way to its derivatives."""
 
 
 def drawn(seed=0, signed=True):
@@ -97,6 +101,26 @@ def test_the_guard_stands_in_the_status_and_the_variant():
     found = sightline.explain(net, activations, target=0, layer="0", alpha="exact")
     assert found.variant["alpha"] == "exact"
     assert all(one.counts["guarded"] > 0 for one in found.status)
+
+
+@pytest.mark.parametrize(("head", "score", "way"), WAYS)
+def test_the_result_tells_how_the_derivatives_were_made(head, score, way):
+    net, activations = bends.made(head)
+    exact, paper = (
+        sightline.explain(net, activations, target=0, layer="0", alpha=alpha, score=score)
+        for alpha in ("exact", "paper")
+    )
+    told = [note for note in exact.provenance["notes"] if "derivatives" in note]
+    assert told == [f"second and third derivatives made by {way!r} (docs/exact.md)"]
+    assert not [note for note in paper.provenance["notes"] if "derivatives" in note]
+
+
+def test_a_long_wait_is_announced(monkeypatch):
+    net, activations = bends.made("attention")
+    monkeypatch.setattr(taped, "_NUMBERS", 64)
+    monkeypatch.setattr(taped, "_LONG", 0.0)
+    with pytest.warns(UserWarning, match=r"carries \d+ directions .* about 0 minutes. A layer nearer to the output"):
+        sightline.explain(net, activations, target=0, layer="0", alpha="exact")
 
 
 def test_what_speaks_against_is_the_negated_score():

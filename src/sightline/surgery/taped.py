@@ -1,5 +1,7 @@
 """A tail that was written down, and the ways to its diagonal derivatives; each gives three `[n, b, c, *s]`, or None."""
 
+import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +23,8 @@ _MARKS = 1 << 28
 """So many booleans of who reaches what are held."""
 _SOME = 6
 """Second and third derivatives that are made once more, by torch."""
+_LONG = 60.0
+"""Seconds that nobody waits without being told."""
 
 Three = Sequence[Tensor]
 """First, second and third derivatives."""
@@ -134,7 +138,12 @@ class Tail:
 
     def _directions(self, at: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Rows of places `[directions, places]` as moves `[chunk, ...]` of the layer's own output, some at a time."""
+        begun = 0.0
         for start in range(0, len(at), self.chunk):
+            if start == self.chunk:  # the first chunk is slower than those behind it
+                begun = time.perf_counter()
+            if start == 2 * self.chunk:
+                _announce((time.perf_counter() - begun) * (len(at) - start) / self.chunk, len(at))
             some = at[start : start + self.chunk]
             moves = self.tape.start.new_zeros(len(some), self.tape.start[0].numel()).scatter_(1, some, 1)
             yield start, moves.reshape(-1, *self.tape.start.shape[1:])
@@ -152,6 +161,17 @@ class Tail:
         return tuple(
             torch.zeros_like(found.value) if one is None else one * n
             for one, n in zip(found.moves[1:], (1, 2, 6), strict=True)
+        )
+
+
+def _announce(seconds: float, directions: int) -> None:
+    """Tell the user of a long wait while it can still be broken off."""
+    if seconds > _LONG:
+        warnings.warn(
+            f"alpha='exact' carries {directions} directions through what lies behind this layer, which will take about "
+            f"{seconds / 60:.0f} minutes. A layer nearer to the output or a smaller picture takes fewer; alpha='paper' "
+            "takes none.",
+            stacklevel=2,
         )
 
 
