@@ -74,6 +74,7 @@ def exact(
 ) -> Tensor:  # fmt: skip
     """`alpha="exact"`; also counts the places that matter (s' > 0), and those where |s''| outweighs s' squared.
 
+    >>> import torch
     >>> one = torch.ones(1, 1, 2)
     >>> exact(one, one, 0 * one, 0 * one).item()  # nothing bends: twice 1 / (2 + 1 x 2)
     0.5
