@@ -32,6 +32,28 @@ def test_pools_and_dropouts_pass_on_and_are_not_chosen():
     assert choose(net, batch()).name == "1"
 
 
+class Normalised(nn.Module):
+    """A norm by a function, and then nothing: as norms with an activation that is left out are written."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop, self.act = nn.Identity(), nn.Identity()
+
+    def forward(self, x):
+        return self.act(self.drop(nn.functional.instance_norm(x)))
+
+
+def test_what_hands_on_what_no_module_returned_did_not_make_it():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), Normalised(), nn.Identity(), nn.Flatten(), nn.Linear(96, 2)
+    )
+    images = torch.rand(1, 3, 8, 8)
+    assert choose(net, images).name == "3"
+    (row,) = [row for row in layers(net, images) if "3" in row.names]
+    assert (row.names, row.kind, row.passes_on) == (["3.drop", "3"], "Normalised", False)
+
+
 def test_the_outermost_name_of_a_stage_is_used():
     net = seq(
         seq(nn.Conv2d(3, 4, 3), nn.ReLU()), seq(seq(nn.Conv2d(4, 6, 3), nn.ReLU()), nn.Identity()),

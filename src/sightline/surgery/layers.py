@@ -124,6 +124,7 @@ class _Watch:
         self.pyramid = False
         self._gridless: set[str] = set()
         self._last: tuple[weakref.ref[Tensor], int] | None = None
+        self._unmade = False
 
     def hook(self, name: str, model: nn.Module) -> Callable[..., None]:
         inside = _inside(name, model)
@@ -139,14 +140,16 @@ class _Watch:
             self.pyramid = self.pyramid or len(levels) > 1
             handed_on = len(found) > 1 and any(found[0][0] is given for given in args)  # one branch of several
             if found and len(levels) <= 1 and not handed_on:
-                self._write(name, type(module).__name__, *found[0], inside)
+                unmade = any(found[0][0] is given for given in args)
+                self._write(name, type(module).__name__, *found[0], inside, unmade)
                 return
             self._forget(name)
             self._gridless.add(name)  # `capture` opens a layer at every run
 
         return note
 
-    def _write(self, name: str, kind: str, tensor: Tensor, grid: Grid, inside: bool) -> None:
+    def _write(self, name: str, kind: str, tensor: Tensor, grid: Grid, inside: bool, unmade: bool) -> None:
+        """`unmade`: it handed on what it was given. If no module had returned that, the one around it made it."""
         if name in self._gridless:
             return
         same = self._last is not None and self._last[0]() is tensor and self._last[1] == tensor._version
@@ -155,8 +158,11 @@ class _Watch:
             if row.names[0].startswith(f"{name}."):  # a container of the layer, not a dropout behind it
                 row.names.append(name)
                 row.inside = inside
+                row.kind = kind if self._unmade else row.kind
+                self._unmade = self._unmade and unmade
                 self._row[name] = row
             return
+        self._unmade = unmade
         self._last = (weakref.ref(tensor), tensor._version)
         stride = tuple(i / s for i, s in zip(self.images[2:], grid.size, strict=True))
         row = Candidate([name], kind, tuple(tensor.shape), grid, stride, inside=inside, level=self.pyramid)
