@@ -480,3 +480,24 @@ def test_a_stated_grid_reads_what_cannot_be_inferred():
     for name, e in found.items():
         assert_near(e.coarse, want[name].coarse, 1e-5)
         assert e.maps.shape == (3, 12, 10)
+
+
+@pytest.mark.parametrize("method", ["full_grad", "rise", "guided_backprop", ["gradient", "occlusion"]])
+def test_a_layer_named_where_none_is_opened_is_refused(method):
+    with pytest.raises(
+        LayerError, match=r"Expected no layer for \w+.*: no layer is opened; got 'nosuch'. Leave layer="
+    ):
+        explain(convnet(), batch(), 1, method, layer="nosuch")
+    assert explain(convnet(), batch(), 1, ["gradient", "grad_cam"], layer="2")["grad_cam"].layer == "2"
+
+
+@pytest.mark.parametrize("name", ["full_grad", "rise", "guided_backprop"])
+def test_only_a_map_of_a_layer_has_a_guided_product(name):
+    with pytest.raises(MethodError, match=rf"guided_ before the name of a map of a layer; {name} is none"):
+        explain(convnet(), batch(), 1, f"guided_{name}")
+
+
+def test_a_guided_product_tells_what_its_map_tells():
+    notes = explain(convnet(), batch(), [1, 2], "guided_eigen_cam").provenance["notes"]
+    assert [note for note in notes if "class-agnostic" in note]
+    assert [note for note in notes if "backward rule" in note]

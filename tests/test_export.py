@@ -243,8 +243,22 @@ def test_what_an_explainer_was_not_made_for_is_told():
         explainer(batch(), torch.zeros(3, dtype=torch.long))
     with pytest.raises(TargetError, match="a class for each image as second input; none came"):
         exportable(convnet(), images=batch(), target="given")(batch())
+    given = exportable(convnet(), images=batch(), target="given")
+    for classes in (torch.tensor([1]), torch.tensor([1.0, 2.0, 3.0]), [1, 2, 3]):
+        with pytest.raises(TargetError, match=r"an integer tensor \[3\]; got"):
+            given(batch(), classes)
+    for images in ("a.png", batch().to(torch.uint8)):
+        with pytest.raises(ImageError, match=r"a float tensor \[b, 3, 12, 10\]; got"):
+            explainer(images)
     with pytest.raises(ModelError, match=r"in torch.bfloat16.* model.float\(\)"):
         exportable(convnet().bfloat16(), images=batch())
+
+
+def test_what_cannot_be_written_is_told_before_anything_is_traced(tmp_path):
+    with pytest.raises(ModelError, match=r"Expected an explainer; got Sequential. Make one: to_onnx"):
+        to_onnx(convnet(), tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match=r"is a folder. Name one: .*explainer.onnx"):
+        to_onnx(exportable(convnet(), images=batch()), tmp_path)
 
 
 def test_a_model_that_decides_by_numbers_cannot_be_traced():

@@ -214,6 +214,20 @@ def test_an_error_that_would_strike_every_picture_is_raised(model, folder, tmp_p
         explain_folder(model, folder, tmp_path / "out", **asked)
 
 
+def test_each_file_its_own_class(model, folder, tmp_path):
+    """In the order of the files, whichever are broken and however many go together."""
+    files = pictures(folder, tmp_path / "out")
+    classes = torch.arange(len(files)) % 5
+    outcome = explain_folder(model, folder, tmp_path / "out", target=classes, batch_size=2)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "explanations.jsonl").read_text().splitlines()]
+    assert len(lines) == len(outcome.done) > 2
+    for line in lines:
+        alone = explain(model, line["file"], int(classes[[str(path) for path in files].index(line["file"])]))
+        assert line["score"] == pytest.approx(float(alone.scores), rel=1e-5)
+    with pytest.raises(TargetError, match=rf"a class for each of the {len(files)} files, in their order; got 1"):
+        explain_folder(model, folder, tmp_path / "more", target=classes[:1])
+
+
 @pytest.mark.parametrize("source", ["nowhere", []])
 def test_nothing_to_explain_is_an_error(model, tmp_path, source):
     with pytest.raises(ImageError):

@@ -78,6 +78,11 @@ def explain(
     plan = steps(method, options)
     inner = operable(model, opened=not all(step.outside for step in plan))
     layers = _layers(layer)
+    if layers and not any(step.weigh for step in plan):
+        raise LayerError(
+            f"Expected no layer for {', '.join(step.name for step in plan)}: no layer is opened; got {layer!r}. Leave "
+            "layer= out, or ask for a map of a layer, such as grad_cam_pp."
+        )
     card, names = card_of(model), _names(classes)
     if preprocess is not None and not isinstance(preprocess, Preprocess):
         raise ImageError(

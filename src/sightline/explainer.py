@@ -152,6 +152,12 @@ class Explainer(nn.Module):
 
     def check(self, images: Tensor, classes: Tensor | None) -> None:
         """Raises `ImageError` or `TargetError` for inputs it was not made for."""
+        if not isinstance(images, Tensor) or not images.is_floating_point():
+            came = f"{images.dtype}" if isinstance(images, Tensor) else type(images).__name__
+            raise ImageError(
+                f"Expected images ready for the model, a float tensor [b, {', '.join(map(str, self.shape))}]; got "
+                f"{came}. sightline.explain prepares files; an explainer takes what is prepared."
+            )
         if images.ndim != len(self.shape) + 1 or images.shape[1] != self.shape[0]:
             raise ImageError(
                 f"Expected images ready for the model, [b, {', '.join(map(str, self.shape))}]; got "
@@ -167,6 +173,14 @@ class Explainer(nn.Module):
             raise TargetError(
                 f"Expected {'a class for each image as second input' if classes is None else 'no classes'}; {came}. "
                 "exportable(..., target='given') makes one that takes them; -1 asks for the predicted class."
+            )
+        if classes is not None and (
+            not isinstance(classes, Tensor) or classes.is_floating_point() or classes.shape != images.shape[:1]
+        ):
+            came = f"{classes.dtype} {list(classes.shape)}" if isinstance(classes, Tensor) else type(classes).__name__
+            raise TargetError(
+                f"Expected a class for each image, an integer tensor [{images.shape[0]}]; got {came}. -1 asks for the "
+                "predicted class."
             )
 
 

@@ -16,6 +16,9 @@ from sightline.surgery import Opened, Trace, Where, capture, choose, operable
 from sightline.targets import Wanted, find_class, logits
 from sightline.targets.names import checked
 
+_SOLVED = ("eigen_cam", "eigen_grad_cam", "kpca_cam")
+"""Methods that solve for a singular vector."""
+
 
 def exportable(
     model: nn.Module,
@@ -83,6 +86,11 @@ def _step(method: Rule | Sequence[Rule], options: dict[str, Any]) -> Step:
             f"Expected a method that weighs a layer's activations; {step.name} "
             + ("shows the model many pictures" if step.outside else "looks back to the pixels, through the whole model")
             + ", and cannot be exported. Take grad_cam_pp, grad_cam, layer_cam or another map of a layer."
+        )
+    if step.name in _SOLVED:
+        raise MethodError(
+            f"Expected a method of plain operators; {step.name} decomposes each image's activations, which neither an "
+            "exporter nor a compiler follows. Take grad_cam_pp, grad_cam, hires_cam, layer_cam or xgrad_cam."
         )
     return step
 

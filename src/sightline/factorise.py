@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sightline.errors import MethodError, TargetError
+from sightline.errors import LayerError, MethodError, TargetError
 from sightline.images import framed, seen
 from sightline.inputs import Batch, ready
 from sightline.models import card_of
@@ -134,6 +134,8 @@ def factorise(
     (torch.Size([2, 3, 8, 8]), torch.Size([2, 3, 6, 6]), torch.Size([3, 6]))
     """
     fit = _nmf()
+    if isinstance(layer, list | tuple):
+        raise LayerError(f"Expected one layer to factorise; got {len(layer)}. Call once a layer.")
     model = operable(model)
     card = card_of(model)
     batch = ready(images, model, preprocess or card.preprocess)

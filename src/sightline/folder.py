@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sightline.errors import ImageError, LayerError
+from sightline.errors import ImageError, LayerError, TargetError
 from sightline.explain import explain
 from sightline.explanation import Explanation
 from sightline.images import find, prepare
@@ -22,8 +22,19 @@ from sightline.render import Entry
 from sightline.room import Room, fitting
 from sightline.save import file_name, unused, writable
 
+_OF_EXPLAIN = ("counterfactual", "call", "grid", "preprocess", "classes")
+"""Options that are no method's."""
+
 MOST_ON_PAGE = 100
 """The page shows this many pictures; all of them are in the folder."""
+
+
+class Picture(NamedTuple):
+    """A file that could be read: which one it is, and the model's input `[1, c, *s]`."""
+
+    number: int
+    path: Path
+    inputs: Tensor
 
 
 @dataclass
@@ -57,6 +68,8 @@ def explain_folder(
     a CPU, where more are no faster, and on a GPU as many as its free memory holds, up to 64. Where memory runs out it
     goes on with half as many. Options go to `explain`.
 
+    A tensor as `target` has a row for each file.
+
     Raises `ImageError` where nothing is found, and any error that would strike every picture (an unknown method,
     layer or class, a model that cannot be explained).
     """
@@ -66,7 +79,7 @@ def explain_folder(
             f"Expected one layer for a folder; got {len(layer)}. Call once a layer, each with a folder of its own."
         )
     method = [method] if isinstance(method, str) else list(method)
-    plan = [step.name for step in steps(method, {k: v for k, v in options.items() if k in ("score", "alpha", "guard")})]
+    plan = [step.name for step in steps(method, {k: v for k, v in options.items() if k not in _OF_EXPLAIN})]
     if Path(out).exists():
         writable(Path(out))
     writer: _Writer | None = None  # nothing is written before the first pictures are explained
@@ -76,10 +89,17 @@ def explain_folder(
     preprocess = options.pop("preprocess", None) or card.preprocess
     anchor = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(1))
 
-    def explained(some: Sequence[tuple[Path, Tensor]]) -> dict[Any, Explanation]:
-        inputs = torch.cat([picture for _, picture in some]).to(anchor)
-        found = explain(model, inputs, target, method, layer, preprocess=preprocess, **options)
-        return {name: _named(one, [path for path, _ in some]) for name, one in found.items()}
+    if isinstance(target, Tensor) and target.ndim and len(target) != len(files):
+        raise TargetError(
+            f"Expected a class for each of the {len(files)} files, in their order; got {len(target)}. One number or "
+            "name is asked of all."
+        )
+
+    def explained(some: Sequence[Picture]) -> dict[Any, Explanation]:
+        inputs = torch.cat([one.inputs for one in some]).to(anchor)
+        own = target[[one.number for one in some]] if isinstance(target, Tensor) and target.ndim else target
+        found = explain(model, inputs, own, method, layer, preprocess=preprocess, **options)
+        return {name: _named(one, [picture.path for picture in some]) for name, one in found.items()}
 
     most = batch_size or (8 if anchor.device.type == "cpu" else 64)
     room: Room | None = None if batch_size is None else Room(batch_size)
@@ -113,17 +133,15 @@ def pictures(source: str | Path | Sequence[str | Path], out: str | Path) -> list
     return [path for one in sources for path in find(one) if Path(one).is_file() or own not in path.resolve().parents]
 
 
-def _batches(
-    files: Sequence[Path], preprocess: Any, size: int
-) -> Iterator[tuple[list[tuple[Path, Tensor]], dict[Path, str]]]:
-    """Files that can be read, as pictures `[1, c, *s]` of one shape, with the reasons for those that cannot."""
+def _batches(files: Sequence[Path], preprocess: Any, size: int) -> Iterator[tuple[list[Picture], dict[Path, str]]]:
+    """Files that can be read, as pictures of one shape, with the reasons for those that cannot."""
     for start in range(0, len(files), size):
-        good: dict[tuple[int, ...], list[tuple[Path, Tensor]]] = {}
+        good: dict[tuple[int, ...], list[Picture]] = {}
         broken: dict[Path, str] = {}
-        for path in files[start : start + size]:
+        for number, path in enumerate(files[start : start + size], start):
             try:
                 inputs = prepare(path, preprocess).inputs
-                good.setdefault(tuple(inputs.shape), []).append((path, inputs))
+                good.setdefault(tuple(inputs.shape), []).append(Picture(number, path, inputs))
             except (ImageError, OSError) as error:
                 broken[path] = str(error)
         for read in good.values() or [[]]:
@@ -131,7 +149,7 @@ def _batches(
             broken = {}
 
 
-def _several(explained: Callable[[Sequence[tuple[Path, Tensor]]], Any], one: tuple[Path, Tensor], n: int) -> Any:
+def _several(explained: Callable[[Sequence[Picture]], Any], one: Picture, n: int) -> Any:
     """What one picture would take, were there so many of it."""
     return explained([one] * n)
 

@@ -123,7 +123,8 @@ class Offers:
         told = []
         if set(wanted) <= {"activations", "tally"}:
             told.append(
-                f"{method} is class-agnostic: it asks for activations only, and its map is the same for every target"
+                f"{method} is class-agnostic: it asks for activations only, and its map is the same for and against "
+                "every target"
             )
         if (way := self._curved.way(cut, wanted)) is not None:
             told.append(f"second and third derivatives made by {way!r} (docs/exact.md)")

@@ -133,5 +133,5 @@ def _provenance(
         },
         "method": method,
         "variant": variant,
-        "notes": notes,
+        "notes": list(dict.fromkeys(notes)),
     }  # fmt: skip

@@ -47,6 +47,8 @@ def in_parts(job: Job, step: Step) -> Found:
             pixels.append(step.pixels(products, partial(enlarged, size=size)))
     shown = torch.stack(pixels)
     notes = [f"the parts of the picture and of the biases miss the score by {missed:.1%} of it"] * (missed > _AMISS)
+    if job.counterfactual:
+        notes.append(f"{step.name} shows sizes and not directions: for and against a target its map is the same")
     found = outcome(
         model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
         variant=job.variant(step.options), layer="input", reason="the picture itself", coarse=shown.sum(2),

@@ -70,10 +70,10 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
         if step.pixels is None:
             continue
         gradients, governed = looked[step.rule]
-        notes = [f"backward rule applied to {n} {kind}" for kind, n in governed.items()]
+        rules = [f"backward rule applied to {n} {kind}" for kind, n in governed.items()]
         for layer in [layer for method, layer in cams if method == _cam_of(step)] or ["input"]:
             cam = cams.get((_cam_of(step), layer))
-            flat = gradients.flatten(0, 1)
+            flat, notes = gradients.flatten(0, 1), rules + ([] if cam is None else cam.provenance["notes"])
             pixels = step.pixels(flat) if cam is None else step.pixels(flat, _question_first(cam))
             found[step.name, layer] = outcome(
                 model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,

@@ -99,6 +99,11 @@ def _step(name: Rule, score: str | None, options: dict[str, Any]) -> Step:
     proper, function, inner = found
     if inner is None:
         return Step(proper, pixels=function, rule=_RULES[proper])
+    if _found(inner)[0] is not methods:
+        raise MethodError(
+            f"Expected guided_ before the name of a map of a layer; {inner} is none. Take guided_grad_cam_pp, or "
+            f"{inner} by itself."
+        )
     weighing = _weighing(inner, score, options)
     return Step(f"guided_{weighing.name}", weighing.weigh, function, rule="guided", options=weighing.options)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from sightline.errors import ModelError, SurgeryError
 from sightline.explainer import Explainer
@@ -15,7 +16,7 @@ _ONE_FILE = 1_900_000_000
 """Bytes of weights up to which an ONNX file holds them itself; the format ends at 2 GiB."""
 
 
-def to_onnx(explainer: Explainer, path: str | Path) -> Path:
+def to_onnx(explainer: nn.Module, path: str | Path) -> Path:
     """Write an explainer as an ONNX file; ONNX Runtime then runs it without PyTorch.
 
     Inputs: `images`, and `classes` (int64) for `target="given"`. Outputs: `outputs`, `maps`, and `coarse` if it was
@@ -25,6 +26,13 @@ def to_onnx(explainer: Explainer, path: str | Path) -> Path:
 
     Raises `ModelError` without it, `SurgeryError` for a model or a method that the format has no operators for.
     """
+    if not isinstance(explainer, Explainer):
+        raise ModelError(
+            f"Expected an explainer; got {type(explainer).__name__}. Make one: "
+            "to_onnx(sightline.exportable(model), path)."
+        )
+    if Path(path).is_dir():
+        raise ModelError(f"Expected a file to write; {path} is a folder. Name one: {Path(path) / 'explainer.onnx'}.")
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401

@@ -96,6 +96,18 @@ def test_without_scikit_image_there_is_a_grid_and_superpixels_say_what_to_instal
         explain(net, x, 1, "lime", segments="slic")
 
 
+@pytest.mark.parametrize("value", [0.5, float("nan")])
+def test_pictures_without_parts_have_a_grid(value):
+    """SLIC would find one superpixel, and the map would be 1 everywhere."""
+    pytest.importorskip("skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'")
+    numbers, kind = segmented(torch.full((1, 3, 24, 24), value), (24, 24), 5, None)
+    assert int(numbers.max()) + 1 == 25
+    assert kind.startswith("cells of a grid (")
+    if value == value:
+        with pytest.raises(MethodError, match=r"SLIC finds 1 superpixels in one. Take segments='grid'"):
+            segmented(torch.full((1, 3, 24, 24), value), (24, 24), 5, "slic")
+
+
 def test_the_cells_are_as_equal_as_can_be():
     assert grid([7], 3).tolist() == [0, 0, 0, 1, 1, 2, 2]
     assert grid([2, 2], 5).tolist() == [[0, 1], [2, 3]]

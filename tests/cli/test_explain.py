@@ -99,6 +99,45 @@ def test_every_option_reaches_the_library(photos, tmp_path):
     torch.testing.assert_close(tensors["grad_cam_pp_log_softmax/coarse"], e.coarse[0])
 
 
+def test_options_of_methods_by_name(photos, tmp_path):
+    arguments = ["explain", str(photos / "a.png"), "--out", str(tmp_path / "out"), "-m", "rise", "-m", "ss_cam"]
+    asked = [
+        "-O",
+        "masks=8",
+        "-O",
+        "fill=blur",
+        "-O",
+        "centred=false",
+        "-O",
+        "samples=1",
+        "-O",
+        "std=0.5",
+        "-O",
+        "top=2",
+    ]
+    result = CliRunner().invoke(commands, [*arguments, *asked])
+    assert result.exit_code == 0, result.output
+    model, _ = load("lookout")
+    found = explain(
+        model,
+        photos / "a.png",
+        method=["rise", "ss_cam"],
+        masks=8,
+        fill="blur",
+        centred=False,
+        samples=1,
+        std=0.5,
+        top=2,
+    )
+    written = load_file(tmp_path / "out" / "maps" / "a.png.safetensors")
+    for name, e in found.items():
+        assert torch.allclose(written[f"{name}/coarse"], e.coarse[0], rtol=1e-4, atol=1e-5)
+    result = CliRunner().invoke(commands, [*arguments, "-O", "masks"])
+    assert (result.exit_code, "as NAME=VALUE; got 'masks'" in result.output) == (2, True)
+    result = CliRunner().invoke(commands, [*arguments, "-O", "maskss=3"])
+    assert (result.exit_code, "has an option 'maskss'" in result.output) == (1, True)
+
+
 def test_a_folder_shows_a_bar(photos, tmp_path):
     result = run(photos, "-o", tmp_path / "out")
     assert "Explaining" in result.stdout

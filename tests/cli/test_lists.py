@@ -48,6 +48,12 @@ def test_the_bundled_model_is_the_default():
     assert chosen[0] in dict(model.named_modules())
 
 
+def test_a_model_may_be_named_as_everywhere_else():
+    by_option = CliRunner().invoke(commands, ["layers", "--model", "resnet18", "--size", "64"])
+    assert by_option.output == CliRunner().invoke(commands, ["layers", "resnet18", "--size", "64"]).output
+    assert "<- chosen" in by_option.output
+
+
 def test_a_model_nobody_knows_is_an_error():
     result = run("layers", "--model", "resnet5")
     assert isinstance(result.exception, ModelError)

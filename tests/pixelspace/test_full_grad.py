@@ -112,6 +112,9 @@ def test_what_speaks_against_has_the_same_size():
     net, x = convnet(head="fc").double(), batch().double()
     against = explain(net, x, 1, "full_grad", counterfactual=True)
     assert_near(against.coarse, explain(net, x, 1, "full_grad").coarse, 1e-12)
+    assert against.provenance["notes"] == [
+        "full_grad shows sizes and not directions: for and against a target its map is the same"
+    ]
 
 
 class Normed(nn.Module):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from sightline.errors import MethodError
+from sightline.errors import MethodError, TargetError
 from sightline.targets import Output, ask, ask_again
 
 ROWS = torch.tensor([[1.0, 3.0, 0.0], [2.0, 0.0, 5.0]])
@@ -57,6 +57,17 @@ def test_a_function_has_no_probability():
     question = ask(lambda out: out[:, 0], ROWS)
     with pytest.raises(MethodError, match="form='paper'"):
         ask_again(question, lambda out: out[:, 0], OTHER, 2, probability=True)
+
+
+def test_what_is_no_longer_there_in_a_changed_picture_is_told_so():
+    def asked(outputs):
+        if outputs[0, 0] < 0:
+            raise TargetError("Expected a detection; none is left.")
+        return outputs[:, 0]
+
+    first = torch.tensor([[1.0, 2.0]])
+    with pytest.raises(TargetError, match=r"none is left\. \(It was there in the picture itself"):
+        ask_again(ask(asked, first), asked, -first, 1)
 
 
 def test_one_of_several_outputs():

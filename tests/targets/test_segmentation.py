@@ -34,6 +34,23 @@ def test_a_mask_a_box_and_a_pixel_hold_their_pixels():
     assert torch.equal(Region(1, where=(4.9, 2.1))(logits), logits[:, 1, 2, 4])
 
 
+def test_a_mask_may_have_another_scale_and_may_be_an_array():
+    logits, mask = made(h=4, w=6), torch.zeros(8, 12)
+    mask[2:6, 4:8] = 1
+    small = ask(Region(2, where=mask), logits, size=(16, 24)).scores[0]
+    large = F.interpolate(logits, (8, 12), mode="bilinear", align_corners=False)
+    assert torch.allclose(small, large[:, 2, 2:6, 4:8].mean((1, 2)))
+    assert torch.equal(small, ask(Region(2, where=mask.bool().numpy()), logits, size=(16, 24)).scores[0])
+    assert str(Region(2, where=mask.bool().numpy())) == str(Region(2, where=mask))
+
+
+@pytest.mark.parametrize("shape", [(24, 16), (10, 10), (2, 24, 16), (24,)])
+def test_a_mask_that_lies_across_is_refused(shape):
+    """Enlarged to the picture it would tell of other pixels, and nobody would see."""
+    with pytest.raises(TargetError, match=r"proportions, 16 x 24 \(height first\).*Transpose or resize"):
+        ask(Region(2, where=torch.ones(shape)), made(h=4, w=6), size=(16, 24))
+
+
 def test_each_image_its_own_class_and_its_own_mask():
     logits = made()
     mask = torch.zeros(2, 5, 6)

@@ -20,8 +20,8 @@ def segmented(
     """The segments of each picture `[b, *size]` (`[1, *size]`, the same for all, for a grid), and what they are.
 
     `"slic"`: superpixels (Achanta et al. 2012) of the pixels in [0, 1], by scikit-image, about `cells` squared of them;
-    `"grid"`: `cells` along each axis. None takes superpixels of pictures where scikit-image is installed, else the
-    grid. Raises `MethodError` where superpixels are asked for and cannot be had.
+    `"grid"`: `cells` along each axis. None takes superpixels of pictures where scikit-image is installed and finds
+    `cells` of them at least, else the grid. Raises `MethodError` where superpixels are asked for and cannot be had.
 
     >>> segmented(None, [2, 5], 2, None)
     (tensor([[[0, 0, 0, 1, 1],
@@ -41,6 +41,8 @@ def segmented(
                     "take segments='grid'."
                 ) from error
         else:
+            if not pictures.isfinite().all():
+                return grid(size, cells).unsqueeze(0), "cells of a grid (a picture is not finite)"
             found = []
             for picture in pictures.detach().double().cpu().permute(0, 2, 3, 1).numpy():
                 coloured = picture.shape[-1] == 3
@@ -49,7 +51,14 @@ def segmented(
                     channel_axis=-1 if coloured else None,
                 )  # fmt: skip
                 found.append(torch.from_numpy(numbers).unique(return_inverse=True)[1])
-            return torch.stack(found), "superpixels (SLIC)"
+            fewest = min(int(one.max()) + 1 for one in found)
+            if fewest >= cells:
+                return torch.stack(found), "superpixels (SLIC)"
+            if kind == "slic":
+                raise MethodError(
+                    f"Expected pictures with parts; SLIC finds {fewest} superpixels in one. Take segments='grid'."
+                )
+            return grid(size, cells).unsqueeze(0), f"cells of a grid (SLIC finds {fewest} superpixels)"
     return grid(size, cells).unsqueeze(0), "cells of a grid"
 
 

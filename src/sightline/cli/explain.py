@@ -1,5 +1,6 @@
 """`sightline explain`: a folder of pictures in, a page of explanations out."""
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ from sightline.cli.options import device_option, model_options, on
     help="The form of the score Grad-CAM++ explains (the paper's: exp).",
 )
 @click.option("--alpha", type=click.Choice(["paper", "authors", "exact"]), default=None, help="Grad-CAM++'s alpha.")
+@click.option(
+    "--option", "-O", "others", multiple=True, metavar="NAME=VALUE", help="Any other option of a method: masks=4000."
+)
 @click.option("--counterfactual", is_flag=True, help="What speaks against the target.")
 @device_option
 def explain(
@@ -59,6 +63,7 @@ def explain(
     batch_size: int | None,
     score: str | None,
     alpha: str | None,
+    others: tuple[str, ...],
     counterfactual: bool,
     device: str,
 ) -> None:
@@ -71,6 +76,7 @@ def explain(
     \b
     sightline explain photos/ --model resnet50 --weights resnet50.pth
     sightline explain cat.jpg --model lookout --method grad_cam_pp --method grad_cam --target top3 --out out/
+    sightline explain cat.jpg --method rise -O masks=4000 -O seed=1
     """
     from sightline import folder
     from sightline.models import load
@@ -84,13 +90,27 @@ def explain(
         outcome = folder.explain_folder(
             on(loaded.model, device), files, out,
             target=_target(targets), method=methods, layer=layer, batch_size=batch_size, progress=bar.update,
-            **{name: value for name, value in chosen.items() if value is not None},
+            **{name: value for name, value in chosen.items() if value is not None}, **_options(others),
         )  # fmt: skip
-    click.echo(f"{len(outcome.done)} explained; open {outcome.page}")
+    click.echo(f"{len(outcome.done)} explained; open {outcome.page}" if outcome.done else "Nothing could be explained.")
     for path, reason in outcome.failed.items():
         click.echo(f"not done: {reason if str(path) in reason else f'{path}: {reason}'}", err=True)
     if outcome.failed:
         raise SystemExit(2)
+
+
+def _options(given: tuple[str, ...]) -> dict[str, Any]:
+    """Numbers, true, false and none are read as such; everything else is a word."""
+    found: dict[str, Any] = {}
+    for one in given:
+        name, is_there, value = one.partition("=")
+        if not is_there or not name.isidentifier():
+            raise click.UsageError(f"Expected an option as NAME=VALUE; got {one!r}. For instance: -O masks=4000")
+        try:
+            found[name] = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(value.lower(), value))
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
 
 
 def _target(targets: tuple[str, ...]) -> Any:

@@ -9,12 +9,15 @@ from sightline.cli.options import model_options
 
 
 @click.command()
+@click.argument("name", required=False, metavar="[MODEL]")
 @model_options
 @click.option(
     "--size", type=click.IntRange(8), default=None, help="The input's height and width; the card's, if left out."
 )
 @click.option("--all", "everything", is_flag=True, help="Also layers that only pool, drop or pass on.")
-def layers(model: str, weights: Path | None, random: bool, size: int | None, everything: bool) -> None:
+def layers(
+    name: str | None, model: str, weights: Path | None, random: bool, size: int | None, everything: bool
+) -> None:
     """List the layers of a model that can be explained, in the order of running, and the automatic choice.
 
     Weights do not matter for shapes: without a local checkpoint the model is built with random ones.
@@ -25,6 +28,7 @@ def layers(model: str, weights: Path | None, random: bool, size: int | None, eve
     from sightline.surgery.choice import layers as candidates
 
     del random
+    model = name or model
     loaded = load(
         model,
         weights=weights,

@@ -52,7 +52,7 @@ def smooth_grad_cam_pp(
     """
     if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
         raise MethodError(f"Expected a number of samples, 1 or more; got samples={samples!r}. The usual is 10.")
-    if not 0 <= std < float("inf"):
+    if not isinstance(std, int | float) or not 0 <= std < float("inf"):
         raise MethodError(
             f"Expected a standard deviation, 0 or more, as a share of the picture's range; got std={std!r}. Try 0.1."
         )

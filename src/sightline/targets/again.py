@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from sightline.errors import MethodError
+from sightline.errors import MethodError, TargetError
 from sightline.targets.aim import part
 from sightline.targets.classification import Question, Wanted, ask, beyond_classes
 from sightline.targets.output import Output
@@ -43,13 +43,19 @@ def ask_again(
         if probability:
             raise MethodError(
                 "Expected classes to be sure of; the target is a function of the outputs, which has no probability. "
-                "Take form='paper', which asks for the score itself."
+                "Ask for the score itself: leave probability=True or form='authors' out."
             )
         count = len(question.scores[0])
-        each = [
-            ask(target, one, classes=classes, kind=kind, images=count, size=size).scores
-            for one in _apart(outputs, versions, count)
-        ]
+        try:
+            each = [
+                ask(target, one, classes=classes, kind=kind, images=count, size=size).scores
+                for one in _apart(outputs, versions, count)
+            ]
+        except TargetError as error:
+            raise TargetError(
+                f"{error} (It was there in the picture itself; this is said of one that was changed: seen through a "
+                "mask, noisy, or with other activations. Take a method that runs the model once, such as grad_cam_pp.)"
+            ) from error
         return torch.stack(each, dim=1)
     rows = logits(outputs)
     if question.single:

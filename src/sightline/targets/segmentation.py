@@ -43,10 +43,14 @@ class Region(Aim):
     where: Where = None
     reduce: Literal["mean", "sum"] = "mean"
 
+    def __post_init__(self) -> None:
+        if self.where is not None and hasattr(self.where, "__array__") and not isinstance(self.where, Tensor):
+            object.__setattr__(self, "where", torch.as_tensor(self.where))
+
     def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
         logits = dense(outputs)
         if isinstance(self.where, Tensor):
-            size = self.where.shape[-(logits.ndim - 2) :]
+            size = _of_the_picture(self.where, size or logits.shape[2:])
         logits = enlarged(logits, size)
         b, count, *grid = logits.shape
         if self.klass is None:
@@ -70,6 +74,19 @@ class Region(Aim):
             return f"{named(self.klass)} in a mask"
         kind = "at pixel" if len(self.where) == 2 else "in box"
         return f"{named(self.klass)} {kind} {', '.join(f'{x:g}' for x in self.where)}"
+
+
+def _of_the_picture(mask: Tensor, picture: Sequence[int]) -> Sequence[int]:
+    """A mask's size, `[*s]`: any with the picture's proportions. A mask that lies across would tell of other pixels."""
+    size = mask.shape[-len(picture) :]
+    if mask.ndim < len(picture) or any(
+        abs(own * picture[0] - size[0] * side) > max(picture[0], side) for own, side in zip(size, picture, strict=True)
+    ):
+        raise TargetError(
+            f"Expected a mask of the picture's proportions, {' x '.join(map(str, picture))} (height first) or the same "
+            f"on another scale; got the shape {list(mask.shape)}. Transpose or resize it."
+        )
+    return size
 
 
 def dense(outputs: Any) -> Tensor:

@@ -33,6 +33,11 @@ class Similarity(Aim):
     name: str = "similarity"
 
     def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
+        if not isinstance(self.to, Tensor):
+            raise TargetError(
+                f"Expected an embedding to compare with, a tensor [d] or [b, d]; got {self.to!r}. A text becomes one "
+                "by the model's own text tower: Similarity(model.get_text_features(...), name='a cat')."
+            )
         own = embedding(outputs, self.output)
         own = own.to(torch.promote_types(own.dtype, torch.float32))  # lengths of halves lose digits
         to = self.to.detach().to(own)
