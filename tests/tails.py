@@ -6,6 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reference.shapley_cam import rest
+from reference.smooth_grad_cam_pp import noisy_pictures
+
 CHANNELS, CLASSES = 3, 5
 GRIDS = {1: (6,), 2: (4, 5), 3: (3, 2, 4)}
 """A grid for each number of spatial axes."""
@@ -96,6 +99,12 @@ def material(tail: nn.Module, activations: Tensor, explained: Tensor) -> dict[st
         "look": lambda maps, change=None, probability=False, at_once=16: again(
             tail, activations * seen(maps, change).unsqueeze(2), explained, probability
         ),
+        "look_back": lambda maps, at_once=16: looked_back(tail, activations, maps, explained),
+        "noisy_gradients": lambda samples, std, seed: (
+            class_gradients(tail, one.to(activations))[explained, images]
+            for one in noisy_pictures(activations, samples, std, seed)
+        ),
+        "second_order": lambda utility: bent(tail, activations, explained, utility),
     }
 
 
@@ -105,6 +114,29 @@ def again(tail: nn.Module, versions: Tensor, explained: Tensor, probability: boo
     with torch.no_grad():
         rows = [tail(one).softmax(1) if probability else tail(one) for one in versions]
     return torch.stack([row[images, explained] for row in rows])
+
+
+def looked_back(tail: nn.Module, activations: Tensor, maps: Tensor, explained: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores `[b]` seen through a map each, `[b, *s]`, and their derivatives by the maps."""
+    with torch.enable_grad():
+        own = maps.detach().clone().requires_grad_()
+        rows = tail(activations * seen(own[None], None)[0].unsqueeze(1))
+        scores = rows[torch.arange(len(explained)), explained]
+        return scores.detach(), torch.autograd.grad(scores.sum(), own)[0]
+
+
+def bent(tail: nn.Module, activations: Tensor, classes: Any, utility: str) -> list[Tensor]:
+    """Gradients and Hessians times activations, by autograd's own function for the latter."""
+    found = []
+    for one, klass in zip(activations, classes, strict=True):
+
+        def value(own: Tensor, klass: Any = klass) -> Tensor:
+            rows = tail(own)[0]
+            return rest(rows, klass) if utility == "rest" else rows[klass]
+
+        (gradient,) = torch.autograd.grad(value(leaf := one[None].requires_grad_()), leaf)
+        found.append((gradient, torch.autograd.functional.hvp(value, one[None], one[None])[1]))
+    return [torch.cat(column) for column in zip(*found, strict=True)]
 
 
 def seen(maps: Tensor, change: Callable[[Tensor], Tensor] | None) -> Tensor:

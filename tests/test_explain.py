@@ -491,7 +491,7 @@ def test_a_layer_named_where_none_is_opened_is_refused(method):
     assert explain(convnet(), batch(), 1, ["gradient", "grad_cam"], layer="2")["grad_cam"].layer == "2"
 
 
-@pytest.mark.parametrize("name", ["full_grad", "rise", "guided_backprop"])
+@pytest.mark.parametrize("name", ["full_grad", "rise", "deconvnet"])
 def test_only_a_map_of_a_layer_has_a_guided_product(name):
     with pytest.raises(MethodError, match=rf"guided_ before the name of a map of a layer; {name} is none"):
         explain(convnet(), batch(), 1, f"guided_{name}")

@@ -84,13 +84,6 @@ def test_what_makes_no_sense_is_said(options, message):
     assert any(part in str(raised.value) for part in message.split("|"))
 
 
-@pytest.mark.parametrize("window", [12, 500])
-def test_a_window_over_everything_is_refused(window):
-    net, x = made()
-    with pytest.raises(MethodError, match=rf"smaller than the picture, 12 x 10; got window={window}"):
-        explain(net, x, 1, "occlusion", window=window)
-
-
 def test_a_signal_cannot_be_blurred():
     net, _ = made(1)
     with pytest.raises(MethodError, match="Take fill='zero'"):

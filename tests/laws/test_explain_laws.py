@@ -10,13 +10,12 @@ from torch.nn import functional
 import sightline
 from closeness import assert_near
 from nets import batch, convnet
-from reference.shapley_cam import rest
 from reference.smooth_grad_cam_pp import noisy_pictures
 from sightline import METHODS
 from sightline.combine import combine
 from sightline.supply import defaults, supply
 from sightline.upsample import image_map
-from tails import class_gradients
+from tails import bent, class_gradients
 
 PIXELS = ["gradient", "guided_backprop", "deconvnet", "guided_grad_cam", "guided_grad_cam_pp", "guided_layer_cam"]
 AXES = [1, 2, 3]
@@ -59,20 +58,6 @@ def through(maps, size, change):
     shape = (-1, *[1] * (large.ndim - 1))
     masks = (large - low.view(shape)) / (high - low).view(shape)
     return masks if change is None else change(masks.squeeze(1)[None])[0].unsqueeze(1)
-
-
-def bent(tail, activations, classes, utility):
-    """Gradients and Hessians times activations, by autograd's own function for the latter."""
-    found = []
-    for one, klass in zip(activations, classes, strict=True):
-
-        def value(own, klass=klass):
-            rows = tail(own)[0]
-            return rest(rows, klass) if utility == "rest" else rows[klass]
-
-        (gradient,) = torch.autograd.grad(value(leaf := one[None].requires_grad_()), leaf)
-        found.append((gradient, torch.autograd.functional.hvp(value, one[None], one[None])[1]))
-    return [torch.cat(column) for column in zip(*found, strict=True)]
 
 
 def by_hand(net, x, classes, method, sign=1.0):

@@ -251,7 +251,7 @@ def test_options_that_make_no_sense(method, options, message):
 
 
 def test_a_function_has_no_probability():
-    with pytest.raises(MethodError, match=r"no probability\. Take form='paper'"):
+    with pytest.raises(MethodError, match=r"no probability. Ask for the score itself"):
         explain(convnet(), batch(), lambda out: out[:, 1], "score_cam", form="authors")
 
 

@@ -55,7 +55,7 @@ def test_a_function_is_given_one_version_after_another(outputs, read):
 
 def test_a_function_has_no_probability():
     question = ask(lambda out: out[:, 0], ROWS)
-    with pytest.raises(MethodError, match="form='paper'"):
+    with pytest.raises(MethodError, match="leave probability=True or form='authors' out"):
         ask_again(question, lambda out: out[:, 0], OTHER, 2, probability=True)
 
 

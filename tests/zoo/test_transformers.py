@@ -1,5 +1,7 @@
 """Hugging Face transformers: called with keyword inputs, answering with dataclasses, and no layer named."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from sightline.surgery.choice import layers
 
 tr = pytest.importorskip("transformers")
 
+from zoo.timm_table import SMALLEST  # noqa: E402
 from zoo.transformers_table import CASES, EXCEPTIONS, small  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -56,6 +59,10 @@ def test_what_cannot_be_explained_says_so():
     with pytest.raises(LayerError, match=r"no layer whose output has a grid.*say how to read it"):
         explain(build("TimesformerForVideoClassification", small("TimesformerConfig", num_frames=4)), clip)
     assert set(EXCEPTIONS) == {"ImageGPT", "TimeSformer", "ViT-MAE, pretraining", "DiNAT"}
+    page = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    assert all(f"\n| {name} | " in page for name in EXCEPTIONS)
+    assert f"{len(SMALLEST)} families" in page
+    assert f"{len(CASES)} networks" in page
 
 
 def test_detection_tokens_behind_the_grid_are_left_aside():

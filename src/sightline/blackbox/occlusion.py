@@ -48,11 +48,6 @@ def occlusion(
     checked(fill=fill, at_once=at_once, window=window)
     stride = max(1, window // 2) if stride is None else stride
     checked(fill=fill, at_once=at_once, stride=stride)
-    if window >= max(size):
-        raise MethodError(
-            f"Expected a window smaller than the picture, {' x '.join(map(str, size))}; got window={window}, which "
-            "hides everything at once. Left out, it is a seventh of the longest side."
-        )
     if stride > window:
         raise MethodError(
             f"Expected windows no further apart than they are long; got window={window}, stride={stride}: some pixels "

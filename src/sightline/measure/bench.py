@@ -46,7 +46,9 @@ class Bench:
         self.top = min(TOP, outputs)
         self.places, target = _asked(shown, protocol, set(columns), self.top)
         methods = list(methods)
-        self.explanations: dict[str, Explanation] = explain(self.model, shown.inputs, target, methods, protocol.layer)
+        self.explanations: dict[str, Explanation] = explain(
+            self.model, shown.inputs, target, methods, _opened(methods, protocol.layer)
+        )
         first = next(iter(self.explanations.values()))
         self.several, self.statistics = first.several, first.statistics
         self.methods = list(self.explanations)
@@ -64,7 +66,8 @@ class Bench:
 
     def explained(self, model: nn.Module, inputs: Tensor, names: Sequence[str]) -> dict[str, Explanation]:
         """The same question asked again, by some of the methods: of other pictures, or of another model."""
-        found = explain(model, inputs, self.classes, [self.rules[name] for name in names], self.layer)
+        rules = [self.rules[name] for name in names]
+        found = explain(model, inputs, self.classes, rules, _opened(rules, self.layer))
         return {name: found[name] for name in names}
 
     def scaled(self, one: Explanation) -> ImageMap:
@@ -159,3 +162,8 @@ def _asked(shown: Shown, protocol: Protocol, columns: set[str], top: int) -> tup
         places["least"] = len(rows[0]) + (top - 1 if "top" in columns else 0)
         rows = [[*row, "least"] for row in rows]
     return places, rows
+
+
+def _opened(rules: Sequence[Any], layer: str | None) -> str | None:
+    """The layer, where one of these methods opens one."""
+    return layer if any(step.weigh for step in steps(list(rules), {})) else None

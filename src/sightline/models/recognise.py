@@ -68,7 +68,7 @@ def _checked(card: Card, model: nn.Module) -> Card:
 
 def _detector(model: nn.Module) -> Card | None:
     """torchvision's detectors take pixels in [0, 1] of any size: they resize and normalise inside."""
-    inside = type(model._modules.get("transform"))
+    inside = type(getattr(model, "transform", None))
     if not any(kind.__name__ == "GeneralizedRCNNTransform" for kind in inside.__mro__):
         return None
     card = _assumed(model)

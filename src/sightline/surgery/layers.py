@@ -140,8 +140,8 @@ class _Watch:
             self.pyramid = self.pyramid or len(levels) > 1
             handed_on = len(found) > 1 and any(found[0][0] is given for given in args)  # one branch of several
             if found and len(levels) <= 1 and not handed_on:
-                unmade = any(found[0][0] is given for given in args)
-                self._write(name, type(module).__name__, *found[0], inside, unmade)
+                unmade = any(found[0][0] is given for given in args) and _PASSES_ON.search(type(module).__name__)
+                self._write(name, type(module).__name__, *found[0], inside, bool(unmade))
                 return
             self._forget(name)
             self._gridless.add(name)  # `capture` opens a layer at every run

@@ -19,7 +19,7 @@ def operable(model: Any, *, opened: bool = True) -> nn.Module:
 
     `DataParallel`, `DistributedDataParallel` and `torch.compile` are unwrapped (an explanation needs hooks on the
     plain module; the weights are shared, so the map is the same). TorchScript, quantised and sharded models
-    and models on the meta device are refused. The first two can be run, if they need not be `opened`.
+    and models on the meta device are refused. A quantised one can be run, if it need not be `opened`.
 
     >>> operable(nn.DataParallel(nn.ReLU()))
     ReLU()
@@ -39,11 +39,10 @@ def operable(model: Any, *, opened: bool = True) -> nn.Module:
             )
         )
     for name, module in model.named_modules():
-        if opened and isinstance(module, torch.jit.ScriptModule):
+        if isinstance(module, torch.jit.ScriptModule):  # not even to be shown pictures: its flags are not Python's
             raise ModelError(
                 f"Expected an ordinary PyTorch module; {name or type(model).__name__} is TorchScript, whose layers "
-                "cannot be opened. Pass the Python model it was made from, with the same weights, or take "
-                "method='occlusion', 'rise' or 'lime', which only show it pictures."
+                "cannot be opened. Pass the Python model it was made from, with the same weights."
             )
         if opened and ".quantized" in type(module).__module__:
             raise ModelError(

@@ -27,8 +27,8 @@ class Region(Aim):
     the default.
 
     - `klass`: a number, a name, or a tensor `[b]`. None: at each pixel the class that is predicted there.
-    - `where`: a mask `[h, w]` or `[b, h, w]` (weights are allowed), a box `(left, top, right, bottom)` or a pixel
-      `(x, y)`, counted in the picture's pixels. None: where the class is predicted.
+    - `where`: a mask `[h, w]` or `[b, h, w]`, tensor or array (weights are allowed), a box `(left, top, right, bottom)`
+      or a pixel `(x, y)`, counted in the picture's pixels. None: where the class is predicted.
 
     The outputs are `[b, k, h, w]`: a tensor, torchvision's mapping with `out`, transformers' `logits` at a lower
     resolution, or MaskFormer's queries (`dense`). They are enlarged linearly to the picture, or to the mask where
@@ -40,7 +40,7 @@ class Region(Aim):
     """
 
     klass: int | str | Tensor | None
-    where: Where = None
+    where: Where | Any = None
     reduce: Literal["mean", "sum"] = "mean"
 
     def __post_init__(self) -> None:
