@@ -69,7 +69,9 @@ class Factorisation:
             [photograph, *(overlay(photograph, one.float().cpu()) for one in maps)]
             for photograph, maps in zip(self.photographs, self.maps, strict=True)
         ]
-        return sheet(rows, columns=["what the model saw", *columns], titles=self.names)
+        return sheet(
+            rows, columns=["what the model saw", *columns], titles=self.names, ends=("0 nothing of it", "1 most of it")
+        )
 
     def show(self) -> None:
         """Show the sheet: in a notebook below the cell, else in the system's picture viewer."""

@@ -112,3 +112,12 @@ def test_transparency_is_white():
 def test_what_makes_no_sheet(rows, more):
     with pytest.raises(ImageError, match="Expected"):
         sheet(rows, **more)
+
+
+def test_the_words_below_the_bar():
+    rows = [[Image.new("RGB", (20, 20))] * 3]
+    usual = sheet(rows)
+    assert sheet(rows, ends=("0 no evidence", "1 most evidence")).tobytes() == usual.tobytes()
+    other = sheet(rows, ends=("0 nothing of it", "1 most of it"))
+    assert other.size == usual.size
+    assert other.tobytes() != usual.tobytes()

@@ -26,6 +26,7 @@ def sheet(
     notes: Sequence[Sequence[str]] | None = None,
     heading: str = "",
     bar: str | None = "inferno",
+    ends: tuple[str, str] | None = None,
     cell: int = 224,
     font: str | Path | None = None,
 ) -> Image.Image:
@@ -35,7 +36,8 @@ def sheet(
       leaves a pale square. Rows may differ in length. A column is at least half a cell wide.
     - `columns`: a heading above each column. `titles`: a title left of each row; what stands behind its
       first line break is written paler. `notes`: a caption below each picture, `""` for none.
-    - `heading`: one line above it all. `bar`: the colour map whose bar stands below, or `None`.
+    - `heading`: one line above it all. `bar`: the colour map whose bar stands below, or `None`; `ends`: other
+      words at its ends than 0 no evidence, 1 most evidence.
     - `font`: a font file, for letters that Pillow's own font lacks.
 
     Text is wrapped, and cut with an ellipsis where it would be too long; nothing is clipped. With `cell=224`
@@ -78,7 +80,7 @@ def sheet(
     foot = None
     if bar is not None:
         room = min(width - 2 * look.margin, max(200, look.px(260)))
-        foot = colour_bar(bar, width=room, size=look.pale.size, font=font)
+        foot = colour_bar(bar, width=room, labels=ends, size=look.pale.size, font=font)
 
     page = Image.new("RGB", (width, end + (look.apart + foot.height if foot else 0) + look.margin), "white")
     look.large.draw(page, (look.margin, look.margin), above)
