@@ -1,6 +1,6 @@
 """What an explanation costs on a GPU, against bare inference. Needs torch, torchvision and timm, and nothing else.
 
-    python benchmarks/gpu.py > docs/results/performance.md   # the whole table: batches of 1, 32 and 256, fp32 and bf16
+    python benchmarks/gpu.py > gpu.md                        # the whole table: batches of 1, 32 and 256, fp32 and bf16
     python benchmarks/gpu.py --device cpu --models mobilenet_v2 --batches 1 --rounds 3      # does it run?
 
 Each job is timed until the device has finished (`torch.cuda.synchronize`). Jobs take turns; a ratio is the median of
