@@ -123,6 +123,18 @@ def test_a_long_wait_is_announced(monkeypatch):
         sightline.explain(net, activations, target=0, layer="0", alpha="exact")
 
 
+@pytest.mark.parametrize("asked", [{"alpha": "exact"}, {"method": "shapley_cam", "utility": "logit"}])
+def test_memory_that_ran_out_is_no_reason_for_a_slower_way(asked, monkeypatch):
+    net, activations = bends.made("attention")
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(taped.Tail, "of", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        sightline.explain(net, activations, target=0, layer="0", **asked)
+
+
 def test_what_speaks_against_is_the_negated_score():
     net, activations = bends.made("silu")
     found = sightline.explain(net, activations, target=1, layer="0", alpha="exact", counterfactual=True)

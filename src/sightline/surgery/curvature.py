@@ -95,11 +95,15 @@ def curvature(
                 if found is not None and tail.agrees(found, first):
                     return Curvature(first, found[1], found[2], way)
                 why = why if found is None else f"by {way} derivatives came out that autograd does not confirm"
-        except (Untaped, NotImplementedError, RuntimeError) as error:
+        except torch.OutOfMemoryError:
+            raise  # no word on the tail: with fewer pictures it can be done
+        except (Untaped, NotImplementedError, RuntimeError) as error:  # what torch says of operators without a rule
             why = str(error).partition("\n")[0]
         if "graph" in wanted:
             try:
                 return Curvature(first, *by_graph(trace, again_scores), "graph")
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError as error:
                 why = f"{why}; {str(error).partition(chr(10))[0]}"
     raise SurgeryError(

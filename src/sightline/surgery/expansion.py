@@ -60,10 +60,14 @@ def expansion(again: Again, scores: Tensor) -> Two:
             if _near(two[0], first, rough):
                 return two
             why = "the tail, written down, has other first derivatives"
-        except (Untaped, NotImplementedError, RuntimeError) as error:
+        except torch.OutOfMemoryError:
+            raise  # no word on the tail: with fewer pictures it can be done
+        except (Untaped, NotImplementedError, RuntimeError) as error:  # what torch says of operators without a rule
             why = str(error).partition("\n")[0]
         try:
             return _twice(found, trace.cuts[0].node, trace)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             why = f"{why}; {str(error).partition(chr(10))[0]}"
     raise SurgeryError(

@@ -86,7 +86,7 @@ def _div(op: Any, x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
 
 def _still(one: Any) -> Any:
     if isinstance(one, Jet):
-        raise NotImplementedError
+        raise NotImplementedError("an operator bends where no rule for jets was expected")  # another way is taken
     return one
 
 
