@@ -4,10 +4,7 @@ No layer is opened and nothing is looked back through, so these work for every m
 of `shown`, which tells the scores of the picture seen through masks, and returns a signed map of the picture's size.
 """
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 
 from sightline.blackbox.lime import lime as lime
 from sightline.blackbox.occlusion import occlusion as occlusion
@@ -15,7 +12,7 @@ from sightline.blackbox.rise import rise as rise
 from sightline.blackbox.shown import FILLS as FILLS
 from sightline.blackbox.shown import Note as Note
 from sightline.blackbox.shown import Shown as Shown
-from sightline.errors import MethodError, near
+from sightline.catalogue import Catalogue, Method
 from sightline.types import Map
 
 BLACKBOX: dict[str, Callable[..., Map]] = {"occlusion": occlusion, "rise": rise, "lime": lime}
@@ -41,14 +38,7 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True)
-class Method:
-    """What is to be said about a method in one line of a table."""
-
-    name: str
-    title: str
-    summary: str
-    paper: str
+_CATALOGUE = Catalogue("a method for black boxes", BLACKBOX, ALIASES, _TITLES)
 
 
 def about(name: str) -> Method:
@@ -57,9 +47,7 @@ def about(name: str) -> Method:
     >>> about("rise").title, about("occlusion sensitivity").name
     ('RISE', 'occlusion')
     """
-    name, function = find(name)
-    title, paper = _TITLES[name]
-    return Method(name, title, (inspect.getdoc(function) or "").partition("\n")[0], paper)
+    return _CATALOGUE.about(find(name)[0])
 
 
 def find(name: str) -> tuple[str, Callable[..., Map]]:
@@ -70,13 +58,7 @@ def find(name: str) -> tuple[str, Callable[..., Map]]:
     >>> find("LIME")[0]
     'lime'
     """
-    known = {_plain(own): own for own in BLACKBOX} | ALIASES
-    proper = known.get(_plain(name))
+    proper = _CATALOGUE.proper(name)
     if proper is None:
-        raise MethodError(f"Expected the name of a method for black boxes; came {name!r}. {near(name, BLACKBOX)}")
+        raise _CATALOGUE.unknown(name)
     return proper, BLACKBOX[proper]
-
-
-@lru_cache(maxsize=256)
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -4,11 +4,9 @@ A method takes plain tensors with the names it needs and returns `[b, c, 1, ...]
 `[b, c, *s]`, one a place. `combine` makes the map.
 """
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 
+from sightline.catalogue import Catalogue, Method, plain
 from sightline.errors import MethodError, near
 from sightline.methods.ablation_cam import ablation_cam as ablation_cam
 from sightline.methods.cam import cam as cam
@@ -127,14 +125,7 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True)
-class Method:
-    """What is to be said about a method in one line of a table."""
-
-    name: str
-    title: str
-    summary: str
-    paper: str
+_CATALOGUE = Catalogue("a method", METHODS, ALIASES, _TITLES)
 
 
 def about(name: str) -> Method:
@@ -143,9 +134,7 @@ def about(name: str) -> Method:
     >>> about("grad_cam").title, about("grad_cam").summary
     ('Grad-CAM', 'Weigh each channel by the mean of its gradients (Grad-CAM++ eq. 3).')
     """
-    name, function = find(name)
-    title, paper = _TITLES[name]
-    return Method(name, title, (inspect.getdoc(function) or "").partition("\n")[0], paper)
+    return _CATALOGUE.about(find(name)[0])
 
 
 def find(name: str, score: str | None = None) -> tuple[str, Callable[..., Weights]]:
@@ -158,17 +147,16 @@ def find(name: str, score: str | None = None) -> tuple[str, Callable[..., Weight
     >>> find("Grad-CAM++")[0], find("gradcam++", score="softmax")[0]
     ('grad_cam_pp', 'grad_cam_pp_softmax')
     """
-    known = {_plain(own): own for own in METHODS} | ALIASES
-    proper = known.get(_plain(name))
+    proper = _CATALOGUE.proper(name)
     if proper is None:
-        raise MethodError(f"Expected the name of a method; came {name!r}. {_near(name)}")
+        raise _CATALOGUE.unknown(name)
     if score is not None:
         proper = _with_score(proper, score)
     return proper, METHODS[proper]
 
 
 def _with_score(name: str, score: str) -> str:
-    chosen = {_plain(form): method for form, method in SCORES.items()}.get(_plain(score))
+    chosen = {plain(form): method for form, method in SCORES.items()}.get(plain(score))
     if chosen is None:
         raise MethodError(f"Expected a form of the score; came {score!r}. {near(score, SCORES)}")
     if name not in ("grad_cam_pp", chosen):
@@ -177,14 +165,3 @@ def _with_score(name: str, score: str) -> str:
             "Leave the score out, or ask for 'grad_cam_pp'."
         )
     return chosen
-
-
-def _near(name: str) -> str:
-    """Near names by what was written; a name with `++` is compared in the way it reads."""
-    return near(name.strip().replace("++", "_pp").replace("+", "_plus").replace("-", "_").lower(), METHODS)
-
-
-@lru_cache(maxsize=256)
-def _plain(name: str) -> str:
-    name = name.lower().replace("++", "pp").replace("+", "plus")
-    return "".join(letter for letter in name if letter.isalnum())

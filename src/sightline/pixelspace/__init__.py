@@ -6,14 +6,11 @@ checks of Adebayo et al. 2018: guided products are pictures of detail inside a r
 level of pixels.
 """
 
-import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
 
-from sightline.errors import MethodError, near
+from sightline.catalogue import Catalogue, Method, plain
 from sightline.pixelspace.deconvnet import deconvnet as deconvnet
 from sightline.pixelspace.full_grad import full_grad as full_grad
 from sightline.pixelspace.gradient import gradient as gradient
@@ -72,14 +69,7 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True)
-class Method:
-    """What is to be said about a method in one line of a table."""
-
-    name: str
-    title: str
-    summary: str
-    paper: str
+_CATALOGUE = Catalogue("a method in pixel space", PIXELSPACE, ALIASES, _TITLES)
 
 
 def about(name: str) -> Method:
@@ -88,9 +78,7 @@ def about(name: str) -> Method:
     >>> about("saliency").title, about("Guided Grad-CAM").name
     ('Gradient', 'guided_cam')
     """
-    name, function, _ = find(name)
-    title, paper = _TITLES[name]
-    return Method(name, title, (inspect.getdoc(function) or "").partition("\n")[0], paper)
+    return _CATALOGUE.about(find(name)[0])
 
 
 def find(name: str) -> tuple[str, Callable[..., Gradients], str | None]:
@@ -104,16 +92,10 @@ def find(name: str) -> tuple[str, Callable[..., Gradients], str | None]:
     >>> find("Guided Grad-CAM++")[::2], find("guided_layer_cam")[::2]
     (('guided_cam', 'Grad-CAM++'), ('guided_cam', 'layer_cam'))
     """
-    known = {_plain(own): own for own in PIXELSPACE if own != "guided_cam"} | ALIASES
-    proper = known.get(_plain(name))
-    if proper is not None:
+    proper = _CATALOGUE.proper(name)
+    if proper is not None and proper != "guided_cam":
         return proper, PIXELSPACE[proper], None
     product = re.fullmatch(r"\W*guided[\W_]*(\w.*)", name.strip(), flags=re.IGNORECASE)
-    if product and not get_close_matches(_plain(product[1]), ("backprop", "backpropagation")):
+    if product and not get_close_matches(plain(product[1]), ("backprop", "backpropagation")):
         return "guided_cam", guided_cam, product[1]
-    raise MethodError(f"Expected the name of a method in pixel space; came {name!r}. {near(name, PIXELSPACE)}")
-
-
-@lru_cache(maxsize=256)
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+    raise _CATALOGUE.unknown(name)

@@ -13,13 +13,11 @@ cannot be gone, the whole model runs each time.
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
+from torch.utils._pytree import tree_unflatten
 
 from sightline.errors import SurgeryError
 from sightline.surgery import guard
@@ -29,11 +27,10 @@ from sightline.surgery.layers import Where, resolve
 from sightline.surgery.operable import operable
 from sightline.surgery.passing import arguments, called, extent, find_map, picture, run
 from sightline.surgery.replay import replaced, times
+from sightline.surgery.told import Astray, Told, Watch, compared
 from sightline.types import Activations
 
 Forward = Callable[..., Any]
-_NEAR = {torch.float64: 1e-9, torch.float32: 1e-4}
-"""How near the way round has to come to the whole way, as a share of the largest output; 2 % in half precision."""
 
 
 @contextmanager
@@ -56,43 +53,6 @@ def behind(
         yield Behind(model, inputs, layer, call, grid)
 
 
-class _Astray(Exception):  # noqa: N818  # no error: the whole way is taken
-    """The way round does not lead where the whole way leads."""
-
-
-@dataclass
-class _Told:
-    """What a module returned, or what the model was given: its parts, along which axis each grows with the batch, and
-    whether anybody looks at its numbers. A tensor that only goes into modules that do not run may hold any."""
-
-    parts: list[Any]
-    form: TreeSpec
-    axes: list[int | None] = field(default_factory=list)
-    felt: list[bool] = field(default_factory=list)
-
-    @staticmethod
-    def of(value: Any) -> "_Told":
-        parts, form = tree_flatten(value)
-        return _Told([part.clone() if isinstance(part, Tensor) else part for part in parts], form)
-
-    def compare(self, twice: "_Told") -> None:
-        """Learn the axes from what was returned for twice as many images."""
-        if self.form != twice.form:
-            raise _Astray
-        self.axes = [_grown(one, two) for one, two in zip(self.parts, twice.parts, strict=True)]
-        self.felt = [True] * len(self.parts)
-
-    def times(self, m: int, copied: bool) -> Any:
-        """The same for m times as many images."""
-        parts = []
-        for part, axis, felt in zip(self.parts, self.axes, self.felt, strict=True):
-            if isinstance(part, Tensor):
-                part = _spread(part, axis, m) if felt else _nothing(part, axis, m)
-                part = part.clone() if copied and felt else part
-            parts.append(part)
-        return tree_unflatten(parts, self.form)
-
-
 class Behind:
     """A model that was listened to once, up to a layer. `whole` tells that it has to run as a whole each time."""
 
@@ -102,11 +62,11 @@ class Behind:
         self._args, self._kwargs = arguments(inputs)
         shape = framed(model, picture(self._args, self._kwargs), extent(self._args, self._kwargs)).images
         self.images, self._rest = shape[0], shape[1:]
-        self._given = _Told.of((self._args, self._kwargs))
-        self._watch: _Watch | None = None
+        self._given = Told.of((self._args, self._kwargs))
+        self._watch: Watch | None = None
         self._arrived = False
         self._call = call if call >= 0 else self._count() - 1
-        self._calls: list[tuple[nn.Module, _Told]] = []
+        self._calls: list[tuple[nn.Module, Told]] = []
         self._copied, self.whole = False, False
         self._calls, _ = self._listened(1, None)
         try:
@@ -145,7 +105,7 @@ class Behind:
         args, kwargs = self._handed(self._given, m)
         return self._ran(m, activations, instead, [module for module, _ in self._calls], (args, kwargs))
 
-    def _handed(self, told: _Told, m: int) -> Any:
+    def _handed(self, told: Told, m: int) -> Any:
         if self._watch is None:
             return told.times(m, self._copied)
         with self._watch.looking_away():
@@ -155,9 +115,9 @@ class Behind:
 
     def _listened(
         self, m: int, activations: Activations | None, modules: Iterable[nn.Module] | None = None
-    ) -> tuple[list[tuple[nn.Module, _Told]], Any]:
+    ) -> tuple[list[tuple[nn.Module, Told]], Any]:
         """The whole way: what every outermost module returned that finished before the layer, and the outputs."""
-        calls: list[tuple[nn.Module, _Told]] = []
+        calls: list[tuple[nn.Module, Told]] = []
         runs = 0
 
         def instead(module: nn.Module, forward: Forward) -> Forward:
@@ -169,7 +129,7 @@ class Behind:
                 start = len(calls)
                 output = forward(*args, **kwargs)
                 if not self._arrived:  # else the layer lies inside
-                    calls[start:] = [(module, _Told.of(output))]
+                    calls[start:] = [(module, Told.of(output))]
                     self._arrived = module is self.module and index == self._call
                 return output
 
@@ -215,10 +175,10 @@ class Behind:
         own = found.read(tensor)
         return torch.cat([own, own / 2])
 
-    def _check(self, calls: list[tuple[nn.Module, _Told]], truth: Any) -> None:
+    def _check(self, calls: list[tuple[nn.Module, Told]], truth: Any) -> None:
         """Whether the way round says what the whole way says, of the layer's own activations and of half of them."""
         if [module for module, _ in calls] != [module for module, _ in self._calls]:
-            raise _Astray
+            raise Astray
         for (_, one), (_, two) in zip(self._calls, calls, strict=True):
             one.compare(two)
         self._given.axes = [
@@ -243,7 +203,7 @@ class Behind:
         tensors = [part for told in everything for part in told.parts if isinstance(part, Tensor)]
         versions = [tensor._version for tensor in tensors]
         own, half = self._probes().chunk(2)
-        for watch in (_Watch(), None):
+        for watch in (Watch(), None):
             self._watch = watch
             try:
                 with watch or nullcontext():
@@ -254,8 +214,8 @@ class Behind:
                 for told in everything:
                     told.felt = [id(part) in watch.seen for part in told.parts]
             if [tensor._version for tensor in tensors] != versions:
-                raise _Astray  # the model writes over what was remembered: hand out copies
-            _compared(outputs, truth, self.images)
+                raise Astray  # the model writes over what was remembered: hand out copies
+            compared(outputs, truth, self.images)
 
     def _count(self) -> int:
         """How often the layer runs."""
@@ -276,39 +236,6 @@ class Behind:
         return threading.get_ident() != self._thread  # somebody else's forward on the same model
 
 
-class _Watch(TorchDispatchMode):
-    """Whose numbers are looked at while the model runs: any operator that takes them, or a view of them, looks."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
-        self.seen: set[int] = set()
-        self._of: dict[int, int] = {}
-        self._kept: list[Any] = []  # so that nothing else comes to lie in its place
-        self._away = False
-
-    def follow(self, told: _Told, handed: Any) -> None:
-        """What was handed out stands for the parts it was made of."""
-        self._kept.append(handed)
-        for part, value in zip(told.parts, tree_leaves(handed), strict=True):
-            if isinstance(value, Tensor):
-                self._of[value.untyped_storage().data_ptr()] = id(part)
-
-    @contextmanager
-    def looking_away(self) -> Iterator[None]:
-        self._away = True
-        try:
-            yield
-        finally:
-            self._away = False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if not self._away:
-            for value in tree_leaves((args, kwargs)):
-                if isinstance(value, Tensor):
-                    self.seen.add(self._of.get(value.untyped_storage().data_ptr(), 0))
-        return func(*args, **(kwargs or {}))
-
-
 @contextmanager
 def _instead(modules: Iterable[nn.Module], other: Callable[[nn.Module, Forward], Forward]) -> Iterator[None]:
     """Each module with another `forward` of its own, for the time of the block."""
@@ -323,49 +250,3 @@ def _instead(modules: Iterable[nn.Module], other: Callable[[nn.Module, Forward],
         for own, forward in reversed(before):
             del own["forward"]
             own.update(forward=forward[0]) if forward else None
-
-
-def _grown(one: Any, two: Any) -> int | None:
-    """The axis along which a part is twice as long for twice as many images; None where it is the same."""
-    if not (isinstance(one, Tensor) and isinstance(two, Tensor)):
-        if type(one) is not type(two) or not bool(one == two):
-            raise _Astray
-        return None
-    if one.shape == two.shape:
-        return None
-    longer = [axis for axis, (a, b) in enumerate(zip(one.shape, two.shape, strict=True)) if a != b]
-    if len(longer) != 1 or two.shape[longer[0]] != 2 * one.shape[longer[0]]:
-        raise _Astray
-    return longer[0]
-
-
-def _spread(tensor: Tensor, axis: int | None, m: int) -> Tensor:
-    """m times over along the axis; of one image nothing is copied."""
-    if axis is None:
-        return tensor
-    if tensor.shape[axis] == 1:
-        return tensor.expand(*tensor.shape[:axis], m, *tensor.shape[axis + 1 :])
-    return tensor.repeat(*[m if i == axis else 1 for i in range(tensor.ndim)])
-
-
-def _nothing(tensor: Tensor, axis: int | None, m: int) -> Tensor:
-    """A tensor of that shape whose numbers are none: should anybody look at them after all, it shows."""
-    shape = [size * m if i == axis else size for i, size in enumerate(tensor.shape)]
-    return tensor.new_full((), torch.nan if tensor.is_floating_point() else 0).expand(shape)
-
-
-def _compared(outputs: Any, truth: Any, images: int) -> None:
-    """Raise `_Astray` where the first two of three versions are not what they should be."""
-    ours, form = tree_flatten(outputs)
-    theirs, true_form = tree_flatten(truth)
-    if form != true_form:
-        raise _Astray
-    for got, want in zip(ours, theirs, strict=True):
-        if not isinstance(want, Tensor) or not want.is_floating_point():
-            continue
-        if want.ndim and len(want) == 2 * images and len(got) == 3 * images:
-            got = got[: 2 * images]
-        near = _NEAR.get(want.dtype, 0.02)
-        largest = want.nan_to_num(0, 0, 0).abs().amax().item() if want.numel() else 0.0
-        if got.shape != want.shape or not torch.allclose(got, want, rtol=0, atol=near * largest, equal_nan=True):
-            raise _Astray
