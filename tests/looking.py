@@ -1,0 +1,28 @@
+"""Looking back through a model, for tests: to a layer, to the pixels, to the head behind a layer."""
+
+from torch import Tensor, nn
+
+from sightline.surgery import capture
+from sightline.surgery.pixels import capture_pixels
+from sightline.targets import logits
+
+RULES = [None, "guided", "deconvnet"]
+FIRST = lambda outputs: outputs[:, 1]  # noqa: E731
+
+
+def both(model: nn.Module, x: Tensor, layer: str, k: int = 1, **kwargs):
+    """A layer's activations, and the gradient of one class there."""
+    trace = capture(model, x, layer, **kwargs)
+    (gradient,) = trace.gradients(lambda outputs: outputs[:, k])
+    return trace.activations, gradient
+
+
+def look(model, inputs, rule=None, scores=FIRST) -> Tensor:
+    """What comes back to the pixels under a rule."""
+    return capture_pixels(model, inputs).gradients(scores, rule)[0]
+
+
+def head_of(net, x, layer, **how):
+    """The weights of the linear head that reads the layer's mean; None where there is none."""
+    trace = capture(net, x, layer, **how)
+    return trace.head(logits(trace.outputs), 0)

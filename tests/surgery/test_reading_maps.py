@@ -1,0 +1,162 @@
+"""Which map is read off a layer: of which run, out of which container, on which grid; and what is said if none is."""
+
+from collections import namedtuple
+
+import pytest
+import torch
+from torch import nn
+
+from looking import both
+from nets import batch, convnet
+from sightline.errors import LayerError, SurgeryError
+from sightline.surgery import capture
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.act, self.fc = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 4)
+
+    def forward(self, x):
+        for _ in range(2):
+            x = self.act(self.conv(x))
+        return self.fc(x.mean((2, 3)))
+
+
+def test_a_module_that_runs_twice_is_taken_at_its_last_run_or_at_call():
+    net, x = Twice().eval(), batch()
+    first = net.act(net.conv(x)).detach()
+    second = net.act(net.conv(first)).detach()
+    last = capture(net, x, "act")
+    assert torch.equal(last.activations, second)
+    assert (last.cuts[0].calls, last.cuts[0].call) == (2, 1)
+    early, gradient = both(net, x, "act", call=0)
+    assert torch.equal(early, first)
+    leaf = first.clone().requires_grad_()
+    (byhand,) = torch.autograd.grad(net.fc(net.act(net.conv(leaf)).mean((2, 3)))[:, 1].sum(), leaf)
+    assert torch.equal(gradient, byhand)
+    with pytest.raises(SurgeryError, match="at least 4 times; it ran 2 times"):
+        capture(net, x, "act", call=3)
+
+
+Pair = namedtuple("Pair", "length maps")
+
+
+class Wrapped(nn.Module):
+    """A layer that returns its map inside something."""
+
+    def __init__(self, kind):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stage, self.fc = Stage(kind), nn.Linear(4, 5)
+
+    def forward(self, x):
+        out = self.stage(x)
+        out = out["maps"] if isinstance(out, dict) else out[1] if isinstance(out, tuple | list) else out
+        return self.fc(out.mean((2, 3)))
+
+
+class Stage(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.conv = kind, nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        y = self.conv(x).relu()
+        many = {"tuple": (None, y), "list": [1, y], "dict": {"n": 3, "maps": y}, "named": Pair(len(x), y), "tensor": y}
+        return many[self.kind]
+
+
+@pytest.mark.parametrize("kind", ["tuple", "list", "dict", "named"])
+def test_the_map_is_found_in_tuples_and_dicts(kind):
+    x = batch()
+    for mine, other in zip(both(Wrapped(kind), x, "stage"), both(Wrapped("tensor"), x, "stage"), strict=True):
+        assert torch.equal(mine, other)
+
+
+class Tokens(nn.Module):
+    """Patches, a class token in front, one mixing of tokens; the class token is read."""
+
+    def __init__(self, registers=0, last=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.norm = nn.Conv2d(3, 8, 2, 2), nn.LayerNorm(8)
+        self.prefix, self.head, self.last = nn.Parameter(torch.randn(1, 1 + registers, 8)), nn.Linear(8, 5), last
+
+    def forward(self, x):
+        y = self.patch(x)
+        if self.last:
+            y = self.norm(y.movedim(1, -1))
+            return self.head(y.mean((1, 2)))
+        y = y.flatten(2).transpose(1, 2)
+        y = self.norm(torch.cat([self.prefix.expand(len(x), -1, -1), y], 1))
+        mixed = (y @ y.transpose(1, 2)).softmax(-1) @ y
+        return self.head(mixed[:, 0])
+
+
+@pytest.mark.parametrize("registers", [0, 4])
+def test_tokens_become_a_grid_without_class_and_register_tokens(registers):
+    net, x = Tokens(registers).eval(), batch()  # 12 x 10 pixels, patches of 2: a grid of 6 x 5
+    activations, gradient = both(net, x, "norm")
+    assert activations.shape == gradient.shape == (3, 8, 6, 5)
+    y = torch.cat([net.prefix.expand(3, -1, -1), net.patch(x).flatten(2).transpose(1, 2)], 1)
+    normed = net.norm(y).detach()
+    assert torch.equal(activations[:, :, 2, 3], normed[:, 1 + registers + 2 * 5 + 3])
+    leaf = normed.clone().requires_grad_()
+    out = net.head(((leaf @ leaf.transpose(1, 2)).softmax(-1) @ leaf)[:, 0])
+    (byhand,) = torch.autograd.grad(out[:, 1].sum(), leaf)
+    torch.testing.assert_close(gradient[:, :, 2, 3], byhand[:, 1 + registers + 13])
+
+
+def test_channels_last_outputs_are_read_channels_first():
+    net, x = Tokens(last=True).eval(), batch()
+    activations, gradient = both(net, x, "norm")
+    assert activations.shape == (3, 8, 6, 5)
+    assert torch.equal(activations, net.norm(net.patch(x).movedim(1, -1)).movedim(-1, 1))
+    torch.testing.assert_close(gradient[0, :, 4, 4], net.head.weight[1].detach() / 30)
+
+
+def test_an_output_without_a_grid_says_its_shape_and_offers_a_snippet():
+    with pytest.raises(LayerError, match=r"\(3, 8\).*unflatten") as error:
+        capture(convnet(), batch(), "7")
+    assert "sightline.layers" in str(error.value)
+
+
+class Odd(nn.Module):
+    """7 extra tokens at the end: no grid can be inferred."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.keep, self.head = nn.Conv2d(3, 4, 2, 2), nn.Identity(), nn.Linear(4, 5)
+
+    def forward(self, x):
+        y = self.patch(x).flatten(2).transpose(1, 2)
+        return self.head(self.keep(torch.cat([y, y.new_ones(len(y), 60, 4)], 1)).mean(1))
+
+
+def test_a_stated_grid_function_reads_what_cannot_be_inferred():
+    net, x = Odd().eval(), batch()
+    with pytest.raises(LayerError, match="grid=lambda"):
+        capture(net, x, "keep")
+    activations, gradient = both(net, x, "keep", grid=lambda out: out[:, :30].unflatten(1, (6, 5)).movedim(-1, 1))
+    assert torch.equal(activations, net.patch(x))
+    torch.testing.assert_close(gradient[0, :, 0, 0], net.head.weight[1].detach() / 90)
+
+
+def test_an_unknown_layer_is_told_near_names():
+    with pytest.raises(LayerError, match=r"Sequential has no layer '55'. Near names: '5'"):
+        capture(convnet(), batch(), "55")
+    with pytest.raises(LayerError, match="not part of it"):
+        capture(convnet(), batch(), nn.ReLU())
+    net = convnet()
+    assert torch.equal(capture(net, batch(), net[5]).activations, capture(net, batch(), lambda m: m[5]).activations)
+
+
+def test_a_layer_that_does_not_run_is_an_error():
+    net = convnet()
+    net.add_module("spare", nn.Identity())
+    net.forward = lambda x: nn.Sequential(*list(net)[:-1])(x)
+    with pytest.raises(SurgeryError, match="it did not run"):
+        capture(net, batch(), "spare")

@@ -1,0 +1,218 @@
+"""Opening a model leaves no trace: modes, buffers, generators, hooks and other threads are as they were."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from looking import both
+from nets import assert_same, batch, convnet, photograph
+from sightline.surgery import capture, choose
+
+
+def test_train_mode_dropout_and_batch_statistics_do_not_matter_and_come_back():
+    net, x = convnet(head="fc"), batch()
+    expected = both(net, x, "5")
+    net.train()
+    net[1].eval()  # a frozen batch norm inside a training model keeps its own flag
+    before = photograph(net)
+    for mine, other in zip(both(net, x, "5"), expected, strict=True):
+        assert torch.equal(mine, other)
+    assert_same(before, photograph(net))
+    assert [m.training for m in (net, net[1], net[4])] == [True, False, True]
+
+
+class Noisy(nn.Module):
+    """Draws random numbers and writes a buffer and a counter in its forward, in eval mode too."""
+
+    def __init__(self, fail_at=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc, self.fail_at = nn.Conv2d(3, 4, 3), nn.Linear(4, 5), fail_at
+        self.register_buffer("calls", torch.zeros(2))
+        self.register_buffer("mean", torch.zeros(4), persistent=False)
+
+    def forward(self, x):
+        self.calls += 1
+        x = self.conv(x + 0.1 * torch.randn_like(x)).relu()
+        self.mean = x.mean((0, 2, 3))
+        if self.fail_at == "forward":
+            raise RuntimeError("broken forward")
+        return self.fc(x.mean((2, 3)))
+
+
+def test_buffers_and_generators_are_as_before():
+    net = Noisy().train()
+    net.fc.weight.grad = torch.ones_like(net.fc.weight)
+    before = photograph(net)
+    trace = capture(net, batch(), "conv")
+    trace.gradients(trace.outputs[:, 0])
+    after = photograph(net)
+    before["identity"].pop("calls"), after["identity"].pop("calls")  # written and written back: a new version
+    assert_same(before, after)
+
+
+FOREIGN_CODE = {
+    "a class of one's own": "net = type('Own', (torch.nn.Linear,), {'__module__': 'own'})(2, 2)",
+    "one deep inside": "net[0][1].__class__ = type('Own', (torch.nn.ReLU,), {'__module__': 'own'})",
+    "a hook": "net[0].register_forward_hook(lambda *_: None)",
+    "a hook before": "net[0][1].register_forward_pre_hook(lambda *_: None)",
+    "a hook on every module": "torch.nn.modules.module.register_module_forward_hook(lambda *_: None)",
+    "a forward put on a module": "net[0][1].forward = torch.relu",
+}
+
+
+@pytest.mark.parametrize("where", FOREIGN_CODE)
+def test_pythons_and_numpys_generators_are_as_before(where):
+    # In a process of its own: the shape checker of this one draws from python's generator.
+    program = f"""
+import random, numpy as np, torch
+from sightline.surgery import guard
+net = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()))
+{FOREIGN_CODE[where]}
+draw = lambda: (random.random(), np.random.rand(), float(torch.rand(1)))
+with guard.untouched(net):
+    drawn = [draw(), draw()]
+assert drawn[0] != drawn[1]
+assert drawn == [draw(), draw()]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("where", [str(i) for i in range(9)])
+def test_after_an_error_in_any_layer_nothing_is_left_behind(where):
+    net = convnet().train()
+
+    def fail(module, args):
+        raise RuntimeError(f"layer {where} is broken")
+
+    net[int(where)].register_forward_pre_hook(fail)
+    before = photograph(net)
+    for call in (lambda: capture(net, batch(), "2"), lambda: choose(net, batch())):
+        with pytest.raises(RuntimeError, match="is broken"):
+            call()
+        assert_same(before, photograph(net))
+
+
+def test_after_an_error_in_the_forward_itself_nothing_is_left_behind():
+    net = Noisy("forward").train()
+    before = photograph(net)
+    with pytest.raises(RuntimeError, match="broken forward"):
+        capture(net, batch(), "conv")
+    after = photograph(net)
+    before["identity"].pop("calls"), after["identity"].pop("calls")
+    assert_same(before, after)
+
+
+def test_the_guard_of_this_file_can_fail():
+    net = convnet()
+    before = photograph(net)
+    net[4].train()
+    with pytest.raises(AssertionError):
+        assert_same(before, photograph(net))
+    net[4].eval()
+    handle = net[3].register_forward_hook(lambda *_: None)
+    with pytest.raises(AssertionError):
+        assert_same(before, photograph(net))
+    handle.remove()
+    torch.rand(1)
+    with pytest.raises(AssertionError):
+        assert_same(before, photograph(net))
+
+
+def test_the_users_own_hooks_run_and_stay():
+    net, seen = convnet(), []
+    net[5].register_forward_hook(lambda m, a, out: seen.append(tuple(out.shape)))
+    net[5].register_forward_hook(lambda m, a, out: out * 2)
+    activations, _ = both(net, batch(), "5")
+    assert seen == [(3, 8, 12, 10)]
+    assert torch.equal(activations, 2 * convnet()[:6](batch()))
+    assert len(net[5]._forward_hooks) == 2
+
+
+def test_four_threads_share_one_model():
+    net = convnet(head="fc").train()
+    inputs = [batch(seed=i) for i in range(20)]
+    alone = [both(net, x, "5", k=i % 5) for i, x in enumerate(inputs)]
+    wrong: list[object] = []
+
+    def work(offset):
+        try:
+            for turn in range(100):
+                i = (turn * 7 + offset * 5) % 20
+                mine = both(net, inputs[i], "5", k=i % 5)
+                if not all(torch.equal(a, b) for a, b in zip(mine, alone[i], strict=True)):
+                    wrong.append(i)
+        except Exception as error:
+            wrong.append(error)
+
+    before = photograph(net)
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert wrong == []
+    assert_same(before, photograph(net))
+
+
+def test_another_threads_plain_forward_is_not_captured():
+    net, x, other = convnet(), batch(seed=1), batch(seed=2)
+    outputs = []
+
+    class Meanwhile(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            thread = threading.Thread(target=lambda: outputs.append(net(other)))
+            y = self.net[:6](x)
+            thread.start()
+            thread.join()
+            return self.net[6:](y)
+
+    trace = capture(Meanwhile(), x, "net.5")
+    assert torch.equal(trace.activations, net[:6](x))
+    assert trace.cuts[0].calls == 1
+    assert torch.equal(outputs[0], net(other))
+    assert outputs[0].requires_grad  # its own thread's mode
+
+
+class Again(torch.autograd.Function):
+    """Recomputes on the way back, as checkpoints written by hand do, and draws a random number on top."""
+
+    @staticmethod
+    def forward(ctx, module, x):
+        ctx.module = module
+        ctx.save_for_backward(x)
+        with torch.no_grad():
+            return module(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            out = ctx.module(x)
+        torch.rand(3)
+        return None, torch.autograd.grad(out, x, gradient)[0]
+
+
+class ByHand(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = convnet()
+
+    def forward(self, x):
+        return self.net[6:](Again.apply(self.net[3:6], self.net[:3](x)))
+
+
+def test_what_runs_again_on_the_way_back_runs_in_eval_mode_too():
+    """The model is in train mode: batch statistics would be another gradient, and other buffers."""
+    net, x = ByHand().train(), batch()
+    before = photograph(net)
+    for mine, other in zip(both(net, x, "net.2"), both(convnet(), x, "2"), strict=True):
+        torch.testing.assert_close(mine, other)
+    assert_same(before, photograph(net))

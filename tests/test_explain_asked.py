@@ -1,0 +1,203 @@
+"""What can be asked about: every form of target, on logits however they come, and any layer, at any run and grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import sightline
+from closeness import assert_near
+from nets import batch, convnet, short
+from sightline import explain
+from sightline.errors import LayerError, TargetError
+from sightline.targets import Target
+
+NAMES = ["tabby, tabby cat", "tiger cat", "lens cap", "crane", "cup"]
+
+
+@pytest.mark.parametrize(
+    ("target", "indices"),
+    [
+        (None, None),
+        (3, [[3], [3], [3]]),
+        ("tiger cat", [[1], [1], [1]]),
+        ("cap", [[2], [2], [2]]),
+        ([0, "crane"], [[0, 3], [0, 3], [0, 3]]),
+        ([[0, 1], ["crane", "cup"], [2, 2]], [[0, 1], [3, 4], [2, 2]]),
+        (torch.tensor([2, 0, 4]), [[2], [0], [4]]),
+        (torch.tensor([[2, 1], [0, 1], [4, 1]]), [[2, 1], [0, 1], [4, 1]]),
+        (np.array([2, 0, 4]), [[2], [0], [4]]),
+        ("top5", None),
+    ],
+    ids=short,
+)
+def test_every_form_of_target_is_explained(target, indices):
+    net, x = convnet(head="fc"), batch()
+    e = explain(net, x, target, classes=NAMES)
+    with torch.no_grad():
+        ranked = net(x).argsort(1, descending=True)
+    indices = indices or (ranked[:, :1] if target is None else ranked).tolist()
+    assert e.several is (target is not None and len(np.shape(e.targets)) == 2)
+    rows = e.targets if e.several else [[one] for one in e.targets]
+    assert rows == [[Target(k, NAMES[k]) for k in row] for row in indices]
+    columns = e.coarse if e.several else e.coarse.unsqueeze(1)
+    for i, row in enumerate(indices):
+        for j, k in enumerate(row):
+            assert_near(columns[i, j], explain(net, x[i : i + 1], k).coarse[0], 1e-5)
+
+
+def test_a_function_of_the_outputs_is_a_target():
+    net, x = convnet(head="fc"), batch()
+    e = explain(net, x, lambda out: 2 * out[:, 3])
+    assert_near(e.coarse, explain(net, x, lambda out: out[:, 3] * 2).coarse, 1e-6)
+    assert torch.equal(e.scores, 2 * net(x)[:, 3].detach())
+    assert (e.probabilities, e.top) == (None, [])
+    assert e.targets == [Target(None, "<lambda>")] * 3
+    several = explain(net, x, [lambda out: out[:, 3], lambda out: out[:, 3] - out[:, 0]], "grad_cam")
+    assert several.maps.shape == (3, 2, 12, 10)
+    difference = explain(net, x, 3, "grad_cam").coarse - explain(net, x, 0, "grad_cam").coarse
+    assert_near(several.coarse[:, 1], difference, 1e-5)
+
+
+@dataclass
+class Answer:
+    loss: torch.Tensor | None
+    logits: torch.Tensor
+
+
+class Wraps(nn.Module):
+    """The same network with its logits in something."""
+
+    def __init__(self, wrap):
+        super().__init__()
+        self.net, self.wrap = convnet(head="fc"), wrap
+
+    def forward(self, x):
+        return self.wrap(self.net(x))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda y: {"loss": y.sum(), "logits": y},
+        lambda y: (y, None),
+        lambda y: [y],
+        lambda y: Answer(None, y),
+    ],
+)
+@pytest.mark.parametrize("method", ["grad_cam_pp_softmax", "guided_grad_cam"])
+def test_logits_in_dicts_tuples_and_dataclasses(wrap, method):
+    x = batch()
+    e, plain = explain(Wraps(wrap).eval(), x, [1, 2], method), explain(convnet(head="fc"), x, [1, 2], method)
+    assert (e.layer, plain.layer) == ("net.5", "5")
+    assert_near(e.maps, plain.maps, 1e-6)
+
+
+@pytest.mark.parametrize("squeeze", [True, False])
+def test_a_single_logit_explains_for_and_against(squeeze):
+    net, x = convnet(head="fc", classes=1), batch()
+    net.append(nn.Flatten(0)) if squeeze else None
+    e = explain(net, x, [1, 0], "grad_cam")
+    assert_near(e.coarse[:, 0], -e.coarse[:, 1], 1e-6)
+    assert [target.name for target in e.targets[0]] == ["negative", "positive"][::-1]
+    logit = net(x).detach().flatten()
+    torch.testing.assert_close(e.probabilities, torch.stack([logit.sigmoid(), (-logit).sigmoid()], 1))
+    against = explain(net, x, 1, "grad_cam", counterfactual=True)
+    assert_near(against.coarse, e.coarse[:, 1], 1e-6)
+
+
+def test_a_sigmoid_card_gives_each_class_its_own_confidence():
+    net, x = convnet(), batch()
+    sightline.describe(net, sightline.Card("mine", None, sightline.Preprocess(), None, "me", outputs="sigmoid"))
+    e = explain(net, x, [0, 1])
+    torch.testing.assert_close(e.probabilities, net(x)[:, :2].sigmoid().detach())
+
+
+def test_a_range_asks_for_its_classes():
+    e = explain(convnet(), batch(), range(1, 4))
+    assert [target.index for target in e.targets[0]] == [1, 2, 3]
+
+
+class Rows(nn.Module):
+    """Two rows of logits for each image, as a network for frames gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = convnet()
+
+    def forward(self, x):
+        return self.net(x).repeat_interleave(2, 0)
+
+
+def test_outputs_with_more_rows_than_images_need_a_function():
+    with pytest.raises(TargetError, match="each of the 3 images; the model returned 6"):
+        explain(Rows().eval(), batch(), 1)
+    e = explain(Rows().eval(), batch(), lambda out: out[::2, 1])
+    assert_near(e.maps, explain(convnet(), batch(), 1).maps, 1e-6)
+
+
+def test_a_layer_is_a_name_a_module_or_a_function():
+    net, x = convnet(), batch()
+    want = explain(net, x, 1, layer="2")
+    for layer in (net[2], lambda model: model[2]):
+        e = explain(net, x, 1, layer=layer)
+        assert (e.layer, e.layer_reason) == ("2", "named by the caller")
+        assert torch.equal(e.maps, want.maps)
+    assert list(explain(net, x, 1, layer=[net[5], "2", lambda model: model[3]])) == ["5", "2", "3"]
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.act, self.fc = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 4)
+
+    def forward(self, x):
+        for _ in range(2):
+            x = self.act(self.conv(x))
+        return self.fc(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("method", ["grad_cam_pp", "grad_cam_pp_softmax"])
+def test_the_run_of_a_layer_that_was_asked_for_is_explained(method):
+    """Also by methods that know a short cut where the head stands behind the last run."""
+    net, x = Twice().eval(), batch()
+
+    class Unrolled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.net = nn.Identity(), nn.Identity(), net
+
+        def forward(self, x):
+            y = self.first(net.act(net.conv(x)))
+            return net.fc(self.second(net.act(net.conv(y))).mean((2, 3)))
+
+    for call, layer in ((0, "first"), (1, "second"), (-1, "second")):
+        mine = explain(net, x, 1, method, layer="act", call=call)
+        assert_near(mine.coarse, explain(Unrolled().eval(), x, 1, method, layer=layer).coarse, 1e-5)
+    with pytest.raises(LayerError, match="CAM needs"):
+        explain(net, x, 1, "cam", layer="act", call=0)
+
+
+def test_a_stated_grid_reads_what_cannot_be_inferred():
+    class Odd(nn.Module):
+        """60 tokens behind the 30 of the grid."""
+
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.patch, self.keep, self.head = nn.Conv2d(3, 4, 2, 2), nn.Identity(), nn.Linear(4, 5)
+
+        def forward(self, x):
+            y = self.patch(x).flatten(2).transpose(1, 2)
+            return self.head(self.keep(torch.cat([y, y.new_ones(len(y), 60, 4)], 1)).mean(1))
+
+    net, x = Odd().eval(), batch()
+    read = lambda out: out[:, :30].unflatten(1, (6, 5)).movedim(-1, 1)  # noqa: E731
+    found = explain(net, x, 0, ["grad_cam", "grad_cam_pp_softmax"], layer="keep", grid=read)
+    want = explain(net, x, 0, ["grad_cam", "grad_cam_pp_softmax"], layer="patch")
+    for name, e in found.items():
+        assert_near(e.coarse, want[name].coarse, 1e-5)
+        assert e.maps.shape == (3, 12, 10)
