@@ -28,6 +28,7 @@ from sightline.metrics import METRICS as METRICS
 from sightline.models import Card as Card
 from sightline.models import describe as describe
 from sightline.models import load as load
+from sightline.neighbours import compare_layers as compare_layers
 from sightline.pixelspace import PIXELSPACE as PIXELSPACE
 from sightline.protocol import Protocol as Protocol
 from sightline.surgery import capture as capture

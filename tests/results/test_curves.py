@@ -8,11 +8,11 @@ import torch
 
 from results.made import METRICS, Made, made
 from results.test_board import replaced, with_rows
+from sightline.intervals.resample import Resamples
 from sightline.metrics import roc_area
 from sightline.results import summarise
 from sightline.results.board import Board
 from sightline.results.curves import curves
-from sightline.results.resample import Resamples
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,15 @@
 `summarise` makes every number once; `write` prints them as one page, tables, Markdown and LaTeX.
 """
 
+from sightline.intervals.bootstrap import Interval as Interval
+from sightline.intervals.bootstrap import bootstrap as bootstrap
+from sightline.intervals.compare import Paired as Paired
+from sightline.intervals.compare import SignTest as SignTest
+from sightline.intervals.compare import Win as Win
+from sightline.intervals.compare import paired as paired
+from sightline.intervals.compare import sign_test as sign_test
+from sightline.intervals.compare import win as win
 from sightline.results.board import Results as Results
-from sightline.results.bootstrap import Interval as Interval
-from sightline.results.bootstrap import bootstrap as bootstrap
-from sightline.results.compare import Paired as Paired
-from sightline.results.compare import SignTest as SignTest
-from sightline.results.compare import Win as Win
-from sightline.results.compare import paired as paired
-from sightline.results.compare import sign_test as sign_test
-from sightline.results.compare import win as win
 from sightline.results.curves import Curve as Curve
 from sightline.results.summarise import summarise as summarise
 from sightline.results.summary import Caution as Caution

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Bool
 
+from sightline.intervals.compare import FEW
 from sightline.metrics.metric import Metric
 from sightline.results.board import Board
-from sightline.results.compare import FEW
 from sightline.results.summary import Caution, Summary
 from sightline.results.wording import count, heading, title_of, written
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from sightline.intervals.resample import Resamples
 from sightline.metrics.metric import Metric
 from sightline.protocol import Protocol
 from sightline.results.board import Board
-from sightline.results.resample import Resamples
 
 _GRID = np.linspace(0, 1, 41)
 """Fractions of hidden pixels at which occlusion curves are compared: each image has its own."""

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Float
 
+from sightline.intervals.bootstrap import Columns, Of, estimate, interval, replicates, speaks
+from sightline.intervals.compare import Win, common, paired_from, sign_test, win_from
+from sightline.intervals.resample import Resamples
 from sightline.metrics.metric import Metric, about, metric
 from sightline.results.board import Board, Results
-from sightline.results.bootstrap import Columns, Of, estimate, interval, replicates, speaks
 from sightline.results.cautions import cautions
-from sightline.results.compare import Win, common, paired_from, sign_test, win_from
 from sightline.results.curves import curves
-from sightline.results.resample import Resamples
 from sightline.results.summary import Failure, Pair, Score, Summary
 from sightline.results.wording import first_metric
 

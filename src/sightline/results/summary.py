@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from sightline.intervals.compare import Paired, SignTest, Win
 from sightline.metrics.metric import Metric
-from sightline.results.compare import Paired, SignTest, Win
 from sightline.results.curves import Curve
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sightline.intervals.compare import FEW
 from sightline.metrics.metric import Metric
-from sightline.results.compare import FEW
 from sightline.results.summary import Pair, Score, Summary
 from sightline.results.wording import between, count, direction, heading, named, probability, title_of, written
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from sightline.results.bootstrap import Columns, Interval, Of, Values, estimate, interval, replicates, speaks
-from sightline.results.resample import Resamples
+from sightline.intervals.bootstrap import Columns, Interval, Of, Values, estimate, interval, replicates, speaks
+from sightline.intervals.resample import Resamples
 
 FEW = 30
 """Below so many images a percentile interval is too narrow, and no difference is called clear."""

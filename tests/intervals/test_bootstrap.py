@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sightline.errors import RequestError
-from sightline.results.bootstrap import bootstrap, estimate, replicates
-from sightline.results.resample import GROUPS, Resamples
+from sightline.intervals.bootstrap import bootstrap, estimate, replicates
+from sightline.intervals.resample import GROUPS, Resamples
 
 
 def average(values):
