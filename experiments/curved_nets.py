@@ -11,10 +11,12 @@ from typing import Any, cast
 
 import torch
 from networks import CIFAR
-from small_nets import PLAIN, cifar_pictures, error_rate, kept, train
+from small_nets import PLAIN, learnt
 from torch import nn
 
 from sightline import Card, describe
+
+ADAM = partial(torch.optim.AdamW, lr=2e-3, weight_decay=0.05)
 
 
 def convolutions(act: Callable[[], nn.Module], hidden: int = 0) -> nn.Module:
@@ -95,12 +97,4 @@ def trained(name: str, data: Path, place: Path, limit: int | None = None) -> tup
     torch.manual_seed(0)
     net = make()
     describe(net, Card(f"small_{name.lower()}", None, PLAIN, CIFAR, "trained by this program"))
-
-    def learn() -> dict[str, float]:
-        pictures, labels = cifar_pictures(data / "cifar10" / "train.npz", limit)
-        adam = partial(torch.optim.AdamW, lr=2e-3, weight_decay=0.05)
-        train(net, pictures, labels, 1 if limit else epochs, optimiser=adam)
-        return {"error": error_rate(net, *cifar_pictures(data / "cifar10" / "test.npz", limit))}
-
-    torch.set_num_threads(1)
-    return net, kept(place / f"{name}{limit or ''}.safetensors", net, learn)
+    return net, learnt(net, data, place / name, epochs, limit, optimiser=ADAM)

@@ -4,101 +4,93 @@ Deletion and insertion decide, where every map takes and gives the same pixels a
 """
 
 import itertools
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import coarse_nets
+import curved_nets
 import numpy as np
 import torch
-from curved_nets import TRAINED, trained
 from networks import NETWORKS, seeded, written
 from tables import arguments, gap_cell, how, made_by, measured, named, score, table, told
-from torch import Tensor, nn
+from torch import nn
 
-import sightline
+from sightline import describe
+from sightline.models import card_of
+from sightline.neighbours import neighbours, speaks
 from sightline.protocol import Protocol
-from sightline.results import Paired, Summary, paired, summarise
+from sightline.results import Interval, Paired, Summary, bootstrap, paired, summarise
 from sightline.store import Results
-from sightline.surgery.choice import choose
-from sightline.surgery.layers import Candidate
-from sightline.surgery.passing import said
-from sightline.surgery.places import surveyed
-from sightline.surgery.stages import stages
 
 METHODS = ("grad_cam_pp", "grad_cam")
 DROP = "average_drop"
 METRICS = "average_drop,deletion,insertion"
-IMAGES, MOST = {"MobileNetV2": 32, "SqueezeNet 1.1": 40}, 150
+SMALLER = {"MobileNetV2 (128 px)": "MobileNetV2", "lookout (32 px)": "lookout"}
+"""Networks on pictures so small that their last stage has 4 x 4 places."""
+IMAGES, MOST = {"MobileNetV2": 32, "SqueezeNet 1.1": 40, "MobileNetV2 (128 px)": 32}, 150
 """At most so many images; of the networks of small pictures MOST."""
-SIDES = {"MobileNetV2": 224, "SqueezeNet 1.1": 227, "lookout": 64}
+SIDES = {"MobileNetV2": 224, "SqueezeNet 1.1": 227, "lookout": 64, "MobileNetV2 (128 px)": 128}
 """The side of the pictures; 32 of the others."""
-BEHIND = 6
-"""So many maps behind the chosen one are measured at most."""
-NETS = (*(name for name in NETWORKS if name != "Tiny Darknet"), *TRAINED)
+CURVED = tuple(name for name in curved_nets.TRAINED if name not in ("ConvNeXt", "Swin"))
+"""The other two are among those of 4 x 4 places, trained longer."""
+NETS = (*(name for name in NETWORKS if name != "Tiny Darknet"), *CURVED, *coarse_nets.COARSE, *SMALLER)
+SAID = (
+    "**As a rule the automatic layer is the better one:** each of the three other rules loses on average over the "
+    "networks, with Grad-CAM++ and with Grad-CAM. No layer behind it has maps that are not blank.",
+    "**Not on each network.** Where the last stage has 7 x 7 places or more, no neighbour is shown to be better. Where "
+    "it has 4 x 4, the 8 x 8 stage before it is better on the ResNet, the MobileNet and the ConvNeXt, worse on the "
+    "plain ReLU network (Grad-CAM++) and on lookout's small pictures, and on the Swin worse with Grad-CAM++ and better "
+    "with Grad-CAM; on the Swin the block before is better, too. On average over the nine nothing is won or lost. So "
+    "the rule stays ([decision 17](../decisions/0017-the-last-map-of-four-places.md)).",
+    "**Your network:** `sightline layers MODEL --measure photos/` makes this comparison on it.",
+)
+ROLES = {
+    "the last stage with a finer grid": lambda one, chosen: one.place < 0 and one.grid != chosen.grid,
+    "the block before": lambda one, chosen: one.place < -1 and one.grid == chosen.grid,
+    "the stage just before": lambda one, chosen: one.place == -1,
+    "what comes behind": lambda one, chosen: one.place > 0,
+}
+"""What another rule would have taken: neighbours by where they stand. One may play two parts."""
 
 
 @dataclass(frozen=True)
 class Rival:
-    """A layer measured: its name, its shape in words, where it stands to the automatic one (0), and its rows.
+    """A layer measured: its name, its channels and grid, where it stands to the automatic one (0), and its rows.
 
     `rows` is None where its maps are blank: the score depends on none of its places.
     """
 
     layer: str
-    shape: str
+    channels: int
+    grid: tuple[int, ...]
     place: int
     rows: Results | None
 
+    @property
+    def shape(self) -> str:
+        """How many maps of how many places.
 
-def rivals(net: nn.Module, side: int) -> list[tuple[Candidate, int]]:
-    """The chosen layer and those beside it among the network's stages, in the order of running, with their places.
-
-    Those beside it are the one just before, the block before that (what holds convolutions or linear layers), the last
-    one with a finer grid, and what comes behind, six at most. A place is the number of stages from the chosen one.
-
-    >>> net = nn.Sequential(
-    ...     nn.Conv2d(3, 4, 3),
-    ...     nn.ReLU(),
-    ...     nn.Conv2d(4, 4, 3, 2),
-    ...     nn.ReLU(),
-    ...     nn.AdaptiveAvgPool2d(1),
-    ...     nn.Flatten(),
-    ...     nn.Linear(4, 2),
-    ... )
-    >>> [(row.name, place) for row, place in rivals(net, 12)]
-    [('1', -2), ('2', -1), ('3', 0)]
-    """
-    one = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    rows, outputs = surveyed(net, one)
-    logits = said(outputs)
-    assert isinstance(logits, Tensor)
-    held = stages(rows, outputs, logits)
-    pool = [row for row in rows if any(row is one for one in held) or (is_block(net, row) and not row.inside)]
-    chosen = choose(net, one).name
-    at = next(k for k, row in enumerate(pool) if row.name == chosen)
-    same = [pool[k].grid.size == pool[at].grid.size for k in range(at)]
-    finer = [k for k in range(at) if not same[k]][-1:]
-    block = [k for k in range(at - 1) if same[k] and is_block(net, pool[k])][-1:]
-    kept = sorted({*finer, *block, *range(max(0, at - 1), min(len(pool), at + 1 + BEHIND))})
-    return [(pool[k], k - at) for k in kept if np.prod(pool[k].grid.size) > 1]
-
-
-def is_block(net: nn.Module, row: Candidate) -> bool:
-    """Whether a layer is made of several, one of them convolutional or linear; an attention or MLP alone is none."""
-    module = net.get_submodule(row.name)
-    several = any(True for _ in module.children()) and not re.search("(?i)mlp|attention", type(module).__name__)
-    return several and any(isinstance(one, nn.Conv2d | nn.Linear) for one in module.modules())
+        >>> Rival("layer4", 512, (7, 7), 0, None).shape
+        '512 of 7 x 7'
+        """
+        return f"{self.channels} of {' x '.join(map(str, self.grid))}"
 
 
 def loaded(name: str, data: Path, out: Path, limit: int | None) -> tuple[nn.Module, str, dict[str, float]]:
     """A network with its weights, the data it is measured on, and what is known of its training."""
-    if name in TRAINED:
-        net, note = trained(name, data, out / "curved_nets", limit)
-        return net, "cifar10/test.npz", note
-    make, where = NETWORKS[name]
-    return make(data), where, {}
+    for program, names in ((curved_nets, CURVED), (coarse_nets, coarse_nets.COARSE)):
+        if name in names:
+            net, note = program.trained(name, data, out / program.__name__, limit)
+            return net, "cifar10/test.npz", note
+    make, where = NETWORKS[SMALLER.get(name, name)]
+    net = make(data)
+    if name in SMALLER:  # as much of the picture as before, in fewer pixels
+        card, side = card_of(net), SIDES.get(name, 32)
+        resize = round(side * card.preprocess.resize / card.preprocess.crop[0])
+        describe(net, replace(card, preprocess=replace(card.preprocess, resize=resize, crop=(side, side))))
+    return net, where, {}
 
 
 def run(
@@ -112,21 +104,15 @@ def run(
         errors |= {name: note["error"]} if note else {}
         side, most = SIDES.get(name, 32), min(IMAGES.get(name, MOST), limit or MOST)
         found[name] = []
-        for row, place in rivals(net, side):
+        one = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+        for row, place in neighbours(net, one):
             rows = None
-            if place == 0 or speaks(net, row.name, side):
+            if place == 0 or speaks(net, row.name, one):
                 rows = measured(net, data / where, METHODS, METRICS, out / "layer_choice" / name, limit=most,
                                 protocol=Protocol(layer=row.name, steps=14), batch=8 if side > 64 else 50)  # fmt: skip
-            grid = " x ".join(str(one) for one in row.grid.size)
-            found[name].append(Rival(row.name, f"{row.channels} of {grid}", place, rows))
+            found[name].append(Rival(row.name, row.channels, row.grid.size, place, rows))
             print(name, row.name, place, "blank" if rows is None else f"{len(rows)} rows", flush=True)
     return found, errors
-
-
-def speaks(net: nn.Module, layer: str, side: int) -> bool:
-    """Whether any of four pictures of noise has a map there: behind the last attention of a ViT none has."""
-    noise = torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(0))
-    return bool(sightline.explain(net, noise, layer=layer, method="grad_cam").coarse.any())
 
 
 def values(rows: Results, metric: str, method: str) -> Any:
@@ -159,8 +145,44 @@ def verdict(layers: list[Rival], method: str, metric: str = "order") -> tuple[st
     return f"{worse} worse, {sides.count(0)} not told apart, {blank} blank, **{len(better)} better**", better
 
 
-def page(found: Mapping[str, list[Rival]], errors: Mapping[str, float]) -> list[str]:
-    """The page's lines."""
+def other_rule(found: Mapping[str, list[Rival]], role: str, method: str) -> tuple[Interval, int, int]:
+    """What another rule would gain in order: the mean over networks, and on how many it is better and worse.
+
+    Several layers of a network that play the part count as their mean; blank ones take part in nothing.
+    """
+    means, better, worse = [], 0, 0
+    for layers in found.values():
+        (chosen,) = (one for one in layers if one.place == 0)
+        gaps = [against(one, chosen, "order", method) for one in layers if one.rows and ROLES[role](one, chosen)]
+        if gaps:
+            means.append(np.mean([gap.difference for gap in gaps]))
+            better += any(gap.excludes_zero and gap.difference > 0 for gap in gaps)
+            worse += any(gap.excludes_zero and gap.difference < 0 for gap in gaps)
+    return bootstrap(lambda values: values.mean(), np.array(means)), better, worse
+
+
+def other_rules(found: Mapping[str, list[Rival]]) -> list[str]:
+    """The table of the other rules, on all networks and on those whose automatic layer has 4 x 4 places."""
+    coarse = {
+        name: layers for name, layers in found.items() if any(not one.place and max(one.grid) == 4 for one in layers)
+    }
+    lines = ["## As a rule: would another layer do better?", ""]
+    cells = []
+    for words, some in (("", found), (", where the automatic layer has 4 x 4 places", coarse)):
+        for role in ROLES:
+            row = [f"{role}{words}"]
+            for method in METHODS:
+                mean, better, worse = other_rule(some, role, method)
+                gap = gap_cell(Paired(mean.estimate, mean.low, mean.high, 1.0, mean.n), "")
+                row += [f"{gap}; better on {better} of {mean.n}, worse on {worse}"] if mean.n else []
+            cells += [row] if row[1:] else []
+    head = ["instead of the automatic layer", *(f"{named(method)}, order ↑" for method in METHODS)]
+    note = "The mean over networks of the paired differences, with a 95 % bootstrap interval over networks."
+    return [*lines, note, "", *table(head, cells)]
+
+
+def page(found: Mapping[str, list[Rival]], errors: Mapping[str, float], whole: bool = False) -> list[str]:
+    """The page's lines; of a `whole` run also what a person says of it."""
     sums = {(name, one.layer): summarise(one.rows) for name, layers in found.items() for one in layers if one.rows}
     first: Summary = next(iter(sums.values()))
     lines = [
@@ -168,7 +190,7 @@ def page(found: Mapping[str, list[Rival]], errors: Mapping[str, float]) -> list[
         "where things are. Are its maps at least as faithful as those of the layers beside it?",
         "",
         "**Measured** for the predicted class, against the stage and the block before it, the last stage with a finer "
-        f"grid, and what behind it has a grid, {BEHIND} maps at most. 95 % bootstrap intervals over images; all "
+        "grid, and what behind it has a grid, six maps at most. 95 % bootstrap intervals over images; all "
         "differences are a layer less the automatic one, paired. Insertion less deletion (*order*) decides: there all "
         "maps take and give the same number of pixels. Average Drop stands beside, but it is smaller for whatever "
         "hides less. Finer maps also have more values to order the pixels by. The intervals are not corrected for "
@@ -176,7 +198,8 @@ def page(found: Mapping[str, list[Rival]], errors: Mapping[str, float]) -> list[
         "",
         *trained_here(errors),
         *how(first.run, "14 steps of deletion and insertion. Other layers differ in their name only."),
-        *told((), counted(found), whole=True),
+        *other_rules(found),
+        *told(SAID, counted(found), whole),
         "## In short: the neighbours, against the automatic layer, in order",
         "",
     ]
@@ -235,7 +258,7 @@ def main() -> None:
     given = arguments(__doc__)
     seeded()
     found, errors = run(given.data, given.out, given.limit)
-    lines = page(found, errors)
+    lines = page(found, errors, whole=given.limit is None)
     written(given.pages / "layer_choice.md", "Is the automatic layer a good one?", lines)
 
 

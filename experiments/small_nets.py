@@ -52,13 +52,16 @@ def small_net(depth: int, width: int, classes: Sequence[str], seed: int) -> nn.M
 def train(
     net: nn.Module, pictures: Tensor, labels: Tensor, epochs: float, seed: int = 0,
     *, batch: int = 128, peak: float = 0.1, seen: Callable[[float], Any] | None = None,
-    optimiser: Callable[..., torch.optim.Optimizer] | None = None,
+    optimiser: Callable[..., torch.optim.Optimizer] | None = None, shift: int = 0,
 ) -> nn.Module:  # fmt: skip
     """SGD with momentum, flips, a rate that rises and falls once; `seen` is told after each step how many epochs.
 
-    `optimiser` takes the place of SGD, with the rate it was given at the peak: transformers want AdamW.
+    `optimiser` takes the place of SGD, with the rate it was given at the peak: transformers want AdamW. Pictures are
+    shifted by up to `shift` pixels at random; what comes in at an edge is mirrored.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator, moves = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 100)
+    height, width = pictures.shape[2:]
+    pictures = torch.nn.functional.pad(pictures.float(), (shift,) * 4, "reflect").byte() if shift else pictures
     per_epoch = math.ceil(len(labels) / batch)
     steps = max(1, round(epochs * per_epoch))
     usual = partial(torch.optim.SGD, lr=peak, momentum=0.9, weight_decay=5e-4, nesterov=True)
@@ -72,7 +75,9 @@ def train(
         if not order:
             order = list(torch.randperm(len(labels), generator=generator).split(batch))
         rows = order.pop()
-        inputs = normalised(pictures[rows])
+        corners = torch.randint(0, 2 * shift + 1, (len(rows), 2), generator=moves).tolist()
+        shifted = [pictures[row, :, y : y + height, x : x + width] for row, (y, x) in zip(rows, corners, strict=True)]
+        inputs = normalised(torch.stack(shifted))
         flip = torch.rand(len(rows), generator=generator) < 0.5
         inputs = torch.where(flip.view(-1, 1, 1, 1), inputs.flip(3), inputs)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -115,6 +120,22 @@ def kept(place: Path, net: nn.Module, make: Callable[[], dict[str, float]]) -> d
         save_file(net.state_dict(), place)
         note.write_text(json.dumps(found | {"seconds": time.perf_counter() - start}), encoding="utf-8")
     return dict(json.loads(note.read_text(encoding="utf-8")))
+
+
+def learnt(
+    net: nn.Module, data: Path, place: Path, epochs: float, limit: int | None = None, **how: Any
+) -> dict[str, float]:
+    """A network of CIFAR-10's classes with its weights of an earlier run, or trained now (`how`: see `train`).
+
+    Told are its test `error` in [0, 1] and the `seconds` it took. `limit` trains one epoch of so many pictures.
+    """
+
+    def learn() -> dict[str, float]:
+        train(net, *cifar_pictures(data / "cifar10" / "train.npz", limit), 1 if limit else epochs, **how)
+        return {"error": error_rate(net, *cifar_pictures(data / "cifar10" / "test.npz", limit))}
+
+    torch.set_num_threads(1)
+    return kept(place.with_name(f"{place.name}{limit or ''}.safetensors"), net, learn)
 
 
 def said(found: Interval, digits: int = 2, scale: float = 1.0) -> str:

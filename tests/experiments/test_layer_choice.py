@@ -1,26 +1,12 @@
-"""The program in small: which layers are compared, and that the page's numbers are those of the rows."""
+"""The program in small: that the page's numbers are those of the rows, and what another rule would gain."""
 
 import layer_choice
 import numpy as np
 import pytest
-import torch
-from layer_choice import Rival, rivals, verdict
-from torch import nn
+from layer_choice import Rival, other_rule, other_rules, verdict
 
 from data import shared
 from sightline import store
-from sightline.surgery.choice import choose
-
-
-def test_the_automatic_layer_is_among_its_rivals_at_place_zero():
-    net = nn.Sequential(
-        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), nn.Sequential(nn.Conv2d(4, 6, 3, 2), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(6, 6, 3, 1, 1), nn.ReLU()), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2),
-    )  # fmt: skip
-    found = {place: row for row, place in rivals(net, 16)}
-    assert found[0].name == choose(net, torch.rand(1, 3, 16, 16)).name == "2"
-    assert [(place, row.name) for place, row in found.items()] == [(-4, "0"), (-2, "1"), (-1, "2.0"), (0, "2")]
-    assert found[-4].grid.size > found[0].grid.size == found[-2].grid.size
 
 
 def test_the_page_says_what_the_rows_hold(tmp_path):
@@ -54,13 +40,37 @@ class Rows:
         return self.values[name]
 
 
+def rival(name: str, more: float | None, place: int = 1, side: int = 2) -> Rival:
+    return Rival(name, 4, (side, side), place, None if more is None else Rows(more))
+
+
 def test_a_better_neighbour_is_named_and_a_worse_one_is_counted():
-    chosen = Rival("chosen", "4 of 4 x 4", 0, Rows(0.0))
-    beside = [Rival(name, "4 of 2 x 2", 1, Rows(more)) for name, more in (("good", 0.1), ("bad", -0.1), ("same", 0.0))]
-    cell, better = verdict([chosen, *beside, Rival("dead", "4 of 2 x 2", 4, None)], "grad_cam")
+    chosen = rival("chosen", 0.0, 0, 4)
+    beside = [rival(name, more) for name, more in (("good", 0.1), ("bad", -0.1), ("same", 0.0))]
+    cell, better = verdict([chosen, *beside, rival("dead", None, 4)], "grad_cam")
     assert cell == "1 worse, 1 not told apart, 1 blank, **1 better**"
     assert [one.startswith("`good` (4 of 2 x 2) by +0.1001") for one in better] == [True]
     other = Rows(0.1)
     other.values["source"].reverse()
     with pytest.raises(ValueError, match="on the same images"):
-        verdict([chosen, Rival("others", "4 of 2 x 2", 1, other)], "grad_cam")
+        verdict([chosen, Rival("others", 4, (2, 2), 1, other)], "grad_cam")
+
+
+def test_another_rule_is_judged_by_its_mean_over_networks():
+    found = {
+        "A": [rival("fine", 0.1, -5, 8), rival("block", -0.1, -3, 4), rival("own", 0.0, 0, 4), rival("late", None, 1)],
+        "B": [rival("fine", -0.3, -1, 14), rival("own", 0.0, 0, 7), rival("one", 0.2, 1), rival("two", 0.4, 2)],
+    }
+    means = {role: other_rule(found, role, "grad_cam") for role in layer_choice.ROLES}
+    told = {role: (mean.n, round(mean.estimate, 2), better, worse) for role, (mean, better, worse) in means.items()}
+    assert told == {
+        "the last stage with a finer grid": (2, -0.1, 1, 1),
+        "the block before": (1, -0.1, 0, 1),
+        "the stage just before": (1, -0.3, 0, 1),
+        "what comes behind": (1, 0.3, 1, 0),
+    }
+    cells = [line.split(" | ") for line in other_rules(found) if "4 x 4" in line]
+    assert [cell[1].partition("; ")[2] for cell in cells] == [
+        "better on 1 of 1, worse on 0",
+        "better on 0 of 1, worse on 1",
+    ]

@@ -15,20 +15,33 @@ from sightline.cli.options import model_options
     "--size", type=click.IntRange(8), default=None, help="The input's height and width; the card's, if left out."
 )
 @click.option("--all", "everything", is_flag=True, help="Also layers that only pool, drop or pass on.")
+@click.option("--measure", "data", type=click.Path(path_type=Path), default=None,
+              help="A data set: measure on it whether layers beside the automatic one are more faithful.")  # fmt: skip
+@click.option("--method", "-m", default="grad_cam_pp", show_default=True, help="With --measure: of which maps.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True,
+              help="With --measure: at most this many pictures, evenly spaced. Below 30 nothing is told.")  # fmt: skip
 def layers(
-    name: str | None, model: str, weights: Path | None, random: bool, size: int | None, everything: bool
-) -> None:
+    name: str | None, model: str, weights: Path | None, random: bool, size: int | None, everything: bool,
+    data: Path | None, method: str, limit: int,
+) -> None:  # fmt: skip
     """List the layers of a model that can be explained, in the order of running, and the automatic choice.
 
-    Weights do not matter for shapes: without a local checkpoint the model is built with random ones.
+    Weights do not matter for shapes: without a local checkpoint the model is built with random ones. With --measure
+    they do, and they are loaded.
+
+    \b
+    sightline layers resnet50
+    sightline layers resnet50 --weights resnet50.pth --measure photos/
     """
     import torch
 
     from sightline.models import load
     from sightline.surgery.choice import layers as candidates
 
-    del random
     model = name or model
+    if data is not None:
+        _measured(model, weights, random, data, method, limit)
+        return
     loaded = load(
         model,
         weights=weights,
@@ -83,6 +96,27 @@ def models(pattern: str) -> None:
         raise SystemExit(1)
     for name in names:
         click.echo(name)
+
+
+def _measured(model: str, weights: Path | None, random: bool, data: Path, method: str, limit: int) -> None:
+    from sightline.models import load
+    from sightline.neighbours import advice, compare_layers
+
+    loaded = load(model, weights=weights, pretrained=False if random else None)
+    found = compare_layers(loaded.model, data, method, limit=limit)
+    lines = []
+    for one in found:
+        order = "" if one.order is None else _between(one.order.estimate, one.order.low, one.order.high)
+        less = "" if one.less is None else _between(one.less.difference, one.less.low, one.less.high)
+        grid = " x ".join(map(str, one.grid))
+        lines.append((one.layer, str(one.channels), grid, order, less, one.verdict))
+    click.echo()
+    _print(("layer", "channels", "grid", "insertion - deletion", "less the automatic layer's", ""), lines)
+    click.echo(f"\n{advice(found)}")
+
+
+def _between(mean: float, low: float, high: float) -> str:
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
