@@ -225,6 +225,20 @@ def test_attention_from_few_queries_is_autograds(queries, scale):
         like(three, one)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_attention_in_halves_is_rounded_at_the_end_only(dtype):
+    made = [random(2, 3, 17, 8, seed=i).to(dtype) for i in range(4)]
+    back = torch.zeros_like(made[3]).index_copy_(2, torch.tensor([2]), made[3][:, :, [2]])
+    halves = [one.clone().requires_grad_() for one in made[:3]]
+    doubles = [one.double().requires_grad_() for one in made[:3]]
+    with Lean():
+        found = torch.autograd.grad(F.scaled_dot_product_attention(*halves), halves, back)
+    want = torch.autograd.grad(F.scaled_dot_product_attention(*doubles), doubles, back.double())
+    for one, two in zip(found, want, strict=True):  # what is left is torch's own output, which was rounded before
+        assert one.dtype == dtype
+        assert ((one.double() - two).norm() / two.norm()).item() < torch.finfo(dtype).eps
+
+
 @pytest.mark.parametrize("case", [{"is_causal": True}, {"attn_mask": torch.zeros(17, 17).double()}, {}])
 def test_other_attentions_and_many_queries_are_left_to_torch(case):
     q, k, v = (random(2, 3, 17, 5, seed=i).requires_grad_() for i in range(3))
@@ -239,6 +253,7 @@ def test_few_queries_means_few():
     some = zeros.clone()
     some[0, 0, 3], some[0, 0, 6, 1] = 1.0, torch.nan
     assert few_queries(some, zeros, zeros, zeros, zeros, zeros, 0.0, False).tolist() == [3, 6]
+    assert few_queries(some.half(), *[zeros.half()] * 5, 0.0, False).tolist() == [3, 6]
     assert few_queries(some, zeros, zeros, zeros, zeros, zeros, 0.5, False) is None
     some[0, 0, 0] = 1.0
     assert few_queries(some, zeros, zeros, zeros, zeros, zeros, 0.0, False) is None

@@ -23,7 +23,7 @@ def few_queries(
 
     `rows` are these queries where somebody knows.
     """
-    if causal or dropout or attn_mask is not None or query.dtype.itemsize < 4 or query.shape[1] != key.shape[1]:
+    if causal or dropout or attn_mask is not None or query.shape[1] != key.shape[1]:
         return None
     queries = (grad.abs().amax((0, 1, 3)) != 0).nonzero().squeeze(1) if rows is None else rows  # nan is felt
     return queries if _SHARE * len(queries) <= grad.shape[2] else None
@@ -33,7 +33,7 @@ def attention(
     grad: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, *_: object,
     queries: Tensor, attn_mask: None = None, scale: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Derivatives at query, key and value `[b, heads, n, d]`, from those queries alone.
+    """Derivatives at query, key and value `[b, heads, n, d]`, from those queries alone; halves are rounded at the end.
 
     >>> q, k, v = torch.rand(3, 1, 2, 9, 4).requires_grad_().unbind()
     >>> out, grad = torch.nn.functional.scaled_dot_product_attention(q, k, v), torch.zeros(1, 2, 9, 4)
@@ -44,7 +44,10 @@ def attention(
     True
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    back, some = grad[:, :, queries], query[:, :, queries]
+    exact = torch.promote_types(query.dtype, torch.float32)
+    back, some, said = (tensor[:, :, queries].to(exact) for tensor in (grad, query, out))
+    key, value = key.to(exact), value.to(exact)
     weights = (some @ key.mT * scale).softmax(-1)
-    slopes = weights * (back @ value.mT - (back * out[:, :, queries]).sum(-1, keepdim=True)) * scale
-    return torch.zeros_like(query).index_copy_(2, queries, slopes @ key), slopes.mT @ some, weights.mT @ back
+    slopes = weights * (back @ value.mT - (back * said).sum(-1, keepdim=True)) * scale
+    queried, keyed, valued = (made.to(query) for made in (slopes @ key, slopes.mT @ some, weights.mT @ back))
+    return torch.zeros_like(query).index_copy_(2, queries, queried), keyed, valued
