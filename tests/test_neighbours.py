@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sightline import Preprocess, Protocol, compare_layers, describe, evaluate
 from sightline.cli import commands
 from sightline.datasets import Data, Record
-from sightline.errors import DataError, LayerError, ProtocolError
+from sightline.errors import DataError, LayerError, MethodError, ProtocolError
 from sightline.intervals import Interval, Paired, paired
 from sightline.models import Card
 from sightline.neighbours import Neighbour, advice, neighbours, speaks
@@ -119,6 +119,14 @@ def test_a_data_set_is_read_with_the_models_card_and_a_broken_file_is_passed_ove
     assert {one.order.n for one in found if one.order} == {4}
 
 
+class Shuffled:
+    """Batches in another order each time."""
+
+    def __iter__(self):
+        self.turn = getattr(self, "turn", 0) + 1
+        return iter([spots(4).roll(self.turn, 0)])
+
+
 GONE = Data("gone", "folder", Path("gone"), [Record("gone.png", b"", error="no such file")])
 
 
@@ -127,11 +135,14 @@ GONE = Data("gone", "folder", Path("gone"), [Record("gone.png", b"", error="no s
     [
         (iter([torch.rand(1, 3, 16, 16)]), {}, DataError, "batches that come again for each layer; got an iterator"),
         ([], {}, DataError, "at least one picture that can be read"),
+        (Shuffled(), {}, DataError, "a loader that shuffles"),
         (GONE, {}, DataError, "at least one picture"),
         ([torch.rand(1, 3, 16, 16)], {"layers": ["sean"]}, LayerError, "Near names: 'seen'"),
+        ([torch.rand(1, 3, 16, 16)], {"layers": "sean"}, LayerError, "came 'sean'"),
+        ([torch.rand(1, 3, 16, 16)], {"method": "gradient"}, MethodError, "'gradient' opens none"),
         ([torch.rand(1, 3, 16, 16)], {"protocol": Protocol(layer="seen")}, ProtocolError, "got layer='seen'"),
     ],
-    ids=["iterator", "nothing", "unreadable", "name", "protocol"],
+    ids=["iterator", "nothing", "shuffled", "unreadable", "name", "one name", "method", "protocol"],
 )
 def test_what_cannot_be_compared_is_refused(data, options, error, words):
     with pytest.raises(error, match=words):

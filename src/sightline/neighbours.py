@@ -1,7 +1,7 @@
 """Which layer? The automatic one against those beside it, measured on pictures of one's own."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from sightline.datasets import Data, open_data
 from sightline.datasets.data import spread
-from sightline.errors import DataError, LayerError, ProtocolError, near
+from sightline.errors import DataError, LayerError, MethodError, ProtocolError, near
 from sightline.evaluate import evaluate
 from sightline.explain import explain
 from sightline.feed import DataFeed, from_batches
 from sightline.intervals import Interval, Paired, bootstrap, paired
 from sightline.intervals.bootstrap import Values
 from sightline.models import card_of
+from sightline.plan import steps
 from sightline.protocol import Protocol, preset
 from sightline.rows import as_model
 from sightline.store import Results
@@ -64,9 +65,9 @@ class Neighbour:
 def compare_layers(
     model: nn.Module,
     data: Any,
-    method: str = "grad_cam_pp",
+    method: str | Callable[..., Any] = "grad_cam_pp",
     *,
-    layers: Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     protocol: Protocol | str = "paper",
     limit: int | None = None,
     classes: Any = None,
@@ -86,7 +87,8 @@ def compare_layers(
     - `out`: a folder for the rows, one for each layer; a comparison that was stopped goes on there.
 
     The layers come in the order of running, the automatic one with `place` 0. Raises `LayerError` for a name
-    that is no layer with a grid, `ProtocolError` for a protocol that names a layer, and what `evaluate` raises.
+    that is no layer with a grid, `MethodError` for a method that opens none, `ProtocolError` for a protocol that names
+    a layer, and what `evaluate` raises.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
     >>> net = nn.Sequential(*net, nn.Flatten(), nn.Linear(4, 2))
@@ -100,11 +102,16 @@ def compare_layers(
             f"Expected a protocol without a layer, which is set to each in turn; got layer={protocol.layer!r}. "
             "Say layers=[...] for those to compare."
         )
+    if not any(step.weigh for step in steps(method, {})):
+        raise MethodError(
+            f"Expected a method that opens a layer; {method!r} opens none. Take one such as 'grad_cam_pp'."
+        )
     data = open_data(data) if isinstance(data, str | Path) else data
     if isinstance(data, Data):
         data, limit = replace(data, records=spread(data.records, limit)), None
-    one = as_model(operable(model), _first(model, data).unsqueeze(0))
-    rows = neighbours(model, one) if layers is None else _named(model, one, layers)
+    one = _noise(as_model(operable(model), _first(model, data).unsqueeze(0)), 1)
+    names = [layers] if isinstance(layers, str) else layers
+    rows = neighbours(model, one) if names is None else _named(model, one, names)
     measured: dict[str, Results | None] = {}
     for row, place in rows:
         where = None if out is None else Path(out) / re.sub(r"[^\w.-]", "_", row.name)
@@ -149,8 +156,7 @@ def speaks(model: nn.Module, layer: str, inputs: Tensor) -> bool:
     >>> speaks(net, "0", torch.rand(1, 3, 8, 8))
     True
     """
-    noise = torch.rand(4, *inputs.shape[1:], generator=torch.Generator().manual_seed(0)).to(inputs)
-    return bool(explain(model, noise, layer=layer, method="grad_cam").coarse.any())
+    return bool(explain(model, _noise(inputs, 4), layer=layer, method="grad_cam").coarse.any())
 
 
 def advice(found: Sequence[Neighbour]) -> str:
@@ -171,6 +177,11 @@ def advice(found: Sequence[Neighbour]) -> str:
         f"{best.layer} is more faithful on these {images} images: name it, layer={best.layer!r}. It is the best of "
         f"{len(found)} on these; other images tell whether it stays so."
     )
+
+
+def _noise(inputs: Tensor, count: int) -> Tensor:
+    """So many pictures of noise like these: what stands beside what follows from the network, not from a picture."""
+    return torch.rand(count, *inputs.shape[1:], generator=torch.Generator().manual_seed(0)).to(inputs)
 
 
 def _stages(model: nn.Module, inputs: Any) -> tuple[list[Candidate], int]:
@@ -219,7 +230,12 @@ def _first(model: nn.Module, data: Any) -> Tensor:
 
 
 def _compared(rows: Sequence[tuple[Candidate, int]], measured: dict[str, Results | None]) -> list[Neighbour]:
-    """The rows of each layer against those of the automatic one."""
+    """The rows of each layer against those of the automatic one, on the same images."""
+    if len({tuple(one.column("source")) for one in measured.values() if one is not None}) > 1:
+        raise DataError(
+            "Expected the same images in the same order for each layer; other ones came (a loader that shuffles). "
+            "Switch shuffling off."
+        )
     orders = {name: None if one is None else _order(one) for name, one in measured.items()}
     chosen = next(row.name for row, place in rows if place == 0)
     own, level = orders[chosen], 1 - 0.05 / max(1, sum(one is not None for one in orders.values()) - 1)
