@@ -87,3 +87,30 @@ def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
 def short(value: Any) -> str:
     """A test's name for a value, the same in every process: no address in it."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+class Twice(nn.Module):
+    """One convolution and its ReLU, `act`, that run twice."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.act, self.fc = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 4)
+
+    def forward(self, x):
+        for _ in range(2):
+            x = self.act(self.conv(x))
+        return self.fc(x.mean((2, 3)))
+
+
+class Odd(nn.Module):
+    """60 tokens behind the 30 of the grid, in `keep`: no grid can be inferred."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.keep, self.head = nn.Conv2d(3, 4, 2, 2), nn.Identity(), nn.Linear(4, 5)
+
+    def forward(self, x):
+        y = self.patch(x).flatten(2).transpose(1, 2)
+        return self.head(self.keep(torch.cat([y, y.new_ones(len(y), 60, 4)], 1)).mean(1))

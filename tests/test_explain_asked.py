@@ -9,7 +9,7 @@ from torch import nn
 
 import sightline
 from closeness import assert_near
-from nets import batch, convnet, short
+from nets import Odd, Twice, batch, convnet, short
 from sightline import explain
 from sightline.errors import LayerError, TargetError
 from sightline.targets import Target
@@ -148,18 +148,6 @@ def test_a_layer_is_a_name_a_module_or_a_function():
     assert list(explain(net, x, 1, layer=[net[5], "2", lambda model: model[3]])) == ["5", "2", "3"]
 
 
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv, self.act, self.fc = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 4)
-
-    def forward(self, x):
-        for _ in range(2):
-            x = self.act(self.conv(x))
-        return self.fc(x.mean((2, 3)))
-
-
 @pytest.mark.parametrize("method", ["grad_cam_pp", "grad_cam_pp_softmax"])
 def test_the_run_of_a_layer_that_was_asked_for_is_explained(method):
     """Also by methods that know a short cut where the head stands behind the last run."""
@@ -182,18 +170,6 @@ def test_the_run_of_a_layer_that_was_asked_for_is_explained(method):
 
 
 def test_a_stated_grid_reads_what_cannot_be_inferred():
-    class Odd(nn.Module):
-        """60 tokens behind the 30 of the grid."""
-
-        def __init__(self):
-            super().__init__()
-            torch.manual_seed(0)
-            self.patch, self.keep, self.head = nn.Conv2d(3, 4, 2, 2), nn.Identity(), nn.Linear(4, 5)
-
-        def forward(self, x):
-            y = self.patch(x).flatten(2).transpose(1, 2)
-            return self.head(self.keep(torch.cat([y, y.new_ones(len(y), 60, 4)], 1)).mean(1))
-
     net, x = Odd().eval(), batch()
     read = lambda out: out[:, :30].unflatten(1, (6, 5)).movedim(-1, 1)  # noqa: E731
     found = explain(net, x, 0, ["grad_cam", "grad_cam_pp_softmax"], layer="keep", grid=read)

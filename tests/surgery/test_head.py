@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from looking import head_of
-from nets import POOLS, assert_same, batch, convnet, photograph
+from nets import POOLS, Twice, assert_same, batch, convnet, photograph
 from sightline import explain
 from sightline.errors import LayerError
 from sightline.surgery import capture
@@ -78,18 +78,6 @@ def test_what_holds_on_a_grid_of_one_place_is_not_believed_on_a_larger_one():
     net = with_head(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(6, 5))
     assert head_of(net, batch()[:, :, :3, :3], "1") is None  # the same number, but from one place of perhaps many
     assert head_of(net, batch(), "1") is None
-
-
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv, self.act, self.fc = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 4)
-
-    def forward(self, x):
-        for _ in range(2):
-            x = self.act(self.conv(x))
-        return self.fc(x.mean((2, 3)))
 
 
 def test_only_the_run_before_the_head_has_it():

@@ -7,21 +7,9 @@ import torch
 from torch import nn
 
 from looking import both
-from nets import batch, convnet
+from nets import Odd, Twice, batch, convnet
 from sightline.errors import LayerError, SurgeryError
 from sightline.surgery import capture
-
-
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv, self.act, self.fc = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 4)
-
-    def forward(self, x):
-        for _ in range(2):
-            x = self.act(self.conv(x))
-        return self.fc(x.mean((2, 3)))
 
 
 def test_a_module_that_runs_twice_is_taken_at_its_last_run_or_at_call():
@@ -121,19 +109,6 @@ def test_an_output_without_a_grid_says_its_shape_and_offers_a_snippet():
     with pytest.raises(LayerError, match=r"\(3, 8\).*unflatten") as error:
         capture(convnet(), batch(), "7")
     assert "sightline.layers" in str(error.value)
-
-
-class Odd(nn.Module):
-    """7 extra tokens at the end: no grid can be inferred."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.patch, self.keep, self.head = nn.Conv2d(3, 4, 2, 2), nn.Identity(), nn.Linear(4, 5)
-
-    def forward(self, x):
-        y = self.patch(x).flatten(2).transpose(1, 2)
-        return self.head(self.keep(torch.cat([y, y.new_ones(len(y), 60, 4)], 1)).mean(1))
 
 
 def test_a_stated_grid_function_reads_what_cannot_be_inferred():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets import assert_same, batch, convnet, photograph
+from nets import Twice, assert_same, batch, convnet, photograph
 from sightline.errors import LayerError
 from sightline.surgery import capture, look, replay
 
@@ -45,18 +45,6 @@ def test_the_class_token_stays_as_it_is():
     net, x = Tokens().eval(), batch()
     outputs = replay(net, x, "norm", torch.zeros(3, 8, 6, 5))
     assert torch.allclose(outputs, net.head(2 * net.norm(net.first)[:, 0]).expand(3, -1))
-
-
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv, self.act, self.fc = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 4)
-
-    def forward(self, x):
-        for _ in range(2):
-            x = self.act(self.conv(x))
-        return self.fc(x.mean((2, 3)))
 
 
 def test_a_layer_that_runs_twice_is_replaced_each_time_or_at_call():
