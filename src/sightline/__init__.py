@@ -11,6 +11,7 @@ torch.Size([1, 8, 8])
 from importlib.metadata import version as _version
 
 from sightline.blackbox import BLACKBOX as BLACKBOX
+from sightline.compare_layers import compare_layers as compare_layers
 from sightline.compiled import compiled as compiled
 from sightline.errors import SightlineError as SightlineError
 from sightline.evaluate import evaluate as evaluate
@@ -28,7 +29,6 @@ from sightline.metrics import METRICS as METRICS
 from sightline.models import Card as Card
 from sightline.models import describe as describe
 from sightline.models import load as load
-from sightline.neighbours import compare_layers as compare_layers
 from sightline.pixelspace import PIXELSPACE as PIXELSPACE
 from sightline.protocol import Protocol as Protocol
 from sightline.surgery import capture as capture

@@ -9,10 +9,10 @@ from sightline import store
 from sightline.controls import CONTROLS
 from sightline.datasets import Data
 from sightline.errors import DataError, MethodError, near
-from sightline.metrics import Metric, chosen_metrics
+from sightline.metrics import METRICS, Metric, chosen_metrics
 from sightline.plan import steps
 from sightline.protocol import Protocol
-from sightline.supply import requests
+from sightline.supply import called, requests
 
 TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
 """Measurements that need to know what is in a picture."""
@@ -26,6 +26,12 @@ class Asked:
     names: list[str]
     controls: list[str]
     metrics: list[Metric]
+
+    @property
+    def functions(self) -> dict[str, Any]:
+        """The caller's own among the methods and metrics, by their names."""
+        own = {called(one): one for one in self.methods if callable(one)}
+        return own | {one.name: one.function for one in self.metrics if METRICS.get(one.name) is not one.function}
 
 
 def asked(
@@ -45,8 +51,10 @@ def asked(
     which, of = shard
     if not 1 <= which <= of:
         raise DataError(f"Expected a shard k of n with 1 <= k <= n; got {which} of {of}. For all of it: 1 of 1.")
-    explaining, names, controls = _methods([methods] if isinstance(methods, str) else list(methods))
-    known = chosen_metrics([metrics] if isinstance(metrics, str) else list(metrics))
+    explaining, names, controls = _methods(
+        [methods] if isinstance(methods, str) or callable(methods) else list(methods)
+    )
+    known = chosen_metrics([metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics))
     if out is not None:
         store.usable(Path(out))
     return Asked(explaining, names, controls, list(known))
@@ -63,6 +71,10 @@ def needs_truth(data: Data, metrics: Sequence[Metric], protocol: Protocol) -> bo
             "metrics, or annotated data."
         )
     return truth
+
+
+def _listed(some: Any) -> list[Any]:
+    return [some] if isinstance(some, str) or callable(some) else list(some)
 
 
 def _methods(wanted: Sequence[Any]) -> tuple[list[Any], list[str], list[str]]:

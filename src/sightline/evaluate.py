@@ -75,7 +75,9 @@ def evaluate(
     on_cpu = next((p.device.type for p in model.parameters()), "cpu") == "cpu"
     together = batch_size or (4 if on_cpu else 32)
     feed = _feed(model, data, protocol, known.metrics, classes, limit, views)
-    run = identity(model, feed, known.names, known.controls, known.metrics, protocol, together, part_size, classes)
+    run = identity(
+        model, feed, known.names, known.controls, known.metrics, protocol, together, part_size, classes, known.functions
+    )
     keeper = Store(Path(out), run) if out is not None else None
     done = keeper.done() if keeper else set()
     rows: list[dict[str, Any]] = []
@@ -132,7 +134,7 @@ def _feed(
         if limit is not None:
             raise DataError(
                 f"Expected limit={limit} with a data set; batches of one's own have no records to choose from. "
-                "Cut them: itertools.islice(loader, 10)."
+                "Cut them: list(itertools.islice(loader, 10))."
             )
         return from_batches(data, card.preprocess, views)
     feed = DataFeed(data, card.preprocess, protocol.explained, views)

@@ -108,8 +108,9 @@ class DataFeed(torch.utils.data.Dataset[Item]):
             for start in range(part * size, min((part + 1) * size, len(self)), batch)
         ]
         loader: Any = torch.utils.data.DataLoader(
-            self, batch_sampler=[list(numbers) for _, numbers in plan], num_workers=workers, collate_fn=list
-        )
+            self, batch_sampler=[list(numbers) for _, numbers in plan], num_workers=workers, collate_fn=list,
+            generator=torch.Generator(),  # else it draws from the user's
+        )  # fmt: skip
         for (part, numbers), items in zip(plan, loader, strict=True):
             yield Batch(part, items, last=numbers.stop in ((part + 1) * size, len(self)))
 

@@ -1,12 +1,15 @@
 """What was run, and how: written beside the rows, so that they can be told from those of another run."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -18,15 +21,19 @@ from sightline.protocol import Protocol
 
 def identity(
     model: nn.Module, feed: Any, names: Sequence[str], controls: Sequence[str], metrics: Sequence[Metric],
-    protocol: Protocol, batch: int, part: int, classes: Any,
+    protocol: Protocol, batch: int, part: int, classes: Any, functions: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """What a run is: plain JSON values. Two runs that agree in it, but for when and where, make the same rows."""
+    """What a run is: plain JSON values. Two runs that agree in it, but for when and where, make the same rows.
+
+    `functions` are the caller's own methods and metrics: a name says little of them, so their contents are in it.
+    """
     card = card_of(model)
     data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
     if isinstance(feed, DataFeed):
         data = {"name": feed.data.name, "kind": feed.data.kind, "path": str(feed.data.path), "items": len(feed)}
         data["records"] = records_digest(feed)
-    return {
+    own = {name: contents_digest(function) for name, function in (functions or {}).items()}
+    return ({"functions": own} if own else {}) | {
         "protocol": protocol.as_dict(), "protocol_digest": protocol.digest,
         "model": {
             "name": card.name, "source": card.source, "licence": card.licence,
@@ -66,3 +73,45 @@ def weights_digest(model: nn.Module) -> str:
         if isinstance(tensor, torch.Tensor):
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:12]
+
+
+def contents_digest(function: Any) -> str:
+    """Twelve letters that name what a function does: its code, its defaults, and what it has closed over.
+
+    Globals are not followed, and of an object only its type, and a module's weights, count.
+
+    >>> scaled = lambda by: lambda x: by * x
+    >>> contents_digest(scaled(2)) == contents_digest(scaled(2)) != contents_digest(scaled(3))
+    True
+    """
+    digest = hashlib.sha256()
+    for part in _parts(function):
+        digest.update(part)
+    return digest.hexdigest()[:12]
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    """A value as bytes that are the same in another process, as far as it has such."""
+    yield type(value).__qualname__.encode()
+    inner: Iterable[Any] = ()
+    if isinstance(value, bool | int | float | complex | str | bytes | None):
+        yield repr(value).encode()
+    elif isinstance(value, CodeType):
+        yield value.co_code
+        inner = (value.co_consts, value.co_names)
+    elif isinstance(value, partial):
+        inner = (value.func, value.args, value.keywords)
+    elif isinstance(value, nn.Module):
+        yield weights_digest(value).encode()
+    elif isinstance(value, torch.Tensor | np.ndarray):
+        yield repr((value.dtype, value.shape)).encode()
+        yield np.asarray(torch.as_tensor(value).detach().cpu().double()).tobytes()
+    elif isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, Sequence):
+        inner = value
+    elif hasattr(value, "__code__"):
+        closed = [cell.cell_contents for cell in value.__closure__ or ()]
+        inner = (value.__code__, value.__defaults__, value.__kwdefaults__, closed)
+    for one in inner:
+        yield from _parts(one)

@@ -99,7 +99,7 @@ def _step(name: Rule, score: str | None, options: dict[str, Any]) -> Step:
     proper, function, inner = found
     if inner is None:
         return Step(proper, pixels=function, rule=_RULES[proper])
-    if _found(inner)[0] is not methods:
+    if _found(inner, name)[0] is not methods:
         raise MethodError(
             f"Expected guided_ before the name of a map of a layer; {inner} is none. Take guided_grad_cam_pp, or "
             f"{inner} by itself."
@@ -113,8 +113,11 @@ def _chosen(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, 
     return {word: options.get(word, usual) for word, usual in defaults(function).items() if word not in _WORDS}
 
 
-def _found(name: str) -> tuple[Any, Any]:
-    """The room in which a name is known, and what is found there; an unknown name is an error that knows all rooms."""
+def _found(name: str, written: str | None = None) -> tuple[Any, Any]:
+    """The room in which a name is known, and what is found there; an unknown name is an error that knows all rooms.
+
+    `written` is the whole of what was written, where the name is a part of it.
+    """
     rooms: list[Any] = [methods, pixelspace, blackbox]
     for room in rooms:
         try:
@@ -122,7 +125,7 @@ def _found(name: str) -> tuple[Any, Any]:
         except MethodError:
             continue
     known = [*methods.METHODS, *pixelspace.PIXELSPACE, *blackbox.BLACKBOX]
-    raise MethodError(f"There is no method {name!r}. {near(name, known)}")
+    raise MethodError(f"There is no method {(written or name)!r}. {near(name, known)} `sightline methods` lists all.")
 
 
 def _weighing(name: str, score: str | None, options: dict[str, Any]) -> Step:

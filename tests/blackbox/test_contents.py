@@ -8,6 +8,7 @@ import pytest
 
 from sightline import blackbox, methods, pixelspace
 from sightline.blackbox import ALIASES, BLACKBOX, about, find
+from sightline.catalogue import plain
 from sightline.errors import MethodError
 from sightline.supply import options, requests
 
@@ -63,5 +64,5 @@ def test_aliases_are_plain_lead_somewhere_and_hide_no_name():
     assert set(ALIASES.values()) <= set(BLACKBOX)
     others = {*BLACKBOX, *methods.METHODS, *pixelspace.PIXELSPACE, *methods.ALIASES, *pixelspace.ALIASES}
     for alias in ALIASES:
-        assert alias == blackbox._plain(alias)
-        assert alias not in {blackbox._plain(name) for name in others}
+        assert alias == plain(alias)
+        assert alias not in {plain(name) for name in others}

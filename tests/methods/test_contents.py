@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sightline import methods
+from sightline.catalogue import plain
 from sightline.errors import MethodError, SightlineError
 from sightline.methods import ALIASES, METHODS, SCORES, about, find
 from sightline.supply import options, requests
@@ -157,7 +158,7 @@ def test_an_unknown_name_or_score_is_told_what_there_is(name, score, message):
 
 
 def test_no_two_names_are_written_alike_and_aliases_lead_somewhere():
-    plain = [methods._plain(name) for name in METHODS]
-    assert len({*plain, *ALIASES}) == len(METHODS) + len(ALIASES)
+    written = [plain(name) for name in METHODS]
+    assert len({*written, *ALIASES}) == len(METHODS) + len(ALIASES)
     assert set(ALIASES.values()) <= set(METHODS)
-    assert all(methods._plain(alias) == alias for alias in ALIASES)
+    assert all(plain(alias) == alias for alias in ALIASES)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sightline import pixelspace
+from sightline.catalogue import plain
 from sightline.errors import MethodError, SightlineError
 from sightline.pixelspace import ALIASES, PIXELSPACE, about, find
 from sightline.supply import options, requests
@@ -35,7 +36,7 @@ def test_file_function_and_name_are_one(name):
 def test_no_sibling_is_imported():
     for path in Path(pixelspace.__file__).parent.glob("*.py"):
         rooms = re.findall(r"^from sightline\.(\w+)", path.read_text(), flags=re.MULTILINE)
-        assert set(rooms) <= {"pixelspace", "types", "errors"}, path.name
+        assert set(rooms) <= {"pixelspace", "types", "errors", "catalogue"}, path.name
 
 
 @pytest.mark.parametrize("name", PIXELSPACE)
@@ -124,5 +125,5 @@ def test_an_unknown_name_is_told_what_there_is(name, message):
 def test_aliases_are_plain_lead_somewhere_and_hide_no_name():
     assert set(ALIASES.values()) <= set(PIXELSPACE)
     for alias in ALIASES:
-        assert alias == pixelspace._plain(alias)
-        assert alias not in {pixelspace._plain(name) for name in PIXELSPACE}
+        assert alias == plain(alias)
+        assert alias not in {plain(name) for name in PIXELSPACE}

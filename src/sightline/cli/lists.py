@@ -20,9 +20,14 @@ from sightline.cli.options import model_options
 @click.option("--method", "-m", default="grad_cam_pp", show_default=True, help="With --measure: of which maps.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True,
               help="With --measure: at most this many pictures, evenly spaced. Below 30 nothing is told.")  # fmt: skip
+@click.option("--layer", "names", multiple=True,
+              help="With --measure: a layer to compare, in place of those beside; several times.")  # fmt: skip
+@click.option("--out", "-o", type=click.Path(path_type=Path), default=None,
+              help="With --measure: a folder for what was measured; a run that was stopped goes on there.")  # fmt: skip
+@click.pass_context
 def layers(
-    name: str | None, model: str, weights: Path | None, random: bool, size: int | None, everything: bool,
-    data: Path | None, method: str, limit: int,
+    context: click.Context, name: str | None, model: str, weights: Path | None, random: bool, size: int | None,
+    everything: bool, data: Path | None, method: str, limit: int, names: tuple[str, ...], out: Path | None,
 ) -> None:  # fmt: skip
     """List the layers of a model that can be explained, in the order of running, and the automatic choice.
 
@@ -39,8 +44,9 @@ def layers(
     from sightline.surgery.choice import layers as candidates
 
     model = name or model
+    _fitting(context, measuring=data is not None)
     if data is not None:
-        _measured(model, weights, random, data, method, limit)
+        _measured(model, weights, random, data, method, limit, names, out)
         return
     loaded = load(
         model,
@@ -98,12 +104,27 @@ def models(pattern: str) -> None:
         click.echo(name)
 
 
-def _measured(model: str, weights: Path | None, random: bool, data: Path, method: str, limit: int) -> None:
+def _fitting(context: click.Context, measuring: bool) -> None:
+    """Options of the list say nothing to a measurement, and the other way round: an error, and not a shrug."""
+    strange = ("size", "everything") if measuring else ("method", "limit", "names", "out")
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE
+        if given and option.name in strange:
+            without = "without --measure" if measuring else "with --measure DATA"
+            raise click.UsageError(f"Expected {option.opts[0]} {without}. Leave one of them out, or add the other.")
+
+
+def _measured(
+    model: str, weights: Path | None, random: bool, data: Path, method: str, limit: int, names: tuple[str, ...],
+    out: Path | None,
+) -> None:  # fmt: skip
+    """The automatic layer against others, on a data set."""
+    from sightline.compare_layers import advice, compare_layers
     from sightline.models import load
-    from sightline.neighbours import advice, compare_layers
+    from sightline.page import title_of
 
     loaded = load(model, weights=weights, pretrained=False if random else None)
-    found = compare_layers(loaded.model, data, method, limit=limit)
+    found = compare_layers(loaded.model, data, method, layers=names or None, limit=limit, out=out)
     lines = []
     for one in found:
         order = "" if one.order is None else _between(one.order.estimate, one.order.low, one.order.high)
@@ -111,12 +132,18 @@ def _measured(model: str, weights: Path | None, random: bool, data: Path, method
         grid = " x ".join(map(str, one.grid))
         lines.append((one.layer, str(one.channels), grid, order, less, one.verdict))
     click.echo()
-    _print(("layer", "channels", "grid", "insertion - deletion", "less the automatic layer's", ""), lines)
-    click.echo(f"\n{advice(found)}")
+    _print(("layer", "channels", "grid", "insertion - deletion", "minus the automatic layer's", ""), lines)
+    blank = (
+        " A blank layer's places do not matter to what the model says." if any(not one.order for one in found) else ""
+    )
+    click.echo(
+        f"\n{title_of(method)} of the class predicted; higher is better. Intervals of differences hold 95 % for all of "
+        f"them together.{blank}\n\n{advice(found)}"
+    )
 
 
 def _between(mean: float, low: float, high: float) -> str:
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]" if low == low else f"{mean:.3f}"
 
 
 def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,7 +1,8 @@
 """Which layer? The automatic one against those beside it, measured on pictures of one's own."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,26 +13,25 @@ from torch import Tensor, nn
 
 from sightline.datasets import Data, open_data
 from sightline.datasets.data import spread
-from sightline.errors import DataError, LayerError, MethodError, ProtocolError, near
+from sightline.errors import DataError, MethodError, ProtocolError
 from sightline.evaluate import evaluate
 from sightline.explain import explain
 from sightline.feed import DataFeed, from_batches
 from sightline.intervals import Interval, Paired, bootstrap, paired
 from sightline.intervals.bootstrap import Values
+from sightline.intervals.compare import FEW
 from sightline.models import card_of
 from sightline.plan import steps
 from sightline.protocol import Protocol, preset
 from sightline.rows import as_model
 from sightline.store import Results
 from sightline.surgery import operable
-from sightline.surgery.choice import choose
 from sightline.surgery.grids import Shape
-from sightline.surgery.layers import Candidate
-from sightline.surgery.passing import said
-from sightline.surgery.places import surveyed
-from sightline.surgery.stages import stages
+from sightline.surgery.layers import Candidate, Where
+from sightline.surgery.neighbours import named, neighbours
 
-_BEHIND = 6
+_FELT = 0.01
+"""The least difference in order that is told: one hundredth of a confidence."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,17 @@ class Neighbour:
 
     @property
     def verdict(self) -> str:
-        """`automatic`, `more faithful`, `less faithful`, `not told apart` or `blank`; 30 images tell at least."""
+        """`automatic`, `more faithful`, `less faithful`, `not told apart`, `too few images` (below 30) or `blank`.
+
+        What is less than 0.01 is not told apart: one hundredth of a confidence.
+        """
         if self.place == 0:
             return "automatic"
         if self.less is None:
             return "blank"
-        if not self.less.clear:
+        if self.less.n < FEW:
+            return "too few images"
+        if not self.less.excludes_zero or abs(self.less.difference) < _FELT:
             return "not told apart"
         return "more faithful" if self.less.difference > 0 else "less faithful"
 
@@ -65,9 +70,9 @@ class Neighbour:
 def compare_layers(
     model: nn.Module,
     data: Any,
-    method: str | Callable[..., Any] = "grad_cam_pp",
+    method: Any = "grad_cam_pp",
     *,
-    layers: str | Sequence[str] | None = None,
+    layers: Where | Sequence[Where] | None = None,
     protocol: Protocol | str = "paper",
     limit: int | None = None,
     classes: Any = None,
@@ -81,9 +86,10 @@ def compare_layers(
     deletion, is large where the pixels a map calls important are those the model's confidence hangs on. Intervals are
     paired bootstraps over images, each of level 1 - 0.05 / (number of layers compared): 0.95 for all together.
 
-    - `data`: as for `evaluate`; batches must come again each time (a list, a `DataLoader`). `limit`, `classes`,
-      `batch_size`, `progress`: as there.
-    - `layers`: names of those to compare; by default `neighbours`.
+    - `data`: pictures, as for `evaluate`; batches must come again each time (a list, a `DataLoader`). `limit`,
+      `classes`, `batch_size`, `progress`: as there. Pictures that cannot be used are left out, with a warning.
+    - `method`: a method's name, or a function of one's own: see `explain`.
+    - `layers`: those to compare, by name, module or function of the model; by default `neighbours`.
     - `out`: a folder for the rows, one for each layer; a comparison that was stopped goes on there.
 
     The layers come in the order of running, the automatic one with `place` 0. Raises `LayerError` for a name
@@ -94,7 +100,7 @@ def compare_layers(
     >>> net = nn.Sequential(*net, nn.Flatten(), nn.Linear(4, 2))
     >>> found = compare_layers(net, [torch.rand(4, 3, 12, 12)], progress=False)
     >>> [(one.layer, one.grid, one.place, one.verdict) for one in found][1:]
-    [('2', (8, 8), -1, 'not told apart'), ('3', (8, 8), 0, 'automatic')]
+    [('2', (8, 8), -1, 'too few images'), ('3', (8, 8), 0, 'automatic')]
     """
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     if protocol.layer is not None:
@@ -102,6 +108,8 @@ def compare_layers(
             f"Expected a protocol without a layer, which is set to each in turn; got layer={protocol.layer!r}. "
             "Say layers=[...] for those to compare."
         )
+    if not isinstance(method, str) and not callable(method):
+        raise MethodError(f"Expected one method, by name or a function; got {method!r}. Compare them one by one.")
     if not any(step.weigh for step in steps(method, {})):
         raise MethodError(
             f"Expected a method that opens a layer; {method!r} opens none. Take one such as 'grad_cam_pp'."
@@ -110,53 +118,26 @@ def compare_layers(
     if isinstance(data, Data):
         data, limit = replace(data, records=spread(data.records, limit)), None
     one = _noise(as_model(operable(model), _first(model, data).unsqueeze(0)), 1)
-    names = [layers] if isinstance(layers, str) else layers
-    rows = neighbours(model, one) if names is None else _named(model, one, names)
+    rows = neighbours(model, one) if layers is None else named(model, one, layers)
     measured: dict[str, Results | None] = {}
-    for row, place in rows:
+    for row, place in sorted(rows, key=lambda one: one[1] != 0):  # the automatic one first: the others are held to it
         where = None if out is None else Path(out) / re.sub(r"[^\w.-]", "_", row.name)
-        measured[row.name] = None if place and not speaks(model, row.name, one) else evaluate(
+        measured[row.name] = None if place and not speaks(model, row.name, one, method) else evaluate(
             model, data, [method], "deletion,insertion", protocol=replace(protocol, layer=row.name), out=where,
             limit=limit, classes=classes, batch_size=batch_size, views=0, progress=progress,
         )  # fmt: skip
+        _usable([results for results in measured.values() if results is not None])
     return _compared(rows, measured)
 
 
-def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
-    """The automatic layer and those beside it among the model's stages, in the order of running, with their places.
-
-    Those beside it are the one just before, the block before that (what holds convolutions or linear layers), the last
-    one with a finer grid, and what comes behind, six at most. A place is the number of stages from the automatic one.
-
-    >>> net = nn.Sequential(
-    ...     nn.Conv2d(3, 4, 3),
-    ...     nn.ReLU(),
-    ...     nn.Conv2d(4, 4, 3, 2),
-    ...     nn.ReLU(),
-    ...     nn.AdaptiveAvgPool2d(1),
-    ...     nn.Flatten(),
-    ...     nn.Linear(4, 2),
-    ... )
-    >>> [(row.name, place) for row, place in neighbours(net, torch.rand(1, 3, 12, 12))]
-    [('1', -2), ('2', -1), ('3', 0)]
-    """
-    model = operable(model)
-    pool, at = _stages(model, inputs)
-    same = [pool[k].grid.size == pool[at].grid.size for k in range(at)]
-    finer = [k for k in range(at) if not same[k]][-1:]
-    block = [k for k in range(at - 1) if same[k] and _is_block(model, pool[k])][-1:]
-    kept = sorted({*finer, *block, *range(max(0, at - 1), min(len(pool), at + 1 + _BEHIND))})
-    return [(pool[k], k - at) for k in kept if k == at or np.prod(pool[k].grid.size) > 1]
-
-
-def speaks(model: nn.Module, layer: str, inputs: Tensor) -> bool:
+def speaks(model: nn.Module, layer: str, inputs: Tensor, method: str | Callable[..., Any] = "grad_cam") -> bool:
     """Whether any of four pictures of noise like these has a map there: behind the last attention of a ViT none has.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> speaks(net, "0", torch.rand(1, 3, 8, 8))
     True
     """
-    return bool(explain(model, _noise(inputs, 4), layer=layer, method="grad_cam").coarse.any())
+    return bool(explain(model, _noise(inputs, 4), layer=layer, method=method).coarse.any())
 
 
 def advice(found: Sequence[Neighbour]) -> str:
@@ -164,19 +145,26 @@ def advice(found: Sequence[Neighbour]) -> str:
 
     >>> same = Neighbour("layer3", 64, (8, 8), -4, Interval(0.3, 0.2, 0.4, 9), Paired(0.1, -0.1, 0.3, 0.4, 9))
     >>> advice([same, Neighbour("layer4", 64, (8, 8), 0, Interval(0.2, 0.1, 0.3, 9), None)])
-    'layer4 stays: nothing beside it is shown to be more faithful on 9 images. Give 30 or more: fewer tell nothing.'
+    'layer4 stays: 9 images are too few to tell. Give 30 or more.'
     """
     automatic = next(one for one in found if one.place == 0)
     images = automatic.order.n if automatic.order else 0
+    on = f"{images} image{'s' if images != 1 else ''}"
     better = [one for one in found if one.verdict == "more faithful"]
-    if not better:
-        few = "" if images >= 30 else " Give 30 or more: fewer tell nothing."
-        return f"{automatic.layer} stays: nothing beside it is shown to be more faithful on {images} images.{few}"
-    best = max(better, key=lambda one: one.less.difference if one.less else 0.0)
-    return (
-        f"{best.layer} is more faithful on these {images} images: name it, layer={best.layer!r}. It is the best of "
-        f"{len(found)} on these; other images tell whether it stays so."
-    )
+    if better:
+        best = max(better, key=lambda one: one.less.difference if one.less else 0.0)
+        return (
+            f"{best.layer} is more faithful on these {on}: name it, layer={best.layer!r}. It is the best of "
+            f"{len(found)} on these; other images tell whether it stays so."
+        )
+    if images < FEW:
+        return f"{automatic.layer} stays: {on} are too few to tell. Give {FEW} or more."
+    if max(abs(one.order.estimate) for one in found if one.order) < _FELT:
+        return (
+            f"Nothing can be told: whatever pixels are taken away, the confidence stays as it is on these {on}. "
+            "Has the model its weights?"
+        )
+    return f"{automatic.layer} stays: nothing beside it is shown to be more faithful on {on}."
 
 
 def _noise(inputs: Tensor, count: int) -> Tensor:
@@ -184,58 +172,52 @@ def _noise(inputs: Tensor, count: int) -> Tensor:
     return torch.rand(count, *inputs.shape[1:], generator=torch.Generator().manual_seed(0)).to(inputs)
 
 
-def _stages(model: nn.Module, inputs: Any) -> tuple[list[Candidate], int]:
-    """The model's stages and blocks in the order of running, and which of them is the automatic layer."""
-    rows, outputs = surveyed(model, inputs)
-    logits = said(outputs)
-    chosen = choose(model, inputs).name
-    held = {id(row) for row in stages(rows, outputs, logits)} if logits is not None else set()
-    kept = [row for row in rows if id(row) in held or chosen in row.names or (not row.inside and _is_block(model, row))]
-    return kept, next(k for k, row in enumerate(kept) if chosen in row.names)
-
-
-def _named(model: nn.Module, inputs: Tensor, layers: Sequence[str]) -> list[tuple[Candidate, int]]:
-    """These layers and the automatic one, with the numbers of layers between."""
-    rows, _ = surveyed(operable(model), inputs)
-    chosen = choose(model, inputs).name
-    at = next(k for k, row in enumerate(rows) if chosen in row.names)
-    where = {name: k for k, row in enumerate(rows) for name in row.names}
-    for name in layers:
-        if name not in where:
-            raise LayerError(f"Expected the name of a layer with a grid; came {name!r}. {near(name, where)}")
-    return [(rows[k], k - at) for k in sorted({at, *(where[name] for name in layers)})]
-
-
-def _is_block(model: nn.Module, row: Candidate) -> bool:
-    """Whether a layer is made of several, one of them convolutional or linear; an attention or MLP alone is none."""
-    module = model.get_submodule(row.name)
-    several = any(True for _ in module.children()) and not re.search("(?i)mlp|attention", type(module).__name__)
-    return several and any(isinstance(one, nn.Conv2d | nn.Linear) for one in module.modules())
-
-
 def _first(model: nn.Module, data: Any) -> Tensor:
     """The first picture that can be used, as the model takes it."""
-    if isinstance(data, Iterator):
-        raise DataError(
-            "Expected a data set, or batches that come again for each layer; got an iterator, which comes once. "
-            "Give the loader itself, or list(...)."
-        )
+    if isinstance(data, Iterator | Tensor) or not isinstance(data, Iterable):
+        came = "a tensor, which is one batch: [tensor]" if isinstance(data, Tensor) else type(data).__name__
+        came = "an iterator, which comes once: list(...)" if isinstance(data, Iterator) else came
+        raise DataError(f"Expected a data set, or batches that come again for each layer; got {came}.")
     preprocess = card_of(model).preprocess
     feed: Any = DataFeed(data, preprocess) if isinstance(data, Data) else None
     items = feed or (item for batch in from_batches(data, preprocess, 0) for item in batch.items)
     found: Tensor | None = next((item.inputs for item in items if item.inputs is not None), None)
     if found is None:
         raise DataError("Expected at least one picture that can be read; there is none. Look at the data set.")
+    if found.ndim != 3:
+        raise DataError(
+            f"Expected pictures [channels, height, width]; got {list(found.shape)}. Deleting and inserting is made for "
+            "pictures."
+        )
     return found
 
 
-def _compared(rows: Sequence[tuple[Candidate, int]], measured: dict[str, Results | None]) -> list[Neighbour]:
-    """The rows of each layer against those of the automatic one, on the same images."""
-    if len({tuple(one.column("source")) for one in measured.values() if one is not None}) > 1:
+def _usable(measured: Sequence[Results]) -> None:
+    """Whether the last layer's rows are about the first one's images, and which of these could not be used."""
+    first, last = measured[0], measured[-1]
+    if first.column("source") != last.column("source"):
         raise DataError(
-            "Expected the same images in the same order for each layer; other ones came (a loader that shuffles). "
-            "Switch shuffling off."
+            "Expected the same images in the same order for each layer; other ones came (a loader that shuffles or "
+            "augments). Switch that off."
         )
+    if len(measured) > 1:
+        return
+    lost = [(name, why) for name, why in zip(first.column("image"), _faults(first), strict=True) if why]
+    if len(lost) == len(first):
+        raise DataError(f"Expected images that can be measured; none can. {lost[0][0]}: {lost[0][1]}")
+    if lost:
+        told = f"{len(lost)} of {len(first)} images are left out. {lost[0][0]}: {lost[0][1]}"
+        warnings.warn(told, stacklevel=3)
+
+
+def _faults(rows: Results) -> list[str]:
+    """For each image why it has no figure; nothing where it has one."""
+    words = zip(rows.column("error"), rows.column("message"), np.isfinite(_order(rows)), strict=True)
+    return ["" if usable else error or message or "no number came out" for error, message, usable in words]
+
+
+def _compared(rows: Sequence[tuple[Candidate, int]], measured: dict[str, Results | None]) -> list[Neighbour]:
+    """The rows of each layer against those of the automatic one."""
     orders = {name: None if one is None else _order(one) for name, one in measured.items()}
     chosen = next(row.name for row, place in rows if place == 0)
     own, level = orders[chosen], 1 - 0.05 / max(1, sum(one is not None for one in orders.values()) - 1)
@@ -252,6 +234,8 @@ def _compared(rows: Sequence[tuple[Candidate, int]], measured: dict[str, Results
 
 def _order(rows: Results) -> Values:
     """Insertion less deletion, one number an image; nan for one that could not be used."""
+    if "insertion" not in rows.rows.column_names:  # none could
+        return np.full(len(rows), np.nan)
     inserted, deleted = (np.asarray(rows.column(word), float) for word in ("insertion", "deletion"))
     order: Values = inserted - deleted
     return order

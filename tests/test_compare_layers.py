@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from sightline import Preprocess, Protocol, compare_layers, describe, evaluate
 from sightline.cli import commands
+from sightline.compare_layers import Neighbour, advice, speaks
 from sightline.datasets import Data, Record
-from sightline.errors import DataError, LayerError, MethodError, ProtocolError
+from sightline.errors import DataError, LayerError, MethodError, ProtocolError, StoreError
 from sightline.intervals import Interval, Paired, paired
 from sightline.models import Card
-from sightline.neighbours import Neighbour, advice, neighbours, speaks
 from sightline.surgery.choice import choose
+from sightline.surgery.neighbours import neighbours
 
 
 class Roll(nn.Module):
@@ -115,8 +116,44 @@ def test_a_data_set_is_read_with_the_models_card_and_a_broken_file_is_passed_ove
     for k, picture in enumerate(spots(6)):
         Image.fromarray((picture.permute(1, 2, 0) * 255).byte().numpy()).save(tmp_path / f"{k}.png")
     (tmp_path / "0.png").write_bytes(b"no picture")
-    found = compare_layers(spot(), tmp_path, limit=5, progress=False)
+    net = spot()
+    before = torch.get_rng_state()
+    with pytest.warns(UserWarning, match=r"1 of 5 images are left out\. 0\.png: .*0\.png"):
+        found = compare_layers(net, tmp_path, limit=5, progress=False)
     assert {one.order.n for one in found if one.order} == {4}
+    assert torch.equal(torch.get_rng_state(), before), "nothing is drawn from the user's generator"
+
+
+def test_an_image_without_a_number_is_left_out_with_a_warning():
+    pictures = spots(5)
+    pictures[2, 0, 3, 3] = torch.nan
+    with pytest.warns(UserWarning, match="1 of 5 images are left out"):
+        found = compare_layers(spot(), [pictures], layers="seen", progress=False)
+    assert {one.order.n for one in found} == {4}
+
+
+@pytest.mark.parametrize("how", ["name", "twice", "function", "module"])
+def test_layers_are_named_as_everywhere_else(how):
+    net = spot()
+    layers = {"name": "seen", "twice": ["seen", "seen.1"], "function": lambda net: net.seen, "module": [net.seen]}[how]
+    assert [one.layer for one in compare_layers(net, [spots(3)], layers=layers, progress=False)] == ["seen", "last"]
+
+
+def test_a_method_without_gradients_has_maps_where_the_others_are_blank():
+    found = {one.layer: one for one in compare_layers(spot(), [spots(3)], "eigen_cam", progress=False)}
+    assert found["idle"].order is not None
+    assert found["idle"].verdict == "too few images"
+
+
+def test_another_function_of_the_same_name_is_another_run(tmp_path):
+    def times(factor):
+        return lambda gradients: factor * gradients.mean((2, 3), keepdim=True)
+
+    net, pictures = spot(), [spots(3)]
+    found = compare_layers(net, pictures, times(1.0), layers="seen", out=tmp_path, progress=False)
+    assert compare_layers(net, pictures, times(1.0), layers="seen", out=tmp_path, progress=False) == found
+    with pytest.raises(StoreError, match=r"functions\.<lambda> is \w+ there and \w+ here"):
+        compare_layers(net, pictures, times(-1.0), layers="seen", out=tmp_path, progress=False)
 
 
 class Shuffled:
@@ -131,37 +168,65 @@ GONE = Data("gone", "folder", Path("gone"), [Record("gone.png", b"", error="no s
 
 
 @pytest.mark.parametrize(
-    ("data", "options", "error", "words"),
+    ("case", "data", "words"),
     [
-        (iter([torch.rand(1, 3, 16, 16)]), {}, DataError, "batches that come again for each layer; got an iterator"),
-        ([], {}, DataError, "at least one picture that can be read"),
-        (Shuffled(), {}, DataError, "a loader that shuffles"),
-        (GONE, {}, DataError, "at least one picture"),
-        ([torch.rand(1, 3, 16, 16)], {"layers": ["sean"]}, LayerError, "Near names: 'seen'"),
-        ([torch.rand(1, 3, 16, 16)], {"layers": "sean"}, LayerError, "came 'sean'"),
-        ([torch.rand(1, 3, 16, 16)], {"method": "gradient"}, MethodError, "'gradient' opens none"),
-        ([torch.rand(1, 3, 16, 16)], {"protocol": Protocol(layer="seen")}, ProtocolError, "got layer='seen'"),
+        ("iterator", iter([spots(1)]), "batches that come again for each layer; got an iterator"),
+        ("nothing", [], "at least one picture that can be read"),
+        ("unreadable", GONE, "at least one picture that can be read"),
+        ("shuffled", Shuffled(), "a loader that shuffles"),
+        ("no number", [torch.full((2, 3, 16, 16), torch.nan)], "none can. image 0: "),
+        ("no batch", spots(2), r"\[tensor\]"),
+        ("no data", None, "got NoneType"),
+        ("signals", [torch.rand(2, 3, 16)], r"\[channels, height, width\]"),
     ],
-    ids=["iterator", "nothing", "shuffled", "unreadable", "name", "one name", "method", "protocol"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_compared_is_refused(data, options, error, words):
+def test_data_that_cannot_be_compared_are_refused(case, data, words):
+    with pytest.raises(DataError, match=words):
+        compare_layers(spot(), data, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"layers": ["sean"]}, LayerError, "Near names: 'seen'"),
+        ({"layers": "head"}, LayerError, "layers with a grid; 'head' has none"),
+        ({"layers": []}, LayerError, "at least one layer"),
+        ({"method": "gradient"}, MethodError, "'gradient' opens none"),
+        ({"method": ["grad_cam"]}, MethodError, "Expected one method"),
+        ({"protocol": Protocol(layer="seen")}, ProtocolError, "got layer='seen'"),
+        ({"protocol": Protocol(explained="given")}, DataError, "image 0: .*class"),
+        ({"limit": 3}, DataError, r"list\(itertools.islice"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_options_that_make_no_sense_are_refused(options, error, words):
     with pytest.raises(error, match=words):
-        compare_layers(spot(), data, progress=False, **options)
+        compare_layers(spot(), [spots(1)], progress=False, **options)
+
+
+def beside(low: float, high: float, n: int = 40) -> Neighbour:
+    gap = Paired((low + high) / 2, low, high, 0.01, n)
+    return Neighbour(f"by {low}", 4, (8, 8), -1, Interval(0.3, 0.2, 0.4, n), gap)
+
+
+def test_a_verdict_needs_thirty_images_and_a_hundredth_of_the_confidence():
+    ends = ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.2), (0.001, 0.002), (-0.03, -0.001))
+    assert [beside(*each).verdict for each in ends] == [
+        "more faithful", "less faithful", "not told apart", "not told apart", "less faithful",
+    ]  # fmt: skip
+    assert (beside(0.1, 0.2, 29).verdict, beside(0.1, 0.2, 30).verdict) == ("too few images", "more faithful")
 
 
 def test_advice_keeps_the_automatic_layer_unless_another_is_shown_to_be_better():
     own = Neighbour("last", 4, (4, 4), 0, Interval(0.2, 0.1, 0.3, 40), None)
-
-    def beside(low: float, high: float) -> Neighbour:
-        gap = Paired((low + high) / 2, low, high, 0.01, 40)
-        return Neighbour(f"by {low}", 4, (8, 8), -1, Interval(0.3, 0.2, 0.4, 40), gap)
-
-    assert [beside(*ends).verdict for ends in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.2))] == [
-        "more faithful", "less faithful", "not told apart",
-    ]  # fmt: skip
     kept = "last stays: nothing beside it is shown to be more faithful on 40 images."
     assert advice([beside(-0.1, 0.3), own]) == kept
     assert advice([beside(0.1, 0.2), beside(0.15, 0.3), own]).startswith("by 0.15 is more faithful on these 40 images")
+    still = Neighbour("last", 4, (4, 4), 0, Interval(0.001, 0.0, 0.002, 40), None)
+    assert advice([still]).startswith("Nothing can be told: whatever pixels are taken away")
+    single = Neighbour("last", 4, (4, 4), 0, Interval(0.2, 0.2, 0.2, 1), None)
+    assert advice([single]) == "last stays: 1 image are too few to tell. Give 30 or more."
 
 
 def test_from_the_command_line(tmp_path):
@@ -170,8 +235,18 @@ def test_from_the_command_line(tmp_path):
         Image.fromarray(noise.numpy()).save(tmp_path / f"{k}.png")
     result = CliRunner().invoke(commands, ["layers", "--measure", f"{tmp_path}", "--limit", "2", "-m", "grad_cam"])
     assert result.exit_code == 0, result.output
-    table, said = result.stdout.strip().split("\n\n")[-2:]
+    table, note, said = result.stdout.strip().split("\n\n")[-3:]
+    assert note.startswith("Grad-CAM of the class predicted; higher is better.")
     rows = {line.split()[0]: line for line in table.splitlines()[1:]}
     assert rows["features"].endswith("automatic")
     assert rows["features.4"].split()[1:5] == ["64", "20", "x", "20"]
-    assert said.startswith("features stays: nothing beside it is shown to be more faithful on 2 images. Give 30")
+    assert said == "features stays: 2 images are too few to tell. Give 30 or more."
+
+
+@pytest.mark.parametrize(
+    "words", [["--size", "64", "--measure", "x"], ["--all", "--measure", "x"], ["-m", "cam"], ["--limit", "3"]], ids=str
+)
+def test_options_of_the_other_job_are_refused(words):
+    result = CliRunner().invoke(commands, ["layers", *words])
+    assert result.exit_code == 2
+    assert "--measure" in result.output

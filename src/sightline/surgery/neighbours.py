@@ -1,0 +1,79 @@
+"""The layers beside the automatic one: what another rule would have taken."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from torch import Tensor, nn
+
+from sightline.errors import LayerError, near
+from sightline.surgery.choice import choose
+from sightline.surgery.layers import Candidate, Where, resolve
+from sightline.surgery.operable import operable
+from sightline.surgery.passing import said
+from sightline.surgery.places import surveyed
+from sightline.surgery.stages import stages
+
+_BEHIND = 6
+
+
+def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
+    """The automatic layer and those beside it among the model's stages, in the order of running, with their places.
+
+    Those beside it are the one just before, the block before that (what holds convolutions or linear layers), the last
+    one with a finer grid, and what comes behind, six at most. A place is the number of stages from the automatic one.
+
+    >>> import torch
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3),
+    ...     nn.ReLU(),
+    ...     nn.Conv2d(4, 4, 3, 2),
+    ...     nn.ReLU(),
+    ...     nn.AdaptiveAvgPool2d(1),
+    ...     nn.Flatten(),
+    ...     nn.Linear(4, 2),
+    ... )
+    >>> [(row.name, place) for row, place in neighbours(net, torch.rand(1, 3, 12, 12))]
+    [('1', -2), ('2', -1), ('3', 0)]
+    """
+    model = operable(model)
+    pool, at = _stages(model, inputs)
+    same = [pool[k].grid.size == pool[at].grid.size for k in range(at)]
+    finer = [k for k in range(at) if not same[k]][-1:]
+    block = [k for k in range(at - 1) if same[k] and _is_block(model, pool[k])][-1:]
+    kept = sorted({*finer, *block, *range(max(0, at - 1), min(len(pool), at + 1 + _BEHIND))})
+    return [(pool[k], k - at) for k in kept if k == at or np.prod(pool[k].grid.size) > 1]
+
+
+def named(model: nn.Module, inputs: Tensor, layers: Where | Sequence[Where]) -> list[tuple[Candidate, int]]:
+    """These layers and the automatic one, with the numbers of layers between."""
+    listed = layers if isinstance(layers, list | tuple) else [layers]
+    names = [resolve(operable(model), cast(Where, layer))[0] for layer in listed]
+    rows, _ = surveyed(operable(model), inputs)
+    chosen = choose(model, inputs).name
+    at = next(k for k, row in enumerate(rows) if chosen in row.names)
+    where = {name: k for k, row in enumerate(rows) for name in row.names}
+    for name in names:
+        if name not in where:
+            raise LayerError(f"Expected layers with a grid; {name!r} has none. {near(name, where)}")
+    if not names:
+        raise LayerError("Expected at least one layer to compare; got none. Leave layers= out for those beside it.")
+    return [(rows[k], k - at) for k in sorted({at, *(where[name] for name in names)})]
+
+
+def _stages(model: nn.Module, inputs: Any) -> tuple[list[Candidate], int]:
+    """The model's stages and blocks in the order of running, and which of them is the automatic layer."""
+    rows, outputs = surveyed(model, inputs)
+    logits = said(outputs)
+    chosen = choose(model, inputs).name
+    held = {id(row) for row in stages(rows, outputs, logits)} if logits is not None else set()
+    kept = [row for row in rows if id(row) in held or chosen in row.names or (not row.inside and _is_block(model, row))]
+    return kept, next(k for k, row in enumerate(kept) if chosen in row.names)
+
+
+def _is_block(model: nn.Module, row: Candidate) -> bool:
+    """Whether a layer is made of several, one of them convolutional or linear; an attention or MLP alone is none."""
+    module = model.get_submodule(row.name)
+    several = any(True for _ in module.children()) and not re.search("(?i)mlp|attention", type(module).__name__)
+    return several and any(isinstance(one, nn.Conv2d | nn.Linear) for one in module.modules())
