@@ -17,7 +17,7 @@ NAMES = ["tabby, tabby cat", "tiger cat", "lens cap", "crane", "cup"]
     ("options", "error", "message"),
     [
         ({"method": "grad_cam3"}, MethodError, r"no method 'grad_cam3'. Near names: 'grad_cam'"),
-        ({"method": "guided_nonsense"}, MethodError, r"'nonsense'. On offer: 'cam'"),
+        ({"method": "guided_nonsense"}, MethodError, r"'guided_nonsense'. On offer: 'cam'"),
         ({"method": []}, MethodError, "at least one method; got an empty list"),
         ({"layer": []}, LayerError, "at least one layer; got an empty list. Leave layer= out"),
         ({"layer": "5", "call": -7}, SurgeryError, "or -1 for the last; got call=-7"),
