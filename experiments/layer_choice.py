@@ -41,10 +41,11 @@ SAID = (
     "**As a rule the automatic layer is the better one:** each of the three other rules loses on average over the "
     "networks, with Grad-CAM++ and with Grad-CAM. No layer behind it has maps that are not blank.",
     "**Not on each network.** Where the last stage has 7 x 7 places or more, no neighbour is shown to be better. Where "
-    "it has 4 x 4, the 8 x 8 stage before it is better on the ResNet, the MobileNet and the ConvNeXt, worse on the "
-    "plain ReLU network (Grad-CAM++) and on lookout's small pictures, and on the Swin worse with Grad-CAM++ and better "
-    "with Grad-CAM; on the Swin the block before is better, too. On average over the nine nothing is won or lost. So "
-    "the rule stays ([decision 17](../decisions/0017-the-last-map-of-four-places.md)).",
+    "it has 4 x 4, the 8 x 8 stage before it is better on the ResNet, the MobileNet and the ConvNeXt; worse with "
+    "Grad-CAM++ on the plain ReLU network and on lookout's small pictures, with Grad-CAM on MobileNetV2's; and on the "
+    "Swin worse with Grad-CAM++ and better with Grad-CAM. On the Swin the block before is better, too. On average over "
+    "the nine nothing is won or lost. So the rule stays "
+    "([decision 17](../decisions/0017-the-last-map-of-four-places.md)).",
     "**Your network:** `sightline layers MODEL --measure photos/` makes this comparison on it.",
 )
 ROLES = {

@@ -1,8 +1,10 @@
 """Looking back through a model, for tests: to a layer, to the pixels, to the head behind a layer."""
 
+import torch
 from torch import Tensor, nn
 
 from sightline.surgery import capture
+from sightline.surgery.lean import Lean
 from sightline.surgery.pixels import capture_pixels
 from sightline.targets import logits
 
@@ -26,3 +28,22 @@ def head_of(net, x, layer, **how):
     """The weights of the linear head that reads the layer's mean; None where there is none."""
     trace = capture(net, x, layer, **how)
     return trace.head(logits(trace.outputs), 0)
+
+
+def like(one, other, tolerance=1e-12):
+    """Equal but for the order of summation."""
+    torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+
+
+def random(*shape, seed=0, dtype=torch.float64) -> Tensor:
+    """Normal numbers, the same each time."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def both_ways(out, nodes, grad):
+    """Torch's own way back and the lean one give the same."""
+    want = torch.autograd.grad(out, nodes, grad, retain_graph=True)
+    with Lean():
+        got = torch.autograd.grad(out, nodes, grad)
+    for one, two in zip(want, got, strict=True):
+        like(two, one)

@@ -226,7 +226,7 @@ def test_advice_keeps_the_automatic_layer_unless_another_is_shown_to_be_better()
     still = Neighbour("last", 4, (4, 4), 0, Interval(0.001, 0.0, 0.002, 40), None)
     assert advice([still]).startswith("Nothing can be told: whatever pixels are taken away")
     single = Neighbour("last", 4, (4, 4), 0, Interval(0.2, 0.2, 0.2, 1), None)
-    assert advice([single]) == "last stays: 1 image are too few to tell. Give 30 or more."
+    assert advice([single]) == "last stays: 1 image is too few to tell. Give 30 or more."
 
 
 def test_from_the_command_line(tmp_path):

@@ -202,14 +202,18 @@ SKIPS = {
 
 
 def unlisted(tests: Path, listed: str) -> list[str]:
-    """What tests can do without and the list does not name: a data set, a package, a file that skips by itself."""
+    """What tests can do without and the list does not name: a data set or a package with its file, a file by itself."""
     missing = []
+    rows = [(row.split("|")[1], row) for row in listed.splitlines() if row.startswith("|")]
     for file in sorted(tests.rglob("*.py")):
         text, name = file.read_text(encoding="utf-8"), file.relative_to(tests).as_posix()
         words = [(kind, found["word"]) for kind, form in SKIPS.items() for found in form.finditer(text)]
         if re.search(r"^\s*pytest\.(skip|xfail)\(|mark\.(skip|xfail)", text, re.M) and name != "data.py":
             words.append(("file", name))
-        missing += [f"{name}: {kind} {word}" for kind, word in words if f"`{word}`" not in listed]
+        for kind, word in words:
+            where = [row for first, row in rows if f"`{word}`" in first]
+            if not any(kind == "file" or f"`{name}`" in row for row in where):
+                missing.append(f"{name}: {kind} {word}")
     return missing
 
 
@@ -222,4 +226,5 @@ def test_a_skip_that_is_not_on_the_list_is_found(tmp_path):
     skip, data = "skip", "moon-rocks"  # put together here, so that this file is not found itself
     (tmp_path / "test_a.py").write_text(f'def test():\n    pytest.{skip}("tired")\n    shared("{data}", "1.png")\n')
     assert unlisted(tmp_path, "nothing") == ["test_a.py: data moon-rocks", "test_a.py: file test_a.py"]
-    assert unlisted(tmp_path, "`moon-rocks`, `test_a.py`") == []
+    assert unlisted(tmp_path, "| `moon-rocks` | `test_a.py` |\n| `test_a.py` |") == []
+    assert unlisted(tmp_path, "| `moon-rocks` | `test_b.py` |\n| `test_a.py` |") == ["test_a.py: data moon-rocks"]

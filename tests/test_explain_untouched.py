@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from closeness import assert_near
-from in_use import used
+from in_use import used, wrong_in_four_threads
 from nets import assert_same, batch, convnet, photograph
 from sightline import METHODS, explain
 from sightline.errors import SurgeryError
@@ -120,24 +120,15 @@ def test_four_threads_share_one_model():
     methods = ["grad_cam_pp", "grad_cam_pp_softmax", "guided_grad_cam"]
     asked = [{"target": i % 5, "method": methods[i % 3], "layer": [None, "2"][i % 2]} for i in range(10)]
     alone = [explain(net, x, **each).maps for x, each in zip(inputs, asked, strict=True)]
-    wrong = []
 
     def work(offset):
-        try:
-            for turn in range(25):
-                i = (turn * 7 + offset * 3) % 10
-                maps = explain(net, inputs[i], **asked[i]).maps
-                if not torch.allclose(maps, alone[i], atol=1e-6):
-                    wrong.append((i, float((maps - alone[i]).abs().max())))
-        except Exception as error:
-            wrong.append(error)
+        for turn in range(25):
+            i = (turn * 7 + offset * 3) % 10
+            maps = explain(net, inputs[i], **asked[i]).maps
+            if not torch.allclose(maps, alone[i], atol=1e-6):
+                yield i, float((maps - alone[i]).abs().max())
 
-    before = photograph(net)
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
-    assert wrong == []
-    assert_same(before, photograph(net))
+    assert wrong_in_four_threads(net, work) == []
 
 
 def test_explaining_beside_a_training_thread_captures_only_its_own_run():

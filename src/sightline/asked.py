@@ -51,10 +51,8 @@ def asked(
     which, of = shard
     if not 1 <= which <= of:
         raise DataError(f"Expected a shard k of n with 1 <= k <= n; got {which} of {of}. For all of it: 1 of 1.")
-    explaining, names, controls = _methods(
-        [methods] if isinstance(methods, str) or callable(methods) else list(methods)
-    )
-    known = chosen_metrics([metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics))
+    explaining, names, controls = _methods(_listed(methods))
+    known = chosen_metrics(_listed(metrics))
     if out is not None:
         store.usable(Path(out))
     return Asked(explaining, names, controls, list(known))

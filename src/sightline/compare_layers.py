@@ -158,7 +158,7 @@ def advice(found: Sequence[Neighbour]) -> str:
             f"{len(found)} on these; other images tell whether it stays so."
         )
     if images < FEW:
-        return f"{automatic.layer} stays: {on} are too few to tell. Give {FEW} or more."
+        return f"{automatic.layer} stays: {on} {'is' if images == 1 else 'are'} too few to tell. Give {FEW} or more."
     if max(abs(one.order.estimate) for one in found if one.order) < _FELT:
         return (
             f"Nothing can be told: whatever pixels are taken away, the confidence stays as it is on these {on}. "

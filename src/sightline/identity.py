@@ -1,12 +1,12 @@
 """What was run, and how: written beside the rows, so that they can be told from those of another run."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from types import CodeType
+from types import CellType, CodeType
 from typing import Any
 
 import numpy as np
@@ -85,16 +85,18 @@ def contents_digest(function: Any) -> str:
     True
     """
     digest = hashlib.sha256()
-    for part in _parts(function):
+    for part in _parts(function, set()):
         digest.update(part)
     return digest.hexdigest()[:12]
 
 
-def _parts(value: Any) -> Iterator[bytes]:
-    """A value as bytes that are the same in another process, as far as it has such."""
+def _parts(value: Any, above: set[int]) -> Iterator[bytes]:
+    """A value as bytes that are the same in another process, as far as it has such; what holds itself ends there."""
     yield type(value).__qualname__.encode()
     inner: Iterable[Any] = ()
-    if isinstance(value, bool | int | float | complex | str | bytes | None):
+    if id(value) in above:
+        return
+    if isinstance(value, bool | int | float | complex | str | bytes | range | None):
         yield repr(value).encode()
     elif isinstance(value, CodeType):
         yield value.co_code
@@ -108,10 +110,19 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield np.asarray(torch.as_tensor(value).detach().cpu().double()).tobytes()
     elif isinstance(value, Mapping):
         inner = value.items()
+    elif isinstance(value, Set):
+        inner = sorted(value, key=repr)
     elif isinstance(value, Sequence):
         inner = value
     elif hasattr(value, "__code__"):
-        closed = [cell.cell_contents for cell in value.__closure__ or ()]
+        closed = [_held(cell) for cell in value.__closure__ or ()]
         inner = (value.__code__, value.__defaults__, value.__kwdefaults__, closed)
     for one in inner:
-        yield from _parts(one)
+        yield from _parts(one, above | {id(value)})
+
+
+def _held(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # a name that is not bound yet
+        return None

@@ -65,6 +65,7 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
             f"Only grad_cam_pp has forms of the score; asked for: {', '.join(step.name for step in plan)} with "
             f"score={score!r}. Leave the score out, or ask for grad_cam_pp."
         )
+    _told_apart(plan)
     asked = [rule for step in plan if (rule := step.weigh or step.outside)]
     on_offer = sorted({word for rule in asked for word in options_of(rule)} - _WORDS)
     for word in rest:
@@ -74,6 +75,18 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
                 + (near(word, on_offer) if on_offer else "They have none; leave it out.")
             )
     return plan
+
+
+def _told_apart(plan: list[Step]) -> None:
+    """Results are kept by name: two functions of one name would be one result."""
+    named: dict[str, Step] = {}
+    for step in plan:
+        other = named.setdefault(step.name, step)
+        if (other.weigh, other.pixels, other.outside) != (step.weigh, step.pixels, step.outside):
+            raise MethodError(
+                f"Expected methods that can be told apart; two are called {step.name!r}. Define each with a name of "
+                "its own: def mine(gradients): ..."
+            )
 
 
 def _cam_of(step: Step) -> str:

@@ -12,7 +12,7 @@ from torch import nn
 
 from runs import QUICK, run, same
 from sightline import store as stored
-from sightline.errors import DataError, StoreError
+from sightline.errors import DataError, MethodError, StoreError
 from sightline.identity import contents_digest, weights_digest
 
 
@@ -152,3 +152,20 @@ def test_functions_are_told_apart_by_what_they_do(one, other):
 
 def test_the_same_function_made_twice_is_the_same():
     assert contents_digest(grown(torch.ones(3))) == contents_digest(grown(torch.ones(3)))
+
+
+def test_a_function_that_holds_itself_and_a_set_has_contents_too():
+    def folded(among):
+        def mine(x, n=2):
+            return mine(x, n - 1) if n in among else x
+
+        return mine
+
+    assert contents_digest(folded({1, 2})) == contents_digest(folded({2, 1})) != contents_digest(folded({1, 3}))
+
+
+def test_two_functions_of_one_name_are_refused_and_one_function_twice_is_once(model, folder):
+    with pytest.raises(MethodError, match="two are called '<lambda>'"):
+        run(model, folder, [grown(1.0), grown(2.0)])
+    one = grown(1.0)
+    assert set(run(model, folder, [one, one, "grad_cam", "Grad-CAM"]).column("method")) == {"<lambda>", "grad_cam"}

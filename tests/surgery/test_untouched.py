@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from in_use import wrong_in_four_threads
 from looking import both
 from nets import assert_same, batch, convnet, photograph
 from sightline.surgery import capture, choose
@@ -137,24 +138,15 @@ def test_four_threads_share_one_model():
     net = convnet(head="fc").train()
     inputs = [batch(seed=i) for i in range(20)]
     alone = [both(net, x, "5", k=i % 5) for i, x in enumerate(inputs)]
-    wrong: list[object] = []
 
     def work(offset):
-        try:
-            for turn in range(100):
-                i = (turn * 7 + offset * 5) % 20
-                mine = both(net, inputs[i], "5", k=i % 5)
-                if not all(torch.equal(a, b) for a, b in zip(mine, alone[i], strict=True)):
-                    wrong.append(i)
-        except Exception as error:
-            wrong.append(error)
+        for turn in range(100):
+            i = (turn * 7 + offset * 5) % 20
+            mine = both(net, inputs[i], "5", k=i % 5)
+            if not all(torch.equal(a, b) for a, b in zip(mine, alone[i], strict=True)):
+                yield i
 
-    before = photograph(net)
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
-    assert wrong == []
-    assert_same(before, photograph(net))
+    assert wrong_in_four_threads(net, work) == []
 
 
 def test_another_threads_plain_forward_is_not_captured():

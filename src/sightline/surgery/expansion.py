@@ -62,7 +62,7 @@ def expansion(again: Again, scores: Tensor) -> Two:
             why = "the tail, written down, has other first derivatives"
         except torch.OutOfMemoryError:
             raise  # no word on the tail: with fewer pictures it can be done
-        except (Untaped, NotImplementedError, RuntimeError) as error:  # what torch says of operators without a rule
+        except (Untaped, RuntimeError) as error:  # torch raises the latter for operators that have no rule
             why = str(error).partition("\n")[0]
         try:
             return _twice(found, trace.cuts[0].node, trace)

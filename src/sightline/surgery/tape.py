@@ -188,7 +188,7 @@ def _place(tensor: Tensor) -> tuple[Any, ...]:
     """Where the numbers lie and how they are read: the same numbers, whichever Python object holds them."""
     try:
         where = tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError) as error:  # sparse, quantised
+    except RuntimeError as error:  # sparse, quantised
         raise Untaped("a tensor without a memory of its own") from error
     return where, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
