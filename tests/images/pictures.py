@@ -7,7 +7,10 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from sightline.images import read
+
 GREY, RGB = 0, 2
+WHITE, BLACK, RED = [255, 255, 255], [0, 0, 0], [255, 0, 0]
 
 
 def stored(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -34,3 +37,11 @@ def png(rows: np.ndarray, colour: int, *, clear: bytes = b"", size: tuple[int, i
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
+
+
+def pixels(source: object) -> list[list[list[int]]]:
+    """What is read of a source, as rows of RGB triples."""
+    picture = read(source)
+    assert type(picture) is Image.Image
+    assert picture.mode == "RGB"
+    return np.asarray(picture).tolist()
