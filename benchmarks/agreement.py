@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import sightline
-from sightline.demo import scenes
+from sightline.apps.demo import scenes
 from sightline.images import prepare
 
 LAYERS = ("features", "features.4", "features.2")

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sightline.surgery import capture
-from sightline.surgery.curvature import curvature
+from sightline.surgery.derivatives.curvature import curvature
 
 CHANNELS, PLACES, SOME = 64, 7, 16
 

@@ -4,7 +4,7 @@
     python benchmarks/halves.py --compiled          # beside it the compiled explainer, in float32
 
 The jobs take turns in one process. `correlation` is the mean over images of the correlation between the coarse maps in
-bfloat16 and in float32, for the class that float32 predicts, with random weights; tests/test_explain_real_weights.py
+bfloat16 and in float32, for the class that float32 predicts, with random weights; tests/explanation/test_explain_real_weights.py
 has the same with trained ones.
 """
 

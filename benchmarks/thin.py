@@ -1,4 +1,4 @@
-"""Thin products against a large right factor: the general product, and strips of it (surgery/products.py).
+"""Thin products against a large right factor: the general product, and strips of it (surgery/backward/sparse_products.py).
 
     python benchmarks/thin.py
 
@@ -9,7 +9,7 @@ half and a tenth of them.
 import torch
 from common import in_turns, ratio
 
-from sightline.surgery.products import thin
+from sightline.surgery.backward.sparse_products import thin
 
 
 def main() -> None:

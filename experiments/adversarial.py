@@ -19,11 +19,11 @@ from small_nets import said, table
 from torch import Tensor, nn
 
 import sightline
+from sightline.evaluation.report import paired
 from sightline.images import prepare
 from sightline.metrics.correlation import pearson, spearman
 from sightline.models import card_of
 from sightline.render import overlay, sheet
-from sightline.results import paired
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "adversarial.md"
 METHODS = {"grad_cam": "Grad-CAM", "grad_cam_pp": "Grad-CAM++", "grad_cam_plus": "Grad-CAM+"}

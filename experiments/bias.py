@@ -17,9 +17,9 @@ from small_nets import cifar_pictures, kept, normalised, outputs_of, said, small
 from torch import Tensor, nn
 
 import sightline
+from sightline.evaluation.report import Interval, bootstrap, paired
+from sightline.maps.upsample import image_map
 from sightline.metrics import energy_pointing_game, pointing_game
-from sightline.results import Interval, bootstrap, paired
-from sightline.upsample import image_map
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "bias.md"
 CLASSES, NUMBERS = ("automobile", "truck"), (1, 9)

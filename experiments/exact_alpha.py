@@ -32,13 +32,13 @@ from tables import (
 from torch import Tensor, nn
 
 import sightline
-from sightline.methods.exact import grad_cam_pp_exact
-from sightline.methods.tally import Tally, ignore
+from sightline.evaluation.report import Summary, bootstrap, summarise
+from sightline.evaluation.report.wording import between
+from sightline.evaluation.report.wording import written as number
+from sightline.evaluation.store import Results
+from sightline.methods.cams.common.exact import grad_cam_pp_exact
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.protocol import Protocol
-from sightline.results import Summary, bootstrap, summarise
-from sightline.results.wording import between
-from sightline.results.wording import written as number
-from sightline.store import Results
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,15 @@ from torch import Tensor, nn
 
 import sightline
 from sightline import Explanation, Protocol
+from sightline.evaluation.masking import masked
+from sightline.evaluation.report import Interval, bootstrap
 from sightline.images import prepare
-from sightline.masking import masked
+from sightline.maps import top_mask
 from sightline.metrics import average_drop
 from sightline.metrics.correlation import pearson
 from sightline.models import card_of
-from sightline.perturb import top_mask
 from sightline.render import sheet
-from sightline.render.report import Bar, Entry, Figure, report
-from sightline.results import Interval, bootstrap
+from sightline.render.html_page import Bar, Entry, Figure, report
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "failures.md"
 TOP = 0.2

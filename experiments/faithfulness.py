@@ -25,8 +25,8 @@ from tables import (
     win_cell,
 )
 
+from sightline.evaluation.report import Summary, summarise
 from sightline.protocol import Protocol
-from sightline.results import Summary, summarise
 
 METHODS = ("grad_cam", "grad_cam_pp", "grad_cam_plus", grad_cam_pp_authors)
 IMAGES = {"lookout": 1500, "ResNet-20": 1000, "ResNet-56": 1000}

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from sightline import Protocol, evaluate
 from sightline.datasets import open_data
+from sightline.evaluation.report import Interval, bootstrap
 from sightline.metrics.correlation import pearson, ranks
-from sightline.results import Interval, bootstrap
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "generalisation.md"
 Sets = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]

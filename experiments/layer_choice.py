@@ -18,12 +18,12 @@ from tables import arguments, gap_cell, how, made_by, measured, named, score, ta
 from torch import nn
 
 from sightline import describe
-from sightline.compare_layers import speaks
+from sightline.evaluation.compare_layers import speaks
+from sightline.evaluation.report import Interval, Paired, Summary, bootstrap, paired, summarise
+from sightline.evaluation.store import Results
 from sightline.models import card_of
 from sightline.protocol import Protocol
-from sightline.results import Interval, Paired, Summary, bootstrap, paired, summarise
-from sightline.store import Results
-from sightline.surgery.neighbours import neighbours
+from sightline.surgery.layers.neighbours import neighbours
 
 METHODS = ("grad_cam_pp", "grad_cam")
 DROP = "average_drop"

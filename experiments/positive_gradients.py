@@ -27,12 +27,12 @@ from tables import (
 )
 from torch import Tensor
 
-from sightline.methods.tally import Tally, ignore
+from sightline.evaluation.report import Summary, bootstrap, summarise
+from sightline.evaluation.report.wording import between
+from sightline.evaluation.report.wording import written as number
+from sightline.evaluation.store import Results
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.protocol import Protocol
-from sightline.results import Summary, bootstrap, summarise
-from sightline.results.wording import between
-from sightline.results.wording import written as number
-from sightline.store import Results
 
 LAYERS = {
     "MobileNetV2": (None, "blocks.4.0.bn1", 100), "SqueezeNet 1.1": (None, "features.9", 120),

@@ -33,11 +33,11 @@ from tables import (
 from sightline.datasets import open_data
 from sightline.datasets.annotation import ONE, SEVERAL
 from sightline.datasets.data import spread
+from sightline.evaluation.report import Summary, bootstrap, summarise
+from sightline.evaluation.report.wording import between
+from sightline.evaluation.report.wording import written as number
+from sightline.evaluation.store import Results
 from sightline.protocol import Protocol
-from sightline.results import Summary, bootstrap, summarise
-from sightline.results.wording import between
-from sightline.results.wording import written as number
-from sightline.store import Results
 
 MAPPING = Path(__file__).with_name("coco_to_imagenet.json")
 SETS = {"COCO subset": ("coco-subset", MAPPING), "kangaroos": ("kangaroo-voc", {"kangaroo": "wallaby"})}

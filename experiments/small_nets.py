@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sightline import Card, Preprocess, describe
-from sightline.results import Interval
+from sightline.evaluation.report import Interval
 
 PLAIN = Preprocess(resize=None, crop=None)
 """What these networks want: 32 pixels, ImageNet's mean and std."""

@@ -13,11 +13,11 @@ from torch import nn
 
 import sightline
 from sightline.datasets import Data, open_data
+from sightline.evaluation.report import Paired, Summary
+from sightline.evaluation.report.wording import between, probability, protocol_sentences, title_of, written
+from sightline.evaluation.store import Results
 from sightline.methods import grad_cam_pp
 from sightline.protocol import Protocol
-from sightline.results import Paired, Summary
-from sightline.results.wording import between, probability, protocol_sentences, title_of, written
-from sightline.store import Results
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "results"
 OUT = Path(__file__).resolve().parents[1] / "out" / "experiments"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sightline.cli.evaluate import evaluate as command
-from sightline.columnar import ROWS
-from sightline.controls import CONTROLS
+from sightline.apps.cli.evaluate import evaluate as command
 from sightline.datasets import KINDS
-from sightline.measure import RECORDED
+from sightline.evaluation.arrow import ROWS
+from sightline.evaluation.controls import CONTROLS
+from sightline.evaluation.measure import RECORDED
+from sightline.maps import places
 from sightline.metrics import GROUPS, METRICS, about
-from sightline.perturb import places
 from sightline.protocol import _CHOICES, PRESETS, Protocol
 from sightline.supply import requests
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from sightline.methods import METHODS
-from sightline.spread import once
 from sightline.supply import Supply, requests
+from sightline.tensors import once
 
 
 @pytest.mark.parametrize("alpha", ["paper", "authors"])

@@ -7,9 +7,9 @@ import sys
 from dataclasses import replace
 
 import sightline
-from sightline.demo import scenes
-from sightline.measure import kept_confidence
-from sightline.page import title_of
+from sightline.apps.demo import scenes
+from sightline.explanation.confidence import kept_confidence
+from sightline.methods.names import title_of
 from sightline.render import explanation_map, sheet
 
 METHODS = ["grad_cam", "grad_cam_pp", "guided_grad_cam_pp"]

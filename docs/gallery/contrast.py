@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import sightline
-from sightline.demo import scenes
+from sightline.apps.demo import scenes
 from sightline.render import sheet
 from sightline.targets import Contrast, Margin
 

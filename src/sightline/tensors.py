@@ -1,4 +1,4 @@
-"""torch's modes, entered only where they change something: to enter one takes as long as a layer of a small network."""
+"""What every room needs of tensors: torch's modes, entered only where they change something, and expanded values."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -25,3 +25,15 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
 def recordable() -> AbstractContextManager[object]:
     """What is made inside can be part of a graph, also when the caller is in inference mode."""
     return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
+
+
+def once(values: Tensor) -> Tensor:
+    """`[b, c, *s]` that was expanded from one value a channel as `[b, c, 1, ...]`; everything else as it is.
+
+    What is worked out for one place holds for all of them; `.expand_as` spreads it again, where nothing is copied.
+
+    >>> import torch
+    >>> once(torch.ones(2, 3, 1, 1).expand(2, 3, 7, 7)).shape, once(torch.ones(2, 3, 7, 7)).shape
+    (torch.Size([2, 3, 1, 1]), torch.Size([2, 3, 7, 7]))
+    """
+    return values[tuple(slice(0, 1) if step == 0 else slice(None) for step in values.stride())]

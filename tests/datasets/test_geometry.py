@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.made import white
+from helpers.data_set_files import white
 from sightline.datasets import Placement, boxes_to_photo, mask_to_view, placement, to_photo, to_view
 from sightline.errors import DataError, ImageError
 from sightline.images import prepare

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datasets.made import coco_set, photo, voc_item
+from helpers.data_set_files import coco_set, photo, voc_item
 from sightline.datasets import KINDS, labelled_folder, open_data, voc
 from sightline.errors import DataError
 

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from data import shared
-from datasets.made import packed_runs, palette
+from helpers.data import shared
+from helpers.data_set_files import packed_runs, palette
 from sightline.datasets import coco
 from sightline.datasets.masks import PaletteIndex, Polygons, Rectangle, RunLengths, unpacked
 from sightline.errors import DataError

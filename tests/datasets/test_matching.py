@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from data import shared
+from helpers.data import shared
 from sightline.datasets import match, open_data, unmatched
 from sightline.datasets.class_lists import imagenet
 from sightline.errors import DataError

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from data import shared
-from datasets.made import coco_set, photo, voc_item
+from helpers.data import shared
+from helpers.data_set_files import coco_set, photo, voc_item
 from sightline.datasets import KINDS, Data, Record, open_data
 from sightline.datasets.class_lists import Names, imagenet
 from sightline.datasets.data import chosen, split_of, spread

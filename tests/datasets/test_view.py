@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from data import shared
-from datasets.made import photo, voc_item, white
+from helpers.data import shared
+from helpers.data_set_files import photo, voc_item, white
 from sightline.datasets import Object, Record, load, open_data, voc
 from sightline.errors import DataError, ImageError
 from sightline.images import decode as decoding

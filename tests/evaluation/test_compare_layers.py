@@ -10,14 +10,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sightline import Preprocess, Protocol, compare_layers, describe, evaluate
-from sightline.cli import commands
-from sightline.compare_layers import Neighbour, advice, speaks
+from sightline.apps.cli import commands
 from sightline.datasets import Data, Record
 from sightline.errors import DataError, LayerError, MethodError, ProtocolError, StoreError
-from sightline.intervals import Interval, Paired, paired
+from sightline.evaluation.compare_layers import Neighbour, advice, speaks
+from sightline.evaluation.statistics import Interval, Paired, paired
 from sightline.models import Card
-from sightline.surgery.choice import choose
-from sightline.surgery.neighbours import neighbours
+from sightline.surgery.layers.choose import choose
+from sightline.surgery.layers.neighbours import neighbours
 
 
 class Roll(nn.Module):

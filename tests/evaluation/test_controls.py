@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sightline.controls import CONTROLS, centre, edge, fake_cam, random_map
+from sightline.evaluation.controls import CONTROLS, centre, edge, fake_cam, random_map
 
 
 def generators(*seeds):

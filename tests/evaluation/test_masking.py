@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from closeness import assert_near
+from helpers.closeness import assert_near
 from sightline import Preprocess
-from sightline.masking import masked, protocol_map, substrate
+from sightline.evaluation.masking import masked, protocol_map, substrate
+from sightline.maps.upsample import image_map
 from sightline.protocol import PRESETS, Protocol
-from sightline.upsample import image_map
 
 STATISTICS = Preprocess(mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import sightline
-from sightline.masking import masked, protocol_map
+from sightline.evaluation.masking import masked, protocol_map
 from sightline.protocol import PRESETS, preset
 from sightline.types import Preprocess
 

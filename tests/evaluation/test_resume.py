@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from nets import convnet
-from sightline import Card, Preprocess, describe, evaluate, store
+from helpers.nets import convnet
+from sightline import Card, Preprocess, describe, evaluate
+from sightline.evaluation import store
 from sightline.protocol import Protocol
 
 KILLS = 20

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from sightline.errors import MethodError, ProtocolError, SightlineError, StoreError
-from sightline.seeds import export_seeds
-from sightline.store import Results, table, views_table
+from sightline.evaluation.seeds import export_seeds
+from sightline.evaluation.store import Results, table, views_table
 
 RUN = {"methods": ["grad_cam", "cam"], "controls": [], "protocol_digest": "p", "model": {"name": "m"}}
 # A photograph of 8 x 4 pixels, halved to 4 x 2, of which the middle 2 x 2 are the view.

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from sightline import store
 from sightline.errors import StoreError
-from sightline.store import Store, differences, read
+from sightline.evaluation import store
+from sightline.evaluation.store import Store, differences, read
 
 RUN = {
     "methods": ["b", "a"],

@@ -6,7 +6,7 @@ from adversarial import LIKENESS, TARGET, Found, attack, main, noise, within
 from PIL import Image
 from torch import nn
 
-from data import shared
+from helpers.data import shared
 
 EPS = 8 / 255
 

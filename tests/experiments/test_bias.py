@@ -5,7 +5,7 @@ import pytest
 import torch
 from bias import BOX, SHARES, along, balanced, carriers, main, missed, over_seeds, plant
 
-from data import shared
+from helpers.data import shared
 
 
 def test_the_cue_is_planted_where_it_is_said_and_nowhere_else():

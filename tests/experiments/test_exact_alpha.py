@@ -10,8 +10,8 @@ from curved_nets import TRAINED
 from exact_alpha import exact, exact_unguarded
 
 import sightline
-from data import shared
-from sightline import store
+from helpers.data import shared
+from sightline.evaluation import store
 
 
 def test_what_is_measured_is_alpha_exact():

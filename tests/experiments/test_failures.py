@@ -11,9 +11,9 @@ from PIL import Image
 from torch import nn
 
 import sightline
-from data import shared
+from helpers.data import shared
 from sightline import Protocol
-from sightline.masking import masked
+from sightline.evaluation.masking import masked
 
 
 @pytest.mark.parametrize("program", [failures, small_nets], ids=["failures", "small_nets"])

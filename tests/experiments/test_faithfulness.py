@@ -3,8 +3,8 @@
 import faithfulness
 import numpy as np
 
-from data import shared
-from sightline import store
+from helpers.data import shared
+from sightline.evaluation import store
 
 
 def test_the_page_says_what_the_rows_hold(tmp_path, monkeypatch):

@@ -10,8 +10,8 @@ import torch
 from generalisation import Point, Recipe, correlations, kendall, main, noisy, partial, rank_correlation
 from networks import CIFAR
 
-from data import shared
-from sightline.results import Interval
+from helpers.data import shared
+from sightline.evaluation.report import Interval
 
 
 def point(error: float, drop: float, confidence: float = 0.5, blind: float = 0.5) -> Point:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from layer_choice import Rival, other_rule, other_rules, verdict
 
-from data import shared
-from sightline import store
+from helpers.data import shared
+from sightline.evaluation import store
 
 
 def test_the_page_says_what_the_rows_hold(tmp_path):

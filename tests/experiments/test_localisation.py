@@ -4,7 +4,7 @@ import localisation
 import numpy as np
 import pytest
 
-from data import shared
+from helpers.data import shared
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in divide:RuntimeWarning")
 

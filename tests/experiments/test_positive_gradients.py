@@ -6,7 +6,7 @@ import pytest
 import torch
 from positive_gradients import held_alpha_all, paper_alpha_all
 
-from data import shared
+from helpers.data import shared
 from sightline.methods import grad_cam_pp
 
 

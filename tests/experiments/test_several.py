@@ -7,7 +7,7 @@ import pytest
 import several
 from networks import imagenet_names
 
-from data import shared
+from helpers.data import shared
 from sightline.datasets.annotation import ONE, SEVERAL
 
 MAPPING = json.loads(several.MAPPING.read_text("utf-8"))

@@ -8,9 +8,9 @@ from tables import NO, fooled, gap, gap_cell, grad_cam_pp_authors, only, part, s
 
 from sightline.datasets import Data
 from sightline.datasets.record import Record
-from sightline.results import Paired, summarise
-from sightline.store import Results
-from sightline.store import table as arrow
+from sightline.evaluation.report import Paired, summarise
+from sightline.evaluation.store import Results
+from sightline.evaluation.store import table as arrow
 
 DROPS = {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "b": [0.3, 0.4, 0.5, 0.6, 0.7, 0.8], "fake_cam": [0.0] * 6}
 

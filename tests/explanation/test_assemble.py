@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import sightline
-from nets import batch, convnet
+from helpers.nets import batch, convnet
 from sightline import METHODS, explain
 from sightline.errors import ModelError
 from sightline.supply import requests

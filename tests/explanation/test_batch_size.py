@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-import sightline.room
-from nets import convnet
+import sightline.explanation.batch_size
+from helpers.nets import convnet
 from sightline import evaluate, explain_folder
 from sightline.errors import ImageError
-from sightline.room import Room, fits, fitting, free, needed
+from sightline.explanation.batch_size import Room, fits, fitting, free, needed
 
 
 class Narrow(nn.Module):

@@ -12,8 +12,8 @@ from torchvision.models.detection.rpn import AnchorGenerator as RpnAnchors
 from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large, lraspp_mobilenet_v3_large
 from torchvision.ops import MultiScaleRoIAlign
 
-from closeness import assert_near
-from nets import assert_same, photograph
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, photograph
 from sightline import Preprocess, explain
 from sightline.errors import ImageError, TargetError
 from sightline.models import card_of
@@ -81,7 +81,7 @@ def detr():
 
 
 def drawn_world():
-    folder = str(Path(__file__).resolve().parents[1] / "docs" / "gallery")
+    folder = str(Path(__file__).resolve().parents[2] / "docs" / "gallery")
     sys.path.insert(0, folder)
     try:
         import drawn

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 import sightline
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from sightline import Preprocess, explain
 from sightline.errors import TargetError
-from sightline.measure import kept_confidence
+from sightline.explanation.confidence import kept_confidence
 
 PREPROCESS = Preprocess(mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import sightline
-from closeness import assert_near
-from nets import batch, convnet, short
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet, short
 from sightline import METHODS, PIXELSPACE, explain
 from sightline.errors import RequestError
 from sightline.methods import grad_cam_pp

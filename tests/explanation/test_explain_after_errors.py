@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import sightline
-from in_use import used
-from nets import assert_same, batch, photograph
+from helpers.nets import assert_same, batch, photograph
+from helpers.user_model import used
 from sightline import METHODS, explain
 from sightline.errors import SightlineError
 
@@ -89,7 +89,8 @@ def test_after_an_error_at_a_step_of_the_path(step, monkeypatch):
     def fail(*_, **__):
         raise BrokenError
 
-    monkeypatch.setattr(sys.modules["sightline.job" if step == "ask" else "sightline.passes"], step, fail)
+    room = "job" if step == "ask" else "passes.layer_pass"
+    monkeypatch.setattr(sys.modules[f"sightline.explanation.{room}"], step, fail)
     net = used()
     before = photograph(net)
     with pytest.raises(BrokenError):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets import batch, convnet, short
+from helpers.nets import batch, convnet, short
 from sightline import explain
 from sightline.errors import LayerError, MethodError, ModelError, SurgeryError, TargetError
 

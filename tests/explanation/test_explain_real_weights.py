@@ -8,9 +8,9 @@ import torch
 import torchvision
 from safetensors.torch import load_file
 
-from cifar import IMAGENET, CifarResNet, cifar_images, dog_and_cat
-from closeness import assert_near
-from data import shared
+from helpers.cifar import IMAGENET, CifarResNet, cifar_images, dog_and_cat
+from helpers.closeness import assert_near
+from helpers.data import shared
 from reference.combine import combine
 from reference.grad_cam_pp import grad_cam_pp
 from reference.image_map import image_map

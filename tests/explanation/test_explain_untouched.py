@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from closeness import assert_near
-from in_use import used, wrong_in_four_threads
-from nets import assert_same, batch, convnet, photograph
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, batch, convnet, photograph
+from helpers.user_model import used, wrong_in_four_threads
 from sightline import METHODS, explain
 from sightline.errors import SurgeryError
-from sightline.offers import Offers
+from sightline.explanation.passes.method_inputs import Offers
 from sightline.surgery import Trace
 
 PIXELS = ["gradient", "guided_backprop", "deconvnet", "guided_grad_cam_pp"]

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import sightline
-from closeness import assert_near
-from nets import assert_same, batch, convnet, photograph
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, batch, convnet, photograph
 from reference.factorise import explained, optimality, rows
 from sightline import factorise
 from sightline.errors import MethodError

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from closeness import assert_near
-from nets import assert_same, convnet, photograph
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, convnet, photograph
 from sightline import Preprocess, describe, explain
 from sightline.errors import ImageError, LayerError, MethodError, TargetError
-from sightline.folder import MOST_ON_PAGE, explain_folder, pictures
+from sightline.explanation.folder import MOST_ON_PAGE, explain_folder, pictures
 from sightline.models import Card
 
 PREPROCESS = Preprocess(resize=16, crop=(12, 10))
@@ -186,7 +186,7 @@ def test_an_image_whose_numbers_overflow_does_not_stop_the_others(folder, tmp_pa
 
 
 def test_the_page_shows_the_first_hundred(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("sightline.folder.MOST_ON_PAGE", 3)
+    monkeypatch.setattr("sightline.explanation.folder.MOST_ON_PAGE", 3)
     for i in range(5):
         noise(i).save(tmp_path / f"{i}.png")
     outcome = explain_folder(model, tmp_path, tmp_path / "out", batch_size=2)

@@ -5,12 +5,12 @@ import json
 import pytest
 import torch
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from reference.fuse import fuse as slowly
 from sightline import explain
 from sightline.errors import MethodError
-from sightline.fuse import HOWS, fuse
+from sightline.explanation.fuse import HOWS, fuse
 
 
 @pytest.mark.parametrize("how", HOWS)

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from sightline import Preprocess, explain
 from sightline.errors import ImageError
+from sightline.explanation.inputs import expand, ready
 from sightline.images import prepare
-from sightline.inputs import expand, ready
 
 PREPROCESS = Preprocess(resize=16, crop=(12, 10), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 

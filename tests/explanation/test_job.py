@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import sightline
-from closeness import assert_near
-from nets import Odd, Twice, batch, convnet, short
+from helpers.closeness import assert_near
+from helpers.nets import Odd, Twice, batch, convnet, short
 from sightline import explain
 from sightline.errors import LayerError, TargetError
 from sightline.targets import Target

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from nets import batch, convnet
+from helpers.nets import batch, convnet
 from sightline import METHODS, explain
-from sightline.measure import kept_confidence
-from sightline.page import EXPLANATION_MAP, LEGEND, entries, page, title_of
-from sightline.reading import sentence
+from sightline.explanation.confidence import kept_confidence
+from sightline.explanation.describe import sentence
+from sightline.explanation.page import EXPLANATION_MAP, LEGEND, entries, page
+from sightline.methods.names import title_of
 from sightline.render import explanation_map
 
 NAMES = ["tabby", "crane", "cup", "car", "key"]

@@ -9,11 +9,11 @@ from PIL import Image
 from torch import nn
 
 import sightline
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from sightline import Preprocess, explain
 from sightline.errors import ImageError
-from sightline.regions import boxes_above
+from sightline.maps.regions import boxes_above
 
 TENSORS = ("maps", "coarse", "scores", "probabilities", "pixels", "inputs")
 LISTS = ("targets", "status", "names", "top")

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from nets import batch, convnet
+from helpers.nets import batch, convnet
 from sightline import explain
-from sightline.save import file_name, unused
+from sightline.explanation.save import file_name, unused
 
 CLASSES = ["tabby, tabby cat", "tiger/cat", "cup", "crane", "crane"]
 

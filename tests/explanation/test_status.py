@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sightline.status import Status, statuses
-from sightline.upsample import extremes
+from sightline.explanation.status import Status, statuses
+from sightline.maps.upsample import extremes
 
 
 def of(maps, **kwargs):

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from sightline.surgery import capture
-from sightline.surgery.lean import Lean
-from sightline.surgery.pixels import capture_pixels
+from sightline.surgery.backward.sparse import Lean
+from sightline.surgery.pixel_trace import capture_pixels
 from sightline.targets import logits
 
 RULES = [None, "guided", "deconvnet"]

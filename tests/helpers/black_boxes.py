@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nets import batch, convnet
+from helpers.nets import batch, convnet
 
 
 def made(axes=2, b=2):

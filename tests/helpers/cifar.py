@@ -8,7 +8,7 @@ from networks import CifarResNet as CifarResNet
 from PIL import Image
 from torch import Tensor
 
-from data import shared
+from helpers.data import shared
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from tails import CONVOLUTIONS, GRIDS, NORMS
+from helpers.tail_nets import CONVOLUTIONS, GRIDS, NORMS
 
 CHANNELS, WIDTH, CLASSES = 3, 6, 4
 _written_out = False

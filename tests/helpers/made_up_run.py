@@ -180,3 +180,11 @@ def _row(scene, item, name, difficulty, rng, broken, silent):
         "coarse": None if name == "fake_cam" else scene.coarse(skill if not silent else 0.0).ravel().tolist(),
         "coarse_shape": None if name == "fake_cam" else [GRID, GRID], "boxes": scene.boxes() if there else [],
     }  # fmt: skip
+
+
+def with_rows(results, rows):
+    return Made(results.run, rows, results.views)
+
+
+def replaced(table, name, values):
+    return table.set_column(table.column_names.index(name), name, pa.array(values, table.schema.field(name).type))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from closeness import assert_near, assert_relative
+from helpers.closeness import assert_near, assert_relative
 
 ONE = torch.tensor([1.0, 1e-6])
 

@@ -4,7 +4,7 @@ import threading
 
 import torch
 
-from nets import assert_same, convnet, photograph
+from helpers.nets import assert_same, convnet, photograph
 
 
 def used(head="pool"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from images.pictures import GREY, photograph, png, stored
+from helpers.pictures import GREY, photograph, png, stored
 from sightline.errors import ImageError
 from sightline.images import MAX_PIXELS, read
 

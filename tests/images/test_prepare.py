@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from data import shared
-from images.pictures import photograph, stored
+from helpers.data import shared
+from helpers.pictures import photograph, stored
 from sightline.errors import ImageError
 from sightline.images import Prepared, find, prepare, read, seen
 from sightline.types import Preprocess

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import shared
-from images.pictures import photograph, stored
+from helpers.data import shared
+from helpers.pictures import photograph, stored
 from sightline.errors import ImageError, SightlineError
 from sightline.images import find, read
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from images.pictures import BLACK, GREY, RED, RGB, WHITE, photograph, pixels, png, stored
+from helpers.pictures import BLACK, GREY, RED, RGB, WHITE, photograph, pixels, png, stored
 from sightline.errors import ImageError
 from sightline.images import read
 

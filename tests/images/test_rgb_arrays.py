@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from images.pictures import BLACK, WHITE, photograph, pixels
+from helpers.pictures import BLACK, WHITE, photograph, pixels
 from sightline.errors import ImageError
 from sightline.images import read
 

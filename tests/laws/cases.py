@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from places import column
+from helpers.positions import column
 from reference.ablation_cam import ablation_cam
 from reference.cam import cam
 from reference.eigen_cam import eigen_cam, eigen_grad_cam
@@ -59,7 +59,7 @@ CHOICES: dict[str, list[Any]] = {
     "guard": [True, False],
     "form": ["paper", "authors"],
     "top": [None, 2],
-    "std": [0.0],  # noise knows no flip: tests/methods/test_ss_cam.py
+    "std": [0.0],  # noise knows no flip: tests/methods/cams/test_score_cam.py
     "samples": [2],
     "steps": [3],
     "centred": [False, True],

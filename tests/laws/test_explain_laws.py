@@ -8,14 +8,14 @@ from torch import nn
 from torch.nn import functional
 
 import sightline
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
+from helpers.tail_nets import bent, class_gradients
 from reference.smooth_grad_cam_pp import noisy_pictures
 from sightline import METHODS
-from sightline.combine import combine
+from sightline.maps.combine import combine
+from sightline.maps.upsample import image_map
 from sightline.supply import defaults, supply
-from sightline.upsample import image_map
-from tails import bent, class_gradients
 
 PIXELS = ["gradient", "guided_backprop", "deconvnet", "guided_grad_cam", "guided_grad_cam_pp", "guided_layer_cam"]
 AXES = [1, 2, 3]

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from closeness import assert_near, assert_relative
+from helpers.closeness import assert_near, assert_relative
 from laws.cases import AXES, CASES, GRIDS, TWINS, along, made
 from reference.combine import combine as slow_combine
-from sightline.combine import combine
+from sightline.maps.combine import combine
 from sightline.methods import METHODS
 from sightline.supply import requests
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from closeness import assert_near, assert_relative
+from helpers.closeness import assert_near, assert_relative
+from helpers.tail_nets import GRIDS, Pooled, Symmetric, deep, made, material
 from laws.cases import CASES
-from sightline.combine import combine
-from tails import GRIDS, Pooled, Symmetric, deep, made, material
+from sightline.maps.combine import combine
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_rank = pytest.mark.parametrize("axes", GRIDS)

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from reference.blur import blur as slowly
 from sightline.errors import ImageError
-from sightline.perturb import blur
+from sightline.maps import blur
 
 
 def rises_kernel(size, sigma):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from closeness import assert_near
+from helpers.closeness import assert_near
 from reference.combine import combine as slowly
-from sightline.combine import combine
+from sightline.maps.combine import combine
 
 
 @pytest.mark.parametrize("grid", [(7,), (4, 5), (3, 2, 4)], ids=str)

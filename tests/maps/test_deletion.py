@@ -5,7 +5,7 @@ import torch
 
 from reference.deletion_steps import deletion_steps as slowly
 from sightline.errors import ImageError
-from sightline.perturb import deletion_steps, insertion_steps, rank
+from sightline.maps import deletion_steps, insertion_steps, rank
 
 
 def material():

@@ -5,8 +5,8 @@ import torch
 
 from reference.impute import impute as slowly
 from sightline.errors import ImageError
-from sightline.perturb import impute, rank
-from sightline.perturb.order import first
+from sightline.maps import impute, rank
+from sightline.maps.order import first
 
 
 def generators(*seeds):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from closeness import assert_near
+from helpers.closeness import assert_near
 from sightline.errors import ImageError
-from sightline.mask import explanation_map
+from sightline.maps.mask import explanation_map
 
 
 @pytest.mark.parametrize("grid", [(7,), (4, 5), (2, 3, 4)], ids=str)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sightline.errors import ImageError
-from sightline.perturb import noisy
+from sightline.maps import noisy
 
 
 def generators(*seeds):

@@ -5,8 +5,8 @@ import torch
 
 from reference.occlusion_map import occlusion_map as slowly
 from sightline.errors import ImageError
-from sightline.perturb import occlusion_map, occlusions
-from sightline.perturb.occlusions import places
+from sightline.maps import occlusion_map, occlusions
+from sightline.maps.occlusion import places
 
 
 @pytest.mark.parametrize("grid", [(7,), (8, 8), (7, 5), (1, 9), (3, 5, 4)], ids=str)

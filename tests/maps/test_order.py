@@ -7,7 +7,7 @@ import torch
 
 import reference.order as slowly
 from sightline.errors import ImageError
-from sightline.perturb import first, quantile_mask, rank, top_mask
+from sightline.maps import first, quantile_mask, rank, top_mask
 
 SHARES = [0, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.75, 0.9, 1]
 

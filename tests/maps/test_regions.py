@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sightline.errors import ImageError
-from sightline.regions import boxes_above
+from sightline.maps.regions import boxes_above
 
 
 def drawn(text):

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch.nn.functional import interpolate
 
-from closeness import assert_near
+from helpers.closeness import assert_near
 from reference.image_map import image_map as slowly
 from sightline.errors import LayerError
-from sightline.upsample import image_map
+from sightline.maps.upsample import image_map
 
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sightline import methods
-from sightline.catalogue import plain
 from sightline.errors import MethodError, SightlineError
 from sightline.methods import ALIASES, METHODS, SCORES, about, find
+from sightline.methods.catalogue import plain
 from sightline.supply import options, requests
 
 SHARED = {"__init__", "alpha", "derivatives", "exact", "principal", "scored", "tally"}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from boxed_maps import boxes_of
+from helpers.boxed_maps import boxes_of
 from reference import areas as slow
 from sightline.metrics.areas import at, counts_above, covered, in_view, min_max, overlaps, regions, spans
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sightline import metrics
-from sightline.measure import WORDS
+from sightline.evaluation.measure import WORDS
+from sightline.evaluation.report.wording import heading
 from sightline.metrics import GROUPS, METRICS, about
 from sightline.protocol import Protocol
-from sightline.results.wording import heading
 from sightline.supply import options, requests
 
 SHARED = {"__init__", "areas", "correlation", "metric", "win"}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from boxed_maps import boxes_of, drawn
+from helpers.boxed_maps import boxes_of, drawn
 from sightline.metrics.energy_pointing_game import energy_pointing_game
 from sightline.metrics.metric import about
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from boxed_maps import boxes_of, drawn
+from helpers.boxed_maps import boxes_of, drawn
 from sightline.metrics.instance_recall import instance_recall
 from sightline.metrics.metric import about
 

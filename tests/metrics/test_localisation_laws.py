@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from boxed_maps import HEIGHT, WIDTH, boxed, boxes_of, flipped, material, stepped
+from helpers.boxed_maps import HEIGHT, WIDTH, boxed, boxes_of, flipped, material, stepped
 from reference import areas as slow_areas
 from reference.coverage import coverage as slow_coverage
 from reference.energy_pointing_game import energy_pointing_game as slow_energy_pointing_game

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from boxed_maps import boxes_of, drawn, material
+from helpers.boxed_maps import boxes_of, drawn, material
 from reference.max_box_acc import share_at_best_threshold
 from sightline.metrics.max_box_acc import max_box_acc
 from sightline.metrics.metric import about

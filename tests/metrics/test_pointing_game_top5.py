@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from boxed_maps import HEIGHT, WIDTH, boxes_of, spread
+from helpers.boxed_maps import HEIGHT, WIDTH, boxes_of, spread
 from reference.pointing_game_top5 import pointing_game_top5 as slow
 from sightline.metrics.metric import about
 from sightline.metrics.pointing_game_top5 import pointing_game_top5

@@ -11,11 +11,11 @@ import pytest
 import torch
 from scipy import ndimage
 
-from sightline.controls import fake_cam
+from sightline.evaluation.controls import fake_cam
+from sightline.maps import blur, quantile_mask
 from sightline.metrics import METRICS, about, win, win_share
 from sightline.metrics.adcc import of_means
 from sightline.metrics.roc_area import roc_area
-from sightline.perturb import blur, quantile_mask
 
 average_drop, increase = METRICS["average_drop"], METRICS["increase_in_confidence"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from boxed_maps import HEIGHT, WIDTH, material
+from helpers.boxed_maps import HEIGHT, WIDTH, material
 from reference.pxap import average_precision as slow_average_precision
 from sightline.metrics.metric import about
 from sightline.metrics.pxap import average_precision, pxap

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from reference.roc_area import roc_area as slowly
+from sightline.maps import quantile_mask
 from sightline.metrics.roc_area import roc_area
-from sightline.perturb import quantile_mask
 
 
 def test_without_ties_it_is_the_trapezoid_rule():

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sightline.errors import ModelError
-from sightline.models.fit import fit, load_weights, misfit
+from sightline.models.load_weights import fit, load_weights, misfit
 
 
 def small() -> nn.Sequential:

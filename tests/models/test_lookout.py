@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from data import shared
+from helpers.data import shared
 from sightline.images import prepare
 from sightline.models.lookout import Lookout, lookout
 from sightline.types import Preprocess

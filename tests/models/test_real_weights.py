@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from data import shared
+from helpers.data import shared
 from sightline.images import prepare
 from sightline.models import Loaded, card_of, load
 

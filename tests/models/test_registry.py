@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sightline.errors import ModelError
-from sightline.models import card_for, find, from_timm, from_torchvision, known, load, sources
+from sightline.models import card_for, find, from_timm, from_torchvision, known, load
+from sightline.models import registry as sources
 
 
 def test_known_begins_with_the_bundled_model_and_names_both_libraries():

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from sightline.models.anatomy import head, place, unwrap, width
+from sightline.models.structure import head, place, unwrap, width
 
 
 class Net(nn.Module):

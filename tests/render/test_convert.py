@@ -3,8 +3,8 @@ import torch
 from PIL import Image
 
 from sightline.errors import ImageError
-from sightline.render.plain import enlarged, on_white, photograph, picture, signed, unit
-from sightline.upsample import image_map
+from sightline.maps.upsample import image_map
+from sightline.render.convert import enlarged, on_white, photograph, picture, signed, unit
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.bool, torch.uint8])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data import shared
+from helpers.data import shared
 from sightline.errors import ImageError, MethodError
 from sightline.render import colourise, overlay, signed_overlay
 

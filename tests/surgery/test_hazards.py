@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from looking import both
-from nets import batch, convnet
+from helpers.backward import both
+from helpers.nets import batch, convnet
 from sightline import load
 from sightline.errors import ModelError, SurgeryError
 from sightline.surgery import capture, operable

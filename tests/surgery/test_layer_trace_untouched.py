@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from in_use import wrong_in_four_threads
-from looking import both
-from nets import assert_same, batch, convnet, photograph
+from helpers.backward import both
+from helpers.nets import assert_same, batch, convnet, photograph
+from helpers.user_model import wrong_in_four_threads
 from sightline.surgery import capture, choose
 
 
@@ -71,7 +71,7 @@ def test_pythons_and_numpys_generators_are_as_before(where):
     # In a process of its own: the shape checker of this one draws from python's generator.
     program = f"""
 import random, numpy as np, torch
-from sightline.surgery import guard
+from sightline.surgery.harness import guard
 net = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()))
 {FOREIGN_CODE[where]}
 draw = lambda: (random.random(), np.random.rand(), float(torch.rand(1)))

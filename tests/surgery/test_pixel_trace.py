@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from closeness import assert_near
-from looking import FIRST, RULES, look
-from nets import batch, convnet
+from helpers.backward import FIRST, RULES, look
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from reference import guided as slowly
 from sightline.errors import MethodError, SurgeryError
-from sightline.surgery.pixels import PixelTrace, capture_pixels
+from sightline.surgery.pixel_trace import PixelTrace, capture_pixels
 
 
 def small(axes: int) -> tuple[nn.Sequential, Tensor, list]:

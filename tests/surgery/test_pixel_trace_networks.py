@@ -10,11 +10,11 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from closeness import assert_near
-from data import shared
-from looking import FIRST, look
-from nets import batch, convnet
-from sightline.surgery.pixels import capture_pixels
+from helpers.backward import FIRST, look
+from helpers.closeness import assert_near
+from helpers.data import shared
+from helpers.nets import batch, convnet
+from sightline.surgery.pixel_trace import capture_pixels
 
 
 class Basic(nn.Module):

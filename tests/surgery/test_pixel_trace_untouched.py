@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from looking import FIRST, RULES, look
-from nets import assert_same, batch, convnet, photograph
+from helpers.backward import FIRST, RULES, look
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.errors import MethodError, SurgeryError
-from sightline.surgery.pixels import capture_pixels
+from sightline.surgery.pixel_trace import capture_pixels
 
 
 def test_the_callers_own_graph_is_left_alone():

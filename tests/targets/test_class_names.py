@@ -4,7 +4,7 @@ import pytest
 
 from sightline.errors import TargetError
 from sightline.targets import Target, find_class
-from sightline.targets.names import checked, label
+from sightline.targets.class_names import checked, label
 
 CLASSES = [
     "tabby, tabby cat",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nets import short
+from helpers.nets import short
 from sightline.errors import TargetError
 from sightline.targets import Target, ask
 

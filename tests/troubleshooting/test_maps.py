@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from sightline import METHODS, Preprocess, explain, explanation_map
 from sightline.errors import ModelError, TargetError
 

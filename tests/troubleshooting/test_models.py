@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 import sightline
-from closeness import assert_near
-from nets import SHAPES, assert_same, batch, convnet, photograph
+from helpers.closeness import assert_near
+from helpers.nets import SHAPES, assert_same, batch, convnet, photograph
 from sightline import METHODS, explain
 from sightline.errors import LayerError, ModelError
 from sightline.surgery import look

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from sightline import explain
 from sightline.errors import TargetError
 from sightline.targets import Box, Region

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets import assert_same, batch, convnet, photograph
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline import capture, evaluate, explain
 from sightline.errors import TargetError
 from sightline.protocol import Protocol

@@ -5,9 +5,9 @@ import timm
 import torch
 from timm.models import _registry as registry
 
-from lively import NoDrawing, assert_untouched, lively, noise, photographed
+from helpers.random_weights import NoDrawing, assert_untouched, lively, noise, photographed
 from sightline import explain
-from sightline.surgery.layers import candidates
+from sightline.surgery.layers.candidates import candidates
 from zoo.timm_table import SMALLEST
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -5,9 +5,9 @@ import torch
 import torchvision
 from torch import nn
 
-from lively import NoDrawing, lively
+from helpers.random_weights import NoDrawing, lively
 from sightline import explain
-from sightline.surgery.choice import layers
+from sightline.surgery.layers.choose import layers
 
 NAMES = torchvision.models.list_models(module=torchvision.models)
 SIZES = {"inception_v3": 139, "googlenet": 128, "alexnet": 128, "squeezenet1_0": 128, "squeezenet1_1": 128}

@@ -1,6 +1,6 @@
 """Every torchvision model of segmentation, detection and video, with random weights and no layer named.
 
-Classifiers are in `test_torchvision.py`. Optical flow answers two pictures with vectors: nobody asks where it looked.
+Classifiers are in `zoo/test_torchvision.py`. Optical flow answers two pictures with vectors: nobody asks where it looked.
 """
 
 from functools import partial
@@ -11,9 +11,9 @@ import torchvision
 from torchvision.models import detection, segmentation, video
 from torchvision.models.video import mvit
 
-from lively import NoDrawing, assert_untouched, lively, noise, photographed
+from helpers.random_weights import NoDrawing, assert_untouched, lively, noise, photographed
 from sightline import explain
-from sightline.surgery.layers import candidates
+from sightline.surgery.layers.candidates import candidates
 from sightline.targets import Box
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")

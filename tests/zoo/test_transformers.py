@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from lively import NoDrawing, assert_untouched, lively, noise, photographed
+from helpers.random_weights import NoDrawing, assert_untouched, lively, noise, photographed
 from sightline import explain
 from sightline.errors import ImageError, LayerError
-from sightline.surgery.choice import layers
+from sightline.surgery.layers.choose import layers
 
 tr = pytest.importorskip("transformers")
 

@@ -13,11 +13,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from sightline.errors import ModelError
-from sightline.explain import explain
-from sightline.explanation import Explanation
+from sightline.explanation.explain import explain
+from sightline.explanation.page import entries, page
+from sightline.explanation.result import Explanation
+from sightline.maps.regions import Box
+from sightline.methods.names import title_of
 from sightline.models import load
-from sightline.page import entries, page, title_of
-from sightline.regions import Box
 from sightline.render import Entry
 
 METHODS = ("grad_cam", "grad_cam_pp", "guided_grad_cam", "guided_grad_cam_pp")

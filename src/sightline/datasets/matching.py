@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sightline.datasets.class_lists import WNID, imagenet
 from sightline.errors import DataError, TargetError
-from sightline.targets.names import find_class
+from sightline.targets.class_names import find_class
 
 Mapped = Mapping[str, int | str | None]
 

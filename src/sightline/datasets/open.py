@@ -5,14 +5,14 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from sightline.datasets.cifar import batches, cifar
 from sightline.datasets.class_lists import WNID
-from sightline.datasets.coco import annotation_files, coco
 from sightline.datasets.data import Data
-from sightline.datasets.folder import image_folder
-from sightline.datasets.labelled import labelled_folder, parts_of
-from sightline.datasets.parquet import parquet, tables
-from sightline.datasets.voc import voc
+from sightline.datasets.formats.cifar import batches, cifar
+from sightline.datasets.formats.coco import annotation_files, coco
+from sightline.datasets.formats.folder import image_folder
+from sightline.datasets.formats.labelled import labelled_folder, parts_of
+from sightline.datasets.formats.parquet import parquet, tables
+from sightline.datasets.formats.voc import voc
 from sightline.errors import DataError, near
 from sightline.images import SUFFIXES
 

@@ -14,21 +14,22 @@ from torch import Tensor, nn
 from sightline.datasets import Data, open_data
 from sightline.datasets.data import spread
 from sightline.errors import DataError, MethodError, ProtocolError
-from sightline.evaluate import evaluate
-from sightline.explain import explain
-from sightline.feed import DataFeed, from_batches
-from sightline.intervals import Interval, Paired, bootstrap, paired
-from sightline.intervals.bootstrap import Values
-from sightline.intervals.compare import FEW
+from sightline.evaluation.evaluate import evaluate
+from sightline.evaluation.items import DataFeed, from_batches
+from sightline.evaluation.statistics import Interval, Paired, bootstrap, paired
+from sightline.evaluation.statistics.bootstrap import Values
+from sightline.evaluation.statistics.compare import FEW
+from sightline.evaluation.store import Results
+from sightline.explanation.explain import explain
+from sightline.explanation.inputs import as_model
+from sightline.explanation.plan import steps
 from sightline.models import card_of
-from sightline.plan import steps
 from sightline.protocol import Protocol, preset
-from sightline.rows import as_model
-from sightline.store import Results
 from sightline.surgery import operable
-from sightline.surgery.grids import Shape
-from sightline.surgery.layers import Candidate, Where
-from sightline.surgery.neighbours import named, neighbours
+from sightline.surgery.harness.grids import Shape
+from sightline.surgery.harness.resolve import Where
+from sightline.surgery.layers.candidates import Candidate
+from sightline.surgery.layers.neighbours import named, neighbours
 
 _FELT = 0.01
 """The least difference in order that is told: one hundredth of a confidence."""

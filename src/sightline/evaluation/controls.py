@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from sightline.maps.upsample import enlarged
 from sightline.types import ImageMap, Images
-from sightline.upsample import enlarged
 
 Generators = Sequence[torch.Generator]
 

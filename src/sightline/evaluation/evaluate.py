@@ -11,19 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from sightline import store
-from sightline.asked import asked, needs_truth
 from sightline.datasets import Data, match, open_data
 from sightline.datasets.data import spread
 from sightline.errors import DataError
-from sightline.feed import Batch, DataFeed, Item, from_batches
-from sightline.identity import identity
+from sightline.evaluation import store
+from sightline.evaluation.fingerprint import identity
+from sightline.evaluation.items import Batch, DataFeed, Item, from_batches
+from sightline.evaluation.rows import rows_of
+from sightline.evaluation.store import Results, Store
+from sightline.evaluation.validate import asked, needs_truth
+from sightline.explanation.batch_size import Room
+from sightline.explanation.inputs import as_model
 from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
-from sightline.room import Room
-from sightline.rows import as_model, rows_of
-from sightline.store import Results, Store
 from sightline.surgery import look, operable
 from sightline.targets import logits
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sightline.feed import DataFeed
+from sightline.evaluation.items import DataFeed
 from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol

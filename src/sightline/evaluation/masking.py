@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.perturb import blur, top_mask
+from sightline.maps import blur, top_mask
+from sightline.maps.upsample import enlarged
 from sightline.protocol import Protocol
 from sightline.types import ImageMap, Images, Preprocess
-from sightline.upsample import enlarged
 
 
 def protocol_map(coarse: Float[Tensor, "b *grid"] | None, image_map: ImageMap, protocol: Protocol) -> ImageMap:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.feed import Item
-from sightline.measure import COLUMNS, Bench, Measurements, Shown
+from sightline.evaluation.items import Item
+from sightline.evaluation.measure import COLUMNS, Bench, Measurements, Shown
+from sightline.explanation.inputs import as_model
 from sightline.metrics import Metric
 from sightline.protocol import Protocol
 from sightline.supply import options, requests
@@ -54,12 +55,6 @@ def _unusable(item: Item, protocol: Protocol, outputs: int) -> str | None:
     if item.label is not None and not 0 <= item.label < outputs:
         return f"{item.name}: expected a class from 0 to {outputs - 1}; the label is {item.label}. Mend the labels."
     return None
-
-
-def as_model(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Inputs in the model's type and on its device."""
-    anchor = next((p for p in model.parameters() if p.is_floating_point()), inputs)
-    return inputs.to(anchor)
 
 
 def _shown(group: Sequence[Item], model: nn.Module) -> Shown:

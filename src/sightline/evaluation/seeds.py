@@ -14,10 +14,10 @@ from torch import Tensor
 
 from sightline.datasets import Placement, to_photo
 from sightline.errors import MethodError, ProtocolError, StoreError, near
-from sightline.regions import boxes_above
-from sightline.save import file_name, unused
-from sightline.store import Results
-from sightline.upsample import image_map
+from sightline.evaluation.store import Results
+from sightline.explanation.save import file_name, unused
+from sightline.maps.regions import boxes_above
+from sightline.maps.upsample import image_map
 
 
 @dataclass

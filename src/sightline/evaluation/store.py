@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightline.columnar import VIEWS, arrow, joined, of_value, once, ordered, parquet
-from sightline.columnar import table as table
 from sightline.errors import StoreError
+from sightline.evaluation.arrow import VIEWS, arrow, joined, of_value, once, ordered, parquet
+from sightline.evaluation.arrow import table as table
 
 ASIDE = ("created", "seconds", "shard", "versions", "path")
 """What may differ between shards of one run, and between a run and its continuation."""

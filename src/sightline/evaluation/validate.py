@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightline import store
-from sightline.controls import CONTROLS
 from sightline.datasets import Data
 from sightline.errors import DataError, MethodError, near
+from sightline.evaluation import store
+from sightline.evaluation.controls import CONTROLS
+from sightline.explanation.plan import steps
 from sightline.metrics import METRICS, Metric, chosen_metrics
-from sightline.plan import steps
 from sightline.protocol import Protocol
 from sightline.supply import called, requests
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.explanation import Explanation
-from sightline.inputs import Batch
+from sightline.explanation.inputs import Batch
+from sightline.explanation.result import Explanation
+from sightline.explanation.status import Status, statuses
+from sightline.maps.upsample import Ends, extremes
 from sightline.models import Card
-from sightline.status import Status, statuses
 from sightline.surgery import Cut, first_nonfinite, nonfinite_weights
 from sightline.targets import Question, look_like_probabilities
-from sightline.upsample import Ends, extremes
 
 
 def outcome(

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import TargetError
-from sightline.explanation import Explanation
-from sightline.mask import explanation_map
+from sightline.explanation.result import Explanation
+from sightline.maps.mask import explanation_map
 from sightline.models import card_of
-from sightline.modes import full
 from sightline.surgery import look
 from sightline.targets import Kind, logits, probabilities
+from sightline.tensors import full
 
 
 def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:

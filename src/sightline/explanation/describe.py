@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from sightline.regions import boxes_above
+from sightline.maps.regions import boxes_above
 
 _ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 HALF = 0.5

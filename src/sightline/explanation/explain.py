@@ -1,7 +1,7 @@
 """The path: a model and pictures in, an explanation out.
 
 capture -> ask -> weigh -> combine -> enlarge. What varies (layers, methods, questions) is a loop around these steps
-in `passes.py`, so that all of it shares one forward pass.
+in `explanation/passes/layer_pass.py`, so that all of it shares one forward pass.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,14 @@ from typing import Any, overload
 from torch import nn
 
 from sightline.errors import ImageError, LayerError, TargetError
-from sightline.explanation import Explanation
-from sightline.inputs import ready
-from sightline.job import Found, Job
+from sightline.explanation.inputs import ready
+from sightline.explanation.job import Found, Job
+from sightline.explanation.passes.blackbox_pass import from_outside
+from sightline.explanation.passes.layer_pass import through_layers
+from sightline.explanation.passes.pixel_pass import to_pixels
+from sightline.explanation.plan import Rule, Step, steps
+from sightline.explanation.result import Explanation
 from sightline.models import card_of
-from sightline.outside import from_outside
-from sightline.passes import through_layers, to_pixels
-from sightline.plan import Rule, Step, steps
 from sightline.surgery import Where, operable
 from sightline.targets import Wanted
 from sightline.types import Preprocess

@@ -13,16 +13,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sightline.errors import LayerError, MethodError, TargetError
+from sightline.explanation.inputs import Batch, ready
+from sightline.explanation.save import writable
 from sightline.images import framed, seen
-from sightline.inputs import Batch, ready
+from sightline.maps.upsample import enlarged
 from sightline.models import card_of
-from sightline.modes import full
 from sightline.render import overlay, sheet, show
-from sightline.save import writable
 from sightline.surgery import Where, capture, choose, operable, replay
 from sightline.targets import Target, label, logits
+from sightline.tensors import full
 from sightline.types import Preprocess
-from sightline.upsample import enlarged
 
 MOST_STEPS = 2000
 

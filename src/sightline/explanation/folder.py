@@ -12,15 +12,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sightline.errors import ImageError, LayerError, TargetError
-from sightline.explain import explain
-from sightline.explanation import Explanation
+from sightline.explanation.batch_size import Room, fitting
+from sightline.explanation.explain import explain
+from sightline.explanation.page import entries, page
+from sightline.explanation.plan import steps
+from sightline.explanation.result import Explanation
+from sightline.explanation.save import file_name, unused, writable
 from sightline.images import find, prepare
+from sightline.methods.names import title_of
 from sightline.models import card_of
-from sightline.page import entries, page, title_of
-from sightline.plan import steps
 from sightline.render import Entry
-from sightline.room import Room, fitting
-from sightline.save import file_name, unused, writable
 
 _OF_EXPLAIN = ("counterfactual", "call", "grid", "preprocess", "classes")
 """Options that are no method's."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError, near
-from sightline.explanation import Explanation
-from sightline.status import Status
-from sightline.upsample import image_map
+from sightline.explanation.result import Explanation
+from sightline.explanation.status import Status
+from sightline.maps.upsample import image_map
 
 HOWS: dict[str, Callable[[Tensor], Tensor]] = {
     "product": lambda maps: maps.prod(0),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sightline.errors import ImageError
 from sightline.images import find, prepare
-from sightline.surgery.passing import arguments, spatial
+from sightline.surgery.harness.model_io import arguments, spatial
 from sightline.types import Preprocess
 
 
@@ -124,3 +124,9 @@ def _picture(inputs: Any) -> Tensor:
         if isinstance(value, Tensor) and value.ndim >= 3 and value.is_floating_point():
             return value
     raise ImageError("Expected a float tensor [b, c, *s] among the model's inputs; found none.")
+
+
+def as_model(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Inputs in the model's type and on its device."""
+    anchor = next((p for p in model.parameters() if p.is_floating_point()), inputs)
+    return inputs.to(anchor)

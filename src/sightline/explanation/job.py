@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.explanation import Explanation
-from sightline.inputs import Batch
+from sightline.explanation.inputs import Batch
+from sightline.explanation.result import Explanation
 from sightline.models import Card
-from sightline.modes import recordable
 from sightline.targets import Question, Wanted, ask, ask_again, beyond_classes, checked_names
+from sightline.tensors import recordable
 
 Found = dict[tuple[str, str], Explanation]
 """Explanations by method and layer."""

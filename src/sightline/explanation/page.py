@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
-from sightline import blackbox, methods, pixelspace
-from sightline.explanation import Explanation
-from sightline.measure import kept_confidence
-from sightline.reading import sentence
+from sightline.explanation.confidence import kept_confidence
+from sightline.explanation.describe import sentence
+from sightline.explanation.result import Explanation
+from sightline.methods.names import summary_of, title_of
 from sightline.render import Bar, Entry, Figure, report
 from sightline.render import explanation_map as masked_picture
 
@@ -28,7 +27,7 @@ def page(
     title: str, intro: str | Sequence[str], entries: Sequence[Entry], names: Sequence[str], footer: str = ""
 ) -> str:
     """The page of some entries; the legend explains the methods named."""
-    legend = {title_of(name): LEGEND.get(name, _summary(name)) for name in names}
+    legend = {title_of(name): LEGEND.get(name, summary_of(name)) for name in names}
     legend["Explanation map"] = EXPLANATION_MAP
     return report(title, intro, entries, legend=legend, footer=footer)
 
@@ -82,26 +81,6 @@ def _entry(found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | 
         },
         warnings=warnings,
     )
-
-
-def title_of(name: str) -> str:
-    """A method's name as its paper writes it.
-
-    >>> title_of("grad_cam_pp"), title_of("guided_grad_cam"), title_of("guided_backprop")
-    ('Grad-CAM++', 'Guided Grad-CAM', 'Guided backpropagation')
-    """
-    if name in methods.METHODS:
-        return methods.about(name).title
-    if name in blackbox.BLACKBOX:
-        return blackbox.about(name).title
-    cam = pixelspace.find(name)[2]
-    return pixelspace.about(name).title if cam is None else f"Guided {methods.about(cam).title}"
-
-
-def _summary(name: str) -> str:
-    rooms = ((methods.METHODS, methods), (blackbox.BLACKBOX, blackbox))
-    room: Any = next((room for names, room in rooms if name in names), pixelspace)
-    return str(room.about(name).summary)
 
 
 def _note(one: Explanation, i: int, j: int) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sightline import blackbox, methods, pixelspace
+from sightline import methods
 from sightline.errors import MethodError, near
+from sightline.methods import blackbox
+from sightline.methods import pixel as pixelspace
 from sightline.supply import called, defaults, requests
 from sightline.supply import options as options_of
 

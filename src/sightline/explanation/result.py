@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sightline.explanation.save import save_explanation
+from sightline.explanation.status import Status
 from sightline.images import framed, seen
-from sightline.regions import Box, boxes_above
+from sightline.maps.regions import Box, boxes_above
 from sightline.render import overlay, pixels_picture, sheet, show
-from sightline.save import save_explanation
-from sightline.status import Status
 from sightline.targets import Target
 from sightline.types import Preprocess
 

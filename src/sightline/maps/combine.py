@@ -2,7 +2,7 @@
 
 import torch
 
-from sightline.modes import without_autocast
+from sightline.tensors import without_autocast
 from sightline.types import Activations, Map, Weights
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from sightline.errors import ImageError
-from sightline.perturb.order import Order
+from sightline.maps.order import Order
 from sightline.types import Images
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from sightline.errors import ImageError
-from sightline.perturb.noisy import drawn
+from sightline.maps.noise import drawn
 from sightline.types import Images
 
 _NEIGHBOURS = ((0, 1, 1 / 6), (1, 0, 1 / 6), (1, 1, 1 / 12), (1, -1, 1 / 12))

@@ -28,7 +28,7 @@ def explanation_map(images: Images, image_map: ImageMap, *, fill: float | Tensor
     if image_map.shape != (images.shape[0], *images.shape[2:]):
         raise ImageError(
             f"Expected a map [b, *s] for each of the images {list(images.shape)}, on their grid; came "
-            f"{list(image_map.shape)}. Enlarge it first: sightline.upsample.image_map(coarse, images.shape[2:])."
+            f"{list(image_map.shape)}. Enlarge it first: sightline.maps.upsample.image_map(coarse, images.shape[2:])."
         )
     dtype = torch.promote_types(torch.promote_types(images.dtype, image_map.dtype), torch.float32)
     seen = image_map.to(dtype).unsqueeze(1)

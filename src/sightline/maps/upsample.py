@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import LayerError
-from sightline.modes import recordable, without_autocast
+from sightline.tensors import recordable, without_autocast
 from sightline.types import Map
 
 Ends = tuple[list[float], list[float]]

@@ -6,32 +6,32 @@ A method takes plain tensors with the names it needs and returns `[b, c, 1, ...]
 
 from collections.abc import Callable
 
-from sightline.catalogue import Catalogue, Method, plain
 from sightline.errors import MethodError, near
-from sightline.methods.ablation_cam import ablation_cam as ablation_cam
-from sightline.methods.cam import cam as cam
-from sightline.methods.eigen_cam import eigen_cam as eigen_cam
-from sightline.methods.eigen_grad_cam import eigen_grad_cam as eigen_grad_cam
-from sightline.methods.elementwise_grad_cam import elementwise_grad_cam as elementwise_grad_cam
-from sightline.methods.exact import EXACT as EXACT
-from sightline.methods.grad_cam import grad_cam as grad_cam
-from sightline.methods.grad_cam_plus import grad_cam_plus as grad_cam_plus
-from sightline.methods.grad_cam_pp import grad_cam_pp as grad_cam_pp
-from sightline.methods.grad_cam_pp_log_softmax import grad_cam_pp_log_softmax as grad_cam_pp_log_softmax
-from sightline.methods.grad_cam_pp_sigmoid import grad_cam_pp_sigmoid as grad_cam_pp_sigmoid
-from sightline.methods.grad_cam_pp_softmax import grad_cam_pp_softmax as grad_cam_pp_softmax
-from sightline.methods.hires_cam import hires_cam as hires_cam
-from sightline.methods.is_cam import is_cam as is_cam
-from sightline.methods.kpca_cam import kpca_cam as kpca_cam
-from sightline.methods.layer_cam import layer_cam as layer_cam
-from sightline.methods.opti_cam import opti_cam as opti_cam
-from sightline.methods.score_cam import score_cam as score_cam
-from sightline.methods.shapley_cam import shapley_cam as shapley_cam
-from sightline.methods.smooth_grad_cam_pp import smooth_grad_cam_pp as smooth_grad_cam_pp
-from sightline.methods.ss_cam import ss_cam as ss_cam
-from sightline.methods.tally import Tally as Tally
-from sightline.methods.tally import ignore as ignore
-from sightline.methods.xgrad_cam import xgrad_cam as xgrad_cam
+from sightline.methods.cams.ablation_cam import ablation_cam as ablation_cam
+from sightline.methods.cams.cam import cam as cam
+from sightline.methods.cams.common.exact import EXACT as EXACT
+from sightline.methods.cams.common.tally import Tally as Tally
+from sightline.methods.cams.common.tally import ignore as ignore
+from sightline.methods.cams.eigen_cam import eigen_cam as eigen_cam
+from sightline.methods.cams.eigen_grad_cam import eigen_grad_cam as eigen_grad_cam
+from sightline.methods.cams.elementwise_grad_cam import elementwise_grad_cam as elementwise_grad_cam
+from sightline.methods.cams.grad_cam import grad_cam as grad_cam
+from sightline.methods.cams.grad_cam_plus import grad_cam_plus as grad_cam_plus
+from sightline.methods.cams.grad_cam_pp import grad_cam_pp as grad_cam_pp
+from sightline.methods.cams.grad_cam_pp_log_softmax import grad_cam_pp_log_softmax as grad_cam_pp_log_softmax
+from sightline.methods.cams.grad_cam_pp_sigmoid import grad_cam_pp_sigmoid as grad_cam_pp_sigmoid
+from sightline.methods.cams.grad_cam_pp_softmax import grad_cam_pp_softmax as grad_cam_pp_softmax
+from sightline.methods.cams.hires_cam import hires_cam as hires_cam
+from sightline.methods.cams.is_cam import is_cam as is_cam
+from sightline.methods.cams.kpca_cam import kpca_cam as kpca_cam
+from sightline.methods.cams.layer_cam import layer_cam as layer_cam
+from sightline.methods.cams.opti_cam import opti_cam as opti_cam
+from sightline.methods.cams.score_cam import score_cam as score_cam
+from sightline.methods.cams.shapley_cam import shapley_cam as shapley_cam
+from sightline.methods.cams.smooth_grad_cam_pp import smooth_grad_cam_pp as smooth_grad_cam_pp
+from sightline.methods.cams.ss_cam import ss_cam as ss_cam
+from sightline.methods.cams.xgrad_cam import xgrad_cam as xgrad_cam
+from sightline.methods.catalogue import Catalogue, Method, plain
 from sightline.types import Weights
 
 METHODS: dict[str, Callable[..., Weights]] = {

@@ -118,7 +118,7 @@ def at(delta: Threshold) -> Summary:
 def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, " n"]]:
     """Boxes around the connected regions of a mask and their sizes in pixels, in the order of their first pixels.
 
-    Places that touch at a corner belong together, as in `regions.py` and in OpenCV's contours.
+    Places that touch at a corner belong together, as in `maps/regions.py` and in OpenCV's contours.
 
     >>> [found.tolist() for found in regions(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]], dtype=bool))]
     [[[0.0, 0.0, 2.0, 2.0], [0.0, 3.0, 1.0, 4.0]], [2, 1]]

@@ -11,12 +11,12 @@ from typing import Any
 from torch import nn
 
 from sightline.errors import ModelError
-from sightline.models.anatomy import width
 from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
-from sightline.models.fit import fit
-from sightline.models.local import told
+from sightline.models.load_weights import fit
+from sightline.models.local_file import told
 from sightline.models.lookout import Lookout, lookout
+from sightline.models.structure import width
 
 NAME = "lookout"
 CARD = Path(__file__).with_name("lookout.json")

@@ -15,8 +15,8 @@ from sightline.errors import ModelError, near
 from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
 from sightline.models.download import downloading, reach
-from sightline.models.fit import fit, misfit
-from sightline.models.local import built_for, told
+from sightline.models.load_weights import fit, misfit
+from sightline.models.local_file import built_for, told
 from sightline.models.timm_cards import card_of, described
 
 

@@ -17,8 +17,8 @@ from sightline.errors import ModelError, near
 from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
 from sightline.models.download import downloading, reach
-from sightline.models.fit import fit
-from sightline.models.local import built_for, told
+from sightline.models.load_weights import fit
+from sightline.models.local_file import built_for, told
 from sightline.models.torchvision_cards import LAYERS, described, fitted, layer
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sightline.models.anatomy import head, width
 from sightline.models.card import Card
+from sightline.models.structure import head, width
 
 Build = Callable[[Mapping[str, Any]], nn.Module]
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from torch import nn
 
 from sightline.models import bundled, timm_cards, torchvision_cards
-from sightline.models.anatomy import unwrap
 from sightline.models.card import Card
+from sightline.models.structure import unwrap
 from sightline.types import Preprocess
 
 MARK = "sightline_card"

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from torch import nn
 
-from sightline.models.anatomy import head, width
 from sightline.models.card import Card
+from sightline.models.structure import head, width
 from sightline.types import Preprocess
 
 

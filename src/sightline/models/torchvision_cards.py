@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from sightline.models.anatomy import head, place, width
 from sightline.models.card import Card
+from sightline.models.structure import head, place, width
 from sightline.types import Preprocess
 
 LAYERS = {

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from sightline.render.colours import DIVERGING, colourise, diverging
+from sightline.render.convert import picture
 from sightline.render.lettering import PALE, Lettering
-from sightline.render.plain import picture
 
 
 def colour_bar(

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import MethodError, near
+from sightline.render.convert import Plane, signed, unit
 from sightline.render.oklab import from_oklab
-from sightline.render.plain import Plane, signed, unit
 
 COLOURS: dict[str, str] = {
     "inferno": (

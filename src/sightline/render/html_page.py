@@ -15,7 +15,7 @@ from PIL import Image
 
 from sightline.errors import ImageError
 from sightline.render.colours import table
-from sightline.render.plain import on_white
+from sightline.render.convert import on_white
 
 LARGEST = 1024
 """Pictures in the page are reduced to at most this many pixels a side."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sightline.errors import ImageError
 from sightline.render.colours import colourise, diverging
-from sightline.render.plain import Photograph, Plane, enlarged, photograph, picture, signed, unit
+from sightline.render.convert import Photograph, Plane, enlarged, photograph, picture, signed, unit
 
 FULL = 0.7
 """The evidence from which the paint is as opaque as it gets."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sightline.errors import ImageError
 from sightline.render.colours import colourise
-from sightline.render.plain import Photograph, Plane, enlarged, numbers, photograph, picture, signed, unit
+from sightline.render.convert import Photograph, Plane, enlarged, numbers, photograph, picture, signed, unit
 
 
 def heat(map: Plane, *, colours: str = "inferno") -> Image.Image:

@@ -10,8 +10,8 @@ from PIL import Image
 
 from sightline.errors import ImageError
 from sightline.render.colour_bar import colour_bar
+from sightline.render.convert import on_white
 from sightline.render.lettering import PALE, Lettering
-from sightline.render.plain import on_white
 
 Cell = Image.Image | None
 

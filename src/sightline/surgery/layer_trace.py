@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import SurgeryError
-from sightline.modes import full, recordable
-from sightline.surgery import guard
-from sightline.surgery.frame import Frame, framed
-from sightline.surgery.grids import Grid, Reader, Shape
-from sightline.surgery.head import free_gradients, pooled_head
-from sightline.surgery.layers import Where, resolve
-from sightline.surgery.lookback import gradients
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, extent, find_map, picture, run, tensors_in
-from sightline.surgery.weights import FromHereOn
+from sightline.surgery.backward.detached_weights import FromHereOn
+from sightline.surgery.backward.gradients import gradients
+from sightline.surgery.backward.linear_head import free_gradients, pooled_head
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.grids import Grid, Reader, Shape
+from sightline.surgery.harness.input_frame import Frame, framed
+from sightline.surgery.harness.model_io import arguments, extent, find_map, picture, run, tensors_in
+from sightline.surgery.harness.resolve import Where, resolve
+from sightline.surgery.harness.supported import operable
+from sightline.tensors import full, recordable
 from sightline.types import Activations
 
 

@@ -1,6 +1,6 @@
 """Run a model once and look back past every layer, to the pixels.
 
-As in `cut.py` the model is given back as it was. Here the graph begins at the picture: a detached copy of it is the
+As in `layer_trace.py` the model is given back as it was. Here the graph begins at the picture: a detached copy of it is the
 leaf, so the caller's tensor is neither written to nor marked, and what the model gets is a copy of the leaf,
 so that an in-place first layer may write over it.
 """
@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import MethodError, SurgeryError
-from sightline.surgery import guard
-from sightline.surgery.lookback import gradients
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, run, spatial
-from sightline.surgery.rectifiers import Rectified, left_alone
-from sightline.surgery.weights import WeightsAside
+from sightline.surgery.backward.detached_weights import WeightsAside
+from sightline.surgery.backward.gradients import gradients
+from sightline.surgery.backward.guided_rules import Rectified, left_alone
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.model_io import arguments, run, spatial
+from sightline.surgery.harness.supported import operable
 
 
 @dataclass

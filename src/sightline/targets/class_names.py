@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sightline.errors import TargetError, near
-from sightline.targets.outputs import logits
+from sightline.targets.model_outputs import logits
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
-from sightline.targets.aim import Aim, Names, Size, chosen, named
-from sightline.targets.outputs import logits
+from sightline.targets.model_outputs import logits
+from sightline.targets.target import Aim, Names, Size, chosen, named
 
 
 @dataclass(frozen=True, eq=False)

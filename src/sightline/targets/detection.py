@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
-from sightline.targets.aim import Aim, Names, Size, chosen
-from sightline.targets.names import find_class, label
+from sightline.targets.class_names import find_class, label
+from sightline.targets.target import Aim, Names, Size, chosen
 
 
 class Found(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from torch import Tensor
 
 from sightline.errors import TargetError
-from sightline.targets.aim import Aim, Key, Names, Size, offered, part, reduced
+from sightline.targets.question import ask
+from sightline.targets.target import Aim, Key, Names, Size, offered, part, reduced
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +23,11 @@ class Output(Aim):
     key: Key
     target: Any = None
 
-    def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
-        from sightline.targets.classification import ask  # which asks this in turn
+    def within(self, outputs: Any) -> tuple[Any, Any] | None:
+        """That output, and the target."""
+        return part(outputs, self.key), self.target
 
+    def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
         question = ask(self.target, part(outputs, self.key), classes=classes, size=size)
         if len(question.scores) != 1:
             raise TargetError(

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from sightline.errors import MethodError, TargetError
-from sightline.targets.aim import part
-from sightline.targets.classification import Question, Wanted, ask, beyond_classes
+from sightline.targets.model_outputs import Kind, logits, probabilities
 from sightline.targets.output import Output
-from sightline.targets.outputs import Kind, logits, probabilities
+from sightline.targets.question import Question, ask, beyond_classes
+from sightline.targets.target import Wanted, part
 
 
 def ask_again(

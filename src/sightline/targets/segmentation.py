@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sightline.errors import TargetError
-from sightline.targets.aim import Aim, Names, Size, chosen, named, reduced
-from sightline.targets.names import label
+from sightline.targets.class_names import label
+from sightline.targets.target import Aim, Names, Size, chosen, named, reduced
 
 Where = Tensor | Sequence[int | float] | None
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
-from sightline.targets.aim import Aim, Key, Names, Size, part
+from sightline.targets.target import Aim, Key, Names, Size, part
 
 _NAMES = ("image_embeds", "pooler_output", "embedding", "embeddings")
 

@@ -1,14 +1,19 @@
 """What the targets beyond classes have in common: settings, and a score an image from the model's outputs alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sightline.errors import TargetError, near
-from sightline.targets.names import find_class, label
+from sightline.targets.class_names import find_class, label
 
+Function = Callable[[Any], Tensor]
+"""A score an image from whatever the model returned."""
+Wanted = int | str | Tensor | np.integer[Any] | np.ndarray[Any, np.dtype[Any]] | Function | Sequence[Any] | None
+"""What a target may be written as."""
 Key = str | int | Sequence[str | int]
 """Where in a nest of outputs a part stands: a name, an index, or several, from the outside in."""
 Names = Sequence[str] | None
@@ -31,6 +36,10 @@ class Aim:
 
     def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
         raise NotImplementedError
+
+    def within(self, outputs: Any) -> tuple[Any, Any] | None:
+        """The part of the outputs that is asked, and what it is asked; None where all of them are."""
+        return None
 
 
 def part(outputs: Any, key: Key) -> Any:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 from safetensors.torch import load_file
 
-from sightline.cli import commands
+from sightline.apps.cli import commands
 from sightline.errors import SightlineError
 
 

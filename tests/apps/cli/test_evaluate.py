@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from sightline import store
-from sightline.cli import commands
+from sightline.apps.cli import commands
 from sightline.errors import SightlineError
-from sightline.results import write
+from sightline.evaluation import store
+from sightline.evaluation.report import write
 
 
 def run(*words):

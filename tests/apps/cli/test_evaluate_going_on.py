@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from sightline import store
-from sightline.cli import commands
+from sightline.apps.cli import commands
 from sightline.errors import SightlineError
+from sightline.evaluation import store
 
-MODULE = sys.modules["sightline.evaluate"]
+MODULE = sys.modules["sightline.evaluation.evaluate"]
 
 
 def run(*words):

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from sightline import explain
-from sightline.cli import commands
+from sightline.apps.cli import commands
 from sightline.models import load, lookout
 
 GOOD, BROKEN = ["a.png", "z.jpg"], ["b_empty.jpg", "c_text.png", "d_cut.png", "e_junk.jpg"]

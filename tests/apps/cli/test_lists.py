@@ -5,7 +5,7 @@ import torch
 from click.testing import CliRunner
 
 from sightline import BLACKBOX, METHODS, PIXELSPACE, explain
-from sightline.cli import commands
+from sightline.apps.cli import commands
 from sightline.errors import ModelError
 from sightline.models import known, load
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import sightline
-from sightline.cli import commands, main
+from sightline.apps.cli import commands, main
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import shared
-from datasets.made import photo
-from sightline.datasets.cifar import cifar
-from sightline.datasets.safe_pickle import load
+from helpers.data import shared
+from helpers.data_set_files import photo
+from sightline.datasets.formats.cifar import cifar
+from sightline.datasets.formats.safe_pickle import load
 from sightline.errors import DataError, ImageError
 from sightline.images import read
 

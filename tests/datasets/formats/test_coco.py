@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from data import shared
-from datasets.made import coco_set, packed_runs, photo
+from helpers.data import shared
+from helpers.data_set_files import coco_set, packed_runs, photo
 from sightline.datasets import ONE, SEVERAL, Object, coco
 from sightline.errors import DataError
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from data import shared
-from datasets.made import photo
+from helpers.data import shared
+from helpers.data_set_files import photo
 from sightline.datasets import image_folder, labelled_folder
 from sightline.errors import DataError
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from data import shared
-from datasets.made import photo
+from helpers.data import shared
+from helpers.data_set_files import photo
 from sightline.datasets import ONE, SEVERAL, Object, load, parquet
-from sightline.datasets.columns import Columns
+from sightline.datasets.formats.columns import Columns
 from sightline.errors import DataError, ImageError
 from sightline.images import read
 from sightline.types import Preprocess

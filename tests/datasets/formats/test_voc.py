@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from data import shared
-from datasets.made import palette, photo, voc_item, xml
+from helpers.data import shared
+from helpers.data_set_files import palette, photo, voc_item, xml
 from sightline.datasets import ONE, SEVERAL, Object, voc
 from sightline.errors import DataError
 

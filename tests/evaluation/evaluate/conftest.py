@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nets import convnet
-from runs import CLASSES, PREPROCESS
+from helpers.nets import convnet
+from helpers.small_runs import CLASSES, PREPROCESS
 from sightline import Card, describe
 
 

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from runs import PREPROCESS, run
+from helpers.small_runs import PREPROCESS, run
 from sightline import Card, describe
 from sightline.errors import DataError
 from sightline.protocol import Protocol

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from runs import QUICK, run, same
-from sightline import store as stored
+from helpers.small_runs import QUICK, run, same
 from sightline.errors import DataError, MethodError, StoreError
-from sightline.identity import contents_digest, weights_digest
+from sightline.evaluation import store as stored
+from sightline.evaluation.fingerprint import contents_digest, weights_digest
 
 
 def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(model, folder, tmp_path, monkeypatch):
@@ -46,7 +46,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(model, fol
     )
     assert sum(done) == 8
     same(whole, again)
-    monkeypatch.setattr(sys.modules["sightline.evaluate"], "rows_of", None)  # nothing is left to measure
+    monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "rows_of", None)  # nothing is left to measure
     same(whole, run(model, folder, **asked, out=tmp_path / "halves"))
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from runs import CLASSES, QUICK, run
+from helpers.small_runs import CLASSES, QUICK, run
 from sightline import Card, Preprocess, describe, explain
 from sightline.errors import TargetError
-from sightline.identity import weights_digest
-from sightline.measure import kept_confidence
+from sightline.evaluation.fingerprint import weights_digest
+from sightline.explanation.confidence import kept_confidence
 from sightline.metrics import average_drop, metric
 
 
@@ -121,7 +121,7 @@ def test_maps_larger_than_a_layer_s_are_kept_averaged(model):
 
 
 def test_the_model_comes_out_as_it_went_in(model, folder):
-    from nets import photograph
+    from helpers.nets import photograph
 
     model.train()
     before = json.dumps(sorted((k, str(v)) for k, v in photograph(model)["training"].items()))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from runs import CLASSES, PREPROCESS, run
+from helpers.small_runs import CLASSES, PREPROCESS, run
 from sightline import evaluate
 from sightline.errors import DataError
 from sightline.protocol import Protocol

@@ -5,11 +5,11 @@ import sys
 import pytest
 import torch
 
-from runs import run
+from helpers.small_runs import run
 from sightline import evaluate
-from sightline.asked import asked, needs_truth
 from sightline.datasets import open_data
 from sightline.errors import DataError, MethodError, SightlineError, StoreError
+from sightline.evaluation.validate import asked, needs_truth
 from sightline.protocol import Protocol
 
 
@@ -39,7 +39,7 @@ def test_what_would_strike_every_image_is_an_error(model, options, error, said):
 
 def test_what_rows_need_is_looked_for_before_anything_is_measured(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setattr(sys.modules["sightline.evaluate"], "rows_of", None)
+    monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "rows_of", None)
     with pytest.raises(StoreError, match=r"pip install 'sightline\[evaluate\]'"):
         run(model, [torch.rand(1, 3, 16, 16)], ["grad_cam"], "average_drop")
 
@@ -63,7 +63,7 @@ def test_what_needs_no_model_is_looked_at_without_one(model, monkeypatch, tmp_pa
         options = {"out": tmp_path / options["out"]}
     with pytest.raises(SightlineError, match=said):
         asked(methods, metrics, **options)
-    monkeypatch.setattr(sys.modules["sightline.evaluate"], "operable", None)  # the model is not looked at
+    monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "operable", None)  # the model is not looked at
     with pytest.raises(SightlineError, match=said):
         evaluate(model, [torch.rand(2, 3, 16, 16)], methods, metrics, **options)
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from sightline.measure import Shown
+from sightline.evaluation.measure import Shown
 
 
 def shown(items=(4, 9)):

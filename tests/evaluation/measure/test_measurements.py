@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import sightline
-from closeness import assert_near
-from nets import convnet, photograph
+from helpers.closeness import assert_near
+from helpers.nets import convnet, photograph
 from sightline import Card, Preprocess, describe, explain
 from sightline.errors import MethodError
-from sightline.measure import COLUMNS, RECORDED, WORDS, Bench, Measurements, Shown
-from sightline.perturb import blur
+from sightline.evaluation.measure import COLUMNS, RECORDED, WORDS, Bench, Measurements, Shown
+from sightline.maps import blur
 from sightline.protocol import Protocol
 
 PROTOCOL = Protocol(

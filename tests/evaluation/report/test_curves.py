@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from results.made import METRICS, Made, made
-from results.test_board import replaced, with_rows
-from sightline.intervals.resample import Resamples
+from helpers.made_up_run import METRICS, Made, made, replaced, with_rows
+from sightline.evaluation.report import summarise
+from sightline.evaluation.report.curves import curves
+from sightline.evaluation.report.rows_by_method import Board
+from sightline.evaluation.statistics.resample import Resamples
 from sightline.metrics import roc_area
-from sightline.results import summarise
-from sightline.results.board import Board
-from sightline.results.curves import curves
 
 
 @pytest.fixture(scope="module")

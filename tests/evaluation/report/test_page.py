@@ -5,58 +5,23 @@ import csv
 import hashlib
 import io
 import re
-from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
 
-from results.made import METRICS, Made, made
-from results.test_board import replaced, with_rows
+from helpers.made_up_run import METRICS, Made, made, replaced, with_rows
+from helpers.parsed_page import Page
 from sightline.errors import StoreError
-from sightline.results import summarise, write
-from sightline.results.gallery import gallery
-from sightline.results.latex import escaped, latex
-from sightline.results.markdown import markdown
-from sightline.results.page import page
-from sightline.results.plots import curve_plot, figure_plot, inline
-from sightline.results.sheets import sheets
-from sightline.results.tables import findings, score_tables, win_table
-from sightline.results.text import figures_text
-from sightline.results.wording import heading
-
-VOID = {"meta", "link", "img", "br"}
-
-
-class Page(HTMLParser):
-    """A page taken apart; unbalanced tags raise."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.words, self.open, self.scripts = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            self.scripts.append(data)
-        elif self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
+from sightline.evaluation.report import summarise, write
+from sightline.evaluation.report.csv_tables import sheets
+from sightline.evaluation.report.gallery import gallery
+from sightline.evaluation.report.latex import escaped, latex
+from sightline.evaluation.report.markdown import markdown
+from sightline.evaluation.report.page import page
+from sightline.evaluation.report.plain_text import figures_text
+from sightline.evaluation.report.plots import curve_plot, figure_plot, inline
+from sightline.evaluation.report.tables import findings, score_tables, win_table
+from sightline.evaluation.report.wording import heading
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from results.made import Made, made
+from helpers.made_up_run import made, replaced, with_rows
 from sightline.errors import StoreError
-from sightline.results.board import Board, numbers
-
-
-def with_rows(results, rows):
-    return Made(results.run, rows, results.views)
-
-
-def replaced(table, name, values):
-    return table.set_column(table.column_names.index(name), name, pa.array(values, table.schema.field(name).type))
+from sightline.evaluation.report.rows_by_method import Board, numbers
 
 
 @pytest.fixture(scope="module")

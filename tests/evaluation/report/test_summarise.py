@@ -5,10 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from results.made import METRICS, Made, made
-from results.test_board import replaced, with_rows
-from sightline.results import summarise
-from sightline.results.sheets import sheets
+from helpers.made_up_run import METRICS, Made, made, replaced, with_rows
+from sightline.evaluation.report import summarise
+from sightline.evaluation.report.csv_tables import sheets
 
 
 def of(results, **more):
@@ -202,7 +201,7 @@ def test_a_summary_is_a_value(summary):
 
 
 def test_beyond_so_many_groups_the_largest_stay(monkeypatch, results):
-    monkeypatch.setattr(importlib.import_module("sightline.results.summarise"), "MOST_GROUPS", 2)
+    monkeypatch.setattr(importlib.import_module("sightline.evaluation.report.summarise"), "MOST_GROUPS", 2)
     summary = of(results, by="class")
     assert len({one.group for one in summary.scores if one.by == "class"}) == 2
     assert "2 groups left out" in next(one.sentence for one in summary.cautions if one.kind == "groups")

@@ -5,19 +5,18 @@ import io
 
 import pytest
 
-from results.made import METRICS, made
-from results.test_board import replaced, with_rows
-from results.test_report import Page
+from helpers.made_up_run import METRICS, made, replaced, with_rows
+from helpers.parsed_page import Page
+from sightline.evaluation.report import summarise, write
+from sightline.evaluation.report.csv_tables import sheets
+from sightline.evaluation.report.gallery import gallery
+from sightline.evaluation.report.markdown import markdown
+from sightline.evaluation.report.page import page
+from sightline.evaluation.report.plain_text import figures_text
+from sightline.evaluation.report.tables import failure_lines, findings
+from sightline.evaluation.report.wording import heading, meaning
 from sightline.metrics import adcc
 from sightline.metrics.metric import about
-from sightline.results import summarise, write
-from sightline.results.gallery import gallery
-from sightline.results.markdown import markdown
-from sightline.results.page import page
-from sightline.results.sheets import sheets
-from sightline.results.tables import failure_lines, findings
-from sightline.results.text import figures_text
-from sightline.results.wording import heading, meaning
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sightline.errors import RequestError
-from sightline.intervals.bootstrap import bootstrap, estimate, replicates
-from sightline.intervals.resample import GROUPS, Resamples
+from sightline.evaluation.statistics.bootstrap import bootstrap, estimate, replicates
+from sightline.evaluation.statistics.resample import GROUPS, Resamples
 
 
 def average(values):

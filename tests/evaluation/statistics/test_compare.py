@@ -3,8 +3,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from sightline.intervals.bootstrap import bootstrap
-from sightline.intervals.compare import paired, sign_test, win
+from sightline.evaluation.statistics.bootstrap import bootstrap
+from sightline.evaluation.statistics.compare import paired, sign_test, win
 
 
 def average(values):

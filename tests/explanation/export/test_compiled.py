@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from explainers import Narrow, Normed, Tokens, agree, noise
-from nets import convnet
+from helpers.explainers import Narrow, Normed, Tokens, agree, noise
+from helpers.nets import convnet
 from sightline import compiled, exportable
-from sightline.compiled import Compiled
 from sightline.errors import ImageError, SurgeryError, TargetError
+from sightline.explanation.export.compiled import Compiled
 
 BACKEND = "aot_eager"
 """Traced as for every backend, and run by torch's own kernels."""

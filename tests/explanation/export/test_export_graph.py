@@ -5,13 +5,13 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from explainers import Narrow, Normed, Tokens, agree, noise
-from nets import batch, convnet
+from helpers.explainers import Narrow, Normed, Tokens, agree, noise
+from helpers.nets import batch, convnet
 from sightline import exportable
 from sightline.errors import SurgeryError
-from sightline.surgery.apart import APART
-from sightline.surgery.tail import _backwards
-from sightline.upsample import _linear, image_map, image_map_unread
+from sightline.maps.upsample import _linear, image_map, image_map_unread
+from sightline.surgery.tracing.backward_graph import _backwards
+from sightline.surgery.tracing.decompositions import APART
 
 # The way back, taken apart
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explainers import Narrow, Normed, Tokens, agree, noise
-from nets import assert_same, batch, convnet, photograph
+from helpers.explainers import Narrow, Normed, Tokens, agree, noise
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline import METHODS, exportable
 from sightline.errors import ImageError, MethodError, ModelError, SurgeryError, TargetError
 

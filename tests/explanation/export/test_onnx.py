@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import sightline
-from explainers import Narrow, Normed, Tokens, agree, noise
-from nets import batch, convnet
+from helpers.explainers import Narrow, Normed, Tokens, agree, noise
+from helpers.nets import batch, convnet
 from sightline import exportable, to_onnx
-from sightline.cli import commands
+from sightline.apps.cli import commands
 from sightline.errors import ModelError, SurgeryError
 
 

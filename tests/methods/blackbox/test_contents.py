@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sightline import blackbox, methods, pixelspace
-from sightline.blackbox import ALIASES, BLACKBOX, about, find
-from sightline.catalogue import plain
+from sightline import methods
 from sightline.errors import MethodError
+from sightline.methods import blackbox
+from sightline.methods import pixel as pixelspace
+from sightline.methods.blackbox import ALIASES, BLACKBOX, about, find
+from sightline.methods.catalogue import plain
 from sightline.supply import options, requests
 
 SHARED = {"__init__", "shown", "segments"}

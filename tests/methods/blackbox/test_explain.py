@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from blackbox.boxes import made
-from closeness import assert_near
-from nets import assert_same, batch, convnet, photograph
+from helpers.black_boxes import made
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline import BLACKBOX, explain
 from sightline.errors import MethodError, ModelError
-from sightline.plan import steps
+from sightline.explanation.plan import steps
 
 QUICK = {"masks": 12, "samples": 40, "cells": 3, "segments": "grid"}
 every_box = pytest.mark.parametrize("method", BLACKBOX)

@@ -6,13 +6,13 @@ import re
 import pytest
 import torch
 
-from blackbox.boxes import contributions, linear_model, made, scorer
-from closeness import assert_near
+from helpers.black_boxes import contributions, linear_model, made, scorer
+from helpers.closeness import assert_near
 from reference.lime import lime
 from sightline import explain
-from sightline.blackbox.lime import _drawn
-from sightline.blackbox.segments import grid, segmented
 from sightline.errors import MethodError
+from sightline.methods.blackbox.lime import _drawn
+from sightline.methods.blackbox.segments import grid, segmented
 
 WHOLE = re.compile(r"^coefficient of determination of a linear fit to (\d+) ([\w ()]+): (\S+) \((.+), (.+)\)$")
 

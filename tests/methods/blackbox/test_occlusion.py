@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from blackbox.boxes import contributions, linear_model, made, scorer
-from closeness import assert_near
-from nets import SHAPES, batch
+from helpers.black_boxes import contributions, linear_model, made, scorer
+from helpers.closeness import assert_near
+from helpers.nets import SHAPES, batch
 from reference.occlusion import occlusion
 from sightline import explain
 from sightline.errors import MethodError
-from sightline.outside import _blurred
+from sightline.explanation.passes.blackbox_pass import _blurred
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

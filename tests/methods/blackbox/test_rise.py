@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from blackbox.boxes import contributions, linear_model, made, scorer
-from closeness import assert_near
+from helpers.black_boxes import contributions, linear_model, made, scorer
+from helpers.closeness import assert_near
 from reference import rise as slow
 from sightline import explain
-from sightline.blackbox.rise import random_masks
 from sightline.errors import MethodError
+from sightline.methods.blackbox.rise import random_masks
 
 
 @pytest.mark.parametrize(("size", "cells"), [([13], 4), ([12, 10], 3), ([3, 6, 5], 4)])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from reference.combine import combine
 from sightline import explain
 from sightline.methods import ablation_cam, cam

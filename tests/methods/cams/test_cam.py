@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from closeness import assert_relative
+from helpers.closeness import assert_relative
+from helpers.tail_nets import Pooled, made, material
 from sightline.methods import cam, grad_cam, xgrad_cam
-from tails import Pooled, made, material
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from reference.eigen_cam import eigen_cam as slow_eigen_cam
 from sightline import explain
-from sightline.combine import combine
+from sightline.maps.combine import combine
 from sightline.methods import eigen_cam, eigen_grad_cam
-from sightline.methods.principal import first_right, largest_is_positive, leading
+from sightline.methods.cams.common.principal import first_right, largest_is_positive, leading
 
 
 def relu(*shape, seed=0):

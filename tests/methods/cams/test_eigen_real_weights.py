@@ -5,9 +5,9 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from cifar import CifarResNet, cifar_images
-from closeness import assert_near
-from data import shared
+from helpers.cifar import CifarResNet, cifar_images
+from helpers.closeness import assert_near
+from helpers.data import shared
 from reference.combine import combine
 from reference.eigen_cam import eigen_cam, eigen_grad_cam
 from reference.elementwise_grad_cam import elementwise_grad_cam

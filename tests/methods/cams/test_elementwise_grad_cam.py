@@ -2,10 +2,10 @@
 
 import torch
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from sightline import explain
-from sightline.combine import combine
+from sightline.maps.combine import combine
 from sightline.methods import elementwise_grad_cam, hires_cam
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from closeness import assert_relative
+from helpers.closeness import assert_relative
 from sightline.methods import grad_cam, grad_cam_plus
 
 

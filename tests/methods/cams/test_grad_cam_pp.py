@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from closeness import assert_near, assert_relative
-from places import column, place_by_place
+from helpers.closeness import assert_near, assert_relative
+from helpers.positions import column, place_by_place
+from helpers.tail_nets import CLASSES, Pooled, deep, made, material
 from reference.grad_cam_pp_map import grad_cam_pp_map
 from reference.true_derivatives import true_derivatives
-from sightline.combine import combine
 from sightline.errors import MethodError
+from sightline.maps.combine import combine
+from sightline.maps.upsample import image_map
 from sightline.methods import cam, grad_cam, grad_cam_plus, grad_cam_pp
-from sightline.upsample import image_map
-from tails import CLASSES, Pooled, deep, made, material
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

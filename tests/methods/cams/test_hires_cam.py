@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from closeness import assert_relative
-from sightline.combine import combine
+from helpers.closeness import assert_relative
+from helpers.tail_nets import CHANNELS, CLASSES, GRIDS, made, material
+from sightline.maps.combine import combine
 from sightline.methods import grad_cam, hires_cam
-from tails import CHANNELS, CLASSES, GRIDS, made, material
 
 
 def test_the_signed_map_sums_to_the_score_less_the_bias():

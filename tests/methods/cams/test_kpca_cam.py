@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from reference.kpca_cam import first_component
 from sightline import explain
-from sightline.combine import combine
 from sightline.errors import MethodError
+from sightline.maps.combine import combine
 from sightline.methods import eigen_cam, kpca_cam
 
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from closeness import assert_near
-from sightline.combine import combine
+from helpers.closeness import assert_near
+from sightline.maps.combine import combine
 from sightline.methods import hires_cam, layer_cam
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from closeness import assert_near
-from nets import assert_same, batch, convnet, photograph
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, batch, convnet, photograph
 from reference.combine import combine
 from reference.opti_cam import network_weights
 from sightline import explain

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.functional import pad, relu
 
-from closeness import assert_near
-from data import shared
+from helpers.closeness import assert_near
+from helpers.data import shared
 from reference.grad_cam_pp_map import grad_cam_pp_map
-from sightline.combine import combine
+from sightline.maps.combine import combine
+from sightline.maps.upsample import image_map
 from sightline.methods import grad_cam_pp
-from sightline.upsample import image_map
 
 
 class Block(nn.Module):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cifar import CifarResNet, cifar_images
-from closeness import assert_near
-from data import shared
+from helpers.cifar import CifarResNet, cifar_images
+from helpers.closeness import assert_near
+from helpers.data import shared
 from reference.combine import combine
 from reference.opti_cam import network_weights
 from reference.score_cam import looked_through, network_scores, shares

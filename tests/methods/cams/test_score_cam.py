@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from closeness import assert_near
-from nets import batch, convnet
+from helpers.closeness import assert_near
+from helpers.nets import batch, convnet
 from reference.combine import combine
 from reference.score_cam import averaged, looked_through, mask, network_scores, shares
 from reference.ss_cam import field

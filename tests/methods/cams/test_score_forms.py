@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from closeness import assert_near, assert_relative
-from places import column, place_by_place
+from helpers.closeness import assert_near, assert_relative
+from helpers.positions import column, place_by_place
+from helpers.tail_nets import CLASSES, Pooled, deep, made, material
 from reference.true_derivatives import true_derivatives
 from sightline.methods import (
     grad_cam_pp,
@@ -12,7 +13,6 @@ from sightline.methods import (
     grad_cam_pp_sigmoid,
     grad_cam_pp_softmax,
 )
-from tails import CLASSES, Pooled, deep, made, material
 
 FORMS = {
     "softmax": lambda logits, c: logits.softmax(1)[0, c],

@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-import bends
-from closeness import assert_near
-from nets import assert_same, batch, convnet, photograph
+from helpers import curved_tails as bends
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, batch, convnet, photograph
 from reference.combine import combine
 from reference.shapley_cam import gradient_and_bend, rest, shapley_cam
 from sightline import explain
 from sightline.errors import MethodError, SurgeryError
 from sightline.surgery import capture
-from sightline.surgery.expansion import expansion
+from sightline.surgery.derivatives.second_order import expansion
 
 STRAIGHT = ("relu", "fully connected, relu")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from closeness import assert_near, assert_relative
-from nets import batch, convnet
+from helpers.closeness import assert_near, assert_relative
+from helpers.nets import batch, convnet
 from reference.combine import combine
 from reference.smooth_grad_cam_pp import noisy_pictures
 from reference.smooth_grad_cam_pp import smooth_grad_cam_pp as slowly

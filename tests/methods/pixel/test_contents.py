@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sightline import pixelspace
-from sightline.catalogue import plain
 from sightline.errors import MethodError, SightlineError
-from sightline.pixelspace import ALIASES, PIXELSPACE, about, find
+from sightline.methods import pixel as pixelspace
+from sightline.methods.catalogue import plain
+from sightline.methods.pixel import ALIASES, PIXELSPACE, about, find
 from sightline.supply import options, requests
 
 SHARED = {"__init__", "reduce"}

@@ -8,18 +8,18 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from cifar import IMAGENET, dog_and_cat
-from closeness import assert_near, assert_relative
-from data import shared
-from nets import assert_same, batch, convnet, photograph
+from helpers.cifar import IMAGENET, dog_and_cat
+from helpers.closeness import assert_near, assert_relative
+from helpers.data import shared
+from helpers.nets import assert_same, batch, convnet, photograph
 from reference.full_grad import full_grad as slowly
 from reference.full_grad import parts as slow_parts
 from sightline import explain
 from sightline.errors import SurgeryError
-from sightline.parts import parts
-from sightline.pixelspace import full_grad
+from sightline.explanation.passes.bias_pass import parts
+from sightline.methods.pixel import full_grad
 from sightline.surgery import capture_pixels
-from sightline.surgery.biases import Biases
+from sightline.surgery.backward.biases import Biases
 
 HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 

@@ -5,8 +5,8 @@ import inspect
 import pytest
 import torch
 
-from closeness import assert_near
-from sightline.pixelspace import PIXELSPACE, guided_cam
+from helpers.closeness import assert_near
+from sightline.methods.pixel import PIXELSPACE, guided_cam
 
 GRIDS = [(7,), (4, 5), (2, 3, 4)]
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from closeness import assert_near
-from sightline.pixelspace import reduce
+from helpers.closeness import assert_near
+from sightline.methods.pixel import reduce
 
 
 @pytest.mark.parametrize("grid", [(7,), (4, 5), (2, 3, 4)], ids=str)

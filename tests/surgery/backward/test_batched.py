@@ -6,11 +6,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from sightline import explain
-from sightline.surgery import lean, lookback
-from sightline.surgery.lean import Lean
-from sightline.surgery.lookback import gradients
-from sightline.surgery.questions import Questions, apart, together
-from sightline.surgery.stand_ins import Rows
+from sightline.surgery.backward import gradients as lookback
+from sightline.surgery.backward import sparse as lean
+from sightline.surgery.backward.batched import Questions, apart, together
+from sightline.surgery.backward.batched_tensors import Rows
+from sightline.surgery.backward.gradients import gradients
+from sightline.surgery.backward.sparse import Lean
 
 
 class Block(nn.Module):

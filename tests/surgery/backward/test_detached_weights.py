@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from nets import assert_same, batch, convnet, photograph
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.surgery import capture
-from sightline.surgery.weights import FromHereOn
+from sightline.surgery.backward.detached_weights import FromHereOn
 
 
 def modes():

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from closeness import assert_near
+from helpers.closeness import assert_near
 from reference import guided as slowly
 from sightline.errors import MethodError
-from sightline.surgery.rectifiers import Rectified, left_alone
+from sightline.surgery.backward.guided_rules import Rectified, left_alone
 
 CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 SHAPES = {1: (2, 8), 2: (2, 6, 4), 3: (2, 4, 2, 4)}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from looking import head_of
-from nets import POOLS, Twice, assert_same, batch, convnet, photograph
+from helpers.backward import head_of
+from helpers.nets import POOLS, Twice, assert_same, batch, convnet, photograph
 from sightline import explain
 from sightline.errors import LayerError
 from sightline.surgery import capture

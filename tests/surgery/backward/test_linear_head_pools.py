@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from looking import head_of
-from nets import batch, convnet
+from helpers.backward import head_of
+from helpers.nets import batch, convnet
 from sightline import explain
 from sightline.surgery import capture
-from sightline.surgery import head as head_module
-from sightline.surgery.head import free_gradients, pooled_head
+from sightline.surgery.backward import linear_head as head_module
+from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 
 WAYS = {
     "mean": lambda y: y.mean((2, 3)),

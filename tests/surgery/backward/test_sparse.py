@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from looking import like, random
-from nets import batch, convnet
-from sightline.surgery import capture, lean, products
-from sightline.surgery.lean import Lean
-from sightline.surgery.lookback import gradients
+from helpers.backward import like, random
+from helpers.nets import batch, convnet
+from sightline.surgery import capture
+from sightline.surgery.backward import sparse as lean
+from sightline.surgery.backward import sparse_products as products
+from sightline.surgery.backward.gradients import gradients
+from sightline.surgery.backward.sparse import Lean
 
 
 def mm(left, right):

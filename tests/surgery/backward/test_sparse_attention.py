@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from looking import both_ways, like, random
-from sightline.surgery.attention import attention, few_queries
-from sightline.surgery.lean import Lean
+from helpers.backward import both_ways, like, random
+from sightline.surgery.backward.sparse import Lean
+from sightline.surgery.backward.sparse_attention import attention, few_queries
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-import bends
-from closeness import assert_near
-from nets import assert_same, photograph
+from helpers import curved_tails as bends
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, photograph
 from reference.true_derivatives import true_derivatives
 from sightline.errors import SurgeryError
 from sightline.surgery import capture
-from sightline.surgery.colours import colours, owners
-from sightline.surgery.curvature import curvature
+from sightline.surgery.derivatives.colouring import colours, owners
+from sightline.surgery.derivatives.curvature import curvature
 
 ASKED = (0, 2)
 
@@ -169,7 +169,7 @@ def test_what_the_tape_does_not_know_is_asked_of_the_graph():
 
 def test_wrong_numbers_are_not_believed(monkeypatch):
     """A way that errs by one part in a thousand is left for the next."""
-    from sightline.surgery.taped import Tail
+    from sightline.surgery.derivatives.diagonal import Tail
 
     net, activations = bends.made("silu")
     question = asked(net, activations)

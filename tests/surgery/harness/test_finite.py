@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets import assert_same, batch, convnet, photograph
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.surgery import first_nonfinite, nonfinite_weights
 
 

@@ -7,7 +7,7 @@ import torch
 
 from sightline.errors import LayerError
 from sightline.surgery import Grid
-from sightline.surgery.grids import MOST_PREFIX, fits, infer, stated, unreadable
+from sightline.surgery.harness.grids import MOST_PREFIX, fits, infer, stated, unreadable
 
 PHOTO, WIDE, CLIP, SIGNAL = (224, 224), (224, 320), (16, 224, 224), (24,)
 

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from nets import assert_same, photograph
+from helpers.nets import assert_same, photograph
 from sightline import explain
 from sightline.surgery import capture
-from sightline.surgery.frame import framed
-from sightline.surgery.layers import candidates
+from sightline.surgery.harness.input_frame import framed
+from sightline.surgery.layers.candidates import candidates
 
 
 class Sees(nn.Module):
@@ -97,7 +97,7 @@ def test_a_painted_square_is_found_where_it_was_painted(size, transform, corner)
 
 
 def test_without_the_shares_it_would_be_missed():
-    from sightline.upsample import image_map
+    from sightline.maps.upsample import image_map
 
     picture = painted((90, 150), (66, 126))
     e = explain(Sees(), picture, target=1, method="grad_cam", layer="see")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from looking import both
-from nets import Odd, Twice, batch, convnet
+from helpers.backward import both
+from helpers.nets import Odd, Twice, batch, convnet
 from sightline.errors import LayerError, SurgeryError
 from sightline.surgery import capture
 

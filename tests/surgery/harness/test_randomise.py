@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from nets import convnet
-from sightline.surgery.randomise import cascade
+from helpers.nets import convnet
+from sightline.surgery.harness.randomise import cascade
 
 
 def sets(module):

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from nets import assert_same, batch, convnet, photograph
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.errors import LayerError, SurgeryError
 from sightline.surgery import capture, choose
-from sightline.surgery.choice import layers
+from sightline.surgery.layers.choose import layers
 
 
 @pytest.mark.parametrize("head", ["pool", "fc"])

@@ -8,8 +8,8 @@ import torch
 import torchvision
 from torch import nn
 
-from closeness import assert_near
-from nets import assert_same, batch, convnet, photograph
+from helpers.closeness import assert_near
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.errors import LayerError
 from sightline.surgery import behind, capture, replay
 

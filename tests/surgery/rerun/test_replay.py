@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets import Twice, assert_same, batch, convnet, photograph
+from helpers.nets import Twice, assert_same, batch, convnet, photograph
 from sightline.errors import LayerError
 from sightline.surgery import capture, look, replay
 

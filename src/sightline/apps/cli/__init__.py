@@ -5,12 +5,12 @@ import sys
 
 import click
 
-from sightline.cli.demo import demo
-from sightline.cli.evaluate import evaluate, report
-from sightline.cli.explain import explain
-from sightline.cli.export import export
-from sightline.cli.lists import layers, methods, models
-from sightline.cli.seeds import seeds
+from sightline.apps.cli.demo import demo
+from sightline.apps.cli.evaluate import evaluate, report
+from sightline.apps.cli.explain import explain
+from sightline.apps.cli.export import export
+from sightline.apps.cli.lists import layers, methods, models
+from sightline.apps.cli.seeds import seeds
 from sightline.errors import SightlineError
 
 

@@ -16,7 +16,7 @@ import click
 )
 def demo(out: Path) -> None:
     """Explain a few real photographs with the bundled model, offline, and write a page (OUT/index.html)."""
-    from sightline.demo import run
+    from sightline.apps.demo import run
 
     with click.progressbar(length=1, label="Explaining") as bar:
         page = run(out, bar.update)

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
-from sightline.cli.options import device_option, model_options, on
+from sightline.apps.cli.options import device_option, model_options, on
 
 
 @click.command()
@@ -64,9 +64,9 @@ def evaluate(
     sightline evaluate VOC2007/ --method grad_cam_pp --method fake_cam --metrics faithfulness,localisation
     sightline report results/
     """
-    from sightline.asked import asked, needs_truth
     from sightline.datasets import open_data
-    from sightline.evaluate import evaluate as measured
+    from sightline.evaluation.evaluate import evaluate as measured
+    from sightline.evaluation.validate import asked, needs_truth
     from sightline.models import load
 
     if weights is not None and random:
@@ -98,7 +98,7 @@ def _spare() -> int:
 
 def _stopped(out: Path, part_size: int) -> NoReturn:
     """A key was pressed: what becomes of the work done so far. Exit code 130, as shells have it."""
-    from sightline.store import parts_in
+    from sightline.evaluation.store import parts_in
 
     done = len(parts_in(out))
     if done:
@@ -112,8 +112,8 @@ def _stopped(out: Path, part_size: int) -> NoReturn:
 
 def _told(results: Any, out: Path) -> None:
     """The figures on the terminal, and what could not be measured."""
-    from sightline.results import summarise
-    from sightline.results.wording import between, count, heading, title_of, written
+    from sightline.evaluation.report import summarise
+    from sightline.evaluation.report.wording import between, count, heading, title_of, written
 
     summary = summarise(results, by=())
     digest = results.run["protocol_digest"]
@@ -185,8 +185,8 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 
     FOLDERS are the --out of one run, or of all its shards, in any order. Neither the model nor the data is needed.
     """
-    from sightline import store
-    from sightline.results import write
+    from sightline.evaluation import store
+    from sightline.evaluation.report import write
 
     for path in write(store.read(folders), out or folders[0]):
         click.echo(path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import device_option, model_options, on
+from sightline.apps.cli.options import device_option, model_options, on
 
 
 @click.command()
@@ -78,7 +78,7 @@ def explain(
     sightline explain cat.jpg --model lookout --method grad_cam_pp --method grad_cam --target top3 --out out/
     sightline explain cat.jpg --method rise -O masks=4000 -O seed=1
     """
-    from sightline import folder
+    from sightline.explanation import folder
     from sightline.models import load
 
     if weights is not None and random:

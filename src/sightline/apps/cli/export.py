@@ -49,9 +49,9 @@ def export(
     """
     import torch
 
-    from sightline.export import exportable
+    from sightline.explanation.export.exportable import exportable
+    from sightline.explanation.export.onnx import to_onnx
     from sightline.models import load
-    from sightline.to_onnx import to_onnx
 
     if weights is not None and random:
         raise click.UsageError("Expected one source of weights; got --weights and --random. Give one of the two.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sightline.cli.options import model_options
+from sightline.apps.cli.options import model_options
 
 
 @click.command()
@@ -41,7 +41,7 @@ def layers(
     import torch
 
     from sightline.models import load
-    from sightline.surgery.choice import layers as candidates
+    from sightline.surgery.layers.choose import layers as candidates
 
     model = name or model
     _fitting(context, measuring=data is not None)
@@ -75,8 +75,9 @@ def layers(
 @click.command()
 def methods() -> None:
     """List the methods, with what each does and where it comes from."""
-    from sightline import blackbox, pixelspace
     from sightline import methods as cams
+    from sightline.methods import blackbox
+    from sightline.methods import pixel as pixelspace
 
     for title, room, names in (
         ("Maps of a layer", cams, cams.METHODS),
@@ -119,9 +120,9 @@ def _measured(
     out: Path | None,
 ) -> None:  # fmt: skip
     """The automatic layer against others, on a data set."""
-    from sightline.compare_layers import advice, compare_layers
+    from sightline.evaluation.compare_layers import advice, compare_layers
+    from sightline.methods.names import title_of
     from sightline.models import load
-    from sightline.page import title_of
 
     loaded = load(model, weights=weights, pretrained=False if random else None)
     found = compare_layers(loaded.model, data, method, layers=names or None, limit=limit, out=out)

@@ -17,8 +17,8 @@ def seeds(folders: tuple[Path, ...], method: str | None, threshold: float, large
 
     FOLDERS are the --out of one run, or of all its shards. Neither the model nor the data is needed.
     """
-    from sightline import store
-    from sightline.seeds import export_seeds
+    from sightline.evaluation import store
+    from sightline.evaluation.seeds import export_seeds
 
     found = export_seeds(store.read(folders), out, method=method, threshold=threshold, largest=largest)
     click.echo(f"{len(found.masks)} masks in {out / 'masks'}, boxes in {found.boxes}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.datasets.safe_pickle import load
+from sightline.datasets.formats.safe_pickle import load
 from sightline.datasets.stored import Stored, as_ppm
 from sightline.errors import DataError, ImageError
 

@@ -4,11 +4,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sightline.datasets.arrays import NAMES, Arrays, InArray, opened
 from sightline.datasets.class_lists import Names
 from sightline.datasets.data import Data, chosen, split_of, spread
+from sightline.datasets.formats.arrays import NAMES, Arrays, InArray, opened
+from sightline.datasets.formats.safe_pickle import load
 from sightline.datasets.record import Record
-from sightline.datasets.safe_pickle import load
 from sightline.errors import DataError
 from sightline.images import SUFFIXES
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from sightline.datasets.annotation import annotated
 from sightline.datasets.class_lists import Names
-from sightline.datasets.columns import Columns, boxes_of, class_names, class_of, objects_of
 from sightline.datasets.data import Data, chosen, spread
+from sightline.datasets.formats.columns import Columns, boxes_of, class_names, class_of, objects_of
 from sightline.datasets.record import Number, Object, Record
 from sightline.datasets.stored import Stored
 from sightline.errors import DataError, ImageError

@@ -6,8 +6,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from sightline.measure.bench import Bench
-from sightline.perturb import deletion_steps, first, impute, quantile_mask, rank
+from sightline.evaluation.measure.explained_batch import Bench
+from sightline.maps import deletion_steps, first, impute, quantile_mask, rank
 
 Curves = dict[str, Tensor]
 

@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.controls import CONTROLS
 from sightline.errors import MethodError
-from sightline.explain import explain
-from sightline.explanation import Explanation
-from sightline.masking import masked, protocol_map, substrate
-from sightline.measure.confidence import confidence
-from sightline.measure.shown import Shown
+from sightline.evaluation.controls import CONTROLS
+from sightline.evaluation.masking import masked, protocol_map, substrate
+from sightline.evaluation.measure.labelled_batch import Shown
+from sightline.explanation.confidence import confidence
+from sightline.explanation.explain import explain
+from sightline.explanation.plan import steps
+from sightline.explanation.result import Explanation
 from sightline.models import card_of
-from sightline.plan import steps
 from sightline.protocol import Protocol
 from sightline.surgery import looking, operable
 from sightline.types import ImageMap

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.measure import again, curves
-from sightline.measure.bench import Bench
+from sightline.evaluation.measure import curves
+from sightline.evaluation.measure import repeated_maps as again
+from sightline.evaluation.measure.explained_batch import Bench
 from sightline.supply import Supply
 
 Made = dict[str, Any] | Any

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from sightline.measure.bench import Bench
-from sightline.perturb import noisy, occlusions
-from sightline.perturb import occlusion_map as average_over
-from sightline.perturb.occlusions import places
-from sightline.surgery.randomise import cascade
+from sightline.evaluation.measure.explained_batch import Bench
+from sightline.maps import noisy, occlusions
+from sightline.maps import occlusion_map as average_over
+from sightline.maps.occlusion import places
+from sightline.surgery.harness.randomise import cascade
 
 Maps = dict[str, Tensor]
 STAGES = 5

@@ -3,21 +3,21 @@
 `summarise` makes every number once; `write` prints them as one page, tables, Markdown and LaTeX.
 """
 
-from sightline.intervals.bootstrap import Interval as Interval
-from sightline.intervals.bootstrap import bootstrap as bootstrap
-from sightline.intervals.compare import Paired as Paired
-from sightline.intervals.compare import SignTest as SignTest
-from sightline.intervals.compare import Win as Win
-from sightline.intervals.compare import paired as paired
-from sightline.intervals.compare import sign_test as sign_test
-from sightline.intervals.compare import win as win
-from sightline.results.board import Results as Results
-from sightline.results.curves import Curve as Curve
-from sightline.results.summarise import summarise as summarise
-from sightline.results.summary import Caution as Caution
-from sightline.results.summary import Failure as Failure
-from sightline.results.summary import Pair as Pair
-from sightline.results.summary import Score as Score
-from sightline.results.summary import Summary as Summary
-from sightline.results.text import figures_text as figures_text
-from sightline.results.write import write as write
+from sightline.evaluation.report.curves import Curve as Curve
+from sightline.evaluation.report.plain_text import figures_text as figures_text
+from sightline.evaluation.report.rows_by_method import Results as Results
+from sightline.evaluation.report.summarise import summarise as summarise
+from sightline.evaluation.report.summary import Caution as Caution
+from sightline.evaluation.report.summary import Failure as Failure
+from sightline.evaluation.report.summary import Pair as Pair
+from sightline.evaluation.report.summary import Score as Score
+from sightline.evaluation.report.summary import Summary as Summary
+from sightline.evaluation.report.write import write as write
+from sightline.evaluation.statistics.bootstrap import Interval as Interval
+from sightline.evaluation.statistics.bootstrap import bootstrap as bootstrap
+from sightline.evaluation.statistics.compare import Paired as Paired
+from sightline.evaluation.statistics.compare import SignTest as SignTest
+from sightline.evaluation.statistics.compare import Win as Win
+from sightline.evaluation.statistics.compare import paired as paired
+from sightline.evaluation.statistics.compare import sign_test as sign_test
+from sightline.evaluation.statistics.compare import win as win

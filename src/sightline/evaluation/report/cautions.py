@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Bool
 
-from sightline.intervals.compare import FEW
+from sightline.evaluation.report.rows_by_method import Board
+from sightline.evaluation.report.summary import Caution, Summary
+from sightline.evaluation.report.wording import count, heading, title_of, written
+from sightline.evaluation.statistics.compare import FEW
 from sightline.metrics.metric import Metric
-from sightline.results.board import Board
-from sightline.results.summary import Caution, Summary
-from sightline.results.wording import count, heading, title_of, written
 
 
 def cautions(summary: Summary, board: Board, cut: Mapping[str, int]) -> list[Caution]:

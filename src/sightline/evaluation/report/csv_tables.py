@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sightline.results.summary import Pair, Score, Summary
-from sightline.results.tables import failure_lines
-from sightline.results.wording import first_metric
+from sightline.evaluation.report.summary import Pair, Score, Summary
+from sightline.evaluation.report.tables import failure_lines
+from sightline.evaluation.report.wording import first_metric
 
 
 def sheets(summary: Summary) -> dict[str, str]:

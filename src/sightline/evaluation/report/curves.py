@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from sightline.intervals.resample import Resamples
+from sightline.evaluation.report.rows_by_method import Board
+from sightline.evaluation.statistics.resample import Resamples
 from sightline.metrics.metric import Metric
 from sightline.protocol import Protocol
-from sightline.results.board import Board
 
 _GRID = np.linspace(0, 1, 41)
 """Fractions of hidden pixels at which occlusion curves are compared: each image has its own."""

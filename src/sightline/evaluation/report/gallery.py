@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 from PIL import Image
 
+from sightline.evaluation.report.rows_by_method import Board, Results
+from sightline.evaluation.report.summary import Summary
+from sightline.evaluation.report.wording import count, heading, title_of, written
 from sightline.metrics.metric import Metric
-from sightline.results.board import Board, Results
-from sightline.results.summary import Summary
-from sightline.results.wording import count, heading, title_of, written
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def _painted(photograph: Image.Image, row: Mapping[str, Any]) -> Image.Image | N
         return None
     import torch
 
+    from sightline.maps.upsample import image_map
     from sightline.render import overlay
-    from sightline.upsample import image_map
 
     coarse = torch.tensor(row["coarse"], dtype=torch.float32).reshape(1, *row["coarse_shape"])
     return overlay(photograph, image_map(coarse, (photograph.height, photograph.width))[0])

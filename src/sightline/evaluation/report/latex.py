@@ -1,8 +1,8 @@
 r"""The tables as LaTeX, for \input in a paper: booktabs, nothing else needed."""
 
-from sightline.results.summary import Summary
-from sightline.results.tables import Cell, Printed, score_tables, win_table
-from sightline.results.wording import count, protocol_sentences
+from sightline.evaluation.report.summary import Summary
+from sightline.evaluation.report.tables import Cell, Printed, score_tables, win_table
+from sightline.evaluation.report.wording import count, protocol_sentences
 
 _LETTERS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sightline.results.summary import Caution, Summary
-from sightline.results.tables import Cell, Printed, failure_lines, findings, score_tables, win_table
-from sightline.results.wording import count, protocol_sentences
+from sightline.evaluation.report.summary import Caution, Summary
+from sightline.evaluation.report.tables import Cell, Printed, failure_lines, findings, score_tables, win_table
+from sightline.evaluation.report.wording import count, protocol_sentences
 
 MOST_ERRORS = 50
 

@@ -10,11 +10,26 @@ from typing import Any
 
 from PIL import Image
 
-from sightline.results.gallery import Room
-from sightline.results.plots import METHODS, curve_plot, figure_plot, inline, style
-from sightline.results.summary import Summary
-from sightline.results.tables import failure_lines, findings, group_tables, pair_lines, score_tables, win_table
-from sightline.results.wording import CONTROLS, count, direction, heading, meaning, protocol_sentences, title_of
+from sightline.evaluation.report.gallery import Room
+from sightline.evaluation.report.plots import METHODS, curve_plot, figure_plot, inline, style
+from sightline.evaluation.report.summary import Summary
+from sightline.evaluation.report.tables import (
+    failure_lines,
+    findings,
+    group_tables,
+    pair_lines,
+    score_tables,
+    win_table,
+)
+from sightline.evaluation.report.wording import (
+    CONTROLS,
+    count,
+    direction,
+    heading,
+    meaning,
+    protocol_sentences,
+    title_of,
+)
 
 MOST_GROUPS, MOST_ERRORS = 40, 200
 """Lines of a breakdown and of the errors on the page; the CSV files have all."""
@@ -35,7 +50,7 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
     script = _resource("render", "report.js")
     names = summary.everybody
     failures = failure_lines(summary)
-    return environment.from_string(_resource("results", "results.html.jinja")).render(
+    return environment.from_string(_resource("evaluation.report", "results.html.jinja")).render(
         title=title, intro=_intro(summary), findings=findings(summary), cautions=summary.cautions,
         level=f"{100 * summary.level:g} %", methods=summary.methods, controls=[title_of(n) for n in summary.controls],
         protocol=protocol_sentences(summary.run, summary.layers), digest=summary.run.get("protocol_digest", ""),
@@ -53,7 +68,7 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
         metrics=[_described(summary, name) for name in summary.metrics],
         control_words=[(title_of(name), CONTROLS[name][1]) for name in summary.controls if name in CONTROLS],
         footer=_footer(summary.run),
-        style=Markup(_resource("render", "report.css") + _resource("results", "results.css")),
+        style=Markup(_resource("render", "report.css") + _resource("evaluation.report", "results.css")),
         script=Markup(script), script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )  # fmt: skip
 
@@ -164,4 +179,4 @@ def _gradient() -> str:
 
 @cache
 def _resource(folder: str, name: str) -> str:
-    return files("sightline").joinpath(folder, name).read_text("utf-8")
+    return files(f"sightline.{folder}").joinpath(name).read_text("utf-8")

@@ -1,8 +1,8 @@
 """The figures as plain text: for a terminal, a log, a mail."""
 
-from sightline.results.board import Results
-from sightline.results.summarise import Metrics, summarise
-from sightline.results.tables import Cell, score_tables
+from sightline.evaluation.report.rows_by_method import Results
+from sightline.evaluation.report.summarise import Metrics, summarise
+from sightline.evaluation.report.tables import Cell, score_tables
 
 
 def figures_text(results: Results, *, metrics: Metrics | None = None, resamples: int = 1000) -> str:

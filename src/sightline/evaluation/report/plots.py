@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from sightline.evaluation.report.curves import Curve
+from sightline.evaluation.report.summary import Summary
+from sightline.evaluation.report.wording import heading, title_of, written
 from sightline.metrics.metric import Metric
-from sightline.results.curves import Curve
-from sightline.results.summary import Summary
-from sightline.results.wording import heading, title_of, written
 
 INK, PALE, LINE = "#1c1a17", "#67625a", "#e4e0d8"
 """As in the page's style sheet, whose variables take their place there."""

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Float
 
-from sightline.intervals.bootstrap import Columns, Of, estimate, interval, replicates, speaks
-from sightline.intervals.compare import Win, common, paired_from, sign_test, win_from
-from sightline.intervals.resample import Resamples
+from sightline.evaluation.report.cautions import cautions
+from sightline.evaluation.report.curves import curves
+from sightline.evaluation.report.rows_by_method import Board, Results
+from sightline.evaluation.report.summary import Failure, Pair, Score, Summary
+from sightline.evaluation.report.wording import first_metric
+from sightline.evaluation.statistics.bootstrap import Columns, Of, estimate, interval, replicates, speaks
+from sightline.evaluation.statistics.compare import Win, common, paired_from, sign_test, win_from
+from sightline.evaluation.statistics.resample import Resamples
 from sightline.metrics.metric import Metric, about, metric
-from sightline.results.board import Board, Results
-from sightline.results.cautions import cautions
-from sightline.results.curves import curves
-from sightline.results.summary import Failure, Pair, Score, Summary
-from sightline.results.wording import first_metric
 
 MOST_GROUPS = 200
 """A breakdown has so many groups at most, the largest ones: each takes some hundred intervals."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sightline.intervals.compare import Paired, SignTest, Win
+from sightline.evaluation.report.curves import Curve
+from sightline.evaluation.statistics.compare import Paired, SignTest, Win
 from sightline.metrics.metric import Metric
-from sightline.results.curves import Curve
 
 
 @dataclass(frozen=True)

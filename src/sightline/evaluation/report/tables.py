@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sightline.intervals.compare import FEW
+from sightline.evaluation.report.summary import Pair, Score, Summary
+from sightline.evaluation.report.wording import (
+    between,
+    count,
+    direction,
+    heading,
+    named,
+    probability,
+    title_of,
+    written,
+)
+from sightline.evaluation.statistics.compare import FEW
 from sightline.metrics.metric import Metric
-from sightline.results.summary import Pair, Score, Summary
-from sightline.results.wording import between, count, direction, heading, named, probability, title_of, written
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ def win_table(summary: Summary) -> Printed | None:
     """On what share of the images the method of a line beats that of a column; ties and the sign test beside."""
     if not any(one.n for one in summary.wins.values()):
         return None
-    from sightline.results.wording import first_metric
+    from sightline.evaluation.report.wording import first_metric
 
     name = first_metric(summary.metrics)
     metric = summary.metrics[str(name)]

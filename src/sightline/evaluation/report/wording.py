@@ -27,7 +27,7 @@ def title_of(method: str) -> str:
     >>> title_of("grad_cam_pp"), title_of("fake_cam"), title_of("my_cam")
     ('Grad-CAM++', 'FakeCAM', 'my_cam')
     """
-    from sightline.page import title_of as of_method
+    from sightline.methods.names import title_of as of_method
 
     if method in CONTROLS:
         return CONTROLS[method][0]

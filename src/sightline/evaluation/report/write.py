@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sightline.errors import StoreError
-from sightline.results.board import Results
-from sightline.results.gallery import gallery
-from sightline.results.latex import latex
-from sightline.results.markdown import markdown
-from sightline.results.page import page
-from sightline.results.plots import curve_plot
-from sightline.results.sheets import sheets
-from sightline.results.summarise import Metrics, summarise
-from sightline.results.summary import Summary
-from sightline.results.wording import first_metric
+from sightline.evaluation.report.csv_tables import sheets
+from sightline.evaluation.report.gallery import gallery
+from sightline.evaluation.report.latex import latex
+from sightline.evaluation.report.markdown import markdown
+from sightline.evaluation.report.page import page
+from sightline.evaluation.report.plots import curve_plot
+from sightline.evaluation.report.rows_by_method import Results
+from sightline.evaluation.report.summarise import Metrics, summarise
+from sightline.evaluation.report.summary import Summary
+from sightline.evaluation.report.wording import first_metric
 
 
 def write(

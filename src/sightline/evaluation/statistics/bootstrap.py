@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from sightline.errors import RequestError, near
-from sightline.intervals.resample import Resamples, flat
+from sightline.evaluation.statistics.resample import Resamples, flat
 
 Values = Float[np.ndarray, "n *k"]
 """What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say'."""

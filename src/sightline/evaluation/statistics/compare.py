@@ -5,8 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from sightline.intervals.bootstrap import Columns, Interval, Of, Values, estimate, interval, replicates, speaks
-from sightline.intervals.resample import Resamples
+from sightline.evaluation.statistics.bootstrap import (
+    Columns,
+    Interval,
+    Of,
+    Values,
+    estimate,
+    interval,
+    replicates,
+    speaks,
+)
+from sightline.evaluation.statistics.resample import Resamples
 
 FEW = 30
 """Below so many images a percentile interval is too narrow, and no difference is called clear."""

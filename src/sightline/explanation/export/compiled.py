@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import SurgeryError
-from sightline.explainer import Explainer
+from sightline.explanation.export.explainer import Explainer
 
 _GRAPHS = ("reduce-overhead", "max-autotune")
 """Modes of the compiler that record CUDA graphs, whose outputs are written over by the next run."""

@@ -1,8 +1,8 @@
 """A model that explains itself: outputs and map in one pass, as plain operators, without autograd.
 
-The path of `explain.py` once more, for one question and one method. What follows from the network (the layer, how its
+The path of `explanation/explain.py` once more, for one question and one method. What follows from the network (the layer, how its
 grid is read, how the gradients come about) is settled beforehand by `exportable`; what follows from the picture is
-here. The formulas are those of `methods/`, `combine.py` and `upsample.py`.
+here. The formulas are those of `methods/`, `maps/combine.py` and `maps/upsample.py`.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.combine import combine
 from sightline.errors import ImageError, TargetError
+from sightline.explanation.plan import Step
+from sightline.maps.combine import combine
+from sightline.maps.upsample import image_map_unread
 from sightline.models import Card
-from sightline.plan import Step
 from sightline.supply import Supply
 from sightline.surgery import Opened, Trace, free_gradients, traced
 from sightline.targets import logits, probabilities
-from sightline.upsample import image_map_unread
 
 ALWAYS = ("activations", "gradients", "explained", "scores", "probabilities")
 """Words to be had from any network, in one pass."""

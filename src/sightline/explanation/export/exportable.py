@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ImageError, MethodError, ModelError, SightlineError, SurgeryError, TargetError
-from sightline.explainer import ALWAYS, FREE, Explainer, noise
+from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer, noise
+from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
-from sightline.plan import Rule, Step, steps
 from sightline.supply import requests
 from sightline.surgery import Opened, Trace, Where, capture, choose, operable
 from sightline.targets import Wanted, find_class, logits
-from sightline.targets.names import checked
+from sightline.targets.class_names import checked
 
 _SOLVED = ("eigen_cam", "eigen_grad_cam", "kpca_cam")
 """Methods that solve for a singular vector."""

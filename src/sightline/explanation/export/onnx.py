@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sightline.errors import ModelError, SurgeryError
-from sightline.explainer import Explainer
+from sightline.explanation.export.explainer import Explainer
 
 _ONE_FILE = 1_900_000_000
 """Bytes of weights up to which an ONNX file holds them itself; the format ends at 2 GiB."""

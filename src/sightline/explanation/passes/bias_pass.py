@@ -6,17 +6,18 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sightline.job import Found, Job
-from sightline.modes import full, recordable, without_autocast
-from sightline.outcome import outcome
-from sightline.pixelspace import reduce
-from sightline.plan import Step
-from sightline.surgery import capture_pixels, guard
-from sightline.surgery.biases import Biases, Heard
-from sightline.surgery.grids import infer
-from sightline.surgery.lookback import gradients
-from sightline.surgery.pixels import PixelTrace
-from sightline.upsample import enlarged
+from sightline.explanation.assemble import outcome
+from sightline.explanation.job import Found, Job
+from sightline.explanation.plan import Step
+from sightline.maps.upsample import enlarged
+from sightline.methods.pixel import reduce
+from sightline.surgery import capture_pixels
+from sightline.surgery.backward.biases import Biases, Heard
+from sightline.surgery.backward.gradients import gradients
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.grids import infer
+from sightline.surgery.pixel_trace import PixelTrace
+from sightline.tensors import full, recordable, without_autocast
 
 _AMISS = 1e-3
 """A sum that misses the score by more than this share of it is told."""

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError
+from sightline.explanation.assemble import outcome
+from sightline.explanation.job import Found, Job
+from sightline.explanation.passes.reruns import through
+from sightline.explanation.plan import Step
 from sightline.images import seen
-from sightline.job import Found, Job
-from sightline.modes import full, recordable, without_autocast
-from sightline.outcome import outcome
-from sightline.perturb import blur
-from sightline.plan import Step
-from sightline.reruns import through
+from sightline.maps import blur
+from sightline.maps.upsample import image_map
 from sightline.supply import Offers, supply
 from sightline.surgery import look, showing
 from sightline.targets import Question
+from sightline.tensors import full, recordable, without_autocast
 from sightline.types import Preprocess
-from sightline.upsample import image_map
 
 
 def from_outside(job: Job, plan: Sequence[Step]) -> Found:

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.modes import full, recordable
-from sightline.reruns import Reruns
+from sightline.explanation.passes.reruns import Reruns
 from sightline.surgery import Trace, capture, free_gradients
-from sightline.surgery.curvature import Curvature, curvature
-from sightline.surgery.expansion import Two, expansion
+from sightline.surgery.derivatives.curvature import Curvature, curvature
+from sightline.surgery.derivatives.second_order import Two, expansion
 from sightline.targets import Question, logits
+from sightline.tensors import full, recordable
 
 Three = tuple[Tensor, Tensor, Tensor]
 

@@ -7,15 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.curved import Curved
 from sightline.errors import LayerError, MethodError
-from sightline.modes import full
-from sightline.reruns import Reruns
-from sightline.slopes import look_back, noisy_gradients
-from sightline.spread import once
+from sightline.explanation.passes.higher_order import Curved
+from sightline.explanation.passes.rerun_gradients import look_back, noisy_gradients
+from sightline.explanation.passes.reruns import Reruns
 from sightline.supply import Supply
 from sightline.surgery import Trace
 from sightline.targets import Question, logits, probabilities
+from sightline.tensors import full, once
 
 _AT_ONCE = 1 << 18
 """Numbers a method works on at once: a megabyte stays in a processor's cache."""

@@ -1,6 +1,6 @@
 """What a method learns by running the model again and looking back: on noisy pictures, on pictures seen through maps.
 
-As in `reruns.py` a question is asked in numbers. Here the answer comes with a derivative: by the layer's activations
+As in `explanation/passes/reruns.py` a question is asked in numbers. Here the answer comes with a derivative: by the layer's activations
 (`noisy_gradients`) or by the map itself (`look_back`). No run is held longer than its own answer takes.
 """
 
@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.modes import full, recordable
-from sightline.reruns import Reruns, scaled, through
+from sightline.explanation.passes.reruns import Reruns, scaled, through
 from sightline.surgery import capture, capture_pixels, with_pictures
+from sightline.tensors import full, recordable
 
 
 def noisy_gradients(

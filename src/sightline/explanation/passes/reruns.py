@@ -15,11 +15,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import LayerError, MethodError
-from sightline.inputs import Batch
-from sightline.modes import full
+from sightline.explanation.inputs import Batch
+from sightline.maps.upsample import enlarged
 from sightline.surgery import Trace, behind, showing
 from sightline.targets import Question
-from sightline.upsample import enlarged
+from sightline.tensors import full
 
 _REPLAYED = 1 << 22
 """Activations that are replayed at once, all versions together: 16 MB in float32."""

@@ -6,13 +6,13 @@ of `shown`, which tells the scores of the picture seen through masks, and return
 
 from collections.abc import Callable
 
-from sightline.blackbox.lime import lime as lime
-from sightline.blackbox.occlusion import occlusion as occlusion
-from sightline.blackbox.rise import rise as rise
-from sightline.blackbox.shown import FILLS as FILLS
-from sightline.blackbox.shown import Note as Note
-from sightline.blackbox.shown import Shown as Shown
-from sightline.catalogue import Catalogue, Method
+from sightline.methods.blackbox.lime import lime as lime
+from sightline.methods.blackbox.occlusion import occlusion as occlusion
+from sightline.methods.blackbox.query import FILLS as FILLS
+from sightline.methods.blackbox.query import Note as Note
+from sightline.methods.blackbox.query import Shown as Shown
+from sightline.methods.blackbox.rise import rise as rise
+from sightline.methods.catalogue import Catalogue, Method
 from sightline.types import Map
 
 BLACKBOX: dict[str, Callable[..., Map]] = {"occlusion": occlusion, "rise": rise, "lime": lime}

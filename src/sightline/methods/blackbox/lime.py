@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.blackbox.segments import segmented
-from sightline.blackbox.shown import Note, Shown, checked, unheard
 from sightline.errors import MethodError
+from sightline.methods.blackbox.query import Note, Shown, checked, unheard
+from sightline.methods.blackbox.segments import segmented
 from sightline.types import Map, Scores
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.blackbox.shown import Shown, checked
 from sightline.errors import MethodError
-from sightline.perturb import occlusion_map, places
+from sightline.maps import occlusion_map, places
+from sightline.methods.blackbox.query import Shown, checked
 from sightline.types import Map, Scores
 
 

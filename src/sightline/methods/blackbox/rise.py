@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.blackbox.shown import Shown, checked
 from sightline.errors import MethodError
+from sightline.maps.upsample import enlarged
+from sightline.methods.blackbox.query import Shown, checked
 from sightline.types import Map, Scores
-from sightline.upsample import enlarged
 
 
 def rise(

@@ -1,6 +1,12 @@
 """Eigen-CAM: what varies most in the activations, whatever the class (Muhammad and Yeasin 2020)."""
 
-from sightline.methods.principal import at_least_single, centred_rows, first_right, largest_is_positive, precise
+from sightline.methods.cams.common.principal import (
+    at_least_single,
+    centred_rows,
+    first_right,
+    largest_is_positive,
+    precise,
+)
 from sightline.types import Activations, Weights
 
 

@@ -1,6 +1,12 @@
 """Eigen-Grad-CAM: what varies most in gradient times activation."""
 
-from sightline.methods.principal import at_least_single, centred_rows, first_right, largest_is_positive, precise
+from sightline.methods.cams.common.principal import (
+    at_least_single,
+    centred_rows,
+    first_right,
+    largest_is_positive,
+    precise,
+)
 from sightline.types import Activations, Gradients, Weights
 
 

@@ -1,8 +1,8 @@
 """Grad-CAM++: positive gradients, each position with its own alpha (Chattopadhay et al. 2018)."""
 
-from sightline.methods.alpha import weigh
-from sightline.methods.tally import Tally, ignore
-from sightline.spread import once
+from sightline.methods.cams.common.alpha import weigh
+from sightline.methods.cams.common.tally import Tally, ignore
+from sightline.tensors import once
 from sightline.types import Activations, Gradients, Weights
 
 

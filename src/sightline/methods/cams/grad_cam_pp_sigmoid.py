@@ -1,8 +1,8 @@
 """Grad-CAM++ of a sigmoid probability."""
 
-from sightline.methods.alpha import weigh_by_derivatives
-from sightline.methods.derivatives import sigmoid_factors
-from sightline.methods.tally import Tally, ignore
+from sightline.methods.cams.common.alpha import weigh_by_derivatives
+from sightline.methods.cams.common.derivatives import sigmoid_factors
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.types import Activations, Gradients, Scores, Weights
 
 

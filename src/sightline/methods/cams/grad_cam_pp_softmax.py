@@ -1,8 +1,8 @@
 """Grad-CAM++ of a softmax probability."""
 
-from sightline.methods.alpha import weigh_by_derivatives
-from sightline.methods.derivatives import Explained, Probabilities, softmax_shape
-from sightline.methods.tally import Tally, ignore
+from sightline.methods.cams.common.alpha import weigh_by_derivatives
+from sightline.methods.cams.common.derivatives import Explained, Probabilities, softmax_shape
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.types import Activations, ClassGradients, Weights
 
 

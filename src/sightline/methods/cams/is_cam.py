@@ -6,8 +6,8 @@ from functools import partial
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.methods.scored import Look, weigh_by_looks
-from sightline.methods.tally import Tally, ignore
+from sightline.methods.cams.common.score_weights import Look, weigh_by_looks
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.types import Activations, Weights
 
 

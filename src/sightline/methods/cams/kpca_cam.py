@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError, near
-from sightline.methods.principal import at_least_single, centred_rows, largest_is_positive, leading, precise
-from sightline.methods.tally import Tally, ignore
+from sightline.methods.cams.common.principal import at_least_single, centred_rows, largest_is_positive, leading, precise
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.types import Activations, Weights
 
 KERNELS = ("sigmoid", "rbf")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError, near
-from sightline.methods.tally import Tally, ignore
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.types import Activations, Scores, Weights
 
 FORMS = ("paper", "difference")

@@ -1,7 +1,7 @@
 """Score-CAM: how well the model does on what each channel shows (Wang et al. 2020)."""
 
-from sightline.methods.scored import Look, weigh_by_looks
-from sightline.methods.tally import Tally, ignore
+from sightline.methods.cams.common.score_weights import Look, weigh_by_looks
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.types import Activations, Weights
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError, near
-from sightline.methods.tally import Tally, ignore
-from sightline.spread import once
+from sightline.methods.cams.common.tally import Tally, ignore
+from sightline.tensors import once
 from sightline.types import Activations, Weights
 
 FORMS = ("meant", "paper")

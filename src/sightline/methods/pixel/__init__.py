@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from sightline.catalogue import Catalogue, Method, plain
-from sightline.pixelspace.deconvnet import deconvnet as deconvnet
-from sightline.pixelspace.full_grad import full_grad as full_grad
-from sightline.pixelspace.gradient import gradient as gradient
-from sightline.pixelspace.guided_backprop import guided_backprop as guided_backprop
-from sightline.pixelspace.guided_cam import guided_cam as guided_cam
-from sightline.pixelspace.reduce import reduce as reduce
+from sightline.methods.catalogue import Catalogue, Method, plain
+from sightline.methods.pixel.deconvnet import deconvnet as deconvnet
+from sightline.methods.pixel.full_grad import full_grad as full_grad
+from sightline.methods.pixel.gradient import gradient as gradient
+from sightline.methods.pixel.guided_backprop import guided_backprop as guided_backprop
+from sightline.methods.pixel.guided_cam import guided_cam as guided_cam
+from sightline.methods.pixel.reduce import reduce as reduce
 from sightline.types import Gradients
 
 PIXELSPACE: dict[str, Callable[..., Gradients]] = {

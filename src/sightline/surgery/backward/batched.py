@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sightline.surgery.lean import Lean
-from sightline.surgery.products import THIN, thin
-from sightline.surgery.stand_ins import Many, Rows, Slices, StandIn
+from sightline.surgery.backward.batched_tensors import Many, Rows, Slices, StandIn
+from sightline.surgery.backward.sparse import Lean
+from sightline.surgery.backward.sparse_products import THIN, thin
 
 
 class Questions(TorchDispatchMode):

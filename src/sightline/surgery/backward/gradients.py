@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sightline.modes import full
-from sightline.surgery.lean import Lean, own_functions, wide
-from sightline.surgery.questions import Questions, apart, together
+from sightline.surgery.backward.batched import Questions, apart, together
+from sightline.surgery.backward.sparse import Lean, own_functions, wide
+from sightline.tensors import full
 
 _HALF = 1024.0
 """fp16 loses gradients below 6e-8, so they are computed this much larger and divided in float32."""

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from sightline.modes import full
-from sightline.surgery.grids import Grid
+from sightline.surgery.harness.grids import Grid
+from sightline.tensors import full
 
 _SHAPE_ONLY = {
     "ViewBackward0": "self_sym_sizes",

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sightline.spread import once
-from sightline.surgery.attention import attention, few_queries
-from sightline.surgery.products import THIN, by_blocks, rows_felt, thin
+from sightline.surgery.backward.sparse_attention import attention, few_queries
+from sightline.surgery.backward.sparse_products import THIN, by_blocks, rows_felt, thin
+from sightline.tensors import once
 
 _MOST_NODES = 256
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
-from sightline.surgery.jet_rules import CURVED, STRAIGHT
-from sightline.surgery.straight import is_straight, last_bend
-from sightline.surgery.tape import Step, Tape, plainly
+from sightline.surgery.derivatives.jet_rules import CURVED, STRAIGHT
+from sightline.surgery.derivatives.piecewise_linear import is_straight, last_bend
+from sightline.surgery.derivatives.tape import Step, Tape, plainly
 
 
 def pooled(tape: Tape, index: Tensor) -> bool:

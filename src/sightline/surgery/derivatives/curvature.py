@@ -28,11 +28,11 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from sightline.errors import SurgeryError
-from sightline.modes import full
-from sightline.surgery import guard
-from sightline.surgery.cut import Trace
-from sightline.surgery.tape import Recorder, Untaped
-from sightline.surgery.taped import Tail, alike
+from sightline.surgery.derivatives.diagonal import Tail, alike
+from sightline.surgery.derivatives.tape import Recorder, Untaped
+from sightline.surgery.harness import guard
+from sightline.surgery.layer_trace import Trace
+from sightline.tensors import full
 
 Both = tuple[Tensor, Tensor]
 """Second and third derivatives, `[n, b, c, *s]`."""

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
-from sightline.modes import full
-from sightline.surgery import colours, jet_rules, straight
-from sightline.surgery.cut import Trace
-from sightline.surgery.jets import Jet
-from sightline.surgery.tape import Step, Tape, Untaped, found_in, plainly
+from sightline.surgery.derivatives import colouring as colours
+from sightline.surgery.derivatives import jet_rules
+from sightline.surgery.derivatives import piecewise_linear as straight
+from sightline.surgery.derivatives.jets import Jet
+from sightline.surgery.derivatives.tape import Step, Tape, Untaped, found_in, plainly
+from sightline.surgery.layer_trace import Trace
+from sightline.tensors import full
 
 _NUMBERS = 1 << 22
 """So many numbers of the largest tensor of a tail are in work at once, unless a chunk is stated."""

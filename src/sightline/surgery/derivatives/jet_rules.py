@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.surgery.jets import ORDER, Jet, along, by_torch, product, times, together, total
-from sightline.surgery.tape import Step, Untaped, found_in
+from sightline.surgery.derivatives.jets import ORDER, Jet, along, by_torch, product, times, together, total
+from sightline.surgery.derivatives.tape import Step, Untaped, found_in
 
 LINEAR = frozenset({
     "view", "_unsafe_view", "reshape", "_reshape_alias", "expand", "permute", "transpose", "t", "slice", "select",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp
 
-from sightline.surgery.tape import found_in, mapped
+from sightline.surgery.derivatives.tape import found_in, mapped
 
 ORDER = 3
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.surgery.jet_rules import CURVED, LINEAR, STRAIGHT
-from sightline.surgery.jets import ORDER, slopes_of
-from sightline.surgery.tape import Slot, Step, Tape, found_in, plainly
+from sightline.surgery.derivatives.jet_rules import CURVED, LINEAR, STRAIGHT
+from sightline.surgery.derivatives.jets import ORDER, slopes_of
+from sightline.surgery.derivatives.tape import Slot, Step, Tape, found_in, plainly
 
 _SUMS = frozenset({
     "add", "sub", "rsub", "max_pool2d_with_indices", "max_pool3d_with_indices", "adaptive_max_pool2d",

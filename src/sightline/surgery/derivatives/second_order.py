@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from sightline.errors import SurgeryError
-from sightline.modes import full
-from sightline.surgery import guard
-from sightline.surgery.curvature import Again
-from sightline.surgery.cut import Trace
-from sightline.surgery.straight import last_bend
-from sightline.surgery.tape import Recorder, Tape, Untaped, plainly
-from sightline.surgery.taped import Tail, alike
+from sightline.surgery.derivatives.curvature import Again
+from sightline.surgery.derivatives.diagonal import Tail, alike
+from sightline.surgery.derivatives.piecewise_linear import last_bend
+from sightline.surgery.derivatives.tape import Recorder, Tape, Untaped, plainly
+from sightline.surgery.harness import guard
+from sightline.surgery.layer_trace import Trace
+from sightline.tensors import full
 
 Two = tuple[Tensor, Tensor]
 """The gradient and the Hessian times the activations, `[n, b, c, *s]`."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sightline.modes import full
-from sightline.surgery.written_out import WRITTEN_OUT
+from sightline.surgery.derivatives.decompositions import WRITTEN_OUT
+from sightline.tensors import full
 
 
 class Untaped(Exception):  # noqa: N818  # no error: another way is taken

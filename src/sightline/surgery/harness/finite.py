@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from sightline.surgery import guard
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, run, tensors_in
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.model_io import arguments, run, tensors_in
+from sightline.surgery.harness.supported import operable
 
 
 def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.modes import recordable
-from sightline.surgery.generators import Generators
+from sightline.surgery.harness.rng_state import Generators
+from sightline.tensors import recordable
 
 LOCK = threading.RLock()
 """One run at a time in the surgery room. Hooks and flags belong to the model, which threads share."""

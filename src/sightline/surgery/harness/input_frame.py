@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sightline.surgery import guard
-from sightline.surgery.grids import Shape
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.grids import Shape
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sightline.errors import LayerError, SightlineError, SurgeryError
-from sightline.surgery.grids import Grid, Reader, Shape, infer, stated, unreadable
+from sightline.surgery.harness.grids import Grid, Reader, Shape, infer, stated, unreadable
 
 
 def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from sightline.surgery.operable import operable
+from sightline.surgery.harness.supported import operable
 
 
 def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]:

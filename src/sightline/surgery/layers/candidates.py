@@ -1,4 +1,4 @@
-"""Which layer: a name, a module or a function becomes `(name, module)`; a table shows what there is."""
+"""The layers of a model that have a spatial grid, in the order of running."""
 
 import re
 import weakref
@@ -9,14 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.errors import LayerError, near
-from sightline.surgery import guard
-from sightline.surgery.frame import framed
-from sightline.surgery.grids import Grid, Shape
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, extent, is_attention, map_in, picture, places, run
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.grids import Grid, Shape
+from sightline.surgery.harness.input_frame import framed
+from sightline.surgery.harness.model_io import arguments, extent, is_attention, map_in, picture, places, run
+from sightline.surgery.harness.supported import operable
 
-Where = str | nn.Module | Callable[[nn.Module], nn.Module]
 _INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
 _PASSES_ON = re.compile(r"Pool(?!Former)|Dropout|DropPath|Identity|Flatten|StochasticDepth|Upsample|Softmax")
 
@@ -59,41 +57,6 @@ class Candidate:
     def passes_on(self) -> bool:
         """Whether it only pools, drops or reshapes what an earlier layer made."""
         return bool(_PASSES_ON.search(self.kind))
-
-
-def resolve(model: nn.Module, layer: Where) -> tuple[str, nn.Module]:
-    """The layer's name in the model and the module itself.
-
-    >>> resolve(nn.Sequential(nn.ReLU(), nn.Tanh()), "1")
-    ('1', Tanh())
-    """
-    if isinstance(layer, str):
-        return layer, _named(model, layer)
-    if not isinstance(layer, nn.Module):
-        if not callable(layer):
-            raise LayerError(
-                f"Expected a layer as name, module or function of the model; got {type(layer).__name__}. "
-                "sightline.layers(model, images) lists the names."
-            )
-        layer = layer(model)
-    for name, module in model.named_modules():
-        if module is layer:
-            return name, module
-    raise LayerError(
-        f"Expected a layer of this {type(model).__name__}; the {type(layer).__name__} given is not part of it. "
-        "Take it from the same object: model.layer4, not a copy's."
-    )
-
-
-def _named(model: nn.Module, name: str) -> nn.Module:
-    for spelling in (name, name.removeprefix("module."), name.removeprefix("_orig_mod.")):
-        module: Any = model
-        for part in spelling.split(".") if spelling else []:
-            module = getattr(module, "_modules", {}).get(part)
-        if isinstance(module, nn.Module):
-            return module
-    names = [known for known, _ in model.named_modules() if known]
-    raise LayerError(f"{type(model).__name__} has no layer {name!r}. {near(name, names)}")
 
 
 def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:

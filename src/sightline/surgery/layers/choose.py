@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import LayerError, SurgeryError
-from sightline.surgery import guard
-from sightline.surgery.cut import capture
-from sightline.surgery.frame import framed
-from sightline.surgery.grids import Grid
-from sightline.surgery.layers import Candidate
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, extent, map_in, picture, said, spatial, tensors_in
-from sightline.surgery.places import surveyed, with_picture
-from sightline.surgery.stages import detections, stages
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.grids import Grid
+from sightline.surgery.harness.input_frame import framed
+from sightline.surgery.harness.model_io import arguments, extent, map_in, picture, said, spatial, tensors_in
+from sightline.surgery.harness.supported import operable
+from sightline.surgery.layer_trace import capture
+from sightline.surgery.layers.candidates import Candidate
+from sightline.surgery.layers.stages import detections, stages
+from sightline.surgery.layers.token_grid import surveyed, with_picture
 
 _MOST_TRIES = 48
 _SMALLEST = 4

@@ -8,12 +8,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from sightline.errors import LayerError, near
-from sightline.surgery.choice import choose
-from sightline.surgery.layers import Candidate, Where, resolve
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import said
-from sightline.surgery.places import surveyed
-from sightline.surgery.stages import stages
+from sightline.surgery.harness.model_io import said
+from sightline.surgery.harness.resolve import Where, resolve
+from sightline.surgery.harness.supported import operable
+from sightline.surgery.layers.candidates import Candidate
+from sightline.surgery.layers.choose import choose
+from sightline.surgery.layers.stages import stages
+from sightline.surgery.layers.token_grid import surveyed
 
 _BEHIND = 6
 

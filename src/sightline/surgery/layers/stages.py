@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.surgery.layers import Candidate
+from sightline.surgery.layers.candidates import Candidate
 
 _HEAD = re.compile(r"Conv|Linear")
 

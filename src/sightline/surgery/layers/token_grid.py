@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.surgery.frame import framed
-from sightline.surgery.grids import Grid, Shape, tokens
-from sightline.surgery.layers import Candidate, candidates
-from sightline.surgery.passing import arguments, extent, picture, spatial
+from sightline.surgery.harness.grids import Grid, Shape, tokens
+from sightline.surgery.harness.input_frame import framed
+from sightline.surgery.harness.model_io import arguments, extent, picture, spatial
+from sightline.surgery.layers.candidates import Candidate, candidates
 
 Felt = tuple[Tensor | None, ...]
 """How much each place of a layer changed, for each of the changes; None where the layer did not run as before."""

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_unflatten
 
 from sightline.errors import SurgeryError
-from sightline.surgery import guard
-from sightline.surgery.frame import framed
-from sightline.surgery.grids import Reader, Shape
-from sightline.surgery.layers import Where, resolve
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, called, extent, find_map, picture, run
-from sightline.surgery.replay import replaced, times
-from sightline.surgery.told import Astray, Told, Watch, compared
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.input_frame import framed
+from sightline.surgery.harness.model_io import arguments, called, extent, find_map, picture, run
+from sightline.surgery.harness.resolve import Where, resolve
+from sightline.surgery.harness.supported import operable
+from sightline.surgery.rerun.recorded import Astray, Told, Watch, compared
+from sightline.surgery.rerun.replay import replaced, times
 from sightline.types import Activations
 
 Forward = Callable[..., Any]

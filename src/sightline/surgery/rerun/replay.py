@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import LayerError
-from sightline.surgery import guard
-from sightline.surgery.grids import Reader, Shape
-from sightline.surgery.layers import Where, resolve
-from sightline.surgery.operable import operable
-from sightline.surgery.passing import arguments, called, extent, find_map, picture, run
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.model_io import arguments, called, extent, find_map, picture, run
+from sightline.surgery.harness.resolve import Where, resolve
+from sightline.surgery.harness.supported import operable
 from sightline.types import Activations
 
 

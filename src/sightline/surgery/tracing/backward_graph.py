@@ -2,7 +2,7 @@
 
 `torch.export` and ONNX know no autograd. So the run and the look back are traced together (`make_fx`), and what is left
 is a graph of operators in which derivatives are operators like all others. Most of them PyTorch can take apart
-itself; `apart.py` does the rest.
+itself; `decompositions.py` does the rest.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from sightline.errors import SurgeryError
-from sightline.surgery import guard
-from sightline.surgery.apart import APART
-from sightline.surgery.opened import Opened
+from sightline.surgery.harness import guard
+from sightline.surgery.tracing.decompositions import APART
+from sightline.surgery.tracing.opened_model import Opened
 
 Ask = Callable[[Any, Tensor | None], tuple[Tensor, Tensor, Tensor]]
 """From what a model said, and perhaps classes: its logits, those to be explained `[b, k]`, and the class `[b]`."""

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError, SurgeryError
-from sightline.surgery import guard
-from sightline.surgery.cut import Cut
-from sightline.surgery.layers import resolve
-from sightline.surgery.passing import find_map, places
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.model_io import find_map, places
+from sightline.surgery.harness.resolve import resolve
+from sightline.surgery.layer_trace import Cut
 
 _CHECKPOINTED = ("grad_checkpointing", "gradient_checkpointing")
 

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from closeness import assert_relative
+from helpers.closeness import assert_relative
 from sightline.errors import MethodError
-from sightline.methods.alpha import alpha_from_derivatives, curbed, weigh, weigh_by_derivatives
-from sightline.methods.tally import ignore
+from sightline.methods.cams.common.alpha import alpha_from_derivatives, curbed, weigh, weigh_by_derivatives
+from sightline.methods.cams.common.tally import ignore
 
 
 def row(*values):

@@ -4,17 +4,17 @@ import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
-from closeness import assert_near, assert_relative
+from helpers.closeness import assert_near, assert_relative
+from helpers.tail_nets import CLASSES, Pooled, deep, made, material
 from reference.true_derivatives import true_derivatives
-from sightline.methods import derivatives
-from sightline.methods.derivatives import (
+from sightline.methods.cams.common import derivatives
+from sightline.methods.cams.common.derivatives import (
     exp_derivatives,
     log_softmax_derivatives,
     sigmoid_derivatives,
     softmax_derivatives,
     softmax_shape,
 )
-from tails import CLASSES, Pooled, deep, made, material
 
 FORMS = {
     "exp": lambda logits, c: logits[0, c].exp(),

@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-import bends
 import sightline
-from closeness import assert_near, assert_relative
+from helpers import curved_tails as bends
+from helpers.closeness import assert_near, assert_relative
 from reference.grad_cam_pp_exact import grad_cam_pp_exact as slowly
 from reference.grad_cam_pp_general import weights_from
 from reference.true_derivatives import true_derivatives
 from sightline.errors import MethodError
 from sightline.methods import EXACT, METHODS, SCORES
-from sightline.methods.exact import grad_cam_pp_exact
+from sightline.methods.cams.common.exact import grad_cam_pp_exact
 from sightline.supply import options
-from sightline.surgery import taped
+from sightline.surgery.derivatives import diagonal as taped
 
 WAYS = [("attention", "exp", "directions"), ("pooled, layer norm", "softmax", "pooled"), ("silu", "exp", "powers")]
 """A head, a score, and the way to its derivatives."""
@@ -177,7 +177,7 @@ def test_the_command_line_knows_it(tmp_path):
     from PIL import Image
     from safetensors.torch import load_file
 
-    from sightline.cli import commands
+    from sightline.apps.cli import commands
 
     picture = tmp_path / "a.png"
     Image.effect_noise((64, 64), 90).convert("RGB").save(picture)

@@ -3,7 +3,7 @@
 import torch
 
 from sightline.methods import grad_cam_pp, grad_cam_pp_sigmoid
-from sightline.methods.tally import ignore
+from sightline.methods.cams.common.tally import ignore
 
 
 def test_ignore_ignores():

@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import MethodError, near
-from sightline.methods.tally import Tally
-from sightline.spread import once
+from sightline.methods.cams.common.tally import Tally
+from sightline.tensors import once
 from sightline.types import Activations, Gradients, Weights
 
 ALPHAS = ("paper", "authors")
@@ -43,7 +43,7 @@ def weigh_by_derivatives(
     A factor common to all three scales the weights and nothing else.
 
     >>> import torch
-    >>> from sightline.methods.tally import ignore
+    >>> from sightline.methods.cams.common.tally import ignore
     >>> A, g = torch.ones(1, 1, 2), torch.tensor([[[0.5]]])
     >>> weigh_by_derivatives(A, (g, g**2, g**3), "paper", True, ignore).item()  # 2 x 0.5 / (2 + 2 x 0.5)
     0.3333...

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sightline.methods.alpha import Derivatives
+from sightline.methods.cams.common.alpha import Derivatives
 from sightline.types import ClassGradients, Gradients, Scores
 
 Probabilities = Float[Tensor, "b k"]

@@ -1,7 +1,7 @@
 r"""`alpha="exact"`: Grad-CAM++ with true second and third derivatives in the place of a closed form.
 
 The closed forms suppose that the score is affine in one activation while the others stand still. These do not: s', s''
-and s''' are the true derivatives of a score S by one activation, from `surgery/curvature.py`. Where S is affine, and
+and s''' are the true derivatives of a score S by one activation, from `surgery/derivatives/curvature.py`. Where S is affine, and
 s'' = s''' = 0, they are the closed forms. An exact alpha has poles and can be negative; see `docs/exact.md`.
 """
 
@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.methods.alpha import Derivatives, weigh, weigh_by_derivatives
-from sightline.methods.derivatives import Explained, Probabilities, sigmoid_factors
-from sightline.methods.tally import Tally, ignore
+from sightline.methods.cams.common.alpha import Derivatives, weigh, weigh_by_derivatives
+from sightline.methods.cams.common.derivatives import Explained, Probabilities, sigmoid_factors
+from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.types import Activations, Gradients, Scores, Weights
 
 LogDerivatives = tuple[Float[Tensor, "b c *s"], Float[Tensor, "b c *s"], Float[Tensor, "b c *s"]]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError, near
-from sightline.methods.tally import Tally
+from sightline.methods.cams.common.tally import Tally
 from sightline.types import Activations, Weights
 
 FORMS = ("paper", "authors")
@@ -36,7 +36,7 @@ def weigh_by_looks(
     channels with the largest energy $\sum A^2$ are looked through, each image its own, and the rest get the weight 0.
 
     >>> scores = torch.tensor([0.0, 1.0]).log()[:, None]  # of two channels: e^0 = 0 and e^1 = 1 are their shares
-    >>> from sightline.methods.tally import ignore
+    >>> from sightline.methods.cams.common.tally import ignore
     >>> maps = torch.tensor([[[1.0, 2.0], [0.0, 5.0], [3.0, 3.0]]])
     >>> options = {"top": None, "form": "paper", "at_once": 1, "tally": ignore}
     >>> weigh_by_looks(maps, lambda maps, *_, **__: scores, [None], **options).flatten()

@@ -1,0 +1,1 @@
+"""The shells: imported by nobody."""

@@ -1,0 +1,1 @@
+"""The sentence: a model and pictures in, an explanation out."""

@@ -1,0 +1,1 @@
+"""A model that explains itself: compiled, exported, written as ONNX."""

@@ -1,0 +1,1 @@
+"""What several class activation maps share."""

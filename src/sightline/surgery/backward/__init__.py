@@ -1,0 +1,1 @@
+"""Derivatives of scores: to a layer, with what cannot matter left out."""

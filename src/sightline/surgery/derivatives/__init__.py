@@ -1,0 +1,1 @@
+"""True second and third derivatives."""

@@ -1,0 +1,1 @@
+"""Which layers there are, and which of them to explain."""

@@ -1,0 +1,1 @@
+"""Models written down as graphs."""

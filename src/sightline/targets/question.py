@@ -1,0 +1,142 @@
+"""What is asked: `target` in any of its forms becomes scores, one an image and question."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sightline.errors import TargetError
+from sightline.targets.class_names import Target, label
+from sightline.targets.classification import indices_of
+from sightline.targets.model_outputs import Kind, logits, probabilities
+from sightline.targets.target import Aim, Function, Wanted
+
+
+@dataclass(frozen=True)
+class Question:
+    """`n` questions asked of each of `b` images.
+
+    `scores` `[n, b]` is what is explained, with its graph; `indices` `[b, n]` the classes and `confidence`
+    `[b, n]` their probabilities (None for a function of the outputs); `targets[i][j]` says in words what was
+    asked of image i. `several` tells whether the caller asked for more than one, `rows` are the logits, `single`
+    tells that the model has one logit, whose negative stands for class 0. `top` are the five most probable classes.
+    """
+
+    scores: Tensor
+    targets: list[list[Target]]
+    several: bool
+    indices: Tensor | None = None
+    confidence: Tensor | None = None
+    rows: Tensor | None = None
+    single: bool = False
+    top: list[list[tuple[Target, float]]] = field(default_factory=list)
+
+
+def ask(
+    target: Wanted,
+    outputs: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    kind: Kind = "softmax",
+    images: int | None = None,
+    size: Sequence[int] | None = None,
+) -> Question:
+    """Put the target to the outputs of `images` images (None: as many as the outputs have rows) with `size` pixels.
+
+    | target | asks |
+    |---|---|
+    | None, `"predicted"` | each image's own most probable class |
+    | 281, `"tabby"` | one class of every image |
+    | `"top3"` | each image's three most probable classes |
+    | `"least"` | each image's least likely class |
+    | `[281, "lens cap"]` | several classes of every image |
+    | tensor `[b]`, tensor `[b, n]`, nested list | each image's own class, or n classes |
+    | a function, a `Region`, `Box`, ... | one score an image, `[b]`, from whatever the model returned |
+
+    A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive). Raises `TargetError`.
+
+    >>> ask("top2", torch.tensor([[1.0, 3.0, 2.0]])).indices
+    tensor([[1, 2]])
+    >>> ask(None, torch.tensor([[-2.0]])).targets
+    [[Target(index=0, name='negative')]]
+    """
+    while isinstance(target, Aim) and (narrowed := target.within(outputs)) is not None:
+        outputs, target = narrowed
+        if isinstance(outputs, Tensor) and outputs.ndim == 2 and classes is not None:  # names may be another head's
+            classes = classes if len(classes) == outputs.shape[1] else None
+    if (functions := _as_functions(target)) is not None:
+        return _functions(functions, outputs, images, classes, size, several=isinstance(target, list | tuple))
+    rows = logits(outputs)
+    if images not in (None, len(rows)):
+        raise TargetError(
+            f"Expected a row of outputs for each of the {images} images; the model returned {len(rows)}. Say what "
+            "belongs to which with a function of the outputs, one score an image: target=lambda out: out[...]."
+        )
+    single = rows.shape[1] == 1
+    if single:  # against (0) and for (1)
+        rows = torch.cat([-rows, rows], dim=1)
+        classes = classes if classes is not None and len(classes) == 2 else ("negative", "positive")
+        sure = probabilities(rows, "sigmoid")
+    else:
+        sure = probabilities(rows, kind)
+    indices, several = indices_of(target, rows.detach(), classes)
+    indices = indices.to(rows.device)
+    return Question(
+        scores=rows.gather(1, indices).T,
+        targets=[[Target(k, label(k, classes)) for k in row] for row in indices.tolist()],
+        several=several,
+        indices=indices,
+        confidence=sure.gather(1, indices),
+        rows=rows,
+        single=single,
+        top=_top(sure, classes),
+    )
+
+
+def beyond_classes(target: Wanted) -> bool:
+    """Whether the outputs are asked by a function, or a list of them, and not for classes by name or number."""
+    return _as_functions(target) is not None
+
+
+def _as_functions(target: Wanted) -> list[Function] | None:
+    if isinstance(target, list | tuple):
+        return list(target) if target and all(callable(one) for one in target) else None
+    return [target] if callable(target) and not isinstance(target, Tensor) else None
+
+
+def _top(sure: Tensor, classes: Sequence[str] | None, most: int = 5) -> list[list[tuple[Target, float]]]:
+    values, indices = sure.topk(min(most, sure.shape[1]), dim=1)
+    return [
+        [(Target(k, label(k, classes)), p) for k, p in zip(*row, strict=True)]
+        for row in zip(indices.tolist(), values.tolist(), strict=True)
+    ]
+
+
+def _functions(
+    functions: list[Function], outputs: Any, images: int | None, classes: Sequence[str] | None,
+    size: Sequence[int] | None, several: bool,
+) -> Question:  # fmt: skip
+    columns: list[Tensor] = []
+    for function in functions:
+        score = function(outputs, classes, size) if isinstance(function, Aim) else function(outputs)
+        b = images if images is not None else len(columns[0]) if columns else None
+        if not isinstance(score, Tensor) or score.ndim > 1 or b not in (None, score.numel()):
+            came = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+            raise TargetError(
+                f"Expected {_called(function)} to give one score an image, a tensor [{b or 'b'}]; it gave {came}. "
+                "Sum over what belongs to one image: lambda out: out[:, 3].flatten(1).sum(1)."
+            )
+        columns.append(score.reshape(-1))
+    targets = [[Target(None, _called(f)) for f in functions] for _ in range(len(columns[0]))]
+    return Question(scores=torch.stack(columns), targets=targets, several=several)
+
+
+def _called(function: Function) -> str:
+    if isinstance(function, Aim):
+        return str(function)
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__name__", "a function"))
