@@ -2,8 +2,8 @@
 
     python benchmarks/agreement.py            # the bundled model; --size 64
 
-The reference is equation (19) in float64, on the layer's own grid, rectified. For each library and layer: the
-correlation of its map with the reference, and on how many pictures the map's peak moved.
+The reference is equation (19) in float64, on the layer's own grid, rectified. For each library and
+layer: the correlation of its map with the reference, and on how many pictures the map's peak moved.
 """
 
 import argparse
@@ -54,7 +54,9 @@ def main() -> None:
             ]
             moved = sum(int(m.argmax() != t.argmax()) for m, t in zip(maps, truth, strict=True))
             middle = sorted(rows)[len(rows) // 2]
-            print(f"| {layer} | {library} | {middle:.4f}, {min(rows):.4f} | {moved} of {len(rows)} |")
+            print(
+                f"| {layer} | {library} | {middle:.4f}, {min(rows):.4f} | {moved} of {len(rows)} |"
+            )
 
 
 def pictures(card: sightline.Card, size: int) -> Tensor:
@@ -65,7 +67,12 @@ def pictures(card: sightline.Card, size: int) -> Tensor:
     tiles = []
     for scene in scenes():
         picture = prepare(scene.picture, whole).inputs[0]
-        tiles += [t for row in picture.split(size, 1) for t in row.split(size, 2) if t.shape[1:] == (size, size)]
+        tiles += [
+            t
+            for row in picture.split(size, 1)
+            for t in row.split(size, 2)
+            if t.shape[1:] == (size, size)
+        ]
     return torch.stack(tiles)
 
 

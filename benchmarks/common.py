@@ -14,7 +14,10 @@ Job = Callable[[], Any]
 
 
 def build(name: str) -> nn.Module:
-    """A torchvision model with random weights. Weights do not change the work; a zero head would change the maps."""
+    """A torchvision model with random weights.
+
+    Weights do not change the work; a zero head would change the maps.
+    """
     torch.manual_seed(0)
     model = torchvision.models.get_model(name, weights=None).eval()
     heads = getattr(model, "heads", None)
@@ -24,9 +27,11 @@ def build(name: str) -> nn.Module:
 
 
 def in_turns(jobs: dict[str, Job], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
-    """Seconds of each job, `rounds` times, one after the other so that a busy moment strikes them alike.
+    """Seconds of each job, `rounds` times, one after the other so that a busy moment strikes them
+    alike.
 
-    In a new order each round: what one job leaves behind in the heap and the caches strikes them alike, too.
+    In a new order each round: what one job leaves behind in the heap and the caches strikes them
+    alike, too.
     """
     for job in jobs.values():
         for _ in range(warm_up):
@@ -49,9 +54,13 @@ def ratio(seconds: dict[str, list[float]], name: str, base: str) -> tuple[float,
 
 
 def peak_bytes(job: Job) -> int:
-    """The most tensor memory that was live at once during the job, beyond what was live before (CPU)."""
+    """The most tensor memory that was live at once during the job, beyond what was live before
+    (CPU).
+    """
     job()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as profile:
         job()
     events = sorted(
         (event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"),

@@ -1,12 +1,15 @@
-"""What measuring costs, against the forward passes it cannot do without, and against pytorch-grad-cam's own metrics.
+"""What measuring costs, against the forward passes it cannot do without, and against
+pytorch-grad-cam's own metrics.
 
-    python benchmarks/evaluate.py                    # 200 pictures; --curves for insertion and deletion as well
-    python benchmarks/evaluate.py --memory 10000     # resident memory over many images
+    python benchmarks/evaluate.py                    # 200 pictures; --curves for insertion and
+    deletion as well python benchmarks/evaluate.py --memory 10000     # resident memory over many
+    images
 
-The pictures are JPEGs on disk with a box each, as users have them: decoding, resizing, thumbnails and writing the rows
-are all in our time. The bare time is that of the forward passes alone, on tensors that are ready: one for each image,
-and one for each picture that is shown masked. After each batch of ours comes its bare time, so that a change of pace
-strikes both; a ratio is that of the two sums over a run. pytorch-grad-cam's time is without any decoding.
+The pictures are JPEGs on disk with a box each, as users have them: decoding, resizing, thumbnails
+and writing the rows are all in our time. The bare time is that of the forward passes alone, on
+tensors that are ready: one for each image, and one for each picture that is shown masked. After
+each batch of ours comes its bare time, so that a change of pace strikes both; a ratio is that of
+the two sums over a run. pytorch-grad-cam's time is without any decoding.
 """
 
 import argparse
@@ -47,14 +50,25 @@ def pictures(folder: Path, count: int) -> Path:
             )
             / 85
         )
-        picture = Image.fromarray(noise.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.6))
+        picture = Image.fromarray(noise.clip(0, 255).astype(np.uint8)).filter(
+            ImageFilter.GaussianBlur(0.6)
+        )
         picture.save(folder / "images" / f"{k:05}.jpg", quality=90)
         images.append({"id": k, "file_name": f"{k:05}.jpg", "width": 320, "height": 256})
         notes.append(
-            {"id": k, "image_id": k, "category_id": k % 1000, "bbox": [80, 60, 120, 120], "iscrowd": 0, "area": 1}
+            {
+                "id": k,
+                "image_id": k,
+                "category_id": k % 1000,
+                "bbox": [80, 60, 120, 120],
+                "iscrowd": 0,
+                "area": 1,
+            }
         )
     names = [{"id": k, "name": str(k)} for k in range(1000)]
-    (folder / "instances.json").write_text(json.dumps({"images": images, "annotations": notes, "categories": names}))
+    (folder / "instances.json").write_text(
+        json.dumps({"images": images, "annotations": notes, "categories": names})
+    )
     return folder
 
 
@@ -69,7 +83,10 @@ def forwards(model: nn.Module, batches: list[torch.Tensor], times: int) -> None:
 def theirs(model: nn.Module, layer: nn.Module, batches: list[torch.Tensor]) -> None:
     """Drop and increase with pytorch-grad-cam's classes, as its tutorial has it."""
     from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, XGradCAM
-    from pytorch_grad_cam.metrics.cam_mult_image import CamMultImageConfidenceChange, IncreaseInConfidence
+    from pytorch_grad_cam.metrics.cam_mult_image import (
+        CamMultImageConfidenceChange,
+        IncreaseInConfidence,
+    )
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
     for batch in batches:
@@ -87,16 +104,28 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", nargs="+", default=["mobilenet_v2", "resnet50"])
-    parser.add_argument("--curves", action="store_true", help="insertion and deletion as well, 28 steps each")
+    parser.add_argument(
+        "--curves", action="store_true", help="insertion and deletion as well, 28 steps each"
+    )
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--memory", type=int, default=0, help="instead: resident memory over this many images")
+    parser.add_argument(
+        "--memory", type=int, default=0, help="instead: resident memory over this many images"
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if options.memory:
         memory(options.memory)
         return
-    heads = ["model", "images", "metrics", "forwards an image", "bare", "sightline", "ratio, each run"]
+    heads = [
+        "model",
+        "images",
+        "metrics",
+        "forwards an image",
+        "bare",
+        "sightline",
+        "ratio, each run",
+    ]
     heads += [] if options.no_peers else ["pytorch-grad-cam (drop, increase)", "ours, the same"]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     with tempfile.TemporaryDirectory() as scratch:
@@ -110,19 +139,32 @@ def bench(name: str, place: Path, out: Path, options: Any) -> None:
     describe(model, Card(name, None, VIEW, tuple(str(k) for k in range(1000)), "random"))
     views = [load(record, VIEW).inputs for record in open_data(place)]
     batches = [torch.stack(views[k : k + BATCH]) for k in range(0, len(views), BATCH)]
-    metrics = "average_drop,increase_in_confidence,loc" + (",deletion,insertion" if options.curves else "")
+    metrics = "average_drop,increase_in_confidence,loc" + (
+        ",deletion,insertion" if options.curves else ""
+    )
     protocol = Protocol(explained="given")
-    needed = 1 + len(METHODS) + (2 * (1 + len(METHODS) * (protocol.steps - 1)) if options.curves else 0)
+    needed = (
+        1 + len(METHODS) + (2 * (1 + len(METHODS) * (protocol.steps - 1)) if options.curves else 0)
+    )
 
     def ours(asked: str = metrics, progress: Any = False) -> None:
         shutil.rmtree(out, ignore_errors=True)
         evaluate(
-            model, place, METHODS, asked, protocol=protocol, out=out, batch_size=BATCH, workers=options.workers,
+            model,
+            place,
+            METHODS,
+            asked,
+            protocol=protocol,
+            out=out,
+            batch_size=BATCH,
+            workers=options.workers,
             progress=progress,
-        )  # fmt: skip
+        )
 
     def whole() -> tuple[float, float]:
-        """Our time and the bare time over the same batches, in turns: a bare run after each batch of ours."""
+        """Our time and the bare time over the same batches, in turns: a bare run after each batch
+        of ours.
+        """
         spent, bare, left = 0.0, 0.0, iter(batches)
 
         def after_a_batch(_: int) -> None:
@@ -142,8 +184,12 @@ def bench(name: str, place: Path, out: Path, options: Any) -> None:
     whole()
     runs = [whole() for _ in range(options.rounds)]
     times = sorted(mine / bare for mine, bare in runs)
-    said = f"| {name} | {len(views)} | {metrics} | {needed} | {min(bare for _, bare in runs):.1f} s "
-    said += f"| {min(mine for mine, _ in runs):.1f} s | {', '.join(f'{one:.3f}' for one in times)} |"
+    said = (
+        f"| {name} | {len(views)} | {metrics} | {needed} | {min(bare for _, bare in runs):.1f} s "
+    )
+    said += (
+        f"| {min(mine for mine, _ in runs):.1f} s | {', '.join(f'{one:.3f}' for one in times)} |"
+    )
     if not options.no_peers:
         layer = model.features if name == "mobilenet_v2" else model.layer4
         jobs = {
@@ -152,7 +198,9 @@ def bench(name: str, place: Path, out: Path, options: Any) -> None:
         }
         seconds = in_turns(jobs, options.rounds, warm_up=1)
         less = ratio(seconds, "theirs", "drop")[0]
-        said += f" {min(seconds['theirs']):.1f} s | {min(seconds['drop']):.1f} s: {less:.2f}x less |"
+        said += (
+            f" {min(seconds['theirs']):.1f} s | {min(seconds['drop']):.1f} s: {less:.2f}x less |"
+        )
     print(said, flush=True)
 
 
@@ -161,7 +209,9 @@ def memory(count: int) -> None:
     import resource
 
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
+    )
     start = time.perf_counter()
     seen: list[tuple[int, float]] = []
 
@@ -173,7 +223,9 @@ def memory(count: int) -> None:
             yield torch.rand(50, 3, 64, 64)
 
     with tempfile.TemporaryDirectory() as scratch:
-        evaluate(net, batches(), METHODS, "faithfulness,loc", out=Path(scratch) / "out", progress=False)
+        evaluate(
+            net, batches(), METHODS, "faithfulness,loc", out=Path(scratch) / "out", progress=False
+        )
     print("| images | resident memory |\n|---|---|")
     for k, size in seen:
         print(f"| {k:,} | {size:.0f} MiB |")

@@ -1,10 +1,11 @@
-"""alpha="exact": second and third derivatives at a layer, by structure, by directions, and by nested autograd.
+"""alpha="exact": second and third derivatives at a layer, by structure, by directions, and by
+nested autograd.
 
     python benchmarks/exact.py
 
-Heads with random weights on activations of 64 channels and 7 x 7 places, one image, one class, float32. Brute force
-differentiates three times along one activation after another; it is timed on a few of them and multiplied by their
-number.
+Heads with random weights on activations of 64 channels and 7 x 7 places, one image, one class,
+float32. Brute force differentiates three times along one activation after another; it is timed on a
+few of them and multiplied by their number.
 """
 
 import torch
@@ -34,18 +35,34 @@ def heads() -> dict[str, nn.Module]:
     end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, 10)]
     conv = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
     wide = CHANNELS * PLACES**2
-    block = nn.TransformerEncoderLayer(CHANNELS, 4, 2 * CHANNELS, 0, "gelu", batch_first=True, norm_first=True)
+    block = nn.TransformerEncoderLayer(
+        CHANNELS, 4, 2 * CHANNELS, 0, "gelu", batch_first=True, norm_first=True
+    )
     return {
         "convolution, ReLU, pool, linear": nn.Sequential(conv, nn.ReLU(), *end),
-        "convolution, batch norm, SiLU, pool, linear": nn.Sequential(conv, nn.BatchNorm2d(CHANNELS), nn.SiLU(), *end),
-        "linear, GELU, linear": nn.Sequential(nn.Flatten(), nn.Linear(wide, 128), nn.GELU(), nn.Linear(128, 10)),
-        "pool, linear, hardswish, linear (MobileNetV3)": nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, 128), nn.Hardswish(), nn.Linear(128, 10)
+        "convolution, batch norm, SiLU, pool, linear": nn.Sequential(
+            conv, nn.BatchNorm2d(CHANNELS), nn.SiLU(), *end
         ),
-        "pool, layer norm, linear (ConvNeXt)": nn.Sequential(*end[:2], nn.LayerNorm(CHANNELS), end[2]),
+        "linear, GELU, linear": nn.Sequential(
+            nn.Flatten(), nn.Linear(wide, 128), nn.GELU(), nn.Linear(128, 10)
+        ),
+        "pool, linear, hardswish, linear (MobileNetV3)": nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(CHANNELS, 128),
+            nn.Hardswish(),
+            nn.Linear(128, 10),
+        ),
+        "pool, layer norm, linear (ConvNeXt)": nn.Sequential(
+            *end[:2], nn.LayerNorm(CHANNELS), end[2]
+        ),
         "layer norm of tokens, pool, linear (Swin)": Tokens(nn.LayerNorm(CHANNELS)),
         "two 1 x 1 convolutions, SiLU": nn.Sequential(
-            nn.Conv2d(CHANNELS, CHANNELS, 1), nn.SiLU(), nn.Conv2d(CHANNELS, CHANNELS, 1), nn.SiLU(), *end
+            nn.Conv2d(CHANNELS, CHANNELS, 1),
+            nn.SiLU(),
+            nn.Conv2d(CHANNELS, CHANNELS, 1),
+            nn.SiLU(),
+            *end,
         ),
         "attention and MLP, pool, linear": Tokens(block),
     }
@@ -54,7 +71,9 @@ def heads() -> dict[str, nn.Module]:
 def nested(net: nn.Module, activations: torch.Tensor, index: int) -> None:
     """What is true by definition: one activation moves, its score is differentiated three times."""
     moving = activations.flatten()[index].clone().requires_grad_()
-    whole = torch.cat([activations.flatten()[:index], moving.reshape(1), activations.flatten()[index + 1 :]])
+    whole = torch.cat(
+        [activations.flatten()[:index], moving.reshape(1), activations.flatten()[index + 1 :]]
+    )
     y = net(whole.reshape(activations.shape))[0, 0]
     for _ in range(3):
         if y.requires_grad:
@@ -65,7 +84,8 @@ def main() -> None:
     torch.manual_seed(0)
     activations = torch.randn(1, CHANNELS, PLACES, PLACES)
     print(
-        "| head | way | exact | directions | brute force (estimated) | exact / brute force |\n|---|---|---|---|---|---|"
+        "| head | way | exact | directions | brute force (estimated) | exact / brute force"
+        " |\n|---|---|---|---|---|---|"
     )
     for name, head in heads().items():
         net = nn.Sequential(nn.Identity(), head).eval()
@@ -86,15 +106,20 @@ def main() -> None:
         seconds = in_turns(
             {
                 "exact": lambda a=again, s=scores, f=first: curvature(a, s, f),
-                "directions": lambda a=again, s=scores, f=first: curvature(a, s, f, ways=["directions"]),
+                "directions": lambda a=again, s=scores, f=first: curvature(
+                    a, s, f, ways=["directions"]
+                ),
                 "brute": some,
             },
-            rounds=3, warm_up=1,
-        )  # fmt: skip
+            rounds=3,
+            warm_up=1,
+        )
         times = activations.numel() / SOME
         exact, general, brute = (min(seconds[one]) for one in ("exact", "directions", "brute"))
         share = ratio(seconds, "exact", "brute")[0] / times
-        cells = f"{1e3 * exact:.0f} ms | {general:.2f} s | {brute * times:.1f} s | 1 / {1 / share:.0f}"
+        cells = (
+            f"{1e3 * exact:.0f} ms | {general:.2f} s | {brute * times:.1f} s | 1 / {1 / share:.0f}"
+        )
         print(f"| {name} | {way} | {cells} |", flush=True)
 
 

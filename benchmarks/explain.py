@@ -3,9 +3,9 @@
     python benchmarks/explain.py                        # the table
     python benchmarks/explain.py --models resnet50 --batches 1 --rounds 30
 
-Jobs take turns in one process. sightline names no layer; the peers get theirs by hand, as they need it, and the
-reshaping that a transformer needs. All but captum compute Grad-CAM++ (captum has none: Grad-CAM). Peak memory is that
-of all tensors, and of those beyond the weights and the pictures.
+Jobs take turns in one process. sightline names no layer; the peers get theirs by hand, as they need
+it, and the reshaping that a transformer needs. All but captum compute Grad-CAM++ (captum has none:
+Grad-CAM). Peak memory is that of all tensors, and of those beyond the weights and the pictures.
 """
 
 import argparse
@@ -41,11 +41,26 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
     print(
-        f"{platform.processor() or platform.machine()}, {options.threads} threads, torch {torch.__version__}, ", end=""
+        f"{platform.processor() or platform.machine()}, {options.threads} threads, torch"
+        f" {torch.__version__}, ",
+        end="",
     )
-    print(", ".join(f"{name} {version(name)}" for name in ("sightline", "grad-cam", "torchcam", "captum")))
+    print(
+        ", ".join(
+            f"{name} {version(name)}" for name in ("sightline", "grad-cam", "torchcam", "captum")
+        )
+    )
     print(f"median of {options.rounds} paired ratios to the bare forward [quartiles]\n")
-    columns = ["model", "batch", "forward", "sightline", "ten classes", "pytorch-grad-cam", "torch-cam", "captum"]
+    columns = [
+        "model",
+        "batch",
+        "forward",
+        "sightline",
+        "ten classes",
+        "pytorch-grad-cam",
+        "torch-cam",
+        "captum",
+    ]
     columns += ["peak memory", "beyond the weights"]
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name in options.models:
@@ -62,11 +77,20 @@ def row(name: str, size: int, rounds: int, peers: bool) -> str:
         "ten": lambda: sightline.explain(model, images, target=CLASSES),
     }
     seconds = in_turns(own | (peer_jobs(name, model, images) if peers else {}), rounds)
-    cells = [cell(seconds, job) for job in ("sightline", "ten", "pytorch-grad-cam", "torch-cam", "captum")]
-    kept = sum(part.numel() * part.element_size() for part in (*model.parameters(), *model.buffers(), images))
+    cells = [
+        cell(seconds, job)
+        for job in ("sightline", "ten", "pytorch-grad-cam", "torch-cam", "captum")
+    ]
+    kept = sum(
+        part.numel() * part.element_size()
+        for part in (*model.parameters(), *model.buffers(), images)
+    )
     forward_peak, peak = peak_bytes(own["forward"]), peak_bytes(own["sightline"])
     memory = f"{(peak + kept) / (forward_peak + kept):.3f} | {peak / forward_peak:.3f}"
-    return f"| {name} | {size} | {1e3 * min(seconds['forward']):.0f} ms | {' | '.join(cells)} | {memory} |"
+    return (
+        f"| {name} | {size} | {1e3 * min(seconds['forward']):.0f} ms | {' | '.join(cells)} |"
+        f" {memory} |"
+    )
 
 
 def cell(seconds: dict[str, list[float]], job: str) -> str:
@@ -82,7 +106,9 @@ def forward(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def peer_jobs(name: str, model: nn.Module, images: Tensor) -> dict[str, Job]:
-    """The same explanation by the peers, each used as its documentation says, on a copy of the model."""
+    """The same explanation by the peers, each used as its documentation says, on a copy of the
+    model.
+    """
     import copy
 
     from captum.attr import LayerAttribution, LayerGradCam
@@ -95,14 +121,18 @@ def peer_jobs(name: str, model: nn.Module, images: Tensor) -> dict[str, Job]:
     transformer = name.startswith("vit")
     jacob, torchcam_model, captum_model = (copy.deepcopy(model) for _ in range(3))
     layer = LAYERS[name]
-    cam = GradCAMPlusPlus(jacob, [jacob.get_submodule(layer)], reshape_transform=tokens if transformer else None)
+    cam = GradCAMPlusPlus(
+        jacob, [jacob.get_submodule(layer)], reshape_transform=tokens if transformer else None
+    )
     jobs: dict[str, Job] = {"pytorch-grad-cam": lambda: cam(images, None)}
     if not transformer:  # needs a reshaping written by hand
         extractor = GradCAMpp(torchcam_model, target_layer=layer)
         jobs["torch-cam"] = lambda: by_torchcam(extractor, torchcam_model, images)
         attribution = LayerGradCam(captum_model, captum_model.get_submodule(layer))
         jobs["captum"] = lambda: LayerAttribution.interpolate(
-            attribution.attribute(images, target=forward(captum_model, images).argmax(1), relu_attributions=True),
+            attribution.attribute(
+                images, target=forward(captum_model, images).argmax(1), relu_attributions=True
+            ),
             (224, 224),
             "bilinear",
         )

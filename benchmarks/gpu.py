@@ -1,10 +1,13 @@
-"""What an explanation costs on a GPU, against bare inference. Needs torch, torchvision and timm, and nothing else.
+"""What an explanation costs on a GPU, against bare inference. Needs torch, torchvision and timm,
+and nothing else.
 
-    python benchmarks/gpu.py > gpu.md                        # the whole table: batches of 1, 32 and 256, fp32 and bf16
-    python benchmarks/gpu.py --device cpu --models mobilenet_v2 --batches 1 --rounds 3      # does it run?
+    python benchmarks/gpu.py > gpu.md                        # the whole table: batches of 1, 32 and
+    256, fp32 and bf16 python benchmarks/gpu.py --device cpu --models mobilenet_v2 --batches 1
+    --rounds 3      # does it run?
 
-Each job is timed until the device has finished (`torch.cuda.synchronize`). Jobs take turns; a ratio is the median of
-paired ones. Peak memory is what the allocator says, beyond the weights and the pictures.
+Each job is timed until the device has finished (`torch.cuda.synchronize`). Jobs take turns; a ratio
+is the median of paired ones. Peak memory is what the allocator says, beyond the weights and the
+pictures.
 """
 
 import argparse
@@ -25,20 +28,34 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--models", nargs="+", default=["resnet50", "mobilenet_v2", "convnext_tiny", "vit_b_16"])
+    parser.add_argument(
+        "--models", nargs="+", default=["resnet50", "mobilenet_v2", "convnext_tiny", "vit_b_16"]
+    )
     parser.add_argument("--timm", nargs="*", default=["vit_small_patch16_224", "efficientnet_b0"])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 32, 256])
     parser.add_argument("--dtypes", nargs="+", default=list(DTYPES), choices=list(DTYPES))
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--compiled", action="store_true", help="also the compiled explainer with CUDA graphs, in fp32")
+    parser.add_argument(
+        "--compiled",
+        action="store_true",
+        help="also the compiled explainer with CUDA graphs, in fp32",
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    name = torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or platform.machine()
+    name = (
+        torch.cuda.get_device_name()
+        if options.device == "cuda"
+        else platform.processor() or platform.machine()
+    )
     print(f"# What an explanation costs on {name}\n")
-    print(f"torch {torch.__version__}, sightline {sightline.__version__}, 224 x 224, random weights, Grad-CAM++ at the")
+    print(
+        f"torch {torch.__version__}, sightline {sightline.__version__}, 224 x 224, random weights,"
+        " Grad-CAM++ at the"
+    )
     print(f"layer found; medians of {options.rounds} paired runs of `benchmarks/gpu.py`.\n")
     print(
-        "| model | dtype | batch | forward | ratio [quartiles] | ten classes | compiled | img/s | peak, bare | peak |"
+        "| model | dtype | batch | forward | ratio [quartiles] | ten classes | compiled | img/s |"
+        " peak, bare | peak |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for kind in [*options.models, *(f"timm/{one}" for one in options.timm)]:
@@ -74,10 +91,14 @@ def row(model: nn.Module, size: int, options: Any) -> str:
         "ten": lambda: sightline.explain(model, images, target=list(range(0, 1000, 100))),
     }
     if options.compiled and weight.dtype == torch.float32:
-        fast = sightline.compiled(sightline.exportable(model, images=images), mode="reduce-overhead")
+        fast = sightline.compiled(
+            sightline.exportable(model, images=images), mode="reduce-overhead"
+        )
         jobs["compiled"] = lambda: fast(images)
     try:
-        seconds = in_turns({name: finished(job, weight.device) for name, job in jobs.items()}, options.rounds)
+        seconds = in_turns(
+            {name: finished(job, weight.device) for name, job in jobs.items()}, options.rounds
+        )
     except torch.cuda.OutOfMemoryError:
         return "out of memory | | | | | | "
     middle, low, high = ratio(seconds, "explain", "forward")
@@ -85,8 +106,9 @@ def row(model: nn.Module, size: int, options: Any) -> str:
     compiled = f"{ratio(seconds, 'compiled', 'forward')[0]:.3f}" if "compiled" in seconds else ""
     peaks = [peak(job, weight.device) for job in (forward, jobs["explain"])]
     return (
-        f"{1e3 * min(seconds['forward']):.2f} ms | {middle:.3f} [{low:.2f}, {high:.2f}] "
-        f"| {ratio(seconds, 'ten', 'forward')[0]:.3f} | {compiled} | {size / fastest:,.0f} | {peaks[0]} | {peaks[1]}"
+        f"{1e3 * min(seconds['forward']):.2f} ms | {middle:.3f} [{low:.2f}, {high:.2f}] |"
+        f" {ratio(seconds, 'ten', 'forward')[0]:.3f} | {compiled} | {size / fastest:,.0f} |"
+        f" {peaks[0]} | {peaks[1]}"
     )
 
 

@@ -1,11 +1,13 @@
-"""Is an explanation in halves, or a compiled one, cheaper than a bare forward in float32, and is it the same picture?
+"""Is an explanation in halves, or a compiled one, cheaper than a bare forward in float32, and is it
+the same picture?
 
-    python benchmarks/halves.py                     # bfloat16 and channels-last against eager float32, batch 8
-    python benchmarks/halves.py --compiled          # beside it the compiled explainer, in float32
+    python benchmarks/halves.py                     # bfloat16 and channels-last against eager
+    float32, batch 8 python benchmarks/halves.py --compiled          # beside it the compiled
+    explainer, in float32
 
-The jobs take turns in one process. `correlation` is the mean over images of the correlation between the coarse maps in
-bfloat16 and in float32, for the class that float32 predicts, with random weights; tests/explanation/test_explain_real_weights.py
-has the same with trained ones.
+The jobs take turns in one process. `correlation` is the mean over images of the correlation between
+the coarse maps in bfloat16 and in float32, for the class that float32 predicts, with random
+weights; tests/explanation/test_explain_real_weights.py has the same with trained ones.
 """
 
 import argparse
@@ -22,13 +24,18 @@ import sightline
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["resnet50", "mobilenet_v2", "convnext_tiny", "vit_b_16"])
+    parser.add_argument(
+        "--models", nargs="+", default=["resnet50", "mobilenet_v2", "convnext_tiny", "vit_b_16"]
+    )
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--compiled", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    print("| model | float32 forward | explain, bfloat16 | ratio [quartiles] | in float32 | compiled | correlation |")
+    print(
+        "| model | float32 forward | explain, bfloat16 | ratio [quartiles] | in float32 | compiled"
+        " | correlation |"
+    )
     print("|---|---|---|---|---|---|---|")
     for name in options.models:
         print(row(name, options.batch, options.rounds, options.compiled), flush=True)
@@ -48,12 +55,15 @@ def row(name: str, size: int, rounds: int, compiled: bool) -> str:
         fast = sightline.compiled(sightline.exportable(model, images=images))
         jobs["compiled"] = lambda: fast(images)
     seconds = in_turns(jobs, rounds)
-    told = "{:.2f} [{:.2f}, {:.2f}]".format(*ratio(seconds, "compiled", "forward")) if compiled else ""
+    told = (
+        "{:.2f} [{:.2f}, {:.2f}]".format(*ratio(seconds, "compiled", "forward")) if compiled else ""
+    )
     middle, low, high = ratio(seconds, "half", "forward")
     same = agreement(model, images, half, halves)
     return (
-        f"| {name} | {1e3 * min(seconds['forward']):.0f} ms | {1e3 * min(seconds['half']):.0f} ms "
-        f"| {middle:.2f} [{low:.2f}, {high:.2f}] | {ratio(seconds, 'whole', 'forward')[0]:.2f} | {told} | {same:.4f} |"
+        f"| {name} | {1e3 * min(seconds['forward']):.0f} ms | {1e3 * min(seconds['half']):.0f} ms |"
+        f" {middle:.2f} [{low:.2f}, {high:.2f}] | {ratio(seconds, 'whole', 'forward')[0]:.2f} |"
+        f" {told} | {same:.4f} |"
     )
 
 

@@ -1,14 +1,17 @@
-"""What Ablation-CAM and Score-CAM cost, against pytorch-grad-cam's and against bare forwards, in one run.
+"""What Ablation-CAM and Score-CAM cost, against pytorch-grad-cam's and against bare forwards, in
+one run.
 
-    python benchmarks/relatives.py                                  # the tables
-    python benchmarks/relatives.py --models resnet50 --layers layer3 --rounds 3
-    python benchmarks/relatives.py --error --pictures 8             # top-k: how far from the map of all channels
+    python benchmarks/relatives.py                                  # the tables python
+    benchmarks/relatives.py --models resnet50 --layers layer3 --rounds 3 python
+    benchmarks/relatives.py --error --pictures 8             # top-k: how far from the map of all
+    channels
 
-Jobs take turns in one process, at batch 1, as ratios. For Score-CAM the bare forwards are as many as it needs, in
-batches of the same size, on pictures that were made beforehand; its peak memory is given as a ratio to that of one
-such batch. `--channels` takes that many channels for Score-CAM and leaves the peer out, which knows no fewer: whole
-runs of a large network take minutes. `--only ablation` leaves Score-CAM out. The error of `top=k` needs trained
-weights: those of the bundled model, on the demo's photographs.
+Jobs take turns in one process, at batch 1, as ratios. For Score-CAM the bare forwards are as many
+as it needs, in batches of the same size, on pictures that were made beforehand; its peak memory is
+given as a ratio to that of one such batch. `--channels` takes that many channels for Score-CAM and
+leaves the peer out, which knows no fewer: whole runs of a large network take minutes. `--only
+ablation` leaves Score-CAM out. The error of `top=k` needs trained weights: those of the bundled
+model, on the demo's photographs.
 """
 
 import argparse
@@ -27,20 +30,29 @@ from torch import Tensor, nn
 import sightline
 from sightline.surgery import capture
 
-LAYERS = {"resnet18": "layer4", "resnet50": "layer4", "mobilenet_v2": "features", "vgg16": "features.29"}
+LAYERS = {
+    "resnet18": "layer4",
+    "resnet50": "layer4",
+    "mobilenet_v2": "features",
+    "vgg16": "features.29",
+}
 AT_ONCE = 16
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["resnet50", "mobilenet_v2"], choices=list(LAYERS))
+    parser.add_argument(
+        "--models", nargs="+", default=["resnet50", "mobilenet_v2"], choices=list(LAYERS)
+    )
     parser.add_argument("--layers", nargs="+", help="one a model; left out, the last feature map")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--channels", type=int, help="Score-CAM with so many channels only")
     parser.add_argument("--only", choices=["ablation"])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--error", action="store_true", help="measure top-k on the bundled model instead")
+    parser.add_argument(
+        "--error", action="store_true", help="measure top-k on the bundled model instead"
+    )
     parser.add_argument("--pictures", type=int, default=8)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -50,10 +62,18 @@ def main() -> None:
         print_errors(options.pictures)
         return
     layers = options.layers or [LAYERS[name] for name in options.models]
-    print(f"{options.threads} threads, batch 1, {options.size} pixels, median of {options.rounds} rounds\n")
+    print(
+        f"{options.threads} threads, batch 1, {options.size} pixels, median of {options.rounds}"
+        " rounds\n"
+    )
     columns = ["model", "layer", "Ablation-CAM / forward", "the peer's / ours"]
     if options.only is None:
-        columns += ["Score-CAM / its bare forwards", "the peer's / ours", "top 1/5 is faster by", "top 1/10"]
+        columns += [
+            "Score-CAM / its bare forwards",
+            "the peer's / ours",
+            "top 1/5 is faster by",
+            "top 1/10",
+        ]
         columns += ["Score-CAM's peak memory / one batch's"]
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name, layer in zip(options.models, layers, strict=True):
@@ -93,7 +113,11 @@ def row(name: str, layer: str, options: argparse.Namespace) -> str:
         jobs["peer's ablation"] = lambda: quiet(ablation, images, targets)
         jobs["peer's score"] = lambda: quiet(score, images, targets)
     if options.only == "ablation":
-        jobs = {name: job for name, job in jobs.items() if name in ("forward", "ablation", "peer's ablation")}
+        jobs = {
+            name: job
+            for name, job in jobs.items()
+            if name in ("forward", "ablation", "peer's ablation")
+        }
     seconds = in_turns(jobs, options.rounds, warm_up=1)
     cells = [times(seconds, "ablation", "forward"), times(seconds, "peer's ablation", "ablation")]
     if options.only == "ablation":
@@ -133,15 +157,23 @@ def print_errors(count: int) -> None:
     images = pictures(card, 96)[:count]
     whole = sightline.explain(model, images, None, "score_cam", "features")
     channels = capture(model, images, "features").activations.shape[1]
-    print(f"\nlookout, {len(images)} pictures, {channels} channels, against the map of all, both over their maximum\n")
-    print("| top | correlation: median, worst | largest difference: median, worst | peak moved |\n" + "|---" * 4 + "|")
+    print(
+        f"\nlookout, {len(images)} pictures, {channels} channels, against the map of all, both over"
+        " their maximum\n"
+    )
+    print(
+        "| top | correlation: median, worst | largest difference: median, worst | peak moved |\n"
+        + "|---" * 4
+        + "|"
+    )
     for part in (20, 10, 5, 2):
         some = sightline.explain(model, images, None, "score_cam", "features", top=channels // part)
         rows = list(compared(some.coarse, whole.coarse))
         likeness, apart, moved = zip(*rows, strict=True)
         print(
-            f"| {channels // part} (1/{part}) | {statistics.median(likeness):.3f}, {min(likeness):.3f} "
-            f"| {statistics.median(apart):.3f}, {max(apart):.3f} | {sum(moved)} of {len(rows)} |"
+            f"| {channels // part} (1/{part}) | {statistics.median(likeness):.3f},"
+            f" {min(likeness):.3f} | {statistics.median(apart):.3f}, {max(apart):.3f} |"
+            f" {sum(moved)} of {len(rows)} |"
         )
 
 
@@ -149,7 +181,11 @@ def compared(maps: Tensor, others: Tensor) -> Iterator[tuple[float, float, bool]
     for one, other in zip(maps, others, strict=True):
         one, other = one / one.max(), other / other.max()
         likeness = torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1]
-        yield likeness.item(), (one - other).abs().max().item(), bool(one.argmax() != other.argmax())
+        yield (
+            likeness.item(),
+            (one - other).abs().max().item(),
+            bool(one.argmax() != other.argmax()),
+        )
 
 
 if __name__ == "__main__":

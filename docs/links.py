@@ -11,7 +11,9 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 def dead() -> list[str]:
     """Every relative link without a file behind it, as `page: link`."""
     pages = [
-        page for page in ROOT.rglob("*.md") if not any(part.startswith(".") for part in page.parts[len(ROOT.parts) :])
+        page
+        for page in ROOT.rglob("*.md")
+        if not any(part.startswith(".") for part in page.parts[len(ROOT.parts) :])
     ]
     return [
         f"{page.relative_to(ROOT)}: {link}"

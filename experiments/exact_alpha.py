@@ -1,6 +1,8 @@
-"""Is Grad-CAM++ more faithful with the true derivatives in its alpha? On networks that are not made of straight pieces.
+"""Is Grad-CAM++ more faithful with the true derivatives in its alpha? On networks that are not made
+of straight pieces.
 
-Equation 10 divides second and third derivatives; the closed form supposes them. `alpha="exact"` makes them.
+Equation 10 divides second and third derivatives; the closed form supposes them. `alpha="exact"`
+makes them.
 """
 
 import json
@@ -43,7 +45,9 @@ from sightline.protocol import Protocol
 
 @dataclass(frozen=True)
 class Occasion:
-    """A network opened at a layer (None: the automatic one), what lies behind it, and on how many pictures at most."""
+    """A network opened at a layer (None: the automatic one), what lies behind it, and on how many
+    pictures at most.
+    """
 
     network: str
     layer: str | None
@@ -54,25 +58,37 @@ class Occasion:
 OCCASIONS = {
     "ResNet-20": Occasion("ResNet-20", None, "pool, linear: straight, so both must agree", 100),
     "SiLU −1": Occasion("SiLU", "4", "convolution, SiLU, pool, linear", 150),
-    "Hardswish": Occasion("Hardswish", None, "pool, linear, hardswish, linear (as in MobileNetV3)", 150),
+    "Hardswish": Occasion(
+        "Hardswish", None, "pool, linear, hardswish, linear (as in MobileNetV3)", 150
+    ),
     "ConvNeXt": Occasion("ConvNeXt", None, "pool, layer norm, linear", 150),
     "Swin": Occasion("Swin", "layers", "layer norm of each token, pool, linear", 150),
     "Mixer": Occasion("Mixer", "blocks", "layer norm of each token, pool, linear", 150),
     "SiLU −2": Occasion("SiLU", "3", "two convolutions with SiLU, pool, linear", 40),
-    "Swin −1": Occasion("Swin", "layers.2.blocks.0", "a block of attention and GELU, layer norm, pool, linear", 40),
-    "ViT": Occasion("ViT", None, "the last block of attention and GELU, layer norm, the class token", 36),
+    "Swin −1": Occasion(
+        "Swin", "layers.2.blocks.0", "a block of attention and GELU, layer norm, pool, linear", 40
+    ),
+    "ViT": Occasion(
+        "ViT", None, "the last block of attention and GELU, layer norm, the class token", 36
+    ),
 }
 CONTROL = "ResNet-20"
-"""Nothing bends behind its layer: it belongs to no claim, and whatever differs there is rounding."""
+"""Nothing bends behind its layer: it belongs to no claim, and whatever differs there is rounding.
+"""
 TEST = "cifar10/test.npz"
 CURVES = Protocol(steps=14)
 
 
 def exact(
-    activations: Tensor, gradients: Tensor, second_derivatives: Tensor, third_derivatives: Tensor,
-    *, tally: Tally = ignore,
-) -> Tensor:  # fmt: skip
-    """`alpha="exact"`; also counts the places that matter (s' > 0), and those where |s''| outweighs s' squared.
+    activations: Tensor,
+    gradients: Tensor,
+    second_derivatives: Tensor,
+    third_derivatives: Tensor,
+    *,
+    tally: Tally = ignore,
+) -> Tensor:
+    """`alpha="exact"`; also counts the places that matter (s' > 0), and those where |s''| outweighs
+    s' squared.
 
     >>> import torch
     >>> one = torch.ones(1, 1, 2)
@@ -81,29 +97,44 @@ def exact(
     """
     tally("places", gradients > 0)
     tally("bent", (gradients > 0) & (second_derivatives.abs() > gradients**2))
-    return grad_cam_pp_exact(activations, gradients, second_derivatives, third_derivatives, tally=tally)
+    return grad_cam_pp_exact(
+        activations, gradients, second_derivatives, third_derivatives, tally=tally
+    )
 
 
 def exact_unguarded(
     activations: Tensor, gradients: Tensor, second_derivatives: Tensor, third_derivatives: Tensor
 ) -> Tensor:
     """The letter of the paper: equation 10 with its poles."""
-    return grad_cam_pp_exact(activations, gradients, second_derivatives, third_derivatives, guard=False)
+    return grad_cam_pp_exact(
+        activations, gradients, second_derivatives, third_derivatives, guard=False
+    )
 
 
 TITLES |= {"exact": "Grad-CAM++, exact", "exact_unguarded": "Grad-CAM++, exact, no guard"}
 METHODS = [exact, "grad_cam_pp", "grad_cam_plus", "grad_cam", exact_unguarded]
 BLIND = ("fake_cam", "centre")
-PAIRS = (("exact", "grad_cam_pp"), ("exact", "grad_cam_plus"), ("exact", "grad_cam"), ("exact", "exact_unguarded"))
-FIGURES = (("average_drop", "Average Drop"), ("increase_in_confidence", "Increase in Confidence"),
-           ("deletion", "Deletion"), ("insertion", "Insertion"))  # fmt: skip
+PAIRS = (
+    ("exact", "grad_cam_pp"),
+    ("exact", "grad_cam_plus"),
+    ("exact", "grad_cam"),
+    ("exact", "exact_unguarded"),
+)
+FIGURES = (
+    ("average_drop", "Average Drop"),
+    ("increase_in_confidence", "Increase in Confidence"),
+    ("deletion", "Deletion"),
+    ("insertion", "Insertion"),
+)
 HIGHER = ("increase_in_confidence", "insertion")
 
 
 def run(
     data: Path, out: Path, limit: int | None = None, names: tuple[str, ...] = tuple(OCCASIONS)
 ) -> tuple[dict[str, Results], dict[str, dict[str, float]]]:
-    """The rows of every occasion; and of each its network's test `error` and how many times as long exact takes."""
+    """The rows of every occasion; and of each its network's test `error` and how many times as long
+    exact takes.
+    """
     found, notes = {}, {}
     for name in names:
         one = OCCASIONS[name]
@@ -115,15 +146,27 @@ def run(
         place = out / "exact_alpha" / name
         protocol = Protocol(steps=CURVES.steps, layer=one.layer)
         metrics = ",".join(metric for metric, _ in FIGURES)
-        found[name] = measured(net, data / TEST, [*METHODS, *BLIND], metrics, place,
-                               limit=min(one.images, limit or one.images), protocol=protocol, batch=20)  # fmt: skip
-        notes[name] = note | {"ratio": ratio(net, data, one.layer, place / f"ratio{limit or ''}.json")}
+        found[name] = measured(
+            net,
+            data / TEST,
+            [*METHODS, *BLIND],
+            metrics,
+            place,
+            limit=min(one.images, limit or one.images),
+            protocol=protocol,
+            batch=20,
+        )
+        notes[name] = note | {
+            "ratio": ratio(net, data, one.layer, place / f"ratio{limit or ''}.json")
+        }
         print(name, len(found[name].column("item", "exact")), "images", notes[name], flush=True)
     return found, notes
 
 
 def ratio(net: nn.Module, data: Path, layer: str | None, place: Path) -> float:
-    """How many times as long `explain` takes with alpha="exact", on four pictures, the faster of two; made once."""
+    """How many times as long `explain` takes with alpha="exact", on four pictures, the faster of
+    two; made once.
+    """
     if not place.exists():
         pictures = normalised(cifar_pictures(data / TEST, 4)[0])
         took = {}
@@ -139,15 +182,22 @@ def ratio(net: nn.Module, data: Path, layer: str | None, place: Path) -> float:
 
 
 def shares(rows: Results, word: str) -> tuple[float, float, float]:
-    """Of the places with a positive gradient, the share (%) counted under `word`, as a mean over images."""
+    """Of the places with a positive gradient, the share (%) counted under `word`, as a mean over
+    images.
+    """
     counts = [json.loads(one or "{}") for one in rows.column("counts", "exact")]
-    values = [100 * count.get(word, 0) / count["places"] if count.get("places") else np.nan for count in counts]
+    values = [
+        100 * count.get(word, 0) / count["places"] if count.get("places") else np.nan
+        for count in counts
+    ]
     one = bootstrap(lambda values: values.mean(), np.array(values, float))
     return one.estimate, one.low, one.high
 
 
 def alike(rows: Results, other: str = "grad_cam_pp") -> np.ndarray:
-    """Pearson's correlation of each image's two coarse maps as they are shown, rectified; nan where one is flat."""
+    """Pearson's correlation of each image's two coarse maps as they are shown, rectified; nan where
+    one is flat.
+    """
     found = []
     for pair in zip(rows.column("coarse", "exact"), rows.column("coarse", other), strict=True):
         a, b = (np.maximum(np.array(one, float), 0) for one in pair)
@@ -178,28 +228,73 @@ def page(found: Mapping[str, Results], notes: Mapping[str, Mapping[str, float]])
         one, note, same = OCCASIONS[name], notes[name], alike(own)
         near = bootstrap(lambda values: values.mean(), same)
         error = f"{100 * note['error']:.1f}" if "error" in note else "–"
-        cells = [f"{number(v, '')} {between(low, high, '')}" for v, low, high in
-                 (shares(own, "bent"), shares(own, "guarded"), (near.estimate, near.low, near.high))]  # fmt: skip
+        cells = [
+            f"{number(v, '')} {between(low, high, '')}"
+            for v, low, high in (
+                shares(own, "bent"),
+                shares(own, "guarded"),
+                (near.estimate, near.low, near.high),
+            )
+        ]
         least = number(float(np.nanmin(same)), "") if np.isfinite(same).any() else "–"
-        rows.append([name, one.behind, error, str(summaries[name].images), *cells, least, f"{note['ratio']:.0f}"])
-    head = ["", "behind the layer", "test error %", "images", "s'' outweighs s'², % of places", "guarded, % of places",
-            "correlation of the maps, exact and closed", "the least", "time, exact over closed"]  # fmt: skip
-    lines += ["## How different they are", "",
-              "Places are those with a positive gradient, the only ones that matter. Where the guard acts the closed "
-              "form stands in. The correlation is Pearson's, of the rectified coarse maps. The ratio of times of "
-              "`explain`, four pictures at once, is rough: a shared processor, one thread.", "",
-              *table(head, rows)]  # fmt: skip
+        rows.append(
+            [
+                name,
+                one.behind,
+                error,
+                str(summaries[name].images),
+                *cells,
+                least,
+                f"{note['ratio']:.0f}",
+            ]
+        )
+    head = [
+        "",
+        "behind the layer",
+        "test error %",
+        "images",
+        "s'' outweighs s'², % of places",
+        "guarded, % of places",
+        "correlation of the maps, exact and closed",
+        "the least",
+        "time, exact over closed",
+    ]
+    lines += [
+        "## How different they are",
+        "",
+        (
+            "Places are those with a positive gradient, the only ones that matter. Where the guard"
+            " acts the closed form stands in. The correlation is Pearson's, of the rectified coarse"
+            " maps. The ratio of times of `explain`, four pictures at once, is rough: a shared"
+            " processor, one thread."
+        ),
+        "",
+        *table(head, rows),
+    ]
     lines += [*fooled(summaries, FIGURES)]
     for metric, figure in FIGURES:
         arrow = "higher is better" if metric in HIGHER else "lower is better"
-        rows = [[named(m), *(score(one, metric, figure, m) for one in summaries.values())] for m in first.everybody]
+        rows = [
+            [named(m), *(score(one, metric, figure, m) for one in summaries.values())]
+            for m in first.everybody
+        ]
         unit = "" if metric in ("deletion", "insertion") else "%"
         for a, b in PAIRS:
             gaps = (gap_cell(gap(one, metric, figure, a, b), unit) for one in summaries.values())
             rows.append([f"{named(a)} − {named(b)}", *gaps])
-        lines += [f"## {figure}{', %' if unit else ''} ({arrow})", "", *table(["", *summaries], rows)]
-    rows = [[f"{named(a)} over {named(b)}", *(win_cell(one, a, b) for one in summaries.values())] for a, b in PAIRS]
-    lines += ["## Win %: smaller drop on so many of the images; p of the sign test without ties", ""]
+        lines += [
+            f"## {figure}{', %' if unit else ''} ({arrow})",
+            "",
+            *table(["", *summaries], rows),
+        ]
+    rows = [
+        [f"{named(a)} over {named(b)}", *(win_cell(one, a, b) for one in summaries.values())]
+        for a, b in PAIRS
+    ]
+    lines += [
+        "## Win %: smaller drop on so many of the images; p of the sign test without ties",
+        "",
+    ]
     lines += table(["", *summaries], rows)
     return [*lines, made_by("exact_alpha.py", summaries.values())]
 
@@ -216,18 +311,26 @@ def counted(found: Mapping[str, Results], summaries: Mapping[str, Summary]) -> l
             if (one := gap(summary, metric, figure, a, b)) is not None and one.excludes_zero
         ]
         better, asked = sum(sign > 0 for sign in signs), len(known) * len(FIGURES)
-        lines.append(f"**In short, {named(a)} against {named(b)}:** better in {better}, worse in {len(signs) - better} "
-                     f"of {asked} comparisons ({len(known)} layers, {len(FIGURES)} metrics).")  # fmt: skip
+        lines.append(
+            f"**In short, {named(a)} against {named(b)}:** better in {better}, worse in"
+            f" {len(signs) - better} of {asked} comparisons ({len(known)} layers, {len(FIGURES)}"
+            " metrics)."
+        )
         for metric, figure in FIGURES:
             gaps = {name: gap(one, metric, figure, a, b) for name, one in known.items()}
             higher = metric in HIGHER
             lines.append(verdict(f"{figure}, {named(a)} against {named(b)}", gaps, higher))
     if CONTROL in found:
         same = alike(found[CONTROL])
-        lines.append(f"{CONTROL}, the control: the two maps correlate with {np.nanmin(same):.6f} at least.")
+        lines.append(
+            f"{CONTROL}, the control: the two maps correlate with {np.nanmin(same):.6f} at least."
+        )
     guarded = {name: shares(rows, "guarded")[0] for name, rows in found.items()}
     most = max(guarded, key=lambda name: guarded[name])
-    lines.append(f"The guard acts on {number(guarded[most], '')} % of the places that matter at most ({most}).")
+    lines.append(
+        f"The guard acts on {number(guarded[most], '')} % of the places that matter at most"
+        f" ({most})."
+    )
     return lines
 
 

@@ -1,4 +1,5 @@
-"""Does Average Drop tell which network generalises? Grad-CAM++ v3, appendix A.1, on many more networks.
+"""Does Average Drop tell which network generalises? Grad-CAM++ v3, appendix A.1, on many more
+networks.
 
 python experiments/generalisation.py
 """
@@ -33,7 +34,9 @@ STOPS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network to train: its size, on how many images, for how long, with which share of wrong labels."""
+    """A network to train: its size, on how many images, for how long, with which share of wrong
+    labels.
+    """
 
     depth: int
     width: int
@@ -57,7 +60,9 @@ RECIPES = (
 
 @dataclass(frozen=True)
 class Point:
-    """What one network came to: its test error, its Average Drop, that of a blind map, its mean confidence."""
+    """What one network came to: its test error, its Average Drop, that of a blind map, its mean
+    confidence.
+    """
 
     name: str
     error: float
@@ -81,7 +86,9 @@ def rank_correlation(a: Any, b: Any) -> float:
 
 
 def partial(a: Any, b: Any, given: Any) -> float:
-    """Spearman's correlation of a and b at equal `given`: Pearson's of what its ranks do not explain of theirs."""
+    """Spearman's correlation of a and b at equal `given`: Pearson's of what its ranks do not
+    explain of theirs.
+    """
     x, y, z = (ranks(torch.as_tensor(v, dtype=torch.float64)[None])[0] for v in (a, b, given))
     base = torch.stack([torch.ones_like(z), z], 1)
     left = [v - base @ torch.linalg.lstsq(base, v[:, None]).solution[:, 0] for v in (x, y)]
@@ -97,43 +104,75 @@ def kendall(a: Any, b: Any) -> float:
 
 def correlations(points: Sequence[Point], draws: int = 1000) -> dict[str, Interval]:
     """How the figures of these networks go together, with intervals over the networks."""
-    values = np.array([[p.drop.estimate, p.error, p.confidence, p.blind.estimate, p.increase] for p in points])
+    values = np.array(
+        [[p.drop.estimate, p.error, p.confidence, p.blind.estimate, p.increase] for p in points]
+    )
     figures: dict[str, Callable[[Any], float]] = {
-        "Spearman: Average Drop, test error": lambda values: rank_correlation(values[:, 0], values[:, 1]),
+        "Spearman: Average Drop, test error": lambda values: rank_correlation(
+            values[:, 0], values[:, 1]
+        ),
         "Kendall: Average Drop, test error": lambda values: kendall(values[:, 0], values[:, 1]),
-        "Spearman: Average Drop, mean confidence": lambda values: rank_correlation(values[:, 0], values[:, 2]),
-        "Spearman: test error, mean confidence": lambda values: rank_correlation(values[:, 1], values[:, 2]),
+        "Spearman: Average Drop, mean confidence": lambda values: rank_correlation(
+            values[:, 0], values[:, 2]
+        ),
+        "Spearman: test error, mean confidence": lambda values: rank_correlation(
+            values[:, 1], values[:, 2]
+        ),
         "Spearman: Average Drop, test error, at equal mean confidence": lambda values: partial(
             values[:, 0], values[:, 1], values[:, 2]
         ),
         "Spearman: drop of the blind centre map, test error": lambda values: rank_correlation(
             values[:, 3], values[:, 1]
         ),
-        "Spearman: % increase in confidence, test error": lambda values: rank_correlation(values[:, 4], values[:, 1]),
+        "Spearman: % increase in confidence, test error": lambda values: rank_correlation(
+            values[:, 4], values[:, 1]
+        ),
     }
     return {name: bootstrap(of, values, n=draws) for name, of in figures.items()}
 
 
-def measured(name: str, net: nn.Module, data: Path, limit: int, out: Path, error: float | None = None) -> Point:
-    """The network's point; the rows are kept in `out`. Without `error` it is that of the images themselves."""
+def measured(
+    name: str, net: nn.Module, data: Path, limit: int, out: Path, error: float | None = None
+) -> Point:
+    """The network's point; the rows are kept in `out`. Without `error` it is that of the images
+    themselves.
+    """
     found = evaluate(
-        net, open_data(data, limit=limit), ["grad_cam_pp", "centre"], ["average_drop", "increase_in_confidence"],
-        out=out, batch_size=50, views=0, progress=False,
-    )  # fmt: skip
+        net,
+        open_data(data, limit=limit),
+        ["grad_cam_pp", "centre"],
+        ["average_drop", "increase_in_confidence"],
+        out=out,
+        batch_size=50,
+        views=0,
+        progress=False,
+    )
     drops = {
-        method: bootstrap(lambda values: values.mean(), np.array(found.column("average_drop", method), float))
+        method: bootstrap(
+            lambda values: values.mean(), np.array(found.column("average_drop", method), float)
+        )
         for method in ("grad_cam_pp", "centre")
     }
     sure = np.array(found.column("full_score", "grad_cam_pp"), float)
     rose = np.array(found.column("increase_in_confidence", "grad_cam_pp"), float)
     if error is None:
-        pairs = zip(found.column("predicted", "grad_cam_pp"), found.column("label", "grad_cam_pp"), strict=True)
+        pairs = zip(
+            found.column("predicted", "grad_cam_pp"),
+            found.column("label", "grad_cam_pp"),
+            strict=True,
+        )
         error = float(np.mean([one != other for one, other in pairs]))
-    return Point(name, error, drops["grad_cam_pp"], drops["centre"], float(sure.mean()), float(rose.mean()))
+    return Point(
+        name, error, drops["grad_cam_pp"], drops["centre"], float(sure.mean()), float(rose.mean())
+    )
 
 
-def real(data: Path, out: Path, limits: tuple[int, int], names: Sequence[str] = REAL) -> list[Point]:
-    """The networks with published weights: ImageNet's on at most 200 photographs, CIFAR's on 1,000 test images."""
+def real(
+    data: Path, out: Path, limits: tuple[int, int], names: Sequence[str] = REAL
+) -> list[Point]:
+    """The networks with published weights: ImageNet's on at most 200 photographs, CIFAR's on 1,000
+    test images.
+    """
     points = []
     for name in names:
         load, where = NETWORKS[name]
@@ -149,21 +188,40 @@ def many(data: Path, out: Path, recipes: Sequence[Recipe], limit: int, sets: Set
     points = []
     for seed, recipe in enumerate(recipes):
         net = small_net(recipe.depth, recipe.width, CIFAR, seed)
-        rows = torch.randperm(len(train_y), generator=torch.Generator().manual_seed(seed))[: recipe.images]
+        rows = torch.randperm(len(train_y), generator=torch.Generator().manual_seed(seed))[
+            : recipe.images
+        ]
 
-        def make(net: nn.Module = net, rows: Tensor = rows, recipe: Recipe = recipe, seed: int = seed) -> Any:
-            train(net, train_x[rows], noisy(train_y[rows], recipe.noise, len(CIFAR), seed), recipe.epochs, seed)
+        def make(
+            net: nn.Module = net, rows: Tensor = rows, recipe: Recipe = recipe, seed: int = seed
+        ) -> Any:
+            train(
+                net,
+                train_x[rows],
+                noisy(train_y[rows], recipe.noise, len(CIFAR), seed),
+                recipe.epochs,
+                seed,
+            )
             return {"error": error_rate(net, test_x, test_y)}
 
         note = kept(out / f"{recipe.name}.safetensors", net, make)
         points.append(
-            measured(recipe.name, net, data / "cifar10" / "test.npz", limit, out / recipe.name, note["error"])
+            measured(
+                recipe.name,
+                net,
+                data / "cifar10" / "test.npz",
+                limit,
+                out / recipe.name,
+                note["error"],
+            )
         )
         print(points[-1], flush=True)
     return points
 
 
-def over_training(data: Path, out: Path, stops: Sequence[float], limit: int, sets: Sets) -> list[Point]:
+def over_training(
+    data: Path, out: Path, stops: Sequence[float], limit: int, sets: Sets
+) -> list[Point]:
     """One network, looked at while it is trained."""
     (train_x, train_y), (test_x, test_y) = sets
     net = small_net(8, 8, CIFAR, 100)
@@ -188,7 +246,14 @@ def over_training(data: Path, out: Path, stops: Sequence[float], limit: int, set
         net.load_state_dict(load_file(out / f"stop{stop:g}.safetensors"))
         name = f"{stop:g} epochs"
         points.append(
-            measured(name, net.eval(), data / "cifar10" / "test.npz", limit, out / f"rows{stop:g}", note[f"{stop:g}"])
+            measured(
+                name,
+                net.eval(),
+                data / "cifar10" / "test.npz",
+                limit,
+                out / f"rows{stop:g}",
+                note[f"{stop:g}"],
+            )
         )
         print(points[-1], flush=True)
     return points
@@ -207,37 +272,63 @@ HEAD = (
 def rows_of(points: Sequence[Point]) -> list[str]:
     """The networks' table, the best first."""
     ordered = sorted(points, key=lambda point: point.error)
-    return table(HEAD, [
-        (p.name, f"{100 * p.error:.1f}", said(p.drop, 1, 100), said(p.blind, 1, 100), f"{100 * p.confidence:.1f}",
-         f"{100 * p.increase:.1f}") for p in ordered
-    ])  # fmt: skip
+    return table(
+        HEAD,
+        [
+            (
+                p.name,
+                f"{100 * p.error:.1f}",
+                said(p.drop, 1, 100),
+                said(p.blind, 1, 100),
+                f"{100 * p.confidence:.1f}",
+                f"{100 * p.increase:.1f}",
+            )
+            for p in ordered
+        ],
+    )
 
 
 TITLES = {"many": "trained here", "training": "over training"}
 
 HOLDS = [
-    "Over the networks trained here the claim does not hold; the sign is the opposite one. The worse a network, the "
-    "*smaller* its Average Drop (Spearman -0.58 [-0.85, -0.14] over 16 networks; over the checkpoints -0.65 with an "
-    "interval that reaches 0).",
+    (
+        "Over the networks trained here the claim does not hold; the sign is the opposite one. The"
+        " worse a network, the *smaller* its Average Drop (Spearman -0.58 [-0.85, -0.14] over 16"
+        " networks; over the checkpoints -0.65 with an interval that reaches 0)."
+    ),
     "",
-    "Over the 16 networks the drop follows how sure a network is (0.75): an unsure one has little to lose, ten classes "
-    "leave it 10 % in any case. At equal mean confidence nothing certain is left of the relation (0.15 [-0.55, 0.63]). "
-    "Over the checkpoints confidence does not explain it away, but they are few. In both a blind map that explains "
-    "nothing correlates with the error just as much: what is measured is the network's need of the whole picture, "
-    "hardly its explanation.",
+    (
+        "Over the 16 networks the drop follows how sure a network is (0.75): an unsure one has"
+        " little to lose, ten classes leave it 10 % in any case. At equal mean confidence nothing"
+        " certain is left of the relation (0.15 [-0.55, 0.63]). Over the checkpoints confidence"
+        " does not explain it away, but they are few. In both a blind map that explains nothing"
+        " correlates with the error just as much: what is measured is the network's need of the"
+        " whole picture, hardly its explanation."
+    ),
     "",
-    "Of the networks with published weights the best of each data set does drop least, as claimed, but Tiny Darknet "
-    "and SqueezeNet stand in the wrong order (intervals apart), with errors too close on 200 images to be told apart.",
+    (
+        "Of the networks with published weights the best of each data set does drop least, as"
+        " claimed, but Tiny Darknet and SqueezeNet stand in the wrong order (intervals apart), with"
+        " errors too close on 200 images to be told apart."
+    ),
     "",
-    "What this does not say: the networks trained here are weak (42 % error at best, after a minute of training on "
-    "at most 10,000 images), far from the paper's three. Among well trained networks of one kind the order may be "
-    "another.",
+    (
+        "What this does not say: the networks trained here are weak (42 % error at best, after a"
+        " minute of training on at most 10,000 images), far from the paper's three. Among well"
+        " trained networks of one kind the order may be another."
+    ),
 ]
 
 
-def page(groups: dict[str, list[Point]], limits: tuple[int, int], sets: Sets, seconds: float, draws: int) -> list[str]:
+def page(
+    groups: dict[str, list[Point]], limits: tuple[int, int], sets: Sets, seconds: float, draws: int
+) -> list[str]:
     """The page's lines."""
-    found = {name: correlations(points, draws) for name, points in groups.items() if len(points) > 3 and name != "real"}
+    found = {
+        name: correlations(points, draws)
+        for name, points in groups.items()
+        if len(points) > 3 and name != "real"
+    }
     lines = [
         "**Claimed** (Grad-CAM++ v3, appendix A.1): the Average Drops on ImageNet of ResNet-50 (28 to 31 %), "
         "VGG-16 (36 to 47 %) and AlexNet (62 to 83 %) follow the order of their classification errors, so a "
@@ -277,23 +368,35 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     """Train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT)
-    parser.add_argument("--limit", type=int, help="images a network is measured on; also makes the training tiny")
+    parser.add_argument(
+        "--limit", type=int, help="images a network is measured on; also makes the training tiny"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/experiments"))
     parser.add_argument("--page", type=Path)
     asked = parser.parse_args(arguments)
-    start, out = time.perf_counter(), asked.out / ("generalisation" + (f"_{asked.limit}" if asked.limit else ""))
+    start, out = (
+        time.perf_counter(),
+        asked.out / ("generalisation" + (f"_{asked.limit}" if asked.limit else "")),
+    )
     limits = (asked.limit or 200, asked.limit or 1000)
     recipes, stops, images, names = RECIPES, STOPS, None, REAL
     if asked.limit:
         names, images = ("ResNet-20",), 256
-        recipes, stops = tuple(Recipe(8, 4, images, k) for k in (0.5, 1, 2, 4)), (0.5, 1.0, 1.5, 2.0)
-    sets = (cifar_pictures(asked.data / "cifar10" / "train.npz", images),
-            cifar_pictures(asked.data / "cifar10" / "test.npz", images))  # fmt: skip
+        recipes, stops = (
+            tuple(Recipe(8, 4, images, k) for k in (0.5, 1, 2, 4)),
+            (0.5, 1.0, 1.5, 2.0),
+        )
+    sets = (
+        cifar_pictures(asked.data / "cifar10" / "train.npz", images),
+        cifar_pictures(asked.data / "cifar10" / "test.npz", images),
+    )
     groups: dict[str, list[Point]] = {}
     groups["training"] = over_training(asked.data, out / "training", stops, limits[1], sets)
     groups["many"] = many(asked.data, out / "many", recipes, limits[1], sets)
     groups["real"] = real(asked.data, out / "real", limits, names)
-    note = out / "seconds.txt"  # of the first run: a later one finds the networks trained and the rows measured
+    note = (
+        out / "seconds.txt"
+    )  # of the first run: a later one finds the networks trained and the rows measured
     if not note.exists():
         note.write_text(str(time.perf_counter() - start), encoding="utf-8")
     place = asked.page or (PAGE if asked.limit is None else out / PAGE.name)

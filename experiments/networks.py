@@ -1,7 +1,7 @@
 """The real networks with real weights that the experiments run on, each with its card.
 
-Their weights and the data lie in the development data (`--data`, by default `../shared/data` beside the project),
-never in the project; the bundled `lookout` is always there.
+Their weights and the data lie in the development data (`--data`, by default `../shared/data` beside
+the project), never in the project; the bundled `lookout` is always there.
 """
 
 import json
@@ -23,14 +23,20 @@ HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 
 def imagenet_names(data: Path = ROOT) -> tuple[str, ...]:
     """The names of ImageNet's classes in the usual order."""
-    lines = (data / "imagenet-samples" / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (data / "imagenet-samples" / "imagenet_classes.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     return tuple(line.partition(" ")[2] for line in lines if line)
 
 
 def mobilenet(data: Path = ROOT) -> nn.Module:
     """MobileNetV2 1.0 (224 pixels): 90 % top-1 on the 200 ImageNet samples."""
     file = data / "imagenet-weights" / "mobilenetv2_100_same.safetensors"
-    return sightline.load("timm/mobilenetv2_100", weights=file, pad_type="same", pretrained_cfg_overlay=HALF).model
+    return sightline.load(
+        "timm/mobilenetv2_100", weights=file, pad_type="same", pretrained_cfg_overlay=HALF
+    ).model
 
 
 def squeezenet(data: Path = ROOT) -> nn.Module:
@@ -44,23 +50,58 @@ def tiny_darknet(data: Path = ROOT) -> nn.Module:
     """Tiny Darknet (RGB in [0, 1], nothing subtracted): 72 % top-1 on the 200 ImageNet samples."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels, convolutions, pools = 3, 0, 0
-    for step in [(16, 3), "M", (32, 3), "M", (16, 1), (128, 3), (16, 1), (128, 3), "M", (32, 1), (256, 3), (32, 1),
-                 (256, 3), "M", (64, 1), (512, 3), (64, 1), (512, 3), (128, 1)]:  # fmt: skip
+    for step in [
+        (16, 3),
+        "M",
+        (32, 3),
+        "M",
+        (16, 1),
+        (128, 3),
+        (16, 1),
+        (128, 3),
+        "M",
+        (32, 1),
+        (256, 3),
+        (32, 1),
+        (256, 3),
+        "M",
+        (64, 1),
+        (512, 3),
+        (64, 1),
+        (512, 3),
+        (128, 1),
+    ]:
         if isinstance(step, str):
             pools += 1
             layers[f"pool{pools}"] = nn.MaxPool2d(2)
             continue
         convolutions, (width, size) = convolutions + 1, step
-        layers[f"conv{convolutions}"] = nn.Conv2d(channels, width, size, padding=size // 2, bias=False)
+        layers[f"conv{convolutions}"] = nn.Conv2d(
+            channels, width, size, padding=size // 2, bias=False
+        )
         layers[f"bn{convolutions}"] = nn.BatchNorm2d(width, eps=1e-3)
         layers[f"act{convolutions}"] = nn.LeakyReLU(0.1)
         channels = width
     layers["conv16"] = nn.Conv2d(channels, 1000, 1)
     layers["gap"], layers["flatten"] = nn.AdaptiveAvgPool2d(1), nn.Flatten()
     net = nn.Sequential(layers)
-    net.load_state_dict(load_file(data / "imagenet-weights" / "tiny_darknet.safetensors"), strict=True)
-    view = Preprocess(resize=256, crop=(224, 224), interpolation="bicubic", mean=(0.0,) * 3, std=(1.0,) * 3)
-    describe(net, Card("tiny_darknet", None, view, imagenet_names(data), "J. Redmon, from a copy by ml5", "Darknet"))
+    net.load_state_dict(
+        load_file(data / "imagenet-weights" / "tiny_darknet.safetensors"), strict=True
+    )
+    view = Preprocess(
+        resize=256, crop=(224, 224), interpolation="bicubic", mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+    describe(
+        net,
+        Card(
+            "tiny_darknet",
+            None,
+            view,
+            imagenet_names(data),
+            "J. Redmon, from a copy by ml5",
+            "Darknet",
+        ),
+    )
     return net.eval()
 
 
@@ -70,12 +111,20 @@ def lookout(data: Path = ROOT) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Two convolutions beside a shortcut, which subsamples and adds channels of zeros where the stage changes."""
+    """Two convolutions beside a shortcut, which subsamples and adds channels of zeros where the
+    stage changes.
+    """
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside)
-        self.conv2, self.bn2 = nn.Conv2d(outside, outside, 3, 1, 1, bias=False), nn.BatchNorm2d(outside)
+        self.conv1, self.bn1 = (
+            nn.Conv2d(inside, outside, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outside),
+        )
+        self.conv2, self.bn2 = (
+            nn.Conv2d(outside, outside, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outside),
+        )
         self.stride, self.more = stride, (outside - inside) // 2
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,7 +156,14 @@ class CifarResNet(nn.Module):
 
 def cifar_card(name: str) -> Card:
     """What a CIFAR network wants: 32 pixels, ImageNet's mean and std."""
-    return Card(name, None, Preprocess(resize=None, crop=None), CIFAR, "Y. Idelbayev, fine-tuned on JPEG copies", "BSD")
+    return Card(
+        name,
+        None,
+        Preprocess(resize=None, crop=None),
+        CIFAR,
+        "Y. Idelbayev, fine-tuned on JPEG copies",
+        "BSD",
+    )
 
 
 def cifar_resnet(depth: int, data: Path = ROOT) -> nn.Module:
@@ -131,7 +187,9 @@ NETWORKS = {
 
 def accuracy(predicted: list[int | None], labels: list[int | None]) -> float:
     """The share of images whose class came first, of those whose class is known."""
-    known = [(p, t) for p, t in zip(predicted, labels, strict=True) if p is not None and t is not None]
+    known = [
+        (p, t) for p, t in zip(predicted, labels, strict=True) if p is not None and t is not None
+    ]
     return sum(p == t for p, t in known) / len(known)
 
 

@@ -9,7 +9,9 @@ torch.set_num_threads(1)
 
 @pytest.fixture
 def shapes_unchecked():
-    """To check the shapes of an exporter's stand-ins is to compare them, and to compare is to fix them."""
+    """To check the shapes of an exporter's stand-ins is to compare them, and to compare is to fix
+    them.
+    """
     before = config.jaxtyping_disable
     config.update("jaxtyping_disable", True)
     yield

@@ -1,4 +1,6 @@
-"""The documents are programs: each Python block runs, each method and layer they promise is there, no link is dead."""
+"""The documents are programs: each Python block runs, each method and layer they promise is there,
+no link is dead.
+"""
 
 import importlib.util
 import json
@@ -18,7 +20,9 @@ from sightline.models.torchvision_cards import LAYERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-FENCE = re.compile(r"^(?P<indent> *)```python(?P<flags>[^\n]*)\n(?P<code>.*?)^(?P=indent)```[ ]*$", re.M | re.S)
+FENCE = re.compile(
+    r"^(?P<indent> *)```python(?P<flags>[^\n]*)\n(?P<code>.*?)^(?P=indent)```[ ]*$", re.M | re.S
+)
 PICTURES = ("photo.jpg", "a.jpg", "b.jpg", "photos/cat.jpg", "photos/cup.jpg")
 """What an example may open: these lie in the folder in which it runs."""
 
@@ -33,20 +37,27 @@ class Block:
     code: str
 
     def compiled(self) -> Any:
-        assert self.flags in ("", "no-run"), f"{self.page.name}:{self.line}: ```python {self.flags} is not known"
+        assert self.flags in (
+            "",
+            "no-run",
+        ), f"{self.page.name}:{self.line}: ```python {self.flags} is not known"
         return compile("\n" * self.line + self.code, str(self.page), "exec")
 
 
 def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     return [
-        Block(page, text[: m.start()].count("\n") + 1, m["flags"].strip(), textwrap.dedent(m["code"]))
+        Block(
+            page, text[: m.start()].count("\n") + 1, m["flags"].strip(), textwrap.dedent(m["code"])
+        )
         for m in FENCE.finditer(text)
     ]
 
 
 def run(page: Path) -> int:
-    """Run a page's blocks in one namespace, from top to bottom, and say how many; the first error is raised."""
+    """Run a page's blocks in one namespace, from top to bottom, and say how many; the first error
+    is raised.
+    """
     names: dict[str, Any] = {"__name__": "__main__"}
     done = 0
     for block in blocks(page):
@@ -59,8 +70,12 @@ def run(page: Path) -> int:
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """A folder with a few pictures as the working folder; no window opens, no setting of the process stays changed."""
-    data = pytest.importorskip("skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'")
+    """A folder with a few pictures as the working folder; no window opens, no setting of the
+    process stays changed.
+    """
+    data = pytest.importorskip(
+        "skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'"
+    )
     (tmp_path / "photos").mkdir()
     for name in PICTURES:
         picture = data.coffee() if name in ("b.jpg", "photos/cup.jpg") else data.chelsea()
@@ -76,12 +91,17 @@ def test_the_examples_of_a_page_run(page, elsewhere):
 
 
 def test_the_pages_that_explain_have_examples():
-    assert all(len(blocks(ROOT / page)) >= 2 for page in ("docs/path.md", "docs/methods.md", "docs/models.md"))
+    assert all(
+        len(blocks(ROOT / page)) >= 2
+        for page in ("docs/path.md", "docs/methods.md", "docs/models.md")
+    )
 
 
 def test_a_broken_example_is_found(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("text\n```python\na = 1\n```\nmore\n\n- in a list:\n  ```python\n  assert a == 2\n  ```\n")
+    page.write_text(
+        "text\n```python\na = 1\n```\nmore\n\n- in a list:\n  ```python\n  assert a == 2\n  ```\n"
+    )
     with pytest.raises(AssertionError) as raised:
         run(page)
     assert raised.traceback[-1].lineno + 1 == 9
@@ -96,11 +116,16 @@ def test_a_broken_example_is_found(tmp_path):
     assert run(page) == 0
 
 
-SECTION = re.compile(r"^#{3,4} (?P<title>[^\n]+) · `(?P<name>\w+)`\n(?P<body>.*?)(?=^#|\Z)", re.M | re.S)
+SECTION = re.compile(
+    r"^#{3,4} (?P<title>[^\n]+) · `(?P<name>\w+)`\n(?P<body>.*?)(?=^#|\Z)", re.M | re.S
+)
 
 
 def sections() -> dict[str, re.Match[str]]:
-    return {m["name"]: m for m in SECTION.finditer((ROOT / "docs" / "methods.md").read_text(encoding="utf-8"))}
+    return {
+        m["name"]: m
+        for m in SECTION.finditer((ROOT / "docs" / "methods.md").read_text(encoding="utf-8"))
+    }
 
 
 def test_every_method_has_a_section_and_every_section_a_method():
@@ -110,7 +135,13 @@ def test_every_method_has_a_section_and_every_section_a_method():
 @pytest.mark.parametrize("name", [*methods.METHODS, *pixelspace.PIXELSPACE, *blackbox.BLACKBOX])
 def test_a_method_s_section_says_all_there_is_to_say(name):
     found = sections()[name]
-    room = methods if name in methods.METHODS else pixelspace if name in pixelspace.PIXELSPACE else blackbox
+    room = (
+        methods
+        if name in methods.METHODS
+        else pixelspace
+        if name in pixelspace.PIXELSPACE
+        else blackbox
+    )
     assert found["title"] == room.about(name).title
     assert found["body"].count("$$") == 2
     for part in ("**Paper:**", "**Needs:**", "**Use it**", "**It misleads**"):
@@ -121,7 +152,10 @@ ROW = re.compile(r"^\| [^|\n]+ \| [^|\n]+ \| `(?P<model>\w+)` \| `(?P<layer>[\w.
 
 
 def test_the_table_of_layers_is_what_the_cards_say():
-    rows = [m.groupdict() for m in ROW.finditer((ROOT / "docs" / "models.md").read_text(encoding="utf-8"))]
+    rows = [
+        m.groupdict()
+        for m in ROW.finditer((ROOT / "docs" / "models.md").read_text(encoding="utf-8"))
+    ]
     assert len(rows) == len(LAYERS)
     for row in rows:
         assert card_for(f"torchvision/{row['model']}").layer == row["layer"], row["model"]
@@ -135,9 +169,12 @@ def test_what_is_said_of_the_bundled_model_is_what_its_card_says():
         f"{card['made']['parameters']:,} parameters",
         f"the {measured['n']:,} validation images",
         f"{measured['val_top1']:.1%}".replace("%", " %")
-        + f" (95 % interval {100 * low:.1f} to {100 * high:.1f}) | {100 * measured['val_top5']:.1f} % |",
+        + f" (95 % interval {100 * low:.1f} to {100 * high:.1f}) |"
+        f" {100 * measured['val_top5']:.1f} % |",
         "| " + " | ".join(measured["val_top1_by_size"]) + " |",
-        "| " + " | ".join(f"{100 * share:.1f} %" for share in measured["val_top1_by_size"].values()) + " |",
+        "| "
+        + " | ".join(f"{100 * share:.1f} %" for share in measured["val_top1_by_size"].values())
+        + " |",
         f"for {card['made']['epochs']} epochs",
         f"`tabby` to it with\n{card['photographs']['chelsea']['tabby']:.0%}".replace("%", " %"),
         f"`espresso` with {card['photographs']['coffee']['espresso']:.0%}".replace("%", " %"),
@@ -179,7 +216,9 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.strip().lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs" / "decisions").glob("*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted((ROOT / "docs" / "decisions").glob("*.md"))], ids=lambda p: p.name
+)
 def test_links_into_a_page_lead_to_a_heading(page):
     for link in ANCHOR.finditer(page.read_text(encoding="utf-8")):
         if "://" not in link["page"]:
@@ -202,13 +241,20 @@ SKIPS = {
 
 
 def unlisted(tests: Path, listed: str) -> list[str]:
-    """What tests can do without and the list does not name: a data set or a package with its file, a file by itself."""
+    """What tests can do without and the list does not name: a data set or a package with its file,
+    a file by itself.
+    """
     missing = []
     rows = [(row.split("|")[1], row) for row in listed.splitlines() if row.startswith("|")]
     for file in sorted(tests.rglob("*.py")):
         text, name = file.read_text(encoding="utf-8"), file.relative_to(tests).as_posix()
-        words = [(kind, found["word"]) for kind, form in SKIPS.items() for found in form.finditer(text)]
-        if re.search(r"^\s*pytest\.(skip|xfail)\(|mark\.(skip|xfail)", text, re.M) and name != "helpers/data.py":
+        words = [
+            (kind, found["word"]) for kind, form in SKIPS.items() for found in form.finditer(text)
+        ]
+        if (
+            re.search(r"^\s*pytest\.(skip|xfail)\(|mark\.(skip|xfail)", text, re.M)
+            and name != "helpers/data.py"
+        ):
             words.append(("file", name))
         for kind, word in words:
             where = [row for first, row in rows if f"`{word}`" in first]
@@ -224,7 +270,14 @@ def test_every_skip_is_on_the_list():
 
 def test_a_skip_that_is_not_on_the_list_is_found(tmp_path):
     skip, data = "skip", "moon-rocks"  # put together here, so that this file is not found itself
-    (tmp_path / "test_a.py").write_text(f'def test():\n    pytest.{skip}("tired")\n    shared("{data}", "1.png")\n')
-    assert unlisted(tmp_path, "nothing") == ["test_a.py: data moon-rocks", "test_a.py: file test_a.py"]
+    (tmp_path / "test_a.py").write_text(
+        f'def test():\n    pytest.{skip}("tired")\n    shared("{data}", "1.png")\n'
+    )
+    assert unlisted(tmp_path, "nothing") == [
+        "test_a.py: data moon-rocks",
+        "test_a.py: file test_a.py",
+    ]
     assert unlisted(tmp_path, "| `moon-rocks` | `test_a.py` |\n| `test_a.py` |") == []
-    assert unlisted(tmp_path, "| `moon-rocks` | `test_b.py` |\n| `test_a.py` |") == ["test_a.py: data moon-rocks"]
+    assert unlisted(tmp_path, "| `moon-rocks` | `test_b.py` |\n| `test_a.py` |") == [
+        "test_a.py: data moon-rocks"
+    ]

@@ -1,4 +1,6 @@
-"""docs/metrics.md says of every metric, protocol field, preset, control and kind of data what there is to say."""
+"""docs/metrics.md says of every metric, protocol field, preset, control and kind of data what there
+is to say.
+"""
 
 import ast
 import re
@@ -18,7 +20,9 @@ from sightline.protocol import _CHOICES, PRESETS, Protocol
 from sightline.supply import requests
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
-SECTION = re.compile(r"^#{3,4} (?P<title>[^\n]+) · `(?P<name>\w+)`\n(?P<body>.*?)(?=^#|\Z)", re.M | re.S)
+SECTION = re.compile(
+    r"^#{3,4} (?P<title>[^\n]+) · `(?P<name>\w+)`\n(?P<body>.*?)(?=^#|\Z)", re.M | re.S
+)
 PARTS = ("**Paper:**", "**Needs:**", "**Says**", "**It is fooled by**")
 
 
@@ -54,7 +58,9 @@ def test_a_metric_s_section_says_all_there_is_to_say(name):
     assert found["body"].count("$$") == 2
     for part in PARTS:
         assert found["body"].count(f"- {part}") == 1, part
-    assert [found["body"].index(part) for part in PARTS] == sorted(found["body"].index(part) for part in PARTS)
+    assert [found["body"].index(part) for part in PARTS] == sorted(
+        found["body"].index(part) for part in PARTS
+    )
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -79,7 +85,13 @@ def test_win_has_a_section_of_its_own():
 
 def test_the_first_table_leads_to_every_metric():
     words = chapter("Which one?")
-    grouped = {"average_gain", "road_morf_area", "road_lerf_area", "coherency", "inside_outside_ratio"}
+    grouped = {
+        "average_gain",
+        "road_morf_area",
+        "road_lerf_area",
+        "coherency",
+        "inside_outside_ratio",
+    }
     assert set(METRICS) - set(re.findall(r"`(\w+)`", words)) == grouped | {"pointing_game_top5"}
     assert set(re.findall(r"`(\w+)`", words)) >= set(GROUPS)
 
@@ -89,7 +101,12 @@ def test_every_field_of_the_protocol_is_explained_with_its_default(field):
     default, meaning, _ = rows(chapter("The protocol"))[field.name]
     if field.name == "deltas":
         assert default == "0, 0.05, … 0.95"
-        assert (field.default[0], field.default[1], field.default[-1], len(field.default)) == (0, 0.05, 0.95, 20)
+        assert (field.default[0], field.default[1], field.default[-1], len(field.default)) == (
+            0,
+            0.05,
+            0.95,
+            20,
+        )
     else:
         assert ast.literal_eval(default.strip("`")) == field.default
     for choice in _CHOICES.get(field.name, ()):
@@ -134,11 +151,17 @@ def test_options_on_the_command_line_exist():
 
 def test_the_numbers_of_steps_are_those_of_the_protocol():
     """What the sections say of forward passes, counted from the default protocol."""
-    one, body = Protocol(), {name: " ".join(found["body"].split()) for name, found in sections().items()}
+    one, body = (
+        Protocol(),
+        {name: " ".join(found["body"].split()) for name, found in sections().items()},
+    )
     assert f"for each method ({one.steps - 1}), and one for all" in body["deletion"]
     assert f"for each method ({one.steps - 1}), and one for all" in body["insertion"]
     assert f"for each method ({one.thetas - 1}), and one for all" in body["roc_area"]
     assert f"percentage and method ({2 * len(one.road_percentages)})" in body["road"]
     assert f"percentage and method ({len(one.road_percentages)})" in body["road_morf_area"]
     assert f"look back ({one.samples})" in body["sensitivity"]
-    assert f"{len(places((224, 224), one.patch, one.stride))} at 224 × 224" in body["occlusion_correlation"]
+    assert (
+        f"{len(places((224, 224), one.patch, one.stride))} at 224 × 224"
+        in body["occlusion_correlation"]
+    )

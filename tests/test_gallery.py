@@ -31,14 +31,23 @@ def drawn(monkeypatch):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_writes_its_picture(name, drawn, tmp_path, monkeypatch):
     if name in TRANSFORMERS:
-        pytest.importorskip("transformers", reason="needs transformers: pip install 'sightline[test]'")
+        pytest.importorskip(
+            "transformers", reason="needs transformers: pip install 'sightline[test]'"
+        )
     if name in ("cat_and_cup", "contrast"):
-        pytest.importorskip("skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'")
+        pytest.importorskip(
+            "skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'"
+        )
     target = tmp_path / f"{name}.jpg"
     monkeypatch.setattr(sys, "argv", [f"{name}.py", str(target)])
     runpy.run_path(str(GALLERY / f"{name}.py"), run_name="__main__")
-    with Image.open(target) as picture, Image.open(GALLERY.parent / "pictures" / f"{name}.jpg") as kept:
-        assert picture.size == kept.size, "the picture in docs/pictures is another one: run the program again"
+    with (
+        Image.open(target) as picture,
+        Image.open(GALLERY.parent / "pictures" / f"{name}.jpg") as kept,
+    ):
+        assert picture.size == kept.size, (
+            "the picture in docs/pictures is another one: run the program again"
+        )
 
 
 def inside(image_map, box):
@@ -64,7 +73,9 @@ def test_a_box_s_map_peaks_in_the_box_with_weights_for_each_place(drawn):
         count += len(asked)
     assert count == 60
     told = said(r"for (\d+) of 60 boxes with Layer-CAM, and for (\d+) with Grad-CAM")
-    assert list(hits.values()) == pytest.approx(told, abs=2)  # another machine may round a peak to its neighbour
+    assert list(hits.values()) == pytest.approx(
+        told, abs=2
+    )  # another machine may round a peak to its neighbour
 
 
 def test_a_query_s_map_peaks_in_its_box_with_weights_for_each_place(drawn):
@@ -73,11 +84,17 @@ def test_a_query_s_map_peaks_in_its_box_with_weights_for_each_place(drawn):
     for seed in range(1_000_000, 1_000_014):
         one = drawn.scene(seed, shapes=3)
         images = (one.picture[None] - 0.5) / 0.25
-        asked = [Box(box, colour, kind="sigmoid") for box, colour in zip(one.boxes, one.colours, strict=True)]
+        asked = [
+            Box(box, colour, kind="sigmoid")
+            for box, colour in zip(one.boxes, one.colours, strict=True)
+        ]
         found = explain(model, images, asked, list(hits), layer="model.encoder.layers.0")
         for name, e in found.items():
             hits[name] += sum(inside(e.maps[0, j], box) for j, box in enumerate(one.boxes))
-    told = said(r"in the encoder's map Layer-CAM's peak lay in the box for (\d+) of 42 shapes, Grad-CAM's for (\d+)")
+    told = said(
+        r"in the encoder's map Layer-CAM's peak lay in the box for (\d+) of 42 shapes, Grad-CAM's"
+        r" for (\d+)"
+    )
     assert list(hits.values()) == pytest.approx(told, abs=2)
 
 
@@ -86,8 +103,13 @@ def test_a_class_s_map_peaks_on_its_shape(drawn):
     model, hits = drawn.trained("segformer"), []
     for seed in range(1_000_000, 1_000_010):
         one = drawn.scene(seed, shapes=3, size=(96, 128))
-        e = explain(model, (one.picture[None] - 0.5) / 0.25, [Region(1 + kind) for kind in one.kinds], "hires_cam",
-                    layer="decode_head.activation")  # fmt: skip
+        e = explain(
+            model,
+            (one.picture[None] - 0.5) / 0.25,
+            [Region(1 + kind) for kind in one.kinds],
+            "hires_cam",
+            layer="decode_head.activation",
+        )
         hits += [inside(e.maps[0, j], box) for j, box in enumerate(one.boxes)]
     assert sum(hits) / len(hits) >= 0.95
 
@@ -114,4 +136,8 @@ def test_a_caption_s_map_peaks_on_the_shape_it_names(drawn):
 
 def test_what_is_said_of_the_networks_was_measured(drawn):
     told = json.loads((GALLERY / "weights" / "measured.json").read_text(encoding="utf-8"))
-    assert set(told) == set(drawn.NETWORKS) == {path.stem for path in (GALLERY / "weights").glob("*.safetensors")}
+    assert (
+        set(told)
+        == set(drawn.NETWORKS)
+        == {path.stem for path in (GALLERY / "weights").glob("*.safetensors")}
+    )

@@ -27,8 +27,13 @@ HEAVY = (
 
 
 def loaded(statement: str) -> set[str]:
-    program = f"import sys\nimport torch\nbefore = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    program = (
+        "import sys\nimport torch\nbefore ="
+        f" set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     return {name.partition(".")[0] for name in found.stdout.split()}
 
 

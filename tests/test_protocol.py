@@ -23,11 +23,23 @@ def test_the_default_is_the_paper_s():
 @pytest.mark.parametrize("field", fields(Protocol), ids=lambda field: field.name)
 def test_every_field_changes_the_digest(field):
     other = {
-        "explained": "given", "layer": "layer4", "score": "logit", "drop": "absolute", "space": "normalised",
-        "fill": "blur", "mask": "soft top", "scaling": "min-max", "scaled": "coarse", "upsampling": "nearest",
-        "deletion_fill": "black", "insertion_fill": "black", "blur": (5, 1.0), "road_percentages": (50,),
-        "deltas": (0.5,), "top": 0.1,
-    }.get(field.name, 7 if isinstance(field.default, int) else 0.5)  # fmt: skip
+        "explained": "given",
+        "layer": "layer4",
+        "score": "logit",
+        "drop": "absolute",
+        "space": "normalised",
+        "fill": "blur",
+        "mask": "soft top",
+        "scaling": "min-max",
+        "scaled": "coarse",
+        "upsampling": "nearest",
+        "deletion_fill": "black",
+        "insertion_fill": "black",
+        "blur": (5, 1.0),
+        "road_percentages": (50,),
+        "deltas": (0.5,),
+        "top": 0.1,
+    }.get(field.name, 7 if isinstance(field.default, int) else 0.5)
     assert other != field.default
     assert Protocol(**{field.name: other}).digest != Protocol().digest
 
@@ -66,7 +78,13 @@ def test_an_unknown_preset_names_its_neighbours():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "soft map over its maximum after linear enlarging, times raw pixels, hidden places black"),
+        (
+            {},
+            (
+                "soft map over its maximum after linear enlarging, times raw pixels, hidden places"
+                " black"
+            ),
+        ),
         ({"space": "normalised"}, "hidden places the mean colour"),
         ({"fill": "blur", "mask": "soft top", "top": 0.3}, "soft top 30 % of the map"),
         (

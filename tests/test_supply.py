@@ -73,8 +73,18 @@ def test_an_offer_that_fails_is_not_kept():
 def test_an_option_keeps_its_default_is_given_or_is_supplied(kitchen):
     assert kitchen.call(weigh) == ("A", "G", "paper", "T")
     assert kitchen.call(weigh, alpha="authors") == ("A", "G", "authors", "T")
-    assert supply(weigh, {"activations": lambda: 1, "gradients": lambda: 2}) == (1, 2, "paper", None)
-    assert supply(weigh, {"activations": lambda: 1, "gradients": lambda: 2}, tally=3) == (1, 2, "paper", 3)
+    assert supply(weigh, {"activations": lambda: 1, "gradients": lambda: 2}) == (
+        1,
+        2,
+        "paper",
+        None,
+    )
+    assert supply(weigh, {"activations": lambda: 1, "gradients": lambda: 2}, tally=3) == (
+        1,
+        2,
+        "paper",
+        3,
+    )
 
 
 def test_a_typo_in_a_request_is_told_the_word_and_nothing_was_made(kitchen):
@@ -83,8 +93,10 @@ def test_a_typo_in_a_request_is_told_the_word_and_nothing_was_made(kitchen):
 
     with pytest.raises(RequestError) as raised:
         kitchen.call(f)
-    assert str(raised.value) == (
-        "f asks for 'gradient'. Did you mean 'gradients'? On offer: 'activations', 'gradients', 'tally'."
+    assert (
+        str(raised.value)
+        == "f asks for 'gradient'. Did you mean 'gradients'? On offer: 'activations', 'gradients',"
+        " 'tally'."
     )
     assert kitchen.log == []
 
@@ -105,7 +117,11 @@ def test_a_request_like_nothing_on_offer():
             {"alhpa": 1},
             "weigh has the options 'alpha'; 'alhpa' is not among them. Near names: 'alpha'.",
         ),
-        (weigh, {"zebra": 1}, "weigh has the options 'alpha'; 'zebra' is not among them. On offer: 'alpha'."),
+        (
+            weigh,
+            {"zebra": 1},
+            "weigh has the options 'alpha'; 'zebra' is not among them. On offer: 'alpha'.",
+        ),
         (weigh, {"tally": 1}, "'tally' is not among them"),
         (weigh, {"gradients": 1}, "'gradients' is not among them"),
         (
@@ -115,7 +131,9 @@ def test_a_request_like_nothing_on_offer():
         ),
     ],
 )
-def test_an_unknown_option_is_told_what_there_is_and_nothing_was_made(kitchen, function, given, message):
+def test_an_unknown_option_is_told_what_there_is_and_nothing_was_made(
+    kitchen, function, given, message
+):
     with pytest.raises(MethodError) as raised:
         kitchen.call(function, **given)
     assert message in str(raised.value)
@@ -127,7 +145,9 @@ def test_partial_functions_ask_for_what_is_left(kitchen):
     assert requests(bound) == ["activations"]
     assert kitchen.call(bound) == ("A", "mine", "authors", "T")
     assert kitchen.call(bound, alpha="paper") == ("A", "mine", "paper", "T")
-    assert kitchen.call(partial(weigh, tally="mine"))[3] == "mine", "what was bound is not supplied again"
+    assert kitchen.call(partial(weigh, tally="mine"))[3] == "mine", (
+        "what was bound is not supplied again"
+    )
     with pytest.raises(RequestError, match="weigh asks for 'gradients'"):
         supply(partial(partial(weigh), alpha=1), {"activations": lambda: 1})
 
@@ -153,7 +173,9 @@ def test_objects_with_a_call_are_functions_too(kitchen):
     ids=["**", "*", "/"],
 )
 def test_a_function_that_does_not_name_what_it_wants_is_refused(function, parameter):
-    with pytest.raises(RequestError, match=f"all be given by name; .* has '{parameter}'. Name what it asks for"):
+    with pytest.raises(
+        RequestError, match=f"all be given by name; .* has '{parameter}'. Name what it asks for"
+    ):
         supply(function, {"gradients": lambda: 1})
 
 

@@ -1,4 +1,6 @@
-"""A gradient that is the same at every place may come with the stride 0; no method may tell the difference."""
+"""A gradient that is the same at every place may come with the stride 0; no method may tell the
+difference.
+"""
 
 import pytest
 import torch
@@ -10,17 +12,27 @@ from sightline.tensors import once
 
 @pytest.mark.parametrize("alpha", ["paper", "authors"])
 @pytest.mark.parametrize("axes", [1, 2, 3])
-@pytest.mark.parametrize("name", [name for name in METHODS if "gradients" in requests(METHODS[name])])
+@pytest.mark.parametrize(
+    "name", [name for name in METHODS if "gradients" in requests(METHODS[name])]
+)
 def test_spread_and_written_out_are_the_same(name, axes, alpha):
     generator = torch.Generator().manual_seed(axes)
     size = (5, 4, 3)[:axes]
     activations = torch.randn(2, 7, *size, generator=generator, dtype=torch.float64)
-    spread = torch.randn(2, 7, *[1] * axes, generator=generator, dtype=torch.float64).expand(2, 7, *size)
+    spread = torch.randn(2, 7, *[1] * axes, generator=generator, dtype=torch.float64).expand(
+        2, 7, *size
+    )
     counts = []
     weights = []
     for gradients in (spread, spread.contiguous()):
-        offers = {"activations": activations, "gradients": gradients, "scores": torch.tensor([0.5, -2.0])}
-        offers["tally"] = lambda word, places: counts.append((word, places.flatten(1).sum(1).tolist()))
+        offers = {
+            "activations": activations,
+            "gradients": gradients,
+            "scores": torch.tensor([0.5, -2.0]),
+        }
+        offers["tally"] = lambda word, places: counts.append(
+            (word, places.flatten(1).sum(1).tolist())
+        )
         supply = Supply({word: lambda value=value: value for word, value in offers.items()})
         options = {"alpha": alpha} if "grad_cam_pp" in name else {}
         weights.append(supply.call(METHODS[name], **options).expand_as(activations))

@@ -1,8 +1,10 @@
-"""Measure the weights that `classifier.py` left, put them into the package, and write the model's card.
+"""Measure the weights that `classifier.py` left, put them into the package, and write the model's
+card.
 
     python training/card.py --out out/lookout --resize 96 --command "..." --hardware "..."
 
-Accuracy is that of the float16 weights on val.parquet, by the package's own reading and preprocessing.
+Accuracy is that of the float16 weights on val.parquet, by the package's own reading and
+preprocessing.
 """
 
 import argparse
@@ -26,7 +28,9 @@ SIZES = (48, 64, 80, 96, 112, 128)
 
 
 def preprocess(size: int) -> Preprocess:
-    """The card's preprocessing at a working resolution; the rest is as in ImageNet, and as in training."""
+    """The card's preprocessing at a working resolution; the rest is as in ImageNet, and as in
+    training.
+    """
     return Preprocess(resize=size, crop=(size, size))
 
 
@@ -63,7 +67,9 @@ def measure(model: Lookout, val: Path, size: int) -> dict[str, Any]:
         "val_top5": round(top(5, scores[size]), 4),
         "val_top1_by_size": {str(side): round(top(1, s), 4) for side, s in scores.items()},
         "weights": "as stored, rounded to float16; computed in float32",
-        "chosen_on_val": "the working resolution; nothing else (the last epoch's weights, no early stopping)",
+        "chosen_on_val": (
+            "the working resolution; nothing else (the last epoch's weights, no early stopping)"
+        ),
     }
 
 
@@ -77,7 +83,8 @@ def photographs(model: Lookout, classes: list[str], size: int) -> dict[str, Any]
             p = model(prepare(getattr(data, name)(), preprocess(size)).inputs)[0].softmax(0)
         best = p.topk(3)
         found[name] = {
-            classes[i]: round(v, 3) for i, v in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            classes[i]: round(v, 3)
+            for i, v in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         }
     return found
 
@@ -85,7 +92,9 @@ def photographs(model: Lookout, classes: list[str], size: int) -> dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data/tinyimagenet50")
-    parser.add_argument("--out", type=Path, required=True, help="folder in which classifier.py left its files")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder in which classifier.py left its files"
+    )
     parser.add_argument("--resize", type=int, required=True, help="working resolution in pixels")
     parser.add_argument("--command", required=True, help="how classifier.py was called")
     parser.add_argument("--hardware", required=True, help="what it ran on")
@@ -112,16 +121,22 @@ def main() -> None:
         },
         "classes": classes,
         "wnids": [entry["wnid"] for entry in entries],
-        "source": "trained for sightline by training/classifier.py on 25,000 photographs of Tiny ImageNet",
-        "licence": "weights: MIT, as sightline. Training data (not included): Tiny ImageNet, whose terms are "
-        "those of ImageNet: research and education",
+        "source": (
+            "trained for sightline by training/classifier.py on 25,000 photographs of Tiny ImageNet"
+        ),
+        "licence": (
+            "weights: MIT, as sightline. Training data (not included): Tiny ImageNet, whose terms"
+            " are those of ImageNet: research and education"
+        ),
         "made": {
             "program": "training/classifier.py",
             "command": args.command,
             "seed": 0,
             "epochs": log[-1]["epoch"],
             "minutes": log[-1]["minutes"],
-            "schedule": "learning rate and image sizes follow the share of the time budget that is spent",
+            "schedule": (
+                "learning rate and image sizes follow the share of the time budget that is spent"
+            ),
             "hardware": args.hardware,
             "teacher": args.teacher,
             "parameters": sum(p.numel() for p in model.parameters()),

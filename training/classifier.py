@@ -1,13 +1,17 @@
-"""Train `lookout`, the bundled classifier, on the 50 classes of tinyimagenet50, within a budget of minutes.
+"""Train `lookout`, the bundled classifier, on the 50 classes of tinyimagenet50, within a budget of
+minutes.
 
-Everything that changes during training (learning rate, image sizes, cutmix) is a function of the share of the
-budget that is spent: a run on a slow or busy machine ends as well annealed as one on a fast machine, only
-after fewer epochs. Time is the sum of the durations of the steps, each counted as 5 s at most: a pause costs
-nothing. The seed therefore fixes the first weights and the order of images, not the result's last digit.
+Everything that changes during training (learning rate, image sizes, cutmix) is a function of the
+share of the budget that is spent: a run on a slow or busy machine ends as well annealed as one on a
+fast machine, only after fewer epochs. Time is the sum of the durations of the steps, each counted
+as 5 s at most: a pause costs nothing. The seed therefore fixes the first weights and the order of
+images, not the result's last digit.
 
-    python training/classifier.py --out out/lookout --minutes 70        # --resume goes on after a stop
+    python training/classifier.py --out out/lookout --minutes 70        # --resume goes on after a
+    stop
 
-leaves `lookout.safetensors` and `log.jsonl` in --out; `training/card.py` measures them and writes the card.
+leaves `lookout.safetensors` and `log.jsonl` in --out; `training/card.py` measures them and writes
+the card.
 """
 
 import argparse
@@ -33,7 +37,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ROOT = Path(__file__).resolve().parents[1]
 
 SIZES = ((0.20, (32,)), (0.45, (48,)), (0.78, (64,)), (0.93, (64, 80, 96)), (1.00, (64, 96, 128)))
-"""Until which share of the budget steps draw from which input sizes: cheap ones first, working sizes last."""
+"""Until which share of the budget steps draw from which input sizes: cheap ones first, working
+sizes last.
+"""
 
 
 def read(path: Path) -> tuple[Tensor, Tensor]:
@@ -51,7 +57,8 @@ def normalize(images: Tensor) -> Tensor:
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-# -- augmentation: a whole batch at once ---------------------------------------------------------------------
+# -- augmentation: a whole batch at once
+# ---------------------------------------------------------------------
 
 
 def uniform(low: float, high: float, n: int) -> Tensor:
@@ -63,20 +70,28 @@ def move(images: Tensor, size: int, mirrored: Tensor) -> Tensor:
     n = len(images)
     area, aspect = uniform(0.35, 1.0, n), uniform(-0.28, 0.28, n).exp()
     wide = torch.rand(n) < 0.15
-    area = torch.where(wide, uniform(1.0, 2.5, n), area)  # a smaller object; the picture is mirrored at its border
+    area = torch.where(
+        wide, uniform(1.0, 2.5, n), area
+    )  # a smaller object; the picture is mirrored at its border
     w, h = (area * aspect).sqrt(), (area / aspect).sqrt()
     w, h = torch.where(wide, w, w.clamp(max=1)), torch.where(wide, h, h.clamp(max=1))
     x, y = (uniform(-1, 1, n) * (1 - side).abs() for side in (w, h))
     angle = uniform(-0.2, 0.2, n) * (torch.rand(n) < 0.3)
     w = torch.where(mirrored, -w, w)
     cos, sin = angle.cos(), angle.sin()
-    theta = torch.stack([torch.stack([w * cos, -h * sin, x], 1), torch.stack([w * sin, h * cos, y], 1)], 1)
+    theta = torch.stack(
+        [torch.stack([w * cos, -h * sin, x], 1), torch.stack([w * sin, h * cos, y], 1)], 1
+    )
     grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return F.grid_sample(
+        images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
 
 
 def recolour(images: Tensor) -> Tensor:
-    """Brightness, contrast, saturation, and sharpness: large photographs are sharper than enlarged crops."""
+    """Brightness, contrast, saturation, and sharpness: large photographs are sharper than enlarged
+    crops.
+    """
     n = len(images)
     light, contrast, colour = (uniform(0.65, 1.35, n).view(n, 1, 1, 1) for _ in range(3))
     grey = images.mean(1, keepdim=True)
@@ -100,7 +115,8 @@ def cutmix(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return images, (1 - share) * targets + share * targets[order]
 
 
-# -- training ------------------------------------------------------------------------------------------------
+# -- training
+# ------------------------------------------------------------------------------------------------
 
 
 def accuracy(scores: Tensor, labels: Tensor, k: int = 1) -> float:
@@ -121,7 +137,9 @@ def predict(model: nn.Module, images: Tensor, size: int) -> Tensor:
 
 
 def rate(progress: float, peak: float) -> float:
-    """Learning rate: up in a straight line over the first 8 % of the budget, then a cosine down to zero."""
+    """Learning rate: up in a straight line over the first 8 % of the budget, then a cosine down to
+    zero.
+    """
     if progress < 0.08:
         return peak * (progress + 1e-3) / 0.08
     return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - 0.08) / 0.92)))
@@ -136,13 +154,17 @@ def average(values: list[Tensor]) -> None:
 
 
 def train(rank: int, args: argparse.Namespace) -> None:
-    """One worker: a core, a copy of the model, its share of each batch; gradients are averaged every step.
+    """One worker: a core, a copy of the model, its share of each batch; gradients are averaged
+    every step.
 
-    On a busy machine two workers of one thread are faster than one of two threads, which wait in every layer.
+    On a busy machine two workers of one thread are faster than one of two threads, which wait in
+    every layer.
     """
     torch.set_num_threads(1)
     meeting = args.out.resolve() / "meeting"
-    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=args.workers)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=args.workers
+    )
     images, labels = read(args.data / "train.parquet")
     val = read(args.data / "val.parquet")
     smooth = F.one_hot(labels, 50) * 0.9 + 0.1 / 50
@@ -152,7 +174,10 @@ def train(rank: int, args: argparse.Namespace) -> None:
 
     torch.manual_seed(args.seed)  # the same first weights everywhere
     model = Lookout().to(memory_format=torch.channels_last)
-    parameters, buffers = list(model.parameters()), [b for b in model.buffers() if b.is_floating_point()]
+    parameters, buffers = (
+        list(model.parameters()),
+        [b for b in model.buffers() if b.is_floating_point()],
+    )
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": args.decay},
         {"params": [p for p in parameters if p.ndim <= 1]},
@@ -167,7 +192,9 @@ def train(rank: int, args: argparse.Namespace) -> None:
 
     budget, clock = args.minutes * 60, time.monotonic()
     while spent < budget:
-        shared = torch.Generator().manual_seed(args.seed + epoch)  # the same order and sizes everywhere
+        shared = torch.Generator().manual_seed(
+            args.seed + epoch
+        )  # the same order and sizes everywhere
         torch.manual_seed(args.seed + 1000 * epoch + rank + 1)  # augmentation of its own
         order = torch.randperm(len(images), generator=shared)
         total, steps = 0.0, 0
@@ -210,7 +237,10 @@ def train(rank: int, args: argparse.Namespace) -> None:
             last.with_suffix(".new").replace(last)
     if rank == 0:
         state = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
-        halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+        halves = {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in state.items()
+        }
         save_file(halves, args.out / "lookout.safetensors")
     dist.barrier()
     dist.destroy_process_group()
@@ -219,12 +249,20 @@ def train(rank: int, args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data/tinyimagenet50")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the weight file")
-    parser.add_argument("--minutes", type=float, default=75, help="time budget of the training steps")
-    parser.add_argument("--teacher", type=Path, help="folder of MobileNetV2's weights: learn from it as well")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for checkpoints and the weight file"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=75, help="time budget of the training steps"
+    )
+    parser.add_argument(
+        "--teacher", type=Path, help="folder of MobileNetV2's weights: learn from it as well"
+    )
     parser.add_argument("--teacher-share", type=float, default=0.6, help="its share in the target")
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
-    parser.add_argument("--batch", type=int, default=128, help="images a step, all workers together")
+    parser.add_argument(
+        "--batch", type=int, default=128, help="images a step, all workers together"
+    )
     parser.add_argument("--rate", type=float, default=0.2, help="highest learning rate")
     parser.add_argument("--decay", type=float, default=5e-4)
     parser.add_argument("--cutmix", type=float, default=0.2, help="share of batches with cutmix")

@@ -1,7 +1,8 @@
-"""The optional teacher of `classifier.py`: ImageNet's MobileNetV2 under a linear head for our own classes.
+"""The optional teacher of `classifier.py`: ImageNet's MobileNetV2 under a linear head for our own
+classes.
 
-Its weights (Google, Apache-2.0) are read here and nowhere else, and no part of them enters the package: our
-network learns from the probabilities that this one gives to each training image.
+Its weights (Google, Apache-2.0) are read here and nowhere else, and no part of them enters the
+package: our network learns from the probabilities that this one gives to each training image.
 """
 
 from pathlib import Path
@@ -30,7 +31,9 @@ def teach(images: Tensor, labels: Tensor, val: Tensor, val_labels: Tensor, folde
 
 
 def features(net: nn.Module, images: Tensor) -> Tensor:
-    """The pooled features of byte images, enlarged to 128 pixels, and of their mirrors: `[2, n, 1280]`."""
+    """The pooled features of byte images, enlarged to 128 pixels, and of their mirrors: `[2, n,
+    1280]`.
+    """
     rows = []
     for batch in images.split(50):
         x = F.interpolate(batch.float() / 127.5 - 1, size=128, mode="bicubic")
@@ -42,9 +45,11 @@ def features(net: nn.Module, images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def out_of_fold(both: Tensor, labels: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
-    """Five heads, each fitted without a fifth of the images and asked about that: nothing learnt by heart.
+    """Five heads, each fitted without a fifth of the images and asked about that: nothing learnt by
+    heart.
 
-    Returns the probabilities `[2, n, 50]`, and on `unseen` those of all heads and both mirrors, summed.
+    Returns the probabilities `[2, n, 50]`, and on `unseen` those of all heads and both mirrors,
+    summed.
     """
     fold = torch.arange(len(labels)) % 5
     answers, verdict = torch.empty(2, len(labels), 50), torch.zeros(unseen.shape[1], 50)
@@ -56,7 +61,9 @@ def out_of_fold(both: Tensor, labels: Tensor, unseen: Tensor) -> tuple[Tensor, T
 
 
 def fit_head(rows: Tensor, labels: Tensor) -> nn.Linear:
-    """Multinomial logistic regression with weight decay: four rounds of AdamW over shuffled batches."""
+    """Multinomial logistic regression with weight decay: four rounds of AdamW over shuffled
+    batches.
+    """
     with torch.inference_mode(False), torch.enable_grad():
         rows, labels = rows.clone(), labels.clone()
         head = nn.Linear(rows.shape[1], 50)

@@ -17,7 +17,11 @@ METHODS = ["grad_cam", "grad_cam_pp", "guided_grad_cam_pp"]
 model, card = sightline.load("lookout")
 scene = next(scene for scene in scenes() if scene.name == "A cat and a cup")
 found = sightline.explain(
-    model, scene.picture, ["tabby", "espresso"], METHODS, preprocess=replace(card.preprocess, crop=None)
+    model,
+    scene.picture,
+    ["tabby", "espresso"],
+    METHODS,
+    preprocess=replace(card.preprocess, crop=None),
 )
 chief = found["grad_cam_pp"]
 kept = kept_confidence(model, chief)
@@ -29,7 +33,9 @@ rows = [
     ]
     for j in range(2)
 ]
-titles = [f"{chief.targets[0][j]}\nconfidence {float(chief.probabilities[0, j]):.0%}" for j in range(2)]
+titles = [
+    f"{chief.targets[0][j]}\nconfidence {float(chief.probabilities[0, j]):.0%}" for j in range(2)
+]
 notes = [["", "", "", "", f"keeps {float(kept[0, j]):.0%}"] for j in range(2)]
 columns = ["What the model saw", *(title_of(name) for name in METHODS), "Explanation map"]
 picture = sheet(rows, columns=columns, titles=titles, notes=notes)

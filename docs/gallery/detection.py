@@ -1,7 +1,8 @@
-"""A small Faster R-CNN asked about each shape it found. It pads the picture inside; the map fits all the same.
+"""A small Faster R-CNN asked about each shape it found. It pads the picture inside; the map fits
+all the same.
 
-Layer-CAM has a weight for each place and stays in the box. Grad-CAM has one for each channel: it shows where else in
-the picture the channels speak that spoke for the box.
+Layer-CAM has a weight for each place and stays in the box. Grad-CAM has one for each channel: it
+shows where else in the picture the channels speak that spoke for the box.
 
 python docs/gallery/detection.py docs/pictures/detection.jpg
 """
@@ -25,15 +26,21 @@ with torch.no_grad():
 rows, titles = [], []
 for box, kind in zip(drawn.boxes, drawn.kinds, strict=True):
     e = sightline.explain(
-        model, images, Box(box, KINDS[kind]), ["layer_cam", "grad_cam", "guided_layer_cam"],
-        layer="backbone.11", classes=names,
-    )  # fmt: skip
+        model,
+        images,
+        Box(box, KINDS[kind]),
+        ["layer_cam", "grad_cam", "guided_layer_cam"],
+        layer="backbone.11",
+        classes=names,
+    )
     chief = e["layer_cam"]
     k = int(((found["labels"] == 1 + kind) * found["scores"]).argmax())
     there = [found["boxes"][k].tolist()]
     plain = outline(chief.photograph(), there)
     rows.append([plain, *[outline(one.picture(), there) for one in e.values()]])
-    titles.append(f"{KINDS[kind]} {float(found['scores'][k]):.2f}\nlog odds {float(chief.scores[0]):.1f}")
+    titles.append(
+        f"{KINDS[kind]} {float(found['scores'][k]):.2f}\nlog odds {float(chief.scores[0]):.1f}"
+    )
 
 columns = ["Found", "Layer-CAM", "Grad-CAM", "Guided Layer-CAM"]
 heading = f"A small Faster R-CNN ({measured('faster_rcnn'):.0%} of shapes found in drawn pictures)"

@@ -1,7 +1,8 @@
-"""Drawn pictures whose truth is known, and four small networks that learned to read them: no program by itself.
+"""Drawn pictures whose truth is known, and four small networks that learned to read them: no
+program by itself.
 
-Circles, squares and triangles in red, green and blue on a noisy ground. `training/drawn.py` trained the networks and
-wrote `weights/`; their outputs have the form of the large ones'.
+Circles, squares and triangles in red, green and blue on a noisy ground. `training/drawn.py` trained
+the networks and wrote `weights/`; their outputs have the form of the large ones'.
 """
 
 import json
@@ -22,7 +23,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass
 class Scene:
-    """A picture `[3, h, w]` in [0, 1] with what is on it: kinds, colours, boxes `[n, 4]` and a class map `[h, w]`."""
+    """A picture `[3, h, w]` in [0, 1] with what is on it: kinds, colours, boxes `[n, 4]` and a
+    class map `[h, w]`.
+    """
 
     picture: Tensor
     kinds: list[int]
@@ -44,7 +47,9 @@ def scene(seed: int, shapes: int = 2, size: tuple[int, int] = (96, 96)) -> Scene
 
     h, w = size
     ground = torch.rand(1, 1, h // 8, w // 8, generator=source)
-    picture = 0.35 + 0.3 * nn.functional.interpolate(ground, size, mode="bilinear")[0].repeat(3, 1, 1)
+    picture = 0.35 + 0.3 * nn.functional.interpolate(ground, size, mode="bilinear")[0].repeat(
+        3, 1, 1
+    )
     picture += 0.04 * torch.randn(picture.shape, generator=source)
     classes = torch.zeros(h, w, dtype=torch.long)
     kinds = torch.randperm(3, generator=source)[:shapes].tolist()
@@ -74,16 +79,23 @@ def _inside(kind: int, x: float, y: float, r: float, h: int, w: int) -> Tensor:
 
 def tokens(captions: list[str]) -> Tensor:
     """Word numbers `[n, 5]`, `<end>` last."""
-    return torch.tensor([[WORDS.index(word) for word in [*caption.split(), "<end>"]] for caption in captions])
+    return torch.tensor(
+        [[WORDS.index(word) for word in [*caption.split(), "<end>"]] for caption in captions]
+    )
 
 
 def segformer() -> nn.Module:
     from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
     config = SegformerConfig(
-        num_labels=4, hidden_sizes=[16, 24, 40, 64], depths=[1, 1, 1, 1], num_attention_heads=[1, 2, 4, 4],
-        decoder_hidden_size=48, drop_path_rate=0.0, classifier_dropout_prob=0.0,
-    )  # fmt: skip
+        num_labels=4,
+        hidden_sizes=[16, 24, 40, 64],
+        depths=[1, 1, 1, 1],
+        num_attention_heads=[1, 2, 4, 4],
+        decoder_hidden_size=48,
+        drop_path_rate=0.0,
+        classifier_dropout_prob=0.0,
+    )
     return SegformerForSemanticSegmentation(config)
 
 
@@ -97,16 +109,28 @@ def faster_rcnn() -> nn.Module:
     body = nn.Sequential()
     for i, (before, after) in enumerate(pairwise(widths)):
         body += nn.Sequential(
-            nn.Conv2d(before, after, 3, stride=2 if i < 3 else 1, padding=1), nn.BatchNorm2d(after), nn.ReLU()
+            nn.Conv2d(before, after, 3, stride=2 if i < 3 else 1, padding=1),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
         )
     body.out_channels = widths[-1]
     model = FasterRCNN(
-        body, min_size=96, max_size=192, num_classes=None, image_mean=[0.5] * 3, image_std=[0.25] * 3,
+        body,
+        min_size=96,
+        max_size=192,
+        num_classes=None,
+        image_mean=[0.5] * 3,
+        image_std=[0.25] * 3,
         rpn_anchor_generator=AnchorGenerator(((20, 28, 36),), ((1.0,),)),
-        box_roi_pool=MultiScaleRoIAlign(["0"], 5, 2), box_head=TwoMLPHead(25 * widths[-1], 64),
-        box_predictor=_predictor(64, 4), rpn_pre_nms_top_n_train=100, rpn_post_nms_top_n_train=50,
-        rpn_pre_nms_top_n_test=100, rpn_post_nms_top_n_test=50, box_batch_size_per_image=32,
-    )  # fmt: skip
+        box_roi_pool=MultiScaleRoIAlign(["0"], 5, 2),
+        box_head=TwoMLPHead(25 * widths[-1], 64),
+        box_predictor=_predictor(64, 4),
+        rpn_pre_nms_top_n_train=100,
+        rpn_post_nms_top_n_train=50,
+        rpn_pre_nms_top_n_test=100,
+        rpn_post_nms_top_n_test=50,
+        box_batch_size_per_image=32,
+    )
     return model
 
 
@@ -117,36 +141,66 @@ def _predictor(width: int, classes: int) -> nn.Module:
 
 
 def detr() -> nn.Module:
-    """Conditional DETR: the answers of DETR, with a sigmoid, sooner learnt. Its labels are the colours."""
+    """Conditional DETR: the answers of DETR, with a sigmoid, sooner learnt. Its labels are the
+    colours.
+    """
     from transformers import ConditionalDetrConfig, ConditionalDetrForObjectDetection, ResNetConfig
 
     backbone = ResNetConfig(
-        embedding_size=16, hidden_sizes=[32, 64], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+        embedding_size=16,
+        hidden_sizes=[32, 64],
+        depths=[1, 1],
+        layer_type="basic",
+        out_features=["stage2"],
     )
     config = ConditionalDetrConfig(
-        use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone, d_model=64,
-        encoder_layers=1, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=128,
-        decoder_ffn_dim=128, num_queries=9, num_labels=3, dropout=0.0, auxiliary_loss=True,
-    )  # fmt: skip
-    return ConditionalDetrForObjectDetection(config).requires_grad_()  # its backbone comes frozen, for known weights
+        use_timm_backbone=False,
+        use_pretrained_backbone=False,
+        backbone=None,
+        backbone_config=backbone,
+        d_model=64,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=128,
+        decoder_ffn_dim=128,
+        num_queries=9,
+        num_labels=3,
+        dropout=0.0,
+        auxiliary_loss=True,
+    )
+    return ConditionalDetrForObjectDetection(
+        config
+    ).requires_grad_()  # its backbone comes frozen, for known weights
 
 
 class TwoTowers(nn.Module):
-    """CLIP in small: convolutions for the picture, a bag of words for the caption, one space for both."""
+    """CLIP in small: convolutions for the picture, a bag of words for the caption, one space for
+    both.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.visual = nn.Sequential()
         for before, after, stride in ((3, 24, 2), (24, 48, 2), (48, 64, 2), (64, 64, 1)):
-            self.visual += nn.Sequential(nn.Conv2d(before, after, 3, stride, 1), nn.BatchNorm2d(after), nn.ReLU())
+            self.visual += nn.Sequential(
+                nn.Conv2d(before, after, 3, stride, 1), nn.BatchNorm2d(after), nn.ReLU()
+            )
         self.image_projection = nn.Linear(64, 32)
         self.text = nn.Sequential(nn.EmbeddingBag(len(WORDS), 64), nn.ReLU(), nn.Linear(64, 32))
         self.log_scale = nn.Parameter(torch.tensor(2.0))
 
     def forward(self, input_ids: Tensor, pixel_values: Tensor) -> dict[str, Tensor]:
-        image = nn.functional.normalize(self.image_projection(self.visual(pixel_values).mean((2, 3))))
+        image = nn.functional.normalize(
+            self.image_projection(self.visual(pixel_values).mean((2, 3)))
+        )
         text = nn.functional.normalize(self.text(input_ids))
-        return {"image_embeds": image, "text_embeds": text, "logits_per_image": self.log_scale.exp() * image @ text.T}
+        return {
+            "image_embeds": image,
+            "text_embeds": text,
+            "logits_per_image": self.log_scale.exp() * image @ text.T,
+        }
 
 
 NETWORKS = {"segformer": segformer, "faster_rcnn": faster_rcnn, "detr": detr, "clip": TwoTowers}
@@ -155,11 +209,17 @@ NETWORKS = {"segformer": segformer, "faster_rcnn": faster_rcnn, "detr": detr, "c
 def trained(name: str) -> nn.Module:
     """One of the networks with its weights, in eval mode."""
     model = NETWORKS[name]()
-    model.load_state_dict({key: value.float() if value.is_floating_point() else value
-                           for key, value in load_file(WEIGHTS / f"{name}.safetensors").items()})  # fmt: skip
+    model.load_state_dict(
+        {
+            key: value.float() if value.is_floating_point() else value
+            for key, value in load_file(WEIGHTS / f"{name}.safetensors").items()
+        }
+    )
     return model.eval()
 
 
 def measured(name: str) -> float:
-    """How well the network reads pictures it was not trained on, as `training/drawn.py` measured it."""
+    """How well the network reads pictures it was not trained on, as `training/drawn.py` measured
+    it.
+    """
     return float(json.loads((WEIGHTS / "measured.json").read_text(encoding="utf-8"))[name])

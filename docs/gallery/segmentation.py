@@ -23,19 +23,37 @@ for box, kind in zip(drawn.boxes, drawn.kinds, strict=True):
     x, y = int(box[0]) + 3, int(box[3]) - 4  # near the left lower corner of the shape's box
     asked = [Region(name), Region(name, where=(x, y))]
     e = sightline.explain(
-        model, images, asked, ["grad_cam", "hires_cam"], ["decode_head.activation", "segformer.stages.2"],
-        preprocess=looks, classes=names,
-    )  # fmt: skip
+        model,
+        images,
+        asked,
+        ["grad_cam", "hires_cam"],
+        ["decode_head.activation", "segformer.stages.2"],
+        preprocess=looks,
+        classes=names,
+    )
     pixel = [(x - 1, y - 1, x + 2, y + 2)]
     decoder, stage = e["hires_cam", "decode_head.activation"], e["hires_cam", "segformer.stages.2"]
     plain = e["grad_cam", "decode_head.activation"]
-    rows.append([
-        plain.photograph(), plain.picture(0, 0), outline(plain.picture(0, 1), pixel), decoder.picture(0, 0),
-        outline(decoder.picture(0, 1), pixel), outline(stage.picture(0, 1), pixel),
-    ])  # fmt: skip
+    rows.append(
+        [
+            plain.photograph(),
+            plain.picture(0, 0),
+            outline(plain.picture(0, 1), pixel),
+            decoder.picture(0, 0),
+            outline(decoder.picture(0, 1), pixel),
+            outline(stage.picture(0, 1), pixel),
+        ]
+    )
     titles.append(f"{name}\nmean logit {float(plain.scores[0, 0]):.1f}")
 
-columns = ["Drawn", "Grad-CAM, its pixels", "one pixel", "HiResCAM, its pixels", "one pixel", "one pixel, stage 3"]
+columns = [
+    "Drawn",
+    "Grad-CAM, its pixels",
+    "one pixel",
+    "HiResCAM, its pixels",
+    "one pixel",
+    "one pixel, stage 3",
+]
 heading = f"A small SegFormer ({measured('segformer'):.1%} of pixels right on drawn pictures)"
 picture = sheet(rows, columns=columns, titles=titles, heading=heading)
 picture.save(sys.argv[1] if len(sys.argv) > 1 else "segmentation.jpg", quality=90)

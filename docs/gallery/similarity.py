@@ -25,7 +25,8 @@ for one in drawn:
         texts = model(**inputs)["text_embeds"]
     asked = [Similarity(text, name=caption) for text, caption in zip(texts, captions, strict=True)]
     asked += [
-        Similarity(texts[j] - texts[1 - j], name=f"{captions[j]} rather than {captions[1 - j]}") for j in range(2)
+        Similarity(texts[j] - texts[1 - j], name=f"{captions[j]} rather than {captions[1 - j]}")
+        for j in range(2)
     ]
     e = sightline.explain(model, inputs, asked, "grad_cam", preprocess=looks)
     order = (0, 2, 1, 3)
@@ -33,6 +34,9 @@ for one in drawn:
     notes.append(["", *[f"{e.targets[0][j]}: cosine {float(e.scores[0, j]):.2f}" for j in order]])
 
 columns = ["Drawn", "A caption", "rather than the other", "The other", "rather than the first"]
-heading = f"Grad-CAM of two towers as in CLIP ({measured('clip'):.0%} of drawn pictures are nearest to a true caption)"
+heading = (
+    f"Grad-CAM of two towers as in CLIP ({measured('clip'):.0%} of drawn pictures are nearest to a"
+    " true caption)"
+)
 picture = sheet(rows, columns=columns, notes=notes, heading=heading)
 picture.save(sys.argv[1] if len(sys.argv) > 1 else "similarity.jpg", quality=90)

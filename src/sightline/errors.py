@@ -75,7 +75,9 @@ def near(word: str, choices: Iterable[str], most: int = 5) -> str:
     """
     names = list(choices)
     lowered = {name.lower(): name for name in names}
-    close = [lowered[match] for match in get_close_matches(word.lower(), lowered, n=most, cutoff=0.5)]
+    close = [
+        lowered[match] for match in get_close_matches(word.lower(), lowered, n=most, cutoff=0.5)
+    ]
     if close:
         return "Near names: " + ", ".join(repr(name) for name in close) + "."
     shown = ", ".join(repr(name) for name in names[:12])

@@ -1,4 +1,6 @@
-"""How a measurement is made, said once: every choice that changes a number, in one value to print and to hash."""
+"""How a measurement is made, said once: every choice that changes a number, in one value to print
+and to hash.
+"""
 
 import hashlib
 import json
@@ -26,7 +28,8 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """Every choice behind a number. The defaults follow the Grad-CAM++ paper, and where it is silent, say what we took.
+    """Every choice behind a number. The defaults follow the Grad-CAM++ paper, and where it is
+    silent, say what we took.
 
     | field | is | paper |
     |---|---|---|
@@ -96,15 +99,22 @@ class Protocol:
         for name, least, most in _RANGES:
             value = getattr(self, name)
             for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, bool) or not isinstance(one, int | float) or not least <= one <= most:
+                if (
+                    isinstance(one, bool)
+                    or not isinstance(one, int | float)
+                    or not least <= one <= most
+                ):
                     raise ProtocolError(
-                        f"Expected the protocol's {name} to be from {least:g} to {most:g}; got {value!r}. "
-                        f"The default is {next(f.default for f in fields(self) if f.name == name)!r}."
+                        f"Expected the protocol's {name} to be from {least:g} to {most:g}; got"
+                        f" {value!r}. The default is"
+                        f" {next(f.default for f in fields(self) if f.name == name)!r}."
                     )
 
     @cached_property
     def digest(self) -> str:
-        """Twelve letters that name this protocol: two numbers with different ones must not be compared."""
+        """Twelve letters that name this protocol: two numbers with different ones must not be
+        compared.
+        """
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
 
     def as_dict(self) -> dict[str, Any]:
@@ -117,8 +127,13 @@ class Protocol:
 
     @staticmethod
     def from_dict(entries: Mapping[str, Any]) -> "Protocol":
-        """The protocol written by `as_dict`. Raises `ProtocolError` for an entry that is none of its fields."""
-        return preset("paper", **{k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()})
+        """The protocol written by `as_dict`.
+
+        Raises `ProtocolError` for an entry that is none of its fields.
+        """
+        return preset(
+            "paper", **{k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
+        )
 
     def masking(self) -> str:
         """In words, how the image is seen through a map: to be printed with every number.
@@ -131,7 +146,10 @@ class Protocol:
         kept = "soft map" if self.mask == "soft" else f"{self.mask} {100 * self.top:g} % of the map"
         scaled = "over its maximum" if self.scaling == "max" else "min-max scaled"
         when = "after" if self.scaled == "enlarged" else "before"
-        return f"{kept} {scaled} {when} {self.upsampling} enlarging, times {self.space} pixels, hidden places " + colour
+        return (
+            f"{kept} {scaled} {when} {self.upsampling} enlarging, times {self.space} pixels, hidden"
+            " places " + colour
+        )
 
 
 _RANGES = (
@@ -143,12 +161,20 @@ _RANGES = (
 
 PRESETS: dict[str, Protocol] = {
     "paper": Protocol(),
-    "score_cam": Protocol(mask="soft top", scaling="min-max", steps=100, deletion_fill="black", insertion_fill="black"),
+    "score_cam": Protocol(
+        mask="soft top", scaling="min-max", steps=100, deletion_fill="black", insertion_fill="black"
+    ),
     "rise": Protocol(scaling="min-max", steps=224, deletion_fill="mean", insertion_fill="blur"),
-    "torch_cam": Protocol(space="normalised", scaling="min-max", scaled="coarse", steps=20, insertion_fill="mean"),
-    "pytorch_grad_cam": Protocol(space="normalised", scaling="min-max", score="logit", drop="absolute"),
+    "torch_cam": Protocol(
+        space="normalised", scaling="min-max", scaled="coarse", steps=20, insertion_fill="mean"
+    ),
+    "pytorch_grad_cam": Protocol(
+        space="normalised", scaling="min-max", score="logit", drop="absolute"
+    ),
 }
-"""How others measure, for numbers that are to be compared with theirs; docs/metrics.md says what of each is known."""
+"""How others measure, for numbers that are to be compared with theirs; docs/metrics.md says what of
+each is known.
+"""
 
 
 def preset(name: str, **changes: Any) -> Protocol:
@@ -165,9 +191,14 @@ def preset(name: str, **changes: Any) -> Protocol:
             raise ProtocolError(f"A protocol has no {word!r}. {near(word, usual)}")
         if isinstance(usual[word], tuple) and not (isinstance(value, tuple) and value):
             raise ProtocolError(
-                f"Expected a list of numbers for the protocol's {word}; got {value!r}. The default is "
-                f"{list(usual[word])}; on the command line: --set '{word}=[{usual[word][0]}, {usual[word][-1]}]'."
+                f"Expected a list of numbers for the protocol's {word}; got {value!r}. The default"
+                f" is {list(usual[word])}; on the command line: --set '{word}=[{usual[word][0]},"
+                f" {usual[word][-1]}]'."
             )
-        if isinstance(usual[word], int) and not (isinstance(value, int) and not isinstance(value, bool)):
-            raise ProtocolError(f"Expected a whole number for the protocol's {word}; got {value!r}.")
+        if isinstance(usual[word], int) and not (
+            isinstance(value, int) and not isinstance(value, bool)
+        ):
+            raise ProtocolError(
+                f"Expected a whole number for the protocol's {word}; got {value!r}."
+            )
     return replace(PRESETS[name], **changes)

@@ -1,7 +1,7 @@
 """Names are requests: a function is called with exactly what its parameter names ask for.
 
-What is asked for is made when it is first needed, and once. So a method that names no `gradients` costs no
-backward pass, and several methods share one.
+What is asked for is made when it is first needed, and once. So a method that names no `gradients`
+costs no backward pass, and several methods share one.
 """
 
 import inspect
@@ -17,7 +17,8 @@ Offers = Mapping[str, Callable[[], Any]]
 
 
 def supply(function: Callable[..., Any], offers: Offers, **options: Any) -> Any:
-    """Call `function` once with what it asks for. For several calls on the same offers use `Supply`.
+    """Call `function` once with what it asks for. For several calls on the same offers use
+    `Supply`.
 
     >>> supply(lambda height, width: height * width, {"width": lambda: 3, "height": lambda: 2})
     6
@@ -32,7 +33,10 @@ class Supply:
     ...     print("made")
     ...     return 21
     >>> kitchen = Supply({"half": costly, "other": lambda: 1 / 0})
-    >>> kitchen.call(lambda half: 2 * half), kitchen.call(lambda half, *, plus=0: half + plus, plus=4)
+    >>> (
+    ...     kitchen.call(lambda half: 2 * half),
+    ...     kitchen.call(lambda half, *, plus=0: half + plus, plus=4),
+    ... )
     made
     (42, 25)
     """
@@ -42,7 +46,10 @@ class Supply:
         self.made: dict[str, Any] = {}
 
     def __getitem__(self, word: str) -> Any:
-        """What is offered under `word`, made now if it was not yet. An offer may use it to take another."""
+        """What is offered under `word`, made now if it was not yet.
+
+        An offer may use it to take another.
+        """
         if word not in self.made:
             if word not in self.offers:
                 raise RequestError(_missing("Somebody", word, self.offers))
@@ -52,9 +59,9 @@ class Supply:
     def call(self, function: Callable[..., Any], **options: Any) -> Any:
         """Call `function`: requests from the offers, options from `options` or from their defaults.
 
-        A parameter is a *request* if it has no default or if its name is offered; else it is an *option*.
-        Everything is checked before anything is made. Raises `RequestError` for a request that nobody
-        offers, `MethodError` for an option that `function` does not have.
+        A parameter is a *request* if it has no default or if its name is offered; else it is an
+        *option*. Everything is checked before anything is made. Raises `RequestError` for a request
+        that nobody offers, `MethodError` for an option that `function` does not have.
         """
         needed, optional = _sorted_out(function, self.offers)
         for word in needed:
@@ -126,10 +133,12 @@ def _read(function: Callable[..., Any], offers: frozenset[str]) -> tuple[list[st
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise RequestError(
-                f"Expected a function whose parameters can all be given by name; {called(function)} has "
-                f"'{parameter}'. Name what it asks for, or wrap it in a function that does."
+                f"Expected a function whose parameters can all be given by name; {called(function)}"
+                f" has '{parameter}'. Name what it asks for, or wrap it in a function that does."
             )
-        open_to_offers = parameter.default is parameter.empty or (name in offers and name not in bound)
+        open_to_offers = parameter.default is parameter.empty or (
+            name in offers and name not in bound
+        )
         (needed if open_to_offers else optional).append(name)
     return needed, optional
 

@@ -1,4 +1,6 @@
-"""What every room needs of tensors: torch's modes, entered only where they change something, and expanded values."""
+"""What every room needs of tensors: torch's modes, entered only where they change something, and
+expanded values.
+"""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -9,7 +11,10 @@ from torch import Tensor
 def full(tensor: Tensor) -> Tensor:
     """Map arithmetic is done in float32 or better, whatever the model's dtype.
 
-    >>> full(torch.ones(1, dtype=torch.float16)).dtype, full(torch.ones(1, dtype=torch.float64)).dtype
+    >>> (
+    ...     full(torch.ones(1, dtype=torch.float16)).dtype,
+    ...     full(torch.ones(1, dtype=torch.float64)).dtype,
+    ... )
     (torch.float32, torch.float64)
     """
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
@@ -28,9 +33,11 @@ def recordable() -> AbstractContextManager[object]:
 
 
 def once(values: Tensor) -> Tensor:
-    """`[b, c, *s]` that was expanded from one value a channel as `[b, c, 1, ...]`; everything else as it is.
+    """`[b, c, *s]` that was expanded from one value a channel as `[b, c, 1, ...]`; everything else
+    as it is.
 
-    What is worked out for one place holds for all of them; `.expand_as` spreads it again, where nothing is copied.
+    What is worked out for one place holds for all of them; `.expand_as` spreads it again, where
+    nothing is copied.
 
     >>> import torch
     >>> once(torch.ones(2, 3, 1, 1).expand(2, 3, 7, 7)).shape, once(torch.ones(2, 3, 7, 7)).shape

@@ -1,7 +1,8 @@
 """The words: what flows along the path, with its axes.
 
-`b` images, `c` channels or classes, `*s` any number of spatial axes: `l` of a signal, `h w` of an image,
-`t h w` of a clip or a volume. The shapes are checked in the test run only; they cost nothing in use.
+`b` images, `c` channels or classes, `*s` any number of spatial axes: `l` of a signal, `h w` of an
+image, `t h w` of a clip or a volume. The shapes are checked in the test run only; they cost nothing
+in use.
 """
 
 from dataclasses import dataclass
@@ -38,14 +39,18 @@ ImageMap = Float[Tensor, "b *s"]
 """The explanation on the input's grid, in [0, 1], its maximum 1 unless it is zero everywhere."""
 
 Boxes = list[Tensor]
-"""For each image of a batch its boxes `[n, 4]`: left, top, right, bottom in pixels, right and bottom exclusive."""
+"""For each image of a batch its boxes `[n, 4]`: left, top, right, bottom in pixels, right and
+bottom exclusive.
+"""
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a picture becomes a model's input: resize, centre crop, then `(RGB - mean) / std` with RGB in [0, 1].
+    """How a picture becomes a model's input: resize, centre crop, then `(RGB - mean) / std` with
+    RGB in [0, 1].
 
-    `resize` is the length of the short side in pixels (None: keep), `crop` is `(height, width)` (None: keep).
+    `resize` is the length of the short side in pixels (None: keep), `crop` is `(height, width)`
+    (None: keep).
 
     >>> Preprocess(resize=256, crop=(224, 224)).mean
     (0.485, 0.456, 0.406)

@@ -23,10 +23,13 @@ SHAPES = [
 
 
 def test_by_hand():
-    # 100 x 60, short side to 30: 50 x 30; a crop of 40 x 20 begins at (50 - 40) / 2 = 5 and (30 - 20) / 2 = 5.
+    # 100 x 60, short side to 30: 50 x 30; a crop of 40 x 20 begins at (50 - 40) / 2 = 5 and (30 -
+    # 20) / 2 = 5.
     place = placement((100, 60), Preprocess(resize=30, crop=(20, 40)))
     assert place == Placement(photo=(100, 60), resized=(50, 30), offset=(5, 5), view=(40, 20))
-    boxes, remain = to_view(torch.tensor([[20, 20, 60, 40], [0, 0, 12, 60], [0, 0, 10, 60], [90, 30, 100, 31]]), place)
+    boxes, remain = to_view(
+        torch.tensor([[20, 20, 60, 40], [0, 0, 12, 60], [0, 0, 10, 60], [90, 30, 100, 31]]), place
+    )
     assert boxes.tolist() == [[5, 5, 25, 15], [0, 0, 1, 20], [0, 0, 0, 20], [40, 10, 40, 10.5]]
     assert remain.tolist() == [True, True, False, False]
     assert boxes.dtype == torch.float32
@@ -60,7 +63,9 @@ def test_a_painted_box_lands_where_to_view_says(size, preprocess):
         lit = (pixels >= 0.5).nonzero()
         if min(box[2] - box[0], box[3] - box[1]) < 2:
             continue  # a sliver at the crop's edge may be grey all over
-        found = torch.tensor([lit[:, 1].min(), lit[:, 0].min(), lit[:, 1].max() + 1, lit[:, 0].max() + 1])
+        found = torch.tensor(
+            [lit[:, 1].min(), lit[:, 0].min(), lit[:, 1].max() + 1, lit[:, 0].max() + 1]
+        )
         assert (found - box).abs().max() <= 0.5 + 0.02 / scale, (box, found)
         # The light in all is the box's area, wherever nothing of it was cut off (black around it).
         if box[0] > 3 and box[1] > 3 and box[2] < place.view[0] - 3 and box[3] < place.view[1] - 3:
@@ -81,9 +86,16 @@ def test_a_mask_lands_where_its_picture_does(size, preprocess):
 
 
 def test_a_mask_by_hand():
-    place = placement((2, 1), Preprocess(resize=2, crop=(4, 4)))  # 4 x 2, then one row of nothing above and below
+    place = placement(
+        (2, 1), Preprocess(resize=2, crop=(4, 4))
+    )  # 4 x 2, then one row of nothing above and below
     mask = torch.tensor([[True, False]])
-    assert mask_to_view(mask, place).int().tolist() == [[0] * 4, [1, 1, 0, 0], [1, 1, 0, 0], [0] * 4]
+    assert mask_to_view(mask, place).int().tolist() == [
+        [0] * 4,
+        [1, 1, 0, 0],
+        [1, 1, 0, 0],
+        [0] * 4,
+    ]
 
 
 @pytest.mark.parametrize(("size", "preprocess"), SHAPES)
@@ -95,7 +107,12 @@ def test_boxes_come_back(size, preprocess):
     back, inside = boxes_to_photo(moved, place)
     assert remain.all()
     assert inside.all()
-    cut = (moved[0, 0] == 0) | (moved[0, 2] == place.view[0]) | (moved[0, 1] == 0) | (moved[0, 3] == place.view[1])
+    cut = (
+        (moved[0, 0] == 0)
+        | (moved[0, 2] == place.view[0])
+        | (moved[0, 1] == 0)
+        | (moved[0, 3] == place.view[1])
+    )
     assert cut or torch.allclose(back, inner, atol=1e-4)
 
 
@@ -113,14 +130,20 @@ def test_a_slope_stays_a_slope_on_the_way_back(size, preprocess):
     x = torch.arange(place.view[0], dtype=torch.float64) + 0.5
     back = to_photo(x.expand(place.view[1], -1), place)
     assert back.shape == (size[1], size[0])
-    expected = (torch.arange(size[0], dtype=torch.float64) + 0.5) * place.resized[0] / size[0] - place.offset[0]
+    expected = (torch.arange(size[0], dtype=torch.float64) + 0.5) * place.resized[0] / size[
+        0
+    ] - place.offset[0]
     reach = max(1.0, place.resized[0] / size[0])
-    safe = (expected >= reach) & (expected <= place.view[0] - reach)  # near the crop's edge the last pixel is repeated
+    safe = (expected >= reach) & (
+        expected <= place.view[0] - reach
+    )  # near the crop's edge the last pixel is repeated
     rows = back.abs().sum(1) > 0
     assert rows.any()
     assert safe.any()
     assert torch.allclose(
-        back[rows][:, safe], expected[safe].expand(int(rows.sum()), -1), atol=0.26 * (reach > 1) + 1e-9
+        back[rows][:, safe],
+        expected[safe].expand(int(rows.sum()), -1),
+        atol=0.26 * (reach > 1) + 1e-9,
     )
     outside = (expected < 0) | (expected >= place.view[0])
     assert not back[:, outside].any()
@@ -155,15 +178,21 @@ def test_a_mask_goes_there_and_back():
 
 def test_what_does_not_fit_is_told():
     place = placement((4, 2), Preprocess(resize=None, crop=(2, 2)))
-    with pytest.raises(DataError, match=r"of the photograph's size, 2 x 4 \(height x width\); came 4 x 2\. Give"):
+    with pytest.raises(
+        DataError, match=r"of the photograph's size, 2 x 4 \(height x width\); came 4 x 2\. Give"
+    ):
         mask_to_view(torch.zeros(4, 2, dtype=torch.bool), place)
-    with pytest.raises(DataError, match=r"of the view's size, 2 x 2 \(height x width\); came 2 x 4"):
+    with pytest.raises(
+        DataError, match=r"of the view's size, 2 x 2 \(height x width\); came 2 x 4"
+    ):
         to_photo(torch.zeros(2, 4), place)
     with pytest.raises(ImageError, match="at least one pixel"):
         placement((4, 2), Preprocess(resize=0, crop=None))
 
 
 def test_no_boxes_are_no_boxes():
-    boxes, remain = to_view(torch.zeros(0, 4), placement((4, 2), Preprocess(resize=None, crop=None)))
+    boxes, remain = to_view(
+        torch.zeros(0, 4), placement((4, 2), Preprocess(resize=None, crop=None))
+    )
     assert boxes.shape == (0, 4)
     assert remain.shape == (0,)

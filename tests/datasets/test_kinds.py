@@ -30,10 +30,18 @@ def json_and_pictures(root):
     coco_set(root, [{"id": 1, "file_name": "a.jpg", "width": 20, "height": 10}], [])
 
 
-MAKERS = {"folder": side_by_side, "labelled": by_class, "voc": pascal, "coco": json_and_pictures, "cifar": arrays}
-READABLE = {  # what may be read as more than it is recognised as: pictures are pictures, wherever they lie
+MAKERS = {
+    "folder": side_by_side,
+    "labelled": by_class,
+    "voc": pascal,
+    "coco": json_and_pictures,
+    "cifar": arrays,
+}
+# what may be read as more than it is recognised as: pictures are pictures, wherever they lie
+READABLE = {
     ("labelled", "folder"), ("voc", "folder"), ("coco", "folder"),
-    ("voc", "labelled"), ("coco", "labelled"),  # one class: the name of the folder with the pictures
+    # one class: the name of the folder with the pictures
+    ("voc", "labelled"), ("coco", "labelled"),
 }  # fmt: skip
 
 
@@ -46,7 +54,9 @@ def test_a_kind_that_is_not_there_is_told_and_the_one_that_is(tmp_path, there, n
         assert len(data) > 0
         assert data.errors == {}
         return
-    with pytest.raises(DataError, match=f"expected .*What lies there looks like kind '{there}': leave the kind out"):
+    with pytest.raises(
+        DataError, match=f"expected .*What lies there looks like kind '{there}': leave the kind out"
+    ):
         open_data(tmp_path, kind=named)
 
 

@@ -41,7 +41,8 @@ def test_packed_and_plain_run_lengths_are_twins():
 
 
 def test_packed_by_hand():
-    # 37 = 5 + 32 * 1: '5' with the flag for more (48 + 32 + 5 = 'U'), then '1'. The fourth, 3, is written as 3 - 2 = 1.
+    # 37 = 5 + 32 * 1: '5' with the flag for more (48 + 32 + 5 = 'U'), then '1'. The fourth, 3, is
+    # written as 3 - 2 = 1.
     assert unpacked("U1261") == (37, 2, 6, 3)
     assert packed_runs([37, 2, 6, 3]) == "U1261"
 
@@ -53,7 +54,9 @@ def test_packed_text_that_is_none(text):
 
 
 def test_runs_of_another_size():
-    with pytest.raises(DataError, match="Expected run lengths of 4 x 3 = 12 pixels together; these make 6"):
+    with pytest.raises(
+        DataError, match="Expected run lengths of 4 x 3 = 12 pixels together; these make 6"
+    ):
         RunLengths((2, 3, 1), (4, 3)).draw()
     with pytest.raises(DataError, match="Expected run lengths"):
         RunLengths((2, -3, 7), (2, 3)).draw()
@@ -69,7 +72,13 @@ def test_polygons_by_pixel_centres():
         [0, 0, 0, 0, 0],
     ]
     two = Polygons(((0, 0, 1, 0, 1, 5, 0, 5), (3.6, 1, 9, 1, 9, 2, 3.6, 2)), (5, 5)).draw()
-    assert two.sum(0).tolist() == [5, 0, 0, 0, 1]  # cut at the picture's edge; column 3's centre, 3.5, is outside
+    assert two.sum(0).tolist() == [
+        5,
+        0,
+        0,
+        0,
+        1,
+    ]  # cut at the picture's edge; column 3's centre, 3.5, is outside
     assert two[1, 4]
 
 

@@ -17,7 +17,11 @@ SHORT = [name for _, name in imagenet()]
 
 def test_names_letter_by_letter_come_first():
     model = ["cardigan", "Cardigan", "tabby"]
-    assert match(["Cardigan", "cardigan", "Tabby"], model) == {"Cardigan": 1, "cardigan": 0, "Tabby": 2}
+    assert match(["Cardigan", "cardigan", "Tabby"], model) == {
+        "Cardigan": 1,
+        "cardigan": 0,
+        "Tabby": 2,
+    }
 
 
 @pytest.mark.parametrize("name", ["great_white-shark", "Great White Shark", " great  white shark "])
@@ -28,7 +32,12 @@ def test_capitals_and_separators_do_not_count(name):
 def test_synonyms_on_either_side():
     model = ["tench, Tinca tinca", "tabby, tabby cat", "tiger cat", "pig"]
     data = ["Tinca tinca", "tabby cat", "hog, pig, grunter", "cat"]
-    assert match(data, model) == {"Tinca tinca": 0, "tabby cat": 1, "hog, pig, grunter": 3, "cat": None}
+    assert match(data, model) == {
+        "Tinca tinca": 0,
+        "tabby cat": 1,
+        "hog, pig, grunter": 3,
+        "cat": None,
+    }
 
 
 def test_two_pandas_share_a_synonym_and_are_not_the_same():
@@ -45,7 +54,10 @@ def test_words_within_a_name_are_no_name():
         "bus": None,
         "pizza": 2,
     }
-    assert unmatched(match(["train", "bus", "pizza"], ["bullet train", "school bus", "pizza"])) == ["train", "bus"]
+    assert unmatched(match(["train", "bus", "pizza"], ["bullet train", "school bus", "pizza"])) == [
+        "train",
+        "bus",
+    ]
 
 
 def test_a_name_of_two_classes_is_none_of_them_but_its_wnid_is():
@@ -77,7 +89,9 @@ def test_numbers():
 
 def test_positions_where_the_model_has_no_names():
     assert match(["cat", "dog"], None, count=2) == {"cat": 0, "dog": 1}
-    with pytest.raises(DataError, match=r"The model's: 3 classes without names\. Say which is which in a JSON file"):
+    with pytest.raises(
+        DataError, match=r"The model's: 3 classes without names\. Say which is which in a JSON file"
+    ):
         match(["cat", "dog"], None, count=3)
     with pytest.raises(DataError, match="The model's: unknown classes without names"):
         match(["cat", "dog"], None)
@@ -85,8 +99,10 @@ def test_positions_where_the_model_has_no_names():
 
 def test_nothing_shared_is_told_with_both_lists():
     message = (
-        r"found none\. The data set's: 'raccoon'\. The model's: 'tench', 'goldfish', .*, and 992 more\. "
-        r"Say which is which in a JSON file, as in \{\"raccoon\": 281\}, and pass it with --classes FILE \(mapping=\)"
+        r"found none\. The data set's: 'raccoon'\. The model's: 'tench', 'goldfish', .*, and 992"
+        r" more\. "
+        r"Say which is which in a JSON file, as in \{\"raccoon\": 281\}, and pass it with --classes"
+        r" FILE \(mapping=\)"
     )
     with pytest.raises(DataError, match=message):
         match(["raccoon"], SHORT)
@@ -107,8 +123,14 @@ def test_a_mapping_comes_before_all_else(tmp_path):
         ({"cat": 2}, "number of one of the model's 2 classes, its name, or null for none; came 2"),
         ({"cat": -1}, "came -1"),
         ({"cat": True}, "came True"),
-        ({"cat": "tiger"}, r"expected a class of the model for 'cat'\. The model has no class 'tiger'"),
-        ({"cow": 1}, r"expected names of the data set's classes as keys \('cat', 'dog'\); came 'cow'"),
+        (
+            {"cat": "tiger"},
+            r"expected a class of the model for 'cat'\. The model has no class 'tiger'",
+        ),
+        (
+            {"cow": 1},
+            r"expected names of the data set's classes as keys \('cat', 'dog'\); came 'cow'",
+        ),
         ({"cat": None, "dog": None}, "found none"),
     ],
 )
@@ -118,7 +140,10 @@ def test_a_mapping_that_does_not_fit(mapping, message):
 
 
 def test_a_mapping_file_that_is_none(tmp_path):
-    for content, message in [("[1]", "expected a dict in JSON, .*came list"), ("{", "it cannot be read")]:
+    for content, message in [
+        ("[1]", "expected a dict in JSON, .*came list"),
+        ("{", "it cannot be read"),
+    ]:
         (tmp_path / "a.json").write_text(content)
         with pytest.raises(DataError, match=message):
             match(["cat"], ["tabby"], tmp_path / "a.json")

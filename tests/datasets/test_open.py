@@ -113,14 +113,21 @@ def test_a_file_is_recognised(tmp_path, make, file, kind):
 
 
 def test_nothing_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"expected a data set; this folder is empty\. Copy the data there"):
+    with pytest.raises(
+        DataError, match=r"expected a data set; this folder is empty\. Copy the data there"
+    ):
         open_data(tmp_path)
     (tmp_path / "pictures").mkdir()
-    with pytest.raises(DataError, match=r"there is no such file or folder\. In .*Near names: 'pictures'"):
+    with pytest.raises(
+        DataError, match=r"there is no such file or folder\. In .*Near names: 'pictures'"
+    ):
         open_data(tmp_path / "picturs")
     for name in ("model.pt", "notes.txt"):
         (tmp_path / name).write_text("x")
-    with pytest.raises(DataError, match=r"expected a data set \(pictures, .*; found model\.pt, notes\.txt, pictures"):
+    with pytest.raises(
+        DataError,
+        match=r"expected a data set \(pictures, .*; found model\.pt, notes\.txt, pictures",
+    ):
         open_data(tmp_path)
     with pytest.raises(DataError, match=r"expected a data set's file .*; came '\.pt'"):
         open_data(tmp_path / "model.pt")
@@ -131,7 +138,9 @@ def test_nothing_is_told(tmp_path):
 
 def test_a_wrong_kind_or_limit(tmp_path):
     photo(tmp_path / "a.jpg")
-    with pytest.raises(DataError, match=r"Expected a kind of data set; came 'vok'\. Near names: 'voc'"):
+    with pytest.raises(
+        DataError, match=r"Expected a kind of data set; came 'vok'\. Near names: 'voc'"
+    ):
         open_data(tmp_path, kind="vok")
     with pytest.raises(DataError, match="Expected a limit of at least 1 record; came 0"):
         open_data(tmp_path, limit=0)
@@ -155,8 +164,14 @@ def test_the_kinds_of_the_real_data():
     ]:
         data = open_data(found)
         assert (data.kind, len(data), data.errors) == (kind, count, {}), found
-    for found, kind, count in [(shared("cifar10"), "cifar", 5000), (shared("easy-vqa"), "cifar", 500)]:
-        assert (open_data(found, split="test").kind, len(open_data(found, split="test"))) == (kind, count)
+    for found, kind, count in [
+        (shared("cifar10"), "cifar", 5000),
+        (shared("easy-vqa"), "cifar", 500),
+    ]:
+        assert (open_data(found, split="test").kind, len(open_data(found, split="test"))) == (
+            kind,
+            count,
+        )
     assert len(open_data(shared("tinyimagenet50", "val.parquet"), limit=7)) == 7
 
 
@@ -184,7 +199,10 @@ def test_one_part_needs_no_choice(tmp_path):
     files = [tmp_path / "val-0.parquet", tmp_path / "val-1.parquet"]
     assert chosen(files, None, tmp_path) == (files, "val")
     assert chosen(files, "val-1", tmp_path) == (files[1:], "val-1")
-    with pytest.raises(DataError, match=r"expected a part called 'test'; found val \(val-0\.parquet, val-1\.parquet\)"):
+    with pytest.raises(
+        DataError,
+        match=r"expected a part called 'test'; found val \(val-0\.parquet, val-1\.parquet\)",
+    ):
         chosen(files, "test", tmp_path)
 
 
@@ -204,7 +222,16 @@ def test_imagenet_is_in_the_order_of_its_wnids():
 
 
 @pytest.mark.parametrize(
-    "entries", [7, "cat", {"a": "cat"}, [{"label": 1, "name": "cat"}], [{"wnid": ""}], [3], {"0": "a", "2": "b"}]
+    "entries",
+    [
+        7,
+        "cat",
+        {"a": "cat"},
+        [{"label": 1, "name": "cat"}],
+        [{"wnid": ""}],
+        [3],
+        {"0": "a", "2": "b"},
+    ],
 )
 def test_lists_of_classes_that_are_none(entries):
     with pytest.raises(DataError, match="Expected a list of class names"):
@@ -214,7 +241,10 @@ def test_lists_of_classes_that_are_none(entries):
 def test_a_list_of_classes_as_text(tmp_path):
     (tmp_path / "c.txt").write_text("n01440764 tench\nn01443537 goldfish\n\n")
     assert Names.read(tmp_path / "c.txt").names == ("tench", "goldfish")
-    assert Names.read(tmp_path / "c.txt").aliases == {"tench": ("n01440764",), "goldfish": ("n01443537",)}
+    assert Names.read(tmp_path / "c.txt").aliases == {
+        "tench": ("n01440764",),
+        "goldfish": ("n01443537",),
+    }
     (tmp_path / "c.json").write_text("[")
     with pytest.raises(DataError, match=r"c\.json: expected a list of classes; it cannot be read"):
         Names.read(tmp_path / "c.json")

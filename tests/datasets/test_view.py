@@ -1,4 +1,6 @@
-"""One record in the model's view: picture, boxes and masks in the same pixels, opened once; and what cannot be used."""
+"""One record in the model's view: picture, boxes and masks in the same pixels, opened once; and
+what cannot be used.
+"""
 
 import io
 import pickle
@@ -59,8 +61,13 @@ def test_difficult_objects_and_crowds_are_left_out_and_their_regions_told():
         Object("dog", (60, 0, 80, 60), crowd=True),
     )
     view = load(record(*objects), HALF)
-    assert {name: boxes.tolist() for name, boxes in view.boxes_by_name.items()} == {"cat": [[0, 0, 10, 30]]}
-    assert {name: region.nonzero()[:, 1].unique().tolist() for name, region in view.ignore_by_name.items()} == {
+    assert {name: boxes.tolist() for name, boxes in view.boxes_by_name.items()} == {
+        "cat": [[0, 0, 10, 30]]
+    }
+    assert {
+        name: region.nonzero()[:, 1].unique().tolist()
+        for name, region in view.ignore_by_name.items()
+    } == {
         "cat": list(range(10, 20)),
         "dog": list(range(20, 30)),
     }
@@ -70,7 +77,9 @@ def test_difficult_objects_and_crowds_are_left_out_and_their_regions_told():
 
 
 def test_masks_are_joined_where_all_are_known():
-    left, right = (white((100, 60), box)[..., 0] > 0 for box in [(20, 10, 40, 30), (60, 10, 80, 30)])
+    left, right = (
+        white((100, 60), box)[..., 0] > 0 for box in [(20, 10, 40, 30), (60, 10, 80, 30)]
+    )
     both = record(Object("cat", (20, 10, 40, 30), left), Object("cat", (60, 10, 80, 30), right))
     mask = load(both, HALF).masks_by_name["cat"]
     assert mask.dtype == torch.bool
@@ -84,13 +93,19 @@ def test_what_is_painted_is_where_the_view_says():
     """One picture with a white box: the same place by the picture, by the box and by the mask."""
     pixels = white((100, 60), (31, 12, 66, 47))
     one = Object("it", (31, 12, 66, 47), pixels[..., 0] > 0)
-    for preprocess in (HALF, Preprocess(resize=90, crop=(80, 70)), Preprocess(resize=None, crop=(80, 120))):
+    for preprocess in (
+        HALF,
+        Preprocess(resize=90, crop=(80, 70)),
+        Preprocess(resize=None, crop=(80, 120)),
+    ):
         view = load(record(one, picture=pixels), preprocess)
         seen = prepare(pixels, preprocess).seen[0, 0] > 0.5
         rows, columns = seen.nonzero().T
         lit = torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         assert (view.boxes_by_name["it"][0] - lit).abs().max() <= 0.5
-        assert (view.masks_by_name["it"] ^ seen).sum() <= 0.5 * 2 * (lit[2] - lit[0] + lit[3] - lit[1])
+        assert (view.masks_by_name["it"] ^ seen).sum() <= 0.5 * 2 * (
+            lit[2] - lit[0] + lit[3] - lit[1]
+        )
 
 
 def test_an_unannotated_record_has_a_picture_only():
@@ -102,8 +117,13 @@ def test_the_picture_is_decoded_once(tmp_path, monkeypatch):
     path = photo(tmp_path / "a.png", 100, 60)
     seen = []
     original = decoding.load
-    monkeypatch.setattr(decoding, "load", lambda picture, name: (seen.append(name), original(picture, name))[1])
-    load(Record("a", path, objects=(Object("cat", (1, 1, 9, 9)),), annotated=True, size=(100, 60)), HALF)
+    monkeypatch.setattr(
+        decoding, "load", lambda picture, name: (seen.append(name), original(picture, name))[1]
+    )
+    load(
+        Record("a", path, objects=(Object("cat", (1, 1, 9, 9)),), annotated=True, size=(100, 60)),
+        HALF,
+    )
     assert seen == ["a"]
 
 
@@ -127,12 +147,17 @@ def test_a_picture_that_cannot_be_read(tmp_path, content):
 def test_a_truncated_jpeg(tmp_path):
     path = photo(tmp_path / "a.jpg", 100, 60)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ImageError, match="a: expected a whole picture; came a truncated or damaged"):
+    with pytest.raises(
+        ImageError, match="a: expected a whole picture; came a truncated or damaged"
+    ):
         load(Record("a", path), HALF)
 
 
 def test_an_annotation_of_another_size():
-    message = r"^a: expected a picture of 200 x 120 pixels, as its annotation says; came 100 x 60\. They do not belong"
+    message = (
+        r"^a: expected a picture of 200 x 120 pixels, as its annotation says; came 100 x 60\. They"
+        r" do not belong"
+    )
     with pytest.raises(DataError, match=message):
         load(record(size=(200, 120)), HALF)
 
@@ -143,7 +168,9 @@ def test_a_photograph_annotated_before_it_was_turned_upright():
     file = io.BytesIO()
     Image.new("RGB", (100, 60)).save(file, "JPEG", exif=exif)
     box = Object("cat", (1, 1, 9, 9))
-    with pytest.raises(DataError, match=r"100 x 60 pixels, .*came 60 x 100\. It was annotated lying on its side"):
+    with pytest.raises(
+        DataError, match=r"100 x 60 pixels, .*came 60 x 100\. It was annotated lying on its side"
+    ):
         load(record(box, picture=file.getvalue(), size=(100, 60)), HALF)
     upright = load(record(box, picture=file.getvalue(), size=(60, 100)), HALF)
     assert upright.placement.photo == (60, 100)
@@ -151,14 +178,20 @@ def test_a_photograph_annotated_before_it_was_turned_upright():
 
 def test_a_box_that_does_not_fit_the_picture():
     """Where the annotation states no size, the picture itself tells."""
-    with pytest.raises(DataError, match=r"a: Expected a box within the picture of 100 x 60 pixels; the cat's is"):
+    with pytest.raises(
+        DataError, match=r"a: Expected a box within the picture of 100 x 60 pixels; the cat's is"
+    ):
         load(record(Object("cat", (50, 10, 150, 30))), HALF)
-    assert load(record(Object("cat", (50, 10, 100.9, 30))), HALF).boxes_by_name["cat"].tolist() == [[15, 5, 30, 15]]
+    assert load(record(Object("cat", (50, 10, 100.9, 30))), HALF).boxes_by_name["cat"].tolist() == [
+        [15, 5, 30, 15]
+    ]
 
 
 def test_a_mask_of_another_size_or_a_broken_one(tmp_path):
     wrong = Object("cat", (1, 1, 9, 9), np.ones((100, 60), bool))
-    with pytest.raises(DataError, match=r"a: expected a mask of 60 x 100 pixels .*for a cat; came 100 x 60"):
+    with pytest.raises(
+        DataError, match=r"a: expected a mask of 60 x 100 pixels .*for a cat; came 100 x 60"
+    ):
         load(record(wrong), HALF)
     voc_item(tmp_path, "a", [("cat", 1, 1, 5, 5)])
     (tmp_path / "SegmentationObject").mkdir()
@@ -198,7 +231,15 @@ def test_views_are_light(tmp_path):
     assert len(pickle.dumps(view)) < 4 * 3 * 224 * 224 + 3000
 
 
-REAL = ["voc2007-sample", "coco-subset", "kangaroo-voc", "raccoon-voc", "imagenet-samples", "tinyimagenet50", "cifar10"]
+REAL = [
+    "voc2007-sample",
+    "coco-subset",
+    "kangaroo-voc",
+    "raccoon-voc",
+    "imagenet-samples",
+    "tinyimagenet50",
+    "cifar10",
+]
 
 
 @pytest.mark.parametrize("folder", REAL)
@@ -213,7 +254,12 @@ def test_real_records_all_load(folder):
             assert ((found >= 0) & (found <= 224)).all()
             mask = view.masks_by_name.get(name)
             if mask is not None and len(found):  # the masks lie in the boxes
-                left, top, right, bottom = found.amin(0)[0], found.amin(0)[1], found.amax(0)[2], found.amax(0)[3]
+                left, top, right, bottom = (
+                    found.amin(0)[0],
+                    found.amin(0)[1],
+                    found.amax(0)[2],
+                    found.amax(0)[3],
+                )
                 rows, columns = mask.nonzero().T
                 assert ((columns > left - 8) & (columns < right + 8)).float().mean() > 0.95
                 assert ((rows > top - 8) & (rows < bottom + 8)).float().mean() > 0.95

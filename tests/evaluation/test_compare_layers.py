@@ -1,4 +1,6 @@
-"""Layers against each other on one's own pictures: which are compared, that a better one is found, what is refused."""
+"""Layers against each other on one's own pictures: which are compared, that a better one is found,
+what is refused.
+"""
 
 from pathlib import Path
 
@@ -28,7 +30,8 @@ class Roll(nn.Module):
 
 
 class Spot(nn.Module):
-    """Class 1 for bright pictures. The map before `moved` knows where the light is; the automatic layer, `last`, not.
+    """Class 1 for bright pictures. The map before `moved` knows where the light is; the automatic
+    layer, `last`, not.
 
     `idle` runs behind it, and nobody looks at what it says.
     """
@@ -55,26 +58,47 @@ def spots(count: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     pictures = torch.zeros(count, 3, 16, 16)
     for picture in pictures:
-        y, x = torch.randint(0, 12, (), generator=generator), torch.randint(0, 4, (), generator=generator)
+        y, x = (
+            torch.randint(0, 12, (), generator=generator),
+            torch.randint(0, 4, (), generator=generator),
+        )
         picture[:, y : y + 4, x : x + 4] = 1.0
     return pictures
 
 
 def spot() -> nn.Module:
     net = Spot()
-    describe(net, Card("spot", None, Preprocess(None, None, mean=(0.0,) * 3, std=(1.0,) * 3), ("dark", "light"), ""))
+    describe(
+        net,
+        Card(
+            "spot",
+            None,
+            Preprocess(None, None, mean=(0.0,) * 3, std=(1.0,) * 3),
+            ("dark", "light"),
+            "",
+        ),
+    )
     return net.eval()
 
 
 def test_the_automatic_layer_is_among_its_neighbours_at_place_zero():
     net = nn.Sequential(
-        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), nn.Sequential(nn.Conv2d(4, 6, 3, 2), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(6, 6, 3, 1, 1), nn.ReLU()), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2),
-    )  # fmt: skip
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(4, 6, 3, 2), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(6, 6, 3, 1, 1), nn.ReLU()),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 2),
+    )
     one = torch.rand(1, 3, 16, 16)
     found = {place: row for row, place in neighbours(net, one)}
     assert found[0].name == choose(net, one).name == "2"
-    assert [(place, row.name) for place, row in found.items()] == [(-4, "0"), (-2, "1"), (-1, "2.0"), (0, "2")]
+    assert [(place, row.name) for place, row in found.items()] == [
+        (-4, "0"),
+        (-2, "1"),
+        (-1, "2.0"),
+        (0, "2"),
+    ]
     assert found[-4].grid.size > found[0].grid.size == found[-2].grid.size
 
 
@@ -82,32 +106,52 @@ def test_a_layer_that_knows_better_where_things_are_is_found():
     net, pictures = spot(), spots(36)
     found = {one.layer: one for one in compare_layers(net, [pictures], "grad_cam", progress=False)}
     assert {name: one.verdict for name, one in found.items()} == {
-        "seen": "more faithful", "moved": "not told apart", "last": "automatic", "idle": "blank",
-    }  # fmt: skip
+        "seen": "more faithful",
+        "moved": "not told apart",
+        "last": "automatic",
+        "idle": "blank",
+    }
     assert found["seen"].order.estimate > found["last"].order.estimate + 0.2
     assert found["idle"] == Neighbour("idle", 4, (16, 16), 1, None, None)
     assert not speaks(net, "idle", pictures)
-    assert advice(list(found.values())).startswith("seen is more faithful on these 36 images: name it, layer='seen'.")
+    assert advice(list(found.values())).startswith(
+        "seen is more faithful on these 36 images: name it, layer='seen'."
+    )
 
 
 @pytest.mark.parametrize("names", [None, ["seen"]])
-def test_the_figures_are_those_of_evaluate_and_the_interval_is_corrected_for_their_number(names, tmp_path):
+def test_the_figures_are_those_of_evaluate_and_the_interval_is_corrected_for_their_number(
+    names, tmp_path
+):
     net, pictures = spot(), spots(31)
-    found = compare_layers(net, [pictures], layers=names, protocol=Protocol(steps=7), out=tmp_path, progress=False)
-    assert [one.layer for one in found][-2:] == (["last", "idle"] if names is None else ["seen", "last"])
+    found = compare_layers(
+        net, [pictures], layers=names, protocol=Protocol(steps=7), out=tmp_path, progress=False
+    )
+    assert [one.layer for one in found][-2:] == (
+        ["last", "idle"] if names is None else ["seen", "last"]
+    )
     order = {}
     for layer in ("seen", "last"):
         rows = evaluate(
-            net, [pictures], "grad_cam_pp", "deletion,insertion", protocol=Protocol(steps=7, layer=layer), views=0,
+            net,
+            [pictures],
+            "grad_cam_pp",
+            "deletion,insertion",
+            protocol=Protocol(steps=7, layer=layer),
+            views=0,
             progress=False,
-        )  # fmt: skip
+        )
         order[layer] = np.array(rows.column("insertion")) - np.array(rows.column("deletion"))
     seen = next(one for one in found if one.layer == "seen")
     spoken = sum(one.order is not None for one in found) - 1
     assert spoken == (1 if names else len(found) - 2)
     assert seen.order.estimate == pytest.approx(order["seen"].mean(), abs=1e-12)
-    assert seen.less == paired(lambda values: values.mean(), order["seen"], order["last"], level=1 - 0.05 / spoken)
-    again = compare_layers(net, [pictures], layers=names, protocol=Protocol(steps=7), out=tmp_path, progress=False)
+    assert seen.less == paired(
+        lambda values: values.mean(), order["seen"], order["last"], level=1 - 0.05 / spoken
+    )
+    again = compare_layers(
+        net, [pictures], layers=names, protocol=Protocol(steps=7), out=tmp_path, progress=False
+    )
     assert again == found
     assert {"seen", "last"} <= {folder.name for folder in tmp_path.iterdir()}
 
@@ -135,12 +179,21 @@ def test_an_image_without_a_number_is_left_out_with_a_warning():
 @pytest.mark.parametrize("how", ["name", "twice", "function", "module"])
 def test_layers_are_named_as_everywhere_else(how):
     net = spot()
-    layers = {"name": "seen", "twice": ["seen", "seen.1"], "function": lambda net: net.seen, "module": [net.seen]}[how]
-    assert [one.layer for one in compare_layers(net, [spots(3)], layers=layers, progress=False)] == ["seen", "last"]
+    layers = {
+        "name": "seen",
+        "twice": ["seen", "seen.1"],
+        "function": lambda net: net.seen,
+        "module": [net.seen],
+    }[how]
+    assert [
+        one.layer for one in compare_layers(net, [spots(3)], layers=layers, progress=False)
+    ] == ["seen", "last"]
 
 
 def test_a_method_without_gradients_has_maps_where_the_others_are_blank():
-    found = {one.layer: one for one in compare_layers(spot(), [spots(3)], "eigen_cam", progress=False)}
+    found = {
+        one.layer: one for one in compare_layers(spot(), [spots(3)], "eigen_cam", progress=False)
+    }
     assert found["idle"].order is not None
     assert found["idle"].verdict == "too few images"
 
@@ -151,7 +204,10 @@ def test_another_function_of_the_same_name_is_another_run(tmp_path):
 
     net, pictures = spot(), [spots(3)]
     found = compare_layers(net, pictures, times(1.0), layers="seen", out=tmp_path, progress=False)
-    assert compare_layers(net, pictures, times(1.0), layers="seen", out=tmp_path, progress=False) == found
+    assert (
+        compare_layers(net, pictures, times(1.0), layers="seen", out=tmp_path, progress=False)
+        == found
+    )
     with pytest.raises(StoreError, match=r"functions\.<lambda> is \w+ there and \w+ here"):
         compare_layers(net, pictures, times(-1.0), layers="seen", out=tmp_path, progress=False)
 
@@ -213,16 +269,25 @@ def beside(low: float, high: float, n: int = 40) -> Neighbour:
 def test_a_verdict_needs_thirty_images_and_a_hundredth_of_the_confidence():
     ends = ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.2), (0.001, 0.002), (-0.03, -0.001))
     assert [beside(*each).verdict for each in ends] == [
-        "more faithful", "less faithful", "not told apart", "not told apart", "less faithful",
-    ]  # fmt: skip
-    assert (beside(0.1, 0.2, 29).verdict, beside(0.1, 0.2, 30).verdict) == ("too few images", "more faithful")
+        "more faithful",
+        "less faithful",
+        "not told apart",
+        "not told apart",
+        "less faithful",
+    ]
+    assert (beside(0.1, 0.2, 29).verdict, beside(0.1, 0.2, 30).verdict) == (
+        "too few images",
+        "more faithful",
+    )
 
 
 def test_advice_keeps_the_automatic_layer_unless_another_is_shown_to_be_better():
     own = Neighbour("last", 4, (4, 4), 0, Interval(0.2, 0.1, 0.3, 40), None)
     kept = "last stays: nothing beside it is shown to be more faithful on 40 images."
     assert advice([beside(-0.1, 0.3), own]) == kept
-    assert advice([beside(0.1, 0.2), beside(0.15, 0.3), own]).startswith("by 0.15 is more faithful on these 40 images")
+    assert advice([beside(0.1, 0.2), beside(0.15, 0.3), own]).startswith(
+        "by 0.15 is more faithful on these 40 images"
+    )
     still = Neighbour("last", 4, (4, 4), 0, Interval(0.001, 0.0, 0.002, 40), None)
     assert advice([still]).startswith("Nothing can be told: whatever pixels are taken away")
     single = Neighbour("last", 4, (4, 4), 0, Interval(0.2, 0.2, 0.2, 1), None)
@@ -233,7 +298,9 @@ def test_from_the_command_line(tmp_path):
     for k in range(3):
         noise = (torch.rand(64, 64, 3, generator=torch.Generator().manual_seed(k)) * 255).byte()
         Image.fromarray(noise.numpy()).save(tmp_path / f"{k}.png")
-    result = CliRunner().invoke(commands, ["layers", "--measure", f"{tmp_path}", "--limit", "2", "-m", "grad_cam"])
+    result = CliRunner().invoke(
+        commands, ["layers", "--measure", f"{tmp_path}", "--limit", "2", "-m", "grad_cam"]
+    )
     assert result.exit_code == 0, result.output
     table, note, said = result.stdout.strip().split("\n\n")[-3:]
     assert note.startswith("Grad-CAM of the class predicted; higher is better.")
@@ -244,7 +311,14 @@ def test_from_the_command_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [["--size", "64", "--measure", "x"], ["--all", "--measure", "x"], ["-m", "cam"], ["--limit", "3"]], ids=str
+    "words",
+    [
+        ["--size", "64", "--measure", "x"],
+        ["--all", "--measure", "x"],
+        ["-m", "cam"],
+        ["--limit", "3"],
+    ],
+    ids=str,
 )
 def test_options_of_the_other_job_are_refused(words):
     result = CliRunner().invoke(commands, ["layers", *words])

@@ -1,4 +1,6 @@
-"""A run that is killed again and again ends with the rows of one that was not: the same bits, none lost, none twice."""
+"""A run that is killed again and again ends with the rows of one that was not: the same bits, none
+lost, none twice.
+"""
 
 import multiprocessing
 import os
@@ -21,7 +23,9 @@ KILLS = 20
 
 
 def run(data: Path, out: Path, killed: tuple[int, float] | None = None):
-    """The run; it is killed from outside its main thread, so many seconds after so many batches, at any step of it."""
+    """The run; it is killed from outside its main thread, so many seconds after so many batches, at
+    any step of it.
+    """
     torch.set_num_threads(1)
     left = [] if killed is None else [None] * killed[0]
 
@@ -37,12 +41,21 @@ def run(data: Path, out: Path, killed: tuple[int, float] | None = None):
     if killed is not None and not left:
         strike()
     model = convnet(classes=3)
-    describe(model, Card("three", None, Preprocess(resize=16, crop=(16, 16)), ("a", "b", "c"), "a test"))
+    describe(
+        model, Card("three", None, Preprocess(resize=16, crop=(16, 16)), ("a", "b", "c"), "a test")
+    )
     protocol = Protocol(steps=3, thetas=3, samples=1)
     return evaluate(
-        model, data, ["grad_cam_pp", "guided_grad_cam", "random"], "faithfulness,curves,sensitivity", protocol=protocol,
-        out=out, batch_size=3, part_size=6, progress=progress,
-    )  # fmt: skip
+        model,
+        data,
+        ["grad_cam_pp", "guided_grad_cam", "random"],
+        "faithfulness,curves,sensitivity",
+        protocol=protocol,
+        out=out,
+        batch_size=3,
+        part_size=6,
+        progress=progress,
+    )
 
 
 @pytest.fixture
@@ -51,7 +64,9 @@ def data(tmp_path):
     place = tmp_path / "data"
     place.mkdir()
     for k in range(300):
-        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(place / f"{k:03}.png")
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(
+            place / f"{k:03}.png"
+        )
     (place / "100.png").write_bytes(b"broken")
     return place
 

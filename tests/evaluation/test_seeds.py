@@ -12,7 +12,12 @@ from sightline.errors import MethodError, ProtocolError, SightlineError, StoreEr
 from sightline.evaluation.seeds import export_seeds
 from sightline.evaluation.store import Results, table, views_table
 
-RUN = {"methods": ["grad_cam", "cam"], "controls": [], "protocol_digest": "p", "model": {"name": "m"}}
+RUN = {
+    "methods": ["grad_cam", "cam"],
+    "controls": [],
+    "protocol_digest": "p",
+    "model": {"name": "m"},
+}
 # A photograph of 8 x 4 pixels, halved to 4 x 2, of which the middle 2 x 2 are the view.
 PLACED = [8, 4, 4, 2, 1, 0, 2, 2]
 
@@ -30,10 +35,15 @@ def results(*rows):
 
 
 def test_a_mask_and_a_box_in_the_photograph(tmp_path):
-    found = export_seeds(results(row("a/1.jpg"), row("a/1.jpg", "cam", (1, 0, 0, 0))), tmp_path, threshold=0.4)
-    assert [path.relative_to(tmp_path).as_posix() for path in found.masks] == ["masks/big-cat/a-1.png"]
+    found = export_seeds(
+        results(row("a/1.jpg"), row("a/1.jpg", "cam", (1, 0, 0, 0))), tmp_path, threshold=0.4
+    )
+    assert [path.relative_to(tmp_path).as_posix() for path in found.masks] == [
+        "masks/big-cat/a-1.png"
+    ]
     mask = np.asarray(Image.open(found.masks[0]))
-    # The view's right column is at 4 to 6 in the photograph; between centres the map is interpolated.
+    # The view's right column is at 4 to 6 in the photograph; between centres the map is
+    # interpolated.
     assert mask.shape == (4, 8)
     assert set(np.unique(mask)) == {0, 255}
     assert (mask[:, :4] == 0).all()
@@ -50,10 +60,17 @@ def test_a_mask_and_a_box_in_the_photograph(tmp_path):
 
 def test_every_region_or_the_largest(tmp_path):
     apart = row(
-        "1.png", coarse=(1, 0, 0, 0, 0, 0, 0, 1, 1), coarse_shape=[3, 3], view_height=3, view_width=3, placement=None
+        "1.png",
+        coarse=(1, 0, 0, 0, 0, 0, 0, 1, 1),
+        coarse_shape=[3, 3],
+        view_height=3,
+        view_width=3,
+        placement=None,
     )
     for largest, boxes in ((False, [[1, 2, 2, 1], [0, 0, 1, 1]]), (True, [[1, 2, 2, 1]])):
-        found = export_seeds(results(apart), tmp_path / str(largest), threshold=0.5, largest=largest)
+        found = export_seeds(
+            results(apart), tmp_path / str(largest), threshold=0.5, largest=largest
+        )
         assert [one["bbox"] for one in json.loads(found.boxes.read_text())["annotations"]] == boxes
 
 
@@ -81,7 +98,9 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path, monkeypat
         write(path, content)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(StoreError, match=r"2\.png; the system says: No space left .*before it: 1\. Make room"):
+    with pytest.raises(
+        StoreError, match=r"2\.png; the system says: No space left .*before it: 1\. Make room"
+    ):
         export_seeds(results(row("1.jpg"), row("2.jpg")), tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["1.png"]
 

@@ -25,13 +25,21 @@ def row(item, method, **values):
 
 def test_what_is_written_is_read_in_the_order_of_items_and_methods(tmp_path):
     keeper = Store(tmp_path, RUN)
-    keeper.write(1, [row(2, "edge"), row(2, "b", drop=0.5), row(2, "a", drop=None)], [{"item": 2, "jpeg": b"22"}])
+    keeper.write(
+        1,
+        [row(2, "edge"), row(2, "b", drop=0.5), row(2, "a", drop=None)],
+        [{"item": 2, "jpeg": b"22"}],
+    )
     keeper.write(0, [row(1, "a"), row(0, "b", curve=[1.0, None])], [{"item": 0, "jpeg": b"00"}])
     assert keeper.done() == {0, 1}
     found = read(tmp_path)
     assert list(zip(found.column("item"), found.column("method"), strict=True)) == [
-        (0, "b"), (1, "a"), (2, "b"), (2, "a"), (2, "edge"),
-    ]  # fmt: skip
+        (0, "b"),
+        (1, "a"),
+        (2, "b"),
+        (2, "a"),
+        (2, "edge"),
+    ]
     assert found.column("drop") == [None, None, 0.5, None, None]
     assert found.column("curve")[0] == [1.0, None]
     assert found.column("drop", "b") == [None, 0.5]
@@ -51,7 +59,9 @@ def test_a_part_of_errors_alone_takes_the_types_of_the_others(tmp_path):
 
 def test_the_same_run_goes_on_and_another_is_refused(tmp_path):
     Store(tmp_path, RUN).write(3, [row(0, "a")], [])
-    assert Store(tmp_path, {**RUN, "created": "later", "data": {"name": "x", "path": "/there"}}).done() == {3}
+    assert Store(
+        tmp_path, {**RUN, "created": "later", "data": {"name": "x", "path": "/there"}}
+    ).done() == {3}
     with pytest.raises(StoreError, match="batch is 4 there and 8 here"):
         Store(tmp_path, {**RUN, "batch": 8})
     with pytest.raises(StoreError, match=r"data.name is x there and y here"):
@@ -62,7 +72,9 @@ def test_shards_in_any_order_and_rows_they_share_once(tmp_path):
     folders = [tmp_path / name for name in "abc"]
     for k, folder in enumerate(folders):
         Store(folder, RUN).write(k, [row(k, "a", drop=k / 8)], [{"item": k, "jpeg": b""}])
-    Store(folders[0], RUN).write(1, [row(1, "a", drop=1 / 8)], [{"item": 1, "jpeg": b""}])  # done twice
+    Store(folders[0], RUN).write(
+        1, [row(1, "a", drop=1 / 8)], [{"item": 1, "jpeg": b""}]
+    )  # done twice
     one, other = read(folders), read(folders[::-1])
     assert one.rows.equals(other.rows)
     assert one.column("item") == [0, 1, 2]
@@ -75,7 +87,9 @@ def test_shards_in_any_order_and_rows_they_share_once(tmp_path):
 def test_shards_of_different_runs_are_refused(tmp_path):
     Store(tmp_path / "a", RUN)
     Store(tmp_path / "b", {**RUN, "methods": ["c"]})
-    with pytest.raises(StoreError, match=r"shards of one run; .*methods is \['b', 'a'\] there and \['c'\] here"):
+    with pytest.raises(
+        StoreError, match=r"shards of one run; .*methods is \['b', 'a'\] there and \['c'\] here"
+    ):
         read([tmp_path / "a", tmp_path / "b"])
 
 
@@ -87,7 +101,9 @@ def test_a_full_disk_leaves_the_earlier_parts_and_nothing_half_written(tmp_path,
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StoreError, match=r"No space left on device\. What was written before is safe"):
+    with pytest.raises(
+        StoreError, match=r"No space left on device\. What was written before is safe"
+    ):
         keeper.write(1, [row(1, "a", drop=0.25)], [])
     monkeypatch.undo()
     assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == ["00000.parquet"]
@@ -113,15 +129,25 @@ def test_what_is_no_results_folder_is_said(tmp_path):
         Store(tmp_path / "file" / "out", RUN)
 
 
-@pytest.mark.parametrize("content", [b"", b'{"methods": ["a"', b"[1]", b'{"methods": 3}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b'{"methods": ["a"', b"[1]", b'{"methods": 3}', b"\xff\xfe"]
+)
 def test_a_run_json_that_says_nothing_is_named_with_a_way_out(tmp_path, content):
     Store(tmp_path, RUN).write(0, [row(0, "a")], [])
     whole = (tmp_path / "run.json").read_bytes()
     (tmp_path / "run.json").write_bytes(content)
-    for use in (lambda: read(tmp_path), lambda: Store(tmp_path, RUN), lambda: store.usable(tmp_path)):
-        with pytest.raises(StoreError, match=r"run\.json: expected what was run.*copy it again.*another --out"):
+    for use in (
+        lambda: read(tmp_path),
+        lambda: Store(tmp_path, RUN),
+        lambda: store.usable(tmp_path),
+    ):
+        with pytest.raises(
+            StoreError, match=r"run\.json: expected what was run.*copy it again.*another --out"
+        ):
             use()
-    assert (tmp_path / "run.json").read_bytes() == content, "it may be somebody else's: nobody writes over it"
+    assert (tmp_path / "run.json").read_bytes() == content, (
+        "it may be somebody else's: nobody writes over it"
+    )
     (tmp_path / "run.json").write_bytes(whole)
     assert len(read(tmp_path)) == 1
 
@@ -133,13 +159,17 @@ def test_a_folder_is_looked_at_before_anything_is_made(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     (tmp_path / "file").write_text("")
     for place in ("file", "file/below"):
-        with pytest.raises(StoreError, match=r"expected a folder that can be written; .*file is a file"):
+        with pytest.raises(
+            StoreError, match=r"expected a folder that can be written; .*file is a file"
+        ):
             store.usable(tmp_path / place)
 
 
 def test_a_folder_without_leave_to_write_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(StoreError, match=r"expected a folder that can be written; .* may not be written into"):
+    with pytest.raises(
+        StoreError, match=r"expected a folder that can be written; .* may not be written into"
+    ):
         store.usable(tmp_path)
 
 
@@ -170,5 +200,7 @@ def test_no_parquet_library_is_said(tmp_path, monkeypatch):
 
 
 def test_differences_go_into_mappings():
-    assert differences({"a": {"b": 1, "path": 2}}, {"a": {"b": 2, "path": 3}}) == ["a.b is 1 there and 2 here"]
+    assert differences({"a": {"b": 1, "path": 2}}, {"a": {"b": 2, "path": 3}}) == [
+        "a.b is 1 there and 2 here"
+    ]
     assert differences(json.loads(json.dumps(RUN)), RUN) == []

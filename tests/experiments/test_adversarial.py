@@ -1,4 +1,6 @@
-"""The attack: it stays in its ball and reaches its class; noise of the same size; and the whole program in small."""
+"""The attack: it stays in its ball and reaches its class; noise of the same size; and the whole
+program in small.
+"""
 
 import pytest
 import torch
@@ -20,7 +22,9 @@ def linear(seed: int = 0) -> nn.Module:
 def test_the_nearest_image_within_the_ball():
     pixels = torch.tensor([0.0, 0.5, 1.0, 0.5]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
     moved = torch.tensor([-0.2, 0.9, 1.2, 0.51]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
-    assert within(moved, pixels, 0.1)[0, 0].flatten().tolist() == pytest.approx([0.0, 0.6, 1.0, 0.51])
+    assert within(moved, pixels, 0.1)[0, 0].flatten().tolist() == pytest.approx(
+        [0.0, 0.6, 1.0, 0.51]
+    )
 
 
 def test_the_attack_stays_in_its_ball_and_makes_the_class_surer():
@@ -67,7 +71,9 @@ def test_equal_maps_are_alike_and_other_images_are_the_next_ones():
     maps = torch.rand(4, 8, 8, generator=torch.Generator().manual_seed(0))
     found = Found(maps={("m", "clean"): [maps[:3], maps[3:]], ("m", "attacked"): [maps]})
     for how in LIKENESS:
-        torch.testing.assert_close(found.alike("m", "attacked", how), torch.ones(4, dtype=torch.float64))
+        torch.testing.assert_close(
+            found.alike("m", "attacked", how), torch.ones(4, dtype=torch.float64)
+        )
         assert float(found.alike("m", "other", how).max()) < 0.5
     assert found.more("m", "other", "IoU").startswith("+0.")
 
@@ -78,7 +84,18 @@ def test_the_program_in_small(tmp_path):
     shared("imagenet-weights", "squeezenet1_1.safetensors")
     shared("imagenet-samples", "labels.csv")
     place = tmp_path / "page.md"
-    asked = ["--limit", "3", "--steps", "2", "--eps", "4", "--network", "SqueezeNet 1.1", "--page", str(place)]
+    asked = [
+        "--limit",
+        "3",
+        "--steps",
+        "2",
+        "--eps",
+        "4",
+        "--network",
+        "SqueezeNet 1.1",
+        "--page",
+        str(place),
+    ]
     text = main([*asked, "--out", str(tmp_path)]).read_text(encoding="utf-8")
     assert "## SqueezeNet 1.1, at most 4/255: 3 images" in text
     assert text.count("| Grad-CAM++ |") == 6

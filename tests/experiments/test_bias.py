@@ -15,11 +15,17 @@ def test_the_cue_is_planted_where_it_is_said_and_nowhere_else():
     assert torch.equal(pictures, torch.full_like(pictures, 7))
     assert torch.equal(planted[1], pictures[1])
     for one in (planted[0], planted[2]):
-        assert one[:, top:bottom, left:right].flatten(1).unique(dim=1).flatten().tolist() == [255, 0, 255]
+        assert one[:, top:bottom, left:right].flatten(1).unique(dim=1).flatten().tolist() == [
+            255,
+            0,
+            255,
+        ]
         assert int((one != 7).any(0).sum()) == (right - left) * (bottom - top) == 36
 
 
-@pytest.mark.parametrize(("name", "counts"), [("biased", (95, 5)), ("twin", (0, 0)), ("repaired", (50, 50))])
+@pytest.mark.parametrize(
+    ("name", "counts"), [("biased", (95, 5)), ("twin", (0, 0)), ("repaired", (50, 50))]
+)
 def test_exactly_the_share_of_each_class_carries_the_cue(name, counts):
     labels = torch.tensor([0, 1]).repeat(100)
     where = carriers(labels, SHARES[name], seed=3)
@@ -36,7 +42,9 @@ ONE = {
 
 
 def test_accuracies_by_hand():
-    """A network that sees nothing but the cue is right where it agrees with the class, and half right in all."""
+    """A network that sees nothing but the cue is right where it agrees with the class, and half
+    right in all.
+    """
     labels = np.array([0, 0, 1, 1])
     assert balanced(ONE).tolist() == [0.5, 1.0, 0.5, 0.5]
     assert along(ONE, labels, True).tolist() == [1.0, 1.0, 1.0, 1.0]
@@ -49,7 +57,10 @@ def test_seeds_are_averaged_image_by_image():
 
 
 def test_what_is_missed_counts_only_images_that_the_cue_decides():
-    one = ONE | {f"{method} without": np.array([0.1, 0.9, 0.2, 0.3]) for method in ("grad_cam", "grad_cam_pp")}
+    one = ONE | {
+        f"{method} without": np.array([0.1, 0.9, 0.2, 0.3])
+        for method in ("grad_cam", "grad_cam_pp")
+    }
     one["grad_cam_plus without"] = np.array([0.4, 0.9, 0.4, 0.4])
     found = dict(missed([one]))
     assert found["grad_cam"].estimate == pytest.approx(0.2)
@@ -59,10 +70,23 @@ def test_what_is_missed_counts_only_images_that_the_cue_decides():
 
 def test_the_program_in_small(tmp_path):
     shared("cifar10", "train.npz")
-    page = main(["--limit", "20", "--seeds", "2", "--out", str(tmp_path), "--page", str(tmp_path / "page.md")])
+    page = main(
+        [
+            "--limit",
+            "20",
+            "--seeds",
+            "2",
+            "--out",
+            str(tmp_path),
+            "--page",
+            str(tmp_path / "page.md"),
+        ]
+    )
     text = page.read_text(encoding="utf-8")
     assert "20 training images of each class, 20 test images of each" in text
-    row = next(line for line in text.splitlines() if line.startswith("| map on the cue, Grad-CAM++, %"))
+    row = next(
+        line for line in text.splitlines() if line.startswith("| map on the cue, Grad-CAM++, %")
+    )
     assert len(row.split("|")) == 7
     assert {file.name for file in (tmp_path / "bias_20").glob("*.safetensors")} == {
         f"{name}{seed}.safetensors" for name in SHARES for seed in (0, 1)

@@ -31,7 +31,13 @@ def test_places_are_counted_one_by_one():
     activations = torch.rand(2, 3, 2, 2, generator=generator)
     first, second, third = (torch.randn(2, 3, 2, 2, generator=generator) for _ in range(3))
     counts = {}
-    exact(activations, first, second, third, tally=lambda word, places: counts.update({word: places.sum().item()}))
+    exact(
+        activations,
+        first,
+        second,
+        third,
+        tally=lambda word, places: counts.update({word: places.sum().item()}),
+    )
     triples = list(zip(first.flatten().tolist(), second.flatten().tolist(), strict=True))
     assert counts["places"] == sum(g > 0 for g, _ in triples)
     assert counts["bent"] == sum(g > 0 and abs(bend) > g * g for g, bend in triples)
@@ -46,14 +52,23 @@ def test_the_page_says_what_the_rows_hold(tmp_path):
     for column, name in enumerate(found):
         (folder,) = (one for one in (tmp_path / "exact_alpha" / name).iterdir() if one.is_dir())
         rows = store.read(folder)
-        full, kept = (np.array(rows.column(word, "exact")) for word in ("full_score", "masked_score"))
-        assert float(drops[1 + column].split(" ")[0]) == round(100 * (np.maximum(0, full - kept) / full).mean(), 1)
+        full, kept = (
+            np.array(rows.column(word, "exact")) for word in ("full_score", "masked_score")
+        )
+        assert float(drops[1 + column].split(" ")[0]) == round(
+            100 * (np.maximum(0, full - kept) / full).mean(), 1
+        )
         counts = [json.loads(one) for one in rows.column("counts", "exact")]
         share = np.mean([100 * count.get("guarded", 0) / count["places"] for count in counts])
         assert exact_alpha.shares(rows, "guarded")[0] == pytest.approx(share)
-        maps = [[np.maximum(one, 0) for one in rows.column("coarse", word)] for word in ("exact", "grad_cam_pp")]
+        maps = [
+            [np.maximum(one, 0) for one in rows.column("coarse", word)]
+            for word in ("exact", "grad_cam_pp")
+        ]
         same = [np.corrcoef(a, b)[0, 1] for a, b in zip(*maps, strict=True)]
         np.testing.assert_allclose(exact_alpha.alike(rows), same)
-    assert exact_alpha.alike(found["ResNet-20"]) == pytest.approx(1), "nothing bends behind its layer"
+    assert exact_alpha.alike(found["ResNet-20"]) == pytest.approx(1), (
+        "nothing bends behind its layer"
+    )
     assert exact_alpha.shares(found["Swin"], "bent")[0] > 50, "a layer norm lies behind it"
     assert notes["Swin"]["ratio"] > 0

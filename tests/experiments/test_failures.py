@@ -1,4 +1,6 @@
-"""Failure modes: the overlap of two maps, what is seen through them, and the whole program in small."""
+"""Failure modes: the overlap of two maps, what is seen through them, and the whole program in
+small.
+"""
 
 import doctest
 
@@ -44,7 +46,9 @@ def test_the_mean_leaves_out_what_says_nothing():
 
 def test_confidences_through_each_map():
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    ).eval()
     classes = torch.tensor([[0, 1], [2, 0]])
     found = sightline.explain(net, torch.rand(2, 3, 8, 8), target=classes)
     kept = through(net, found, classes)
@@ -70,7 +74,16 @@ def test_samples_are_evenly_spaced():
 def test_the_program_in_small(tmp_path):
     shared("imagenet-weights", "squeezenet1_1.safetensors")
     shared("imagenet-samples", "labels.csv")
-    asked = ["--limit", "12", "--network", "SqueezeNet 1.1", "--out", str(tmp_path), "--page", str(tmp_path / "p.md")]
+    asked = [
+        "--limit",
+        "12",
+        "--network",
+        "SqueezeNet 1.1",
+        "--out",
+        str(tmp_path),
+        "--page",
+        str(tmp_path / "p.md"),
+    ]
     text = main(asked).read_text(encoding="utf-8")
     assert "| true class in the top 5, % |" in text
     assert "SqueezeNet 1.1 (" in text

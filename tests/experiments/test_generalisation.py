@@ -1,4 +1,6 @@
-"""Average Drop against test error: the correlations, the wrong labels, the training, and the whole program in small."""
+"""Average Drop against test error: the correlations, the wrong labels, the training, and the whole
+program in small.
+"""
 
 import math
 
@@ -7,7 +9,16 @@ import numpy as np
 import pytest
 import small_nets
 import torch
-from generalisation import Point, Recipe, correlations, kendall, main, noisy, partial, rank_correlation
+from generalisation import (
+    Point,
+    Recipe,
+    correlations,
+    kendall,
+    main,
+    noisy,
+    partial,
+    rank_correlation,
+)
 from networks import CIFAR
 
 from helpers.data import shared
@@ -15,7 +26,14 @@ from sightline.evaluation.report import Interval
 
 
 def point(error: float, drop: float, confidence: float = 0.5, blind: float = 0.5) -> Point:
-    return Point("net", error, Interval(drop, drop, drop, 1), Interval(blind, blind, blind, 1), confidence, 0.1)
+    return Point(
+        "net",
+        error,
+        Interval(drop, drop, drop, 1),
+        Interval(blind, blind, blind, 1),
+        confidence,
+        0.1,
+    )
 
 
 def test_rank_correlations_by_hand():
@@ -29,7 +47,9 @@ def test_the_partial_correlation_is_its_textbook_formula():
     z = rng.normal(size=30)
     a, b = z + rng.normal(size=30), z + rng.normal(size=30)
     ab, az, bz = rank_correlation(a, b), rank_correlation(a, z), rank_correlation(b, z)
-    assert partial(a, b, z) == pytest.approx((ab - az * bz) / math.sqrt((1 - az**2) * (1 - bz**2)), abs=1e-9)
+    assert partial(a, b, z) == pytest.approx(
+        (ab - az * bz) / math.sqrt((1 - az**2) * (1 - bz**2)), abs=1e-9
+    )
 
 
 def test_what_only_confidence_explains_is_gone_at_equal_confidence():
@@ -38,7 +58,9 @@ def test_what_only_confidence_explains_is_gone_at_equal_confidence():
     points = [point(1 - s + 0.1 * rng.normal(), 1 - s + 0.1 * rng.normal(), s) for s in sure]
     found = correlations(points, 200)
     assert found["Spearman: Average Drop, test error"].low > 0.8
-    assert abs(found["Spearman: Average Drop, test error, at equal mean confidence"].estimate) < 0.15
+    assert (
+        abs(found["Spearman: Average Drop, test error, at equal mean confidence"].estimate) < 0.15
+    )
 
 
 def test_correlations_of_points_in_order():
@@ -63,7 +85,9 @@ def test_wrong_labels_are_wrong_and_as_many_as_asked():
 
 def test_recipes_have_names_of_their_own():
     assert Recipe(8, 4, 100, 0.5, 0.2).name == "d8_w4_n100_e0.5_noise20"
-    assert len({recipe.name for recipe in generalisation.RECIPES}) == len(generalisation.RECIPES) >= 12
+    assert (
+        len({recipe.name for recipe in generalisation.RECIPES}) == len(generalisation.RECIPES) >= 12
+    )
 
 
 def test_a_small_net_learns_and_is_found_again(tmp_path):
@@ -81,14 +105,22 @@ def test_a_small_net_learns_and_is_found_again(tmp_path):
     again = small_nets.small_net(8, 4, ("dark", "bright"), 1)
     assert small_nets.kept(tmp_path / "net.safetensors", again, make) == note
     assert len(calls) == 1
-    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True)
+    )
     assert not again.training
 
 
 def test_the_training_is_told_of_epochs():
     told: list[float] = []
-    pictures, labels = torch.zeros(10, 3, 8, 8, dtype=torch.uint8), torch.zeros(10, dtype=torch.long)
-    small_nets.train(small_nets.small_net(8, 4, CIFAR, 0), pictures, labels, 1.5, batch=5, seen=told.append)
+    pictures, labels = (
+        torch.zeros(10, 3, 8, 8, dtype=torch.uint8),
+        torch.zeros(10, dtype=torch.long),
+    )
+    small_nets.train(
+        small_nets.small_net(8, 4, CIFAR, 0), pictures, labels, 1.5, batch=5, seen=told.append
+    )
     assert told == [0.5, 1.0, 1.5]
 
 

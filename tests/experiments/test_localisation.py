@@ -22,13 +22,17 @@ class Rows:
 def test_the_lead_and_its_growth_by_hand():
     found = localisation.lead(Rows(), "grad_cam_pp", "grad_cam")
     assert [one[0] for one in found] == list(localisation.DELTAS)
-    assert [one[1] for one in found] == pytest.approx([0.1 + delta for delta in localisation.DELTAS])
+    assert [one[1] for one in found] == pytest.approx(
+        [0.1 + delta for delta in localisation.DELTAS]
+    )
     assert localisation.growth(Rows(), "grad_cam_pp", "grad_cam") == pytest.approx((0.5, 0.5, 0.5))
 
 
 def test_the_page_says_what_the_rows_hold(tmp_path):
     shared("imagenet-weights"), shared("tinyimagenet50")
-    found = localisation.run(shared("kangaroo-voc").parent, tmp_path, 4, ("Tiny ImageNet", "kangaroos"))
+    found = localisation.run(
+        shared("kangaroo-voc").parent, tmp_path, 4, ("Tiny ImageNet", "kangaroos")
+    )
     lines = localisation.page(found, whole=False)
     place = localisation.DELTAS.index(0.25)
     cells = [line.split(" | ") for line in lines if line.startswith("| Grad-CAM++ |")]

@@ -34,7 +34,9 @@ def test_the_halves_are_told_apart_by_their_boxes(found):
         parts = several.halves(kinds["given"], "given")
         counts = [len(boxes) for boxes in kinds["given"].column("boxes", "grad_cam")]
         expected = {SEVERAL: sum(n > 1 for n in counts), ONE: counts.count(1)}
-        assert {tag: one.images for tag, one in parts.items()} == {tag: n for tag, n in expected.items() if n}
+        assert {tag: one.images for tag, one in parts.items()} == {
+            tag: n for tag, n in expected.items() if n
+        }
 
 
 def test_recall_on_the_page_is_that_of_the_rows(found):
@@ -42,9 +44,17 @@ def test_recall_on_the_page_is_that_of_the_rows(found):
     for name, kinds in found.items():
         for tag, summary in several.halves(kinds["given"], "given").items():
             rows = kinds["given"]
-            both = zip(rows.column("boxes", "grad_cam_pp"), rows.column("instance_recall", "grad_cam_pp"), strict=True)
+            both = zip(
+                rows.column("boxes", "grad_cam_pp"),
+                rows.column("instance_recall", "grad_cam_pp"),
+                strict=True,
+            )
             kept = [recall[1] for boxes, recall in both if several.in_view({"boxes": boxes}) == tag]
-            start = next(k for k, line in enumerate(lines) if line.startswith(f"| {name}, {tag}") and "recall" in line)
+            start = next(
+                k
+                for k, line in enumerate(lines)
+                if line.startswith(f"| {name}, {tag}") and "recall" in line
+            )
             (line,) = (one for one in lines[start : start + 4] if one.startswith("| Grad-CAM++ |"))
             expected = several.number(100 * np.mean(kept), "%") if kept else "–"
             assert line.split(" | ")[1].split(" ")[0] == expected, (name, tag, summary.images)

@@ -13,12 +13,19 @@ from sightline.errors import ModelError
 from sightline.supply import requests
 from sightline.surgery import capture
 
-LOOKING = [name for name in METHODS if not {"look", "look_back"}.isdisjoint(requests(METHODS[name]))]
-"""Their weights are never negative, and come from the picture: what the score makes of the layer they do not know."""
+LOOKING = [
+    name for name in METHODS if not {"look", "look_back"}.isdisjoint(requests(METHODS[name]))
+]
+"""Their weights are never negative, and come from the picture: what the score makes of the layer
+they do not know.
+"""
 AGNOSTIC = ["eigen_cam", "kpca_cam"]
-"""They ask for activations only, and know neither of the score nor of what speaks against a class."""
+"""They ask for activations only, and know neither of the score nor of what speaks against a class.
+"""
 SIGNLESS = [*AGNOSTIC, "eigen_grad_cam"]
-"""The sign of a singular vector is settled and not found: what speaks against a class is as bright as what is for."""
+"""The sign of a singular vector is settled and not found: what speaks against a class is as bright
+as what is for.
+"""
 GRADIENT_METHODS = [name for name in METHODS if name not in ("cam", *LOOKING, *AGNOSTIC)]
 
 
@@ -27,7 +34,9 @@ def words(e):
 
 
 def signed(axes=2):
-    """A network whose last feature map is signed and whose gradients are large: Grad-CAM++ leaves its formula there."""
+    """A network whose last feature map is signed and whose gradients are large: Grad-CAM++ leaves
+    its formula there.
+    """
     torch.manual_seed(0)
     net = convnet(axes)
     with torch.no_grad():
@@ -45,10 +54,15 @@ def test_clamped_places_are_those_counted_by_hand(axes, alpha):
     for j, k in enumerate([1, 3]):
         (gradients,) = trace.gradients(trace.outputs[:, k])
         total = trace.activations.flatten(2).sum(2)
-        clamped = (2 + gradients.relu() * total.reshape(*total.shape, *[1] * axes) < 1).flatten(1).sum(1)
+        clamped = (
+            (2 + gradients.relu() * total.reshape(*total.shape, *[1] * axes) < 1).flatten(1).sum(1)
+        )
         assert clamped.sum() > 0, "the network does not do what this test needs"
         assert [row[j].counts for row in e.status] == [{"clamped": int(n)} for n in clamped]
-    assert str(e.status[0][0]) == f"{e.status[0][0].word} (clamped at {e.status[0][0].counts['clamped']} places)"
+    assert (
+        str(e.status[0][0])
+        == f"{e.status[0][0].word} (clamped at {e.status[0][0].counts['clamped']} places)"
+    )
 
 
 def test_behind_a_relu_nothing_is_clamped_and_other_methods_count_nothing():
@@ -64,15 +78,20 @@ def test_guarded_places_of_the_softmax_forms_are_those_counted_by_hand():
     trace = capture(net, x, "5")
     class_gradients = trace.gradients(trace.outputs.T)[0]
     METHODS["grad_cam_pp_softmax"](
-        trace.activations, class_gradients, trace.outputs.detach().softmax(1), torch.tensor([1, 1, 1]),
+        trace.activations,
+        class_gradients,
+        trace.outputs.detach().softmax(1),
+        torch.tensor([1, 1, 1]),
         tally=lambda word, places: told.append((word, places.flatten(1).sum(1).tolist())),
-    )  # fmt: skip
+    )
     ((word, counts),) = told
     assert sum(counts) > 0
     assert [one.counts for one in e.status] == [{word: n} for n in counts]
 
 
-@pytest.mark.parametrize("method", [*[name for name in METHODS if name not in LOOKING + SIGNLESS], "guided_grad_cam"])
+@pytest.mark.parametrize(
+    "method", [*[name for name in METHODS if name not in LOOKING + SIGNLESS], "guided_grad_cam"]
+)
 def test_no_positive_evidence(method):
     """Every weight of class 2 is negative, every activation positive."""
     net, x = convnet(), batch()
@@ -130,8 +149,12 @@ class Spoils(nn.Module):
 
 @pytest.mark.parametrize("into", [float("inf"), float("nan")])
 @pytest.mark.parametrize("loud", [0, 1, 2])
-@pytest.mark.parametrize("method", ["grad_cam", "grad_cam_pp", "grad_cam_pp_softmax", "gradient", "guided_grad_cam_pp"])
-def test_one_image_that_is_no_number_is_named_with_its_layer_and_spares_the_others(method, loud, into):
+@pytest.mark.parametrize(
+    "method", ["grad_cam", "grad_cam_pp", "grad_cam_pp_softmax", "gradient", "guided_grad_cam_pp"]
+)
+def test_one_image_that_is_no_number_is_named_with_its_layer_and_spares_the_others(
+    method, loud, into
+):
     net, x = convnet(head="fc"), batch()
     spoiling = nn.Sequential(*net[:3], Spoils(into), *net[3:]).eval()
     x[loud] *= 10_000
@@ -162,13 +185,17 @@ def test_broken_weights_are_an_error_that_names_the_parameter(head, layer):
         with torch.no_grad():
             getattr(net[index], part).view(-1)[0] = float("nan")
         name = f"{index % len(net)}.{part}"
-        with pytest.raises(ModelError, match=rf"'{name}' of Sequential holds NaN or infinity.*earlier checkpoint"):
+        with pytest.raises(
+            ModelError, match=rf"'{name}' of Sequential holds NaN or infinity.*earlier checkpoint"
+        ):
             explain(net, batch(), 0, layer=layer)
 
 
 def test_gradients_of_pixels_that_are_all_negative_are_evidence_too():
     """A map of pixels shows magnitudes, and is zero only where they are."""
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    ).eval()
     with torch.no_grad():
         net[0].weight.abs_(), net[3].weight.abs_().neg_()
     e = explain(net, batch(), 0, "gradient")
@@ -188,12 +215,22 @@ def test_provenance_is_plain_json_and_says_how_the_map_was_made():
     assert made["input"] == {"shape": [3, 3, 12, 10], "dtype": "torch.float32", "device": "cpu"}
     assert made["preprocess"]["mean"] == [0.485, 0.456, 0.406]
     assert made["layer"] == {
-        "name": "5", "reason": "named by the caller", "calls": 1, "call": 0,
+        "name": "5",
+        "reason": "named by the caller",
+        "calls": 1,
+        "call": 0,
         "grid": {"kind": "channels first", "size": [12, 10], "prefix": 0},
-    }  # fmt: skip
-    assert (made["method"], made["variant"]) == ("grad_cam_pp", {"alpha": "authors", "counterfactual": True})
+    }
+    assert (made["method"], made["variant"]) == (
+        "grad_cam_pp",
+        {"alpha": "authors", "counterfactual": True},
+    )
     assert made["notes"] == []
-    assert explain(net, x, 1).provenance["layer"]["reason"].startswith("the last feature map (8 channels")
+    assert (
+        explain(net, x, 1)
+        .provenance["layer"]["reason"]
+        .startswith("the last feature map (8 channels")
+    )
 
 
 def test_json_holds_every_map_with_its_target_score_and_status():
@@ -221,14 +258,19 @@ def test_json_has_null_where_a_number_is_none():
 
     rows = json.loads(explain(convnet(), x, 1).as_json(), parse_constant=refuse)["maps"]
     assert [row["score"] is None for row in rows] == [False, True, False]
-    rows = json.loads(explain(convnet(), x, lambda out: out[:, 0]).as_json(), parse_constant=refuse)["maps"]
+    rows = json.loads(
+        explain(convnet(), x, lambda out: out[:, 0]).as_json(), parse_constant=refuse
+    )["maps"]
     assert [row["probability"] for row in rows] == [None] * 3
 
 
 def test_notes_tell_outputs_that_look_like_probabilities():
     net = convnet()
     told = explain(nn.Sequential(*net, nn.Softmax(1)).eval(), batch(), 1).provenance["notes"]
-    assert told == ["the model's outputs look like probabilities; the papers explain the score before the softmax"]
+    assert told == [
+        "the model's outputs look like probabilities; the papers explain the score before the"
+        " softmax"
+    ]
     assert explain(net, batch(), 1).provenance["notes"] == []
 
 

@@ -24,7 +24,9 @@ class Narrow(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         if len(images) > self.most:
-            raise self.error("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ...")
+            raise self.error(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."
+            )
         self.sizes.append(len(images))
         return self.net(images)
 
@@ -43,14 +45,22 @@ def photos(tmp_path):
 def test_a_folder_goes_on_with_fewer_at_once_and_says_the_same(error, photos, tmp_path):
     whole, narrow = explain_folder(convnet(), photos, tmp_path / "a"), Narrow(2, error)
     found = explain_folder(narrow, photos, tmp_path / "b", layer="net.3")
-    assert [path.name for path in found.done] == [path.name for path in whole.done] == [f"{n}.png" for n in range(7)]
+    assert (
+        [path.name for path in found.done]
+        == [path.name for path in whole.done]
+        == [f"{n}.png" for n in range(7)]
+    )
     assert max(narrow.sizes) == 1, "of 7 pictures 3 were tried, then 1"
     a, b = ((tmp_path / one / "explanations.jsonl").read_text().splitlines() for one in "ab")
-    assert [json.loads(row)["score"] for row in a] == pytest.approx([json.loads(row)["score"] for row in b], rel=1e-5)
+    assert [json.loads(row)["score"] for row in a] == pytest.approx(
+        [json.loads(row)["score"] for row in b], rel=1e-5
+    )
 
 
 def test_a_picture_that_does_not_fit_alone_is_told(photos, tmp_path):
-    with pytest.raises(ImageError, match=r"memory for one picture at a time; it ran out .*Take smaller pictures"):
+    with pytest.raises(
+        ImageError, match=r"memory for one picture at a time; it ran out .*Take smaller pictures"
+    ):
         explain_folder(Narrow(0), photos, tmp_path / "out", layer="net.3")
 
 
@@ -73,7 +83,9 @@ def test_a_measurement_goes_on_with_fewer_at_once():
 
 
 def test_how_many_fit(monkeypatch):
-    """A job that keeps 10 bytes a picture and 50 besides, beside 1000 free bytes: (0.8 x 1000 - 50) / 10 = 75."""
+    """A job that keeps 10 bytes a picture and 50 besides, beside 1000 free bytes: (0.8 x 1000 - 50)
+    / 10 = 75.
+    """
     ran, device = [], torch.device("cpu")
     monkeypatch.setattr(sightline.room, "free", lambda device: 1000)
     monkeypatch.setattr(sightline.room, "needed", lambda job, device: 50 + 10 * job())
@@ -90,7 +102,9 @@ def test_on_a_cpu_nothing_is_tried():
     assert fitting(lambda n: pytest.fail("ran"), torch.device("cpu"), 8) == 8
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: whose memory is to be measured")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a GPU: whose memory is to be measured"
+)
 def test_on_a_gpu_what_is_needed_is_what_was_live_at_once():
     device = torch.device("cuda")
     size = needed(lambda: torch.zeros(1 << 22, device=device).add(1).sum(), device)

@@ -1,4 +1,6 @@
-"""Segmentation, detection, similarity: `explain` against derivatives by brute force, on the networks people use."""
+"""Segmentation, detection, similarity: `explain` against derivatives by brute force, on the
+networks people use.
+"""
 
 import sys
 from pathlib import Path
@@ -24,7 +26,12 @@ def body():
     """A few convolutions with stride 8, as a detector's backbone."""
     torch.manual_seed(0)
     net = nn.Sequential(
-        nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.Conv2d(8, 12, 3, 2, 1), nn.ReLU(), nn.Conv2d(12, 32, 3, 1, 1), nn.ReLU()
+        nn.Conv2d(3, 8, 3, 4, 1),
+        nn.ReLU(),
+        nn.Conv2d(8, 12, 3, 2, 1),
+        nn.ReLU(),
+        nn.Conv2d(12, 32, 3, 1, 1),
+        nn.ReLU(),
     )
     net.out_channels = 32
     return net
@@ -32,23 +39,43 @@ def body():
 
 def faster_rcnn():
     return FasterRCNN(
-        body(), num_classes=4, min_size=64, max_size=128, rpn_anchor_generator=RpnAnchors(((16, 32),), ((1.0,),)),
-        box_roi_pool=MultiScaleRoIAlign(["0"], 3, 2), rpn_post_nms_top_n_test=20, box_score_thresh=0.0,
-    )  # fmt: skip
+        body(),
+        num_classes=4,
+        min_size=64,
+        max_size=128,
+        rpn_anchor_generator=RpnAnchors(((16, 32),), ((1.0,),)),
+        box_roi_pool=MultiScaleRoIAlign(["0"], 3, 2),
+        rpn_post_nms_top_n_test=20,
+        box_score_thresh=0.0,
+    )
 
 
 def retinanet():
-    return RetinaNet(body(), 4, min_size=64, max_size=128, score_thresh=0.0,
-                     anchor_generator=AnchorGenerator(((16, 32),), ((1.0,),)))  # fmt: skip
+    return RetinaNet(
+        body(),
+        4,
+        min_size=64,
+        max_size=128,
+        score_thresh=0.0,
+        anchor_generator=AnchorGenerator(((16, 32),), ((1.0,),)),
+    )
 
 
 def fcos():
-    return FCOS(body(), 4, min_size=64, max_size=128, score_thresh=0.0,
-                anchor_generator=AnchorGenerator(((8,),), ((1.0,),)))  # fmt: skip
+    return FCOS(
+        body(),
+        4,
+        min_size=64,
+        max_size=128,
+        score_thresh=0.0,
+        anchor_generator=AnchorGenerator(((8,),), ((1.0,),)),
+    )
 
 
 def ssdlite():
-    return ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=4, score_thresh=0.0)
+    return ssdlite320_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=4, score_thresh=0.0
+    )
 
 
 def gallery(name):
@@ -58,25 +85,50 @@ def gallery(name):
 
 
 def clip():
-    transformers = pytest.importorskip("transformers", reason="needs transformers: pip install 'sightline[test]'")
-    shared = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    transformers = pytest.importorskip(
+        "transformers", reason="needs transformers: pip install 'sightline[test]'"
+    )
+    shared = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     config = transformers.CLIPConfig(
-        text_config=shared | {"vocab_size": 9, "max_position_embeddings": 5, "eos_token_id": 8, "bos_token_id": 1},
-        vision_config=shared | {"image_size": 96, "patch_size": 8}, projection_dim=32,
-    )  # fmt: skip
+        text_config=shared
+        | {"vocab_size": 9, "max_position_embeddings": 5, "eos_token_id": 8, "bos_token_id": 1},
+        vision_config=shared | {"image_size": 96, "patch_size": 8},
+        projection_dim=32,
+    )
     return transformers.CLIPModel(config)
 
 
 def detr():
-    transformers = pytest.importorskip("transformers", reason="needs transformers: pip install 'sightline[test]'")
+    transformers = pytest.importorskip(
+        "transformers", reason="needs transformers: pip install 'sightline[test]'"
+    )
     backbone = transformers.ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+        embedding_size=8,
+        hidden_sizes=[8, 16],
+        depths=[1, 1],
+        layer_type="basic",
+        out_features=["stage2"],
     )
     config = transformers.DetrConfig(
-        use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone, d_model=32,
-        encoder_layers=1, decoder_layers=1, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=32,
-        decoder_ffn_dim=32, num_queries=6, num_labels=3,
-    )  # fmt: skip
+        use_timm_backbone=False,
+        use_pretrained_backbone=False,
+        backbone=None,
+        backbone_config=backbone,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        num_queries=6,
+        num_labels=3,
+    )
     return transformers.DetrForObjectDetection(config)
 
 
@@ -91,7 +143,9 @@ def drawn_world():
 
 
 def segmenter():
-    return deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=4, aux_loss=True)
+    return deeplabv3_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=4, aux_loss=True
+    )
 
 
 def lraspp():
@@ -102,24 +156,42 @@ VECTOR = torch.randn(32, generator=torch.Generator().manual_seed(3))
 
 CASES = {
     "faster_rcnn": (faster_rcnn, Box(confidence=0), "backbone.5"),
-    "faster_rcnn, a label's p": (faster_rcnn, Box(label=2, confidence=0, score="probability"), "backbone.3"),
+    "faster_rcnn, a label's p": (
+        faster_rcnn,
+        Box(label=2, confidence=0, score="probability"),
+        "backbone.3",
+    ),
     "retinanet": (retinanet, Box(label=1, confidence=0), "backbone.5"),
     "fcos": (fcos, Box(label=3, confidence=0), "backbone.5"),
     "ssdlite": (ssdlite, Box(label=1, confidence=0), "backbone.features.0"),
     "detr": (detr, Box(label=1, confidence=0), "model.input_projection"),
-    "conditional detr": (lambda: gallery("detr"), Box(label=1, confidence=0, kind="sigmoid"), "model.input_projection"),
+    "conditional detr": (
+        lambda: gallery("detr"),
+        Box(label=1, confidence=0, kind="sigmoid"),
+        "model.input_projection",
+    ),
     "deeplabv3": (segmenter, Region(1, where=(10, 20, 40, 60)), "backbone.16"),
     "deeplabv3, an auxiliary head": (segmenter, Output("aux", Region(None)), "backbone.3"),
     "lraspp": (lraspp, Region(None, reduce="sum"), "backbone.16"),
-    "segformer": (lambda: gallery("segformer"), Region(2, where=(50, 40)), "decode_head.activation"),
-    "segformer, a channel": (lambda: gallery("segformer"), Neuron(3, "logits", at=(4, 5)), "decode_head.activation"),
+    "segformer": (
+        lambda: gallery("segformer"),
+        Region(2, where=(50, 40)),
+        "decode_head.activation",
+    ),
+    "segformer, a channel": (
+        lambda: gallery("segformer"),
+        Neuron(3, "logits", at=(4, 5)),
+        "decode_head.activation",
+    ),
     "clip": (clip, Similarity(VECTOR), "vision_model.encoder.layers.0"),
     "clip, its own texts": (clip, Output("logits_per_image", Contrast(0, similar=1)), None),
 }
 
 
 def settled(model):
-    """Batch norms that have seen something: with the first ones, a deep network's random numbers die out."""
+    """Batch norms that have seen something: with the first ones, a deep network's random numbers
+    die out.
+    """
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
@@ -136,7 +208,10 @@ def inputs_of(name, dtype=torch.float64):
     pictures = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(5)).to(dtype)
     if "clip" not in name:
         return pictures
-    return {"input_ids": drawn_world().tokens(["a red circle", "a blue square"]), "pixel_values": pictures}
+    return {
+        "input_ids": drawn_world().tokens(["a red circle", "a blue square"]),
+        "pixel_values": pictures,
+    }
 
 
 def brute(model, inputs, target, layer, size):
@@ -200,8 +275,13 @@ def test_a_batch_of_pictures_may_come_as_a_list_and_is_its_pictures_one_by_one()
 def test_several_boxes_share_one_forward_pass():
     model, runs = faster_rcnn().eval(), []
     model.register_forward_hook(lambda *_: runs.append(1))
-    e = explain(model, inputs_of("rcnn", torch.float32), [Box(label=k, confidence=0) for k in (1, 2, 3)],
-                layer="backbone.5", classes=["nothing", "cat", "dog", "cup"])  # fmt: skip
+    e = explain(
+        model,
+        inputs_of("rcnn", torch.float32),
+        [Box(label=k, confidence=0) for k in (1, 2, 3)],
+        layer="backbone.5",
+        classes=["nothing", "cat", "dog", "cup"],
+    )
     assert len(runs) == 1
     assert e.maps.shape == (2, 3, 72, 100)
     assert e.provenance["layer"]["name"] == "backbone.5"
@@ -210,7 +290,9 @@ def test_several_boxes_share_one_forward_pass():
 def test_names_reach_the_target_and_an_unknown_one_is_told():
     model, names = segmenter().eval(), ["ground", "cat", "dog", "cup"]
     pictures = torch.rand(1, 3, 72, 100)
-    by_name = explain(model, pictures, Region("dog", where=(0, 0, 50, 50)), layer="backbone.16", classes=names)
+    by_name = explain(
+        model, pictures, Region("dog", where=(0, 0, 50, 50)), layer="backbone.16", classes=names
+    )
     by_number = explain(model, pictures, Region(2, where=(0, 0, 50, 50)), layer="backbone.16")
     assert torch.equal(by_name.maps, by_number.maps)
     assert str(by_name.targets[0]) == "dog in box 0, 0, 50, 50"
@@ -222,7 +304,9 @@ def test_no_detection_is_told_and_the_model_stays_as_it_was():
     model = faster_rcnn().eval()
     model.roi_heads.score_thresh = 0.99
     before = photograph(model)
-    with pytest.raises(TargetError, match=r"in image 0; the detector found nothing.*roi_heads\.score_thresh"):
+    with pytest.raises(
+        TargetError, match=r"in image 0; the detector found nothing.*roi_heads\.score_thresh"
+    ):
         explain(model, inputs_of("rcnn", torch.float32), Box(), layer="backbone.5")
     after = photograph(model)
     for seen in (before, after):
@@ -232,7 +316,9 @@ def test_no_detection_is_told_and_the_model_stays_as_it_was():
 
 def test_a_detector_s_files_are_neither_cropped_nor_normalised_twice():
     card = card_of(faster_rcnn())
-    assert card.preprocess == Preprocess(resize=None, crop=None, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    assert card.preprocess == Preprocess(
+        resize=None, crop=None, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
+    )
     picture = (255 * torch.rand(3, 72, 100)).to(torch.uint8)
     e = explain(faster_rcnn(), picture, Box(confidence=0), layer="backbone.5")
     assert torch.allclose(e.inputs[0], picture / 255)

@@ -32,7 +32,9 @@ def test_each_image_has_its_own_class():
     net, x = convnet(), batch()
     e = explain(net, x, torch.tensor([3, 0, 1]))
     want = [explain(net, x[i : i + 1], k) for i, k in enumerate([3, 0, 1])]
-    assert_near(kept_confidence(net, e), torch.cat([kept_confidence(net, one) for one in want]), 1e-5)
+    assert_near(
+        kept_confidence(net, e), torch.cat([kept_confidence(net, one) for one in want]), 1e-5
+    )
 
 
 def test_sigmoid_and_single_logits_keep_their_own_confidence():
@@ -44,10 +46,14 @@ def test_sigmoid_and_single_logits_keep_their_own_confidence():
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (e.preprocess.mean, e.preprocess.std))
     assert_near(kept[:, 1], single((masked - mean) / std)[:, 0].sigmoid().detach(), 1e-4)
     many = convnet()
-    sightline.describe(many, sightline.Card("mine", None, Preprocess(), None, "me", outputs="sigmoid"))
+    sightline.describe(
+        many, sightline.Card("mine", None, Preprocess(), None, "me", outputs="sigmoid")
+    )
     e = explain(many, x, 2)
     masked = e.images * e.maps.unsqueeze(1)
-    assert_near(kept_confidence(many, e), many((masked - mean) / std)[:, 2].sigmoid().detach(), 1e-4)
+    assert_near(
+        kept_confidence(many, e), many((masked - mean) / std)[:, 2].sigmoid().detach(), 1e-4
+    )
 
 
 def test_grey_pictures():

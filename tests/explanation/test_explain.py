@@ -1,4 +1,6 @@
-"""The path from end to end: what comes unasked, by which names, at which cost, and how the answers are arranged."""
+"""The path from end to end: what comes unasked, by which names, at which cost, and how the answers
+are arranged.
+"""
 
 import pytest
 import torch
@@ -120,12 +122,18 @@ def counted():
     """A network that counts its runs; the layer was chosen before."""
     net, runs = convnet(), []
     explain(net, batch(), 1)
-    explain(net, batch(), 1, ["cam", "grad_cam_pp_softmax"])  # the head behind the layer is looked for once, too
+    explain(
+        net, batch(), 1, ["cam", "grad_cam_pp_softmax"]
+    )  # the head behind the layer is looked for once, too
     net.register_forward_hook(lambda *_: runs.append(1))
     return net, runs
 
 
-ONE_RUN = [name for name in METHODS if {"look", "look_back", "noisy_gradients"}.isdisjoint(requests(METHODS[name]))]
+ONE_RUN = [
+    name
+    for name in METHODS
+    if {"look", "look_back", "noisy_gradients"}.isdisjoint(requests(METHODS[name]))
+]
 """Methods that do not look at masked pictures."""
 
 
@@ -136,17 +144,36 @@ ONE_RUN = [name for name in METHODS if {"look", "look_back", "noisy_gradients"}.
         ({"target": "top5"}, 1),
         ({"target": [0, 1, 2, 3, 4]}, 1),
         ({"method": ONE_RUN, "target": [0, 1]}, 1),
-        ({"method": "ablation_cam", "target": [0, 1]}, 1),  # behind a pooled linear head nothing runs again
+        (
+            {"method": "ablation_cam", "target": [0, 1]},
+            1,
+        ),  # behind a pooled linear head nothing runs again
         ({"layer": ["0", "2", "5"]}, 1),
-        ({"layer": ["2", "5"], "method": ["grad_cam", "layer_cam"], "target": "top3", "counterfactual": True}, 1),
+        (
+            {
+                "layer": ["2", "5"],
+                "method": ["grad_cam", "layer_cam"],
+                "target": "top3",
+                "counterfactual": True,
+            },
+            1,
+        ),
         ({"method": "gradient"}, 1),
         ({"method": ["gradient", "guided_backprop", "deconvnet"], "target": "top3"}, 1),
         ({"method": "guided_grad_cam_pp"}, 2),
-        ({"method": [*ONE_RUN, "gradient", "guided_grad_cam", "guided_layer_cam"], "target": "top3"}, 2),
+        (
+            {
+                "method": [*ONE_RUN, "gradient", "guided_grad_cam", "guided_layer_cam"],
+                "target": "top3",
+            },
+            2,
+        ),
     ],
     ids=short,
 )
-def test_everything_asked_at_once_shares_one_forward_and_pixels_take_one_more(counted, asked, forwards):
+def test_everything_asked_at_once_shares_one_forward_and_pixels_take_one_more(
+    counted, asked, forwards
+):
     net, runs = counted
     explain(net, batch(), **asked)
     assert len(runs) == forwards
@@ -176,8 +203,12 @@ def test_a_method_that_asks_for_no_gradients_costs_none(monkeypatch):
 
 
 def test_a_guided_product_carries_its_cams_counts():
-    found = explain(convnet(), batch(), [1, 0], ["grad_cam_pp", "guided_grad_cam_pp"], score="softmax")
-    plain, product = ([[status.counts for status in row] for row in one.status] for one in found.values())
+    found = explain(
+        convnet(), batch(), [1, 0], ["grad_cam_pp", "guided_grad_cam_pp"], score="softmax"
+    )
+    plain, product = (
+        [[status.counts for status in row] for row in one.status] for one in found.values()
+    )
     assert plain == product
     assert any(counts["guarded"] for row in plain for counts in row)
     assert explain(convnet(), batch(), 1, "guided_grad_cam_pp").status[0].counts == {"clamped": 0}

@@ -19,7 +19,10 @@ class BrokenError(Exception):
     """Raised on purpose."""
 
 
-EVERYTHING = {"target": [0, 1], "method": ["cam", "grad_cam_pp_softmax", "grad_cam", "guided_grad_cam"]}
+EVERYTHING = {
+    "target": [0, 1],
+    "method": ["cam", "grad_cam_pp_softmax", "grad_cam", "guided_grad_cam"],
+}
 """One call that goes through every room."""
 
 
@@ -83,7 +86,8 @@ def test_after_an_error_in_a_method(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "step", ["choose", "capture", "ask", "combine", "image_map", "outcome", "capture_pixels", "reduce"]
+    "step",
+    ["choose", "capture", "ask", "combine", "image_map", "outcome", "capture_pixels", "reduce"],
 )
 def test_after_an_error_at_a_step_of_the_path(step, monkeypatch):
     def fail(*_, **__):
@@ -110,7 +114,9 @@ class Tripwire:
 
     def __call__(self, frame, event, argument):
         code = frame.f_code
-        resumed = frame.f_lasti > 0 and code.co_name not in CONTEXTS  # a generator: may be closed by nobody's call
+        resumed = (
+            frame.f_lasti > 0 and code.co_name not in CONTEXTS
+        )  # a generator: may be closed by nobody's call
         restoring = code.co_name.startswith("_restore")
         if event == "call" and code.co_filename.startswith(PACKAGE) and not (resumed or restoring):
             self.called.append(code)
@@ -128,7 +134,9 @@ class Tripwire:
 
 def test_after_an_error_at_any_point():
     """An exception out of every function that runs, the first and the last time it does."""
-    explain(used(), batch(), **EVERYTHING)  # what is worked out once and remembered is no longer called below
+    explain(
+        used(), batch(), **EVERYTHING
+    )  # what is worked out once and remembered is no longer called below
     counting = Tripwire()
     counting.run(lambda: explain(used(), batch(), **EVERYTHING))
     numbered = list(enumerate(counting.called, start=1))
@@ -164,7 +172,14 @@ def test_the_tripwire_can_tell():
 def test_errors_on_purpose_leave_no_trace():
     net = used(head="fc")
     before = photograph(net)
-    for wrong in ({"target": 9}, {"method": "cam"}, {"layer": "9"}, {"layer": "8"}, {"method": "x"}, {"alpha": "x"}):
+    for wrong in (
+        {"target": 9},
+        {"method": "cam"},
+        {"layer": "9"},
+        {"layer": "8"},
+        {"method": "x"},
+        {"alpha": "x"},
+    ):
         with pytest.raises(SightlineError):
             explain(net, batch(), **wrong)
         assert_same(before, photograph(net))

@@ -1,4 +1,6 @@
-"""What cannot be explained is said: what was expected, what came, what to do; a model's own error keeps its words."""
+"""What cannot be explained is said: what was expected, what came, what to do; a model's own error
+keeps its words.
+"""
 
 import re
 
@@ -73,13 +75,25 @@ class Two(nn.Module):
             RuntimeError,
             r"on float32 \[1, 3, 12, 10\] on cpu.*weights in torch.float16 on cpu",
         ),
-        (convnet(), torch.rand(1, 4, 12, 10), RuntimeError, r"\[1, 4, 12, 10\].*3 channels in its first convolution"),
+        (
+            convnet(),
+            torch.rand(1, 4, 12, 10),
+            RuntimeError,
+            r"\[1, 4, 12, 10\].*3 channels in its first convolution",
+        ),
         (Two(), batch(), TypeError, r"forward\(x, y\).*several inputs as a tuple or a mapping"),
-        (Two(), {"x": batch(), "z": torch.ones(5)}, TypeError, r"x=float32 .*z=float32 \[5\].*forward\(x, y\)"),
+        (
+            Two(),
+            {"x": batch(), "z": torch.ones(5)},
+            TypeError,
+            r"x=float32 .*z=float32 \[5\].*forward\(x, y\)",
+        ),
     ],
     ids=["half", "channels", "missing", "misnamed"],
 )
-def test_an_error_of_the_models_own_says_what_it_was_given_and_what_it_wants(model, inputs, error, note):
+def test_an_error_of_the_models_own_says_what_it_was_given_and_what_it_wants(
+    model, inputs, error, note
+):
     with pytest.raises(error) as caught:
         explain(model, inputs)
     assert len(caught.value.__notes__) == 1
@@ -87,37 +101,53 @@ def test_an_error_of_the_models_own_says_what_it_was_given_and_what_it_wants(mod
 
 
 def test_a_single_logit_has_no_softmax():
-    with pytest.raises(MethodError, match=r"the target is a single logit. Take score='exp', or score='sigmoid'"):
+    with pytest.raises(
+        MethodError, match=r"the target is a single logit. Take score='exp', or score='sigmoid'"
+    ):
         explain(convnet(classes=1), batch(), score="softmax")
     assert explain(convnet(classes=1), batch(), score="sigmoid").method == "grad_cam_pp_sigmoid"
 
 
 def test_cam_needs_its_head():
-    with pytest.raises(LayerError, match=r"CAM needs a network whose outputs are one linear layer.*method='grad_cam'"):
+    with pytest.raises(
+        LayerError,
+        match=r"CAM needs a network whose outputs are one linear layer.*method='grad_cam'",
+    ):
         explain(convnet(head="fc"), batch(), 1, "cam")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_model_that_cannot_be_opened_is_refused():
-    # Only a ReLU is scripted: torch knows its functions by their addresses, and can take a convolution's list for one.
+    # Only a ReLU is scripted: torch knows its functions by their addresses, and can take a
+    # convolution's list for one.
     with pytest.raises(ModelError, match=r"is TorchScript.*Pass the Python model"):
         explain(torch.jit.trace(convnet(), batch(), check_trace=False), batch())
     with pytest.raises(ModelError, match=r"module; 0 is TorchScript"):
         explain(nn.Sequential(torch.jit.script(nn.ReLU()), convnet()), batch())
-    with torch.device("meta"), pytest.raises(ModelError, match=r"on the meta device.*Load a checkpoint"):
+    with (
+        torch.device("meta"),
+        pytest.raises(ModelError, match=r"on the meta device.*Load a checkpoint"),
+    ):
         explain(nn.Sequential(nn.Conv2d(3, 4, 3)), batch())
 
 
-@pytest.mark.parametrize("method", ["full_grad", "rise", "guided_backprop", ["gradient", "occlusion"]])
+@pytest.mark.parametrize(
+    "method", ["full_grad", "rise", "guided_backprop", ["gradient", "occlusion"]]
+)
 def test_a_layer_named_where_none_is_opened_is_refused(method):
     with pytest.raises(
-        LayerError, match=r"Expected no layer for \w+.*: no layer is opened; got 'nosuch'. Leave layer="
+        LayerError,
+        match=r"Expected no layer for \w+.*: no layer is opened; got 'nosuch'. Leave layer=",
     ):
         explain(convnet(), batch(), 1, method, layer="nosuch")
-    assert explain(convnet(), batch(), 1, ["gradient", "grad_cam"], layer="2")["grad_cam"].layer == "2"
+    assert (
+        explain(convnet(), batch(), 1, ["gradient", "grad_cam"], layer="2")["grad_cam"].layer == "2"
+    )
 
 
 @pytest.mark.parametrize("name", ["full_grad", "rise", "deconvnet"])
 def test_only_a_map_of_a_layer_has_a_guided_product(name):
-    with pytest.raises(MethodError, match=rf"guided_ before the name of a map of a layer; {name} is none"):
+    with pytest.raises(
+        MethodError, match=rf"guided_ before the name of a map of a layer; {name} is none"
+    ):
         explain(convnet(), batch(), 1, f"guided_{name}")

@@ -25,14 +25,19 @@ LAYERS = {
 }
 """The last ReLU layer of each, and one in the middle."""
 
-every_layer = pytest.mark.parametrize(("name", "layer"), [(n, layer) for n, pair in LAYERS.items() for layer in pair])
+every_layer = pytest.mark.parametrize(
+    ("name", "layer"), [(n, layer) for n, pair in LAYERS.items() for layer in pair]
+)
 
 
 @cache
 def network(name):
     """The trained network in float64, and inputs for it."""
     if name == "mobilenetv2":
-        model, inputs = timm.create_model("mobilenetv2_100", pad_type="same"), dog_and_cat(224, *HALF)
+        model, inputs = (
+            timm.create_model("mobilenetv2_100", pad_type="same"),
+            dog_and_cat(224, *HALF),
+        )
         weights = shared("imagenet-weights", "mobilenetv2_100_same.safetensors")
     elif name == "squeezenet":
         model, inputs = torchvision.models.squeezenet1_1(), dog_and_cat(227, *IMAGENET)
@@ -50,7 +55,9 @@ def slowly(name, layer):
     model, inputs = network(name)
     kept = []
     handle = model.get_submodule(layer).register_forward_hook(
-        lambda module, args, output: kept.append(output.detach().requires_grad_()) or kept[0].clone()
+        lambda module, args, output: (
+            kept.append(output.detach().requires_grad_()) or kept[0].clone()
+        )
     )
     try:
         outputs = model(inputs)
@@ -108,7 +115,9 @@ def test_cam_is_grad_cam_times_the_number_of_places(name):
 
 @pytest.mark.parametrize("method", ["grad_cam", "grad_cam_pp", "layer_cam", "guided_grad_cam_pp"])
 def test_no_layer_named_the_dog_and_the_cat_are_told_apart(method):
-    """The picture has the dog's head above the middle, the cat lower and to the left or right of it."""
+    """The picture has the dog's head above the middle, the cat lower and to the left or right of
+    it.
+    """
     model, inputs = half_of("mobilenetv2", torch.float32)
     e = explain(model, inputs, [243, 282], method)  # bull mastiff, tiger cat
     assert e.layer == "bn2"

@@ -1,4 +1,6 @@
-"""`explain` leaves no trace: not on a model in use, not on the caller's input, not under threads, not in memory."""
+"""`explain` leaves no trace: not on a model in use, not on the caller's input, not under threads,
+not in memory.
+"""
 
 import gc
 import threading
@@ -23,7 +25,11 @@ PIXELS = ["gradient", "guided_backprop", "deconvnet", "guided_grad_cam_pp"]
     ("method", "layer"),
     [
         *[(method, None) for method in [*METHODS, *PIXELS, "everything"]],
-        *[(method, "2") for method in [*METHODS, "guided_grad_cam_pp", "everything"] if method != "cam"],  # not there
+        *[
+            (method, "2")
+            for method in [*METHODS, "guided_grad_cam_pp", "everything"]
+            if method != "cam"
+        ],  # not there
     ],
 )
 def test_after_success(method, layer):
@@ -73,11 +79,17 @@ def test_a_model_that_writes_over_its_input_sees_it_once_and_spares_the_callers(
     kept = x.clone()
     e = explain(net, x, 1, method)
     assert torch.equal(x, kept)
-    assert_near(e.coarse, explain(convnet(head="fc"), (kept - 0.5) / 0.25, 1, method).coarse * _slope(method), 1e-5)
+    assert_near(
+        e.coarse,
+        explain(convnet(head="fc"), (kept - 0.5) / 0.25, 1, method).coarse * _slope(method),
+        1e-5,
+    )
 
 
 def _slope(method):
-    return 4 if method == "guided_grad_cam" else 1  # pixels are derivatives by what was before the division
+    return (
+        4 if method == "guided_grad_cam" else 1
+    )  # pixels are derivatives by what was before the division
 
 
 class Checkpointed(nn.Module):
@@ -90,7 +102,9 @@ class Checkpointed(nn.Module):
         self.top = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5))
 
     def forward(self, x):
-        return self.fc(checkpoint(self.top, self.body(x), use_reentrant=self.reentrant).mean((2, 3)))
+        return self.fc(
+            checkpoint(self.top, self.body(x), use_reentrant=self.reentrant).mean((2, 3))
+        )
 
 
 @pytest.mark.parametrize("method", ["grad_cam", "grad_cam_pp_softmax", "gradient"])
@@ -108,7 +122,9 @@ def test_what_runs_again_in_the_backward_pass_runs_in_eval_mode_and_leaves_no_tr
 def test_reentrant_checkpoints_are_refused_with_the_way_out(method):
     net = Checkpointed(reentrant=True).eval()
     before = photograph(net)
-    with pytest.raises(SurgeryError, match=r"use_reentrant=True. Pass.*False there: the numbers are the same"):
+    with pytest.raises(
+        SurgeryError, match=r"use_reentrant=True. Pass.*False there: the numbers are the same"
+    ):
         explain(net, batch(), 1, method, None if method == "gradient" else "body")
     assert_same(before, photograph(net))
 
@@ -118,7 +134,9 @@ def test_four_threads_share_one_model():
     net = convnet(head="fc").train()
     inputs = [batch(seed=i, b=1 + i % 3) for i in range(10)]
     methods = ["grad_cam_pp", "grad_cam_pp_softmax", "guided_grad_cam"]
-    asked = [{"target": i % 5, "method": methods[i % 3], "layer": [None, "2"][i % 2]} for i in range(10)]
+    asked = [
+        {"target": i % 5, "method": methods[i % 3], "layer": [None, "2"][i % 2]} for i in range(10)
+    ]
     alone = [explain(net, x, **each).maps for x, each in zip(inputs, asked, strict=True)]
 
     def work(offset):
@@ -153,13 +171,17 @@ def test_explaining_beside_a_training_thread_captures_only_its_own_run():
 
 
 def test_a_run_is_let_go_without_the_garbage_collector():
-    """A run holds activations and a graph: in a loop they must not wait for a collector that comes now and then."""
+    """A run holds activations and a graph: in a loop they must not wait for a collector that comes
+    now and then.
+    """
     net, x = convnet(), batch()
     explain(net, x, method=["grad_cam_pp", "guided_grad_cam", "cam"])
     gc.collect()
     gc.disable()
     try:
-        kept = explain(net, x, "top2", method=["grad_cam_pp", "guided_grad_cam", "cam", "grad_cam_pp_softmax"])
+        kept = explain(
+            net, x, "top2", method=["grad_cam_pp", "guided_grad_cam", "cam", "grad_cam_pp_softmax"]
+        )
         alive = [one for one in gc.get_objects() if type(one) in (Trace, Offers)]
         assert alive == []
         assert len(kept) == 4

@@ -1,4 +1,6 @@
-"""`factorise`: concepts that are there are found, what is left out is told, and the classes are measured."""
+"""`factorise`: concepts that are there are found, what is left out is told, and the classes are
+measured.
+"""
 
 import builtins
 
@@ -13,13 +15,17 @@ from reference.factorise import explained, optimality, rows
 from sightline import factorise
 from sightline.errors import MethodError
 
-pytest.importorskip("sklearn.decomposition", reason="needs scikit-learn: pip install 'sightline[concepts]'")
+pytest.importorskip(
+    "sklearn.decomposition", reason="needs scikit-learn: pip install 'sightline[concepts]'"
+)
 
 H = torch.tensor([[3.0, 0.0, 4.0, 0.0], [0.0, 5.0, 0.0, 0.0]])  # two concepts of length 5
 
 
 def planted(b=2, scale=(1.0, 2.0)):
-    """Pictures whose four channels are two concepts, the first on the left, the second, stronger, on the right."""
+    """Pictures whose four channels are two concepts, the first on the left, the second, stronger,
+    on the right.
+    """
     w = torch.zeros(b, 2, 4, 6)
     w[:, 0, :, :3], w[:, 1, 1:3, 4:] = scale[0], scale[1]
     w[1:, 1] *= 0.5
@@ -46,9 +52,17 @@ def test_planted_concepts_are_found_by_hand():
     first = int(energy.argmax())
     assert_near(f.concepts, H[[first, 1 - first]] / 5, 1e-3)
     assert_near(f.coarse, 5 * w[:, [first, 1 - first]], 1e-3)
-    assert [target.name for target in f.classes] == [("left", "right")[first], ("right", "left")[first]]
+    assert [target.name for target in f.classes] == [
+        ("left", "right")[first],
+        ("right", "left")[first],
+    ]
     assert_near(f.maps.amax((0, 2, 3)), torch.ones(2), 1e-5)
-    assert (f.clipped, f.converged, f.layer, f.layer_reason) == (0, True, "features", "named by the caller")
+    assert (f.clipped, f.converged, f.layer, f.layer_reason) == (
+        0,
+        True,
+        "features",
+        "named by the caller",
+    )
 
 
 def test_a_class_loses_what_the_head_makes_of_the_concept():

@@ -32,7 +32,10 @@ def noise(seed, size=(40, 30)):
 @pytest.fixture
 def model():
     net = convnet()
-    describe(net, Card("mine", None, PREPROCESS, ("tabby", "crane", "cup", "car", "key"), "made for a test"))
+    describe(
+        net,
+        Card("mine", None, PREPROCESS, ("tabby", "crane", "cup", "car", "key"), "made for a test"),
+    )
     return net
 
 
@@ -43,14 +46,19 @@ def folder(tmp_path):
     folder.mkdir()
     noise(1).save(folder / "a.png")
     for name, content in BROKEN.items():
-        (folder / name).write_bytes(content if content is not None else (folder / "a.png").read_bytes()[:900])
+        (folder / name).write_bytes(
+            content if content is not None else (folder / "a.png").read_bytes()[:900]
+        )
     (folder / "notes.txt").write_text("not looked at")
     noise(2, (25, 60)).save(folder / "z.jpg")
     return folder
 
 
 def lines_of(out):
-    return [json.loads(line) for line in (out / "explanations.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (out / "explanations.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
@@ -58,7 +66,12 @@ def test_broken_files_are_reported_and_the_rest_is_done(model, folder, tmp_path,
     out, steps = tmp_path / "out", []
     before = photograph(model)
     outcome = explain_folder(
-        model, folder, out, method=["grad_cam_pp", "grad_cam"], batch_size=batch_size, progress=steps.append
+        model,
+        folder,
+        out,
+        method=["grad_cam_pp", "grad_cam"],
+        batch_size=batch_size,
+        progress=steps.append,
     )
     assert_same(before, photograph(model))
     assert [path.name for path in outcome.done] == ["a.png", "z.jpg"]
@@ -95,7 +108,11 @@ def test_what_is_written_is_what_explain_gives(model, folder, tmp_path):
                 ]
                 assert line["score"] == pytest.approx(float(e.scores[0, j]), rel=1e-4)
                 assert line["probability"] == pytest.approx(float(e.probabilities[0, j]), rel=1e-4)
-                assert (line["status"], line["layer"], line["target"]) == (e.status[0][j].word, "5", [1, 0][j])
+                assert (line["status"], line["layer"], line["target"]) == (
+                    e.status[0][j].word,
+                    "5",
+                    [1, 0][j],
+                )
                 with Image.open(out / line["picture"]) as picture:
                     assert np.array_equal(np.asarray(picture), np.asarray(e.picture(0, j)))
     assert len(list((out / "pictures").iterdir())) == 8
@@ -109,13 +126,29 @@ def test_what_is_written_is_what_explain_gives(model, folder, tmp_path):
         ({"target": "top3"}, 3),
         ({"method": ["guided_grad_cam_pp", "gradient", "cam"]}, 3),
         ({"target": lambda out: out[:, 1]}, 1),
-        ({"target": [lambda out: out[:, 1], lambda out: out[:, 0]], "method": ["grad_cam", "gradient"]}, 4),
-        ({"method": ["grad_cam_pp", "grad_cam"], "score": "softmax", "alpha": "authors", "counterfactual": True}, 2),
+        (
+            {
+                "target": [lambda out: out[:, 1], lambda out: out[:, 0]],
+                "method": ["grad_cam", "gradient"],
+            },
+            4,
+        ),
+        (
+            {
+                "method": ["grad_cam_pp", "grad_cam"],
+                "score": "softmax",
+                "alpha": "authors",
+                "counterfactual": True,
+            },
+            2,
+        ),
         ({"layer": "2", "target": "crane"}, 1),
     ],
     ids=lambda value: str(value)[:20].partition("<")[0],
 )
-def test_everything_that_can_be_asked_can_be_asked_of_a_folder(model, folder, tmp_path, asked, maps):
+def test_everything_that_can_be_asked_can_be_asked_of_a_folder(
+    model, folder, tmp_path, asked, maps
+):
     out = tmp_path / "out"
     assert len(explain_folder(model, folder, out, **asked).done) == 2
     lines = lines_of(out)
@@ -127,10 +160,15 @@ def test_everything_that_can_be_asked_can_be_asked_of_a_folder(model, folder, tm
 
 
 def test_pictures_of_different_sizes_are_done_where_nothing_is_cut(model, folder, tmp_path):
-    outcome = explain_folder(model, folder, tmp_path / "out", preprocess=Preprocess(resize=16, crop=None))
+    outcome = explain_folder(
+        model, folder, tmp_path / "out", preprocess=Preprocess(resize=16, crop=None)
+    )
     assert [path.name for path in outcome.done] == ["a.png", "z.jpg"]
     shapes = {
-        name: tuple(load_file(tmp_path / "out/maps" / f"{name}.safetensors")["grad_cam_pp/maps"].shape) for name in "az"
+        name: tuple(
+            load_file(tmp_path / "out/maps" / f"{name}.safetensors")["grad_cam_pp/maps"].shape
+        )
+        for name in "az"
     }
     assert shapes == {"a": (21, 16), "z": (16, 38)}
 
@@ -141,13 +179,19 @@ def test_files_of_one_name_in_different_folders_are_told_apart(model, tmp_path):
         noise(i).save(tmp_path / where / "cat.png")
     out = tmp_path / "out"
     explain_folder(model, [tmp_path / "one", tmp_path / "two"], out)
-    assert sorted(path.name for path in (out / "maps").iterdir()) == ["cat-2.safetensors", "cat.safetensors"]
+    assert sorted(path.name for path in (out / "maps").iterdir()) == [
+        "cat-2.safetensors",
+        "cat.safetensors",
+    ]
     assert sorted(path.name for path in (out / "pictures").iterdir()) == [
         "cat-2_grad_cam_pp.png",
         "cat_grad_cam_pp.png",
     ]
     first, second = lines_of(out)
-    assert (first["picture"], second["picture"]) == ("pictures/cat_grad_cam_pp.png", "pictures/cat-2_grad_cam_pp.png")
+    assert (first["picture"], second["picture"]) == (
+        "pictures/cat_grad_cam_pp.png",
+        "pictures/cat-2_grad_cam_pp.png",
+    )
     assert first["file"] != second["file"]
 
 
@@ -174,11 +218,15 @@ def test_only_broken_files_still_make_a_page(model, folder, tmp_path):
 def test_an_image_whose_numbers_overflow_does_not_stop_the_others(folder, tmp_path, model):
     class Spoils(torch.nn.Module):
         def forward(self, x):
-            return torch.where(x.amin((1, 2, 3), keepdim=True) > 2, float("inf"), x)  # white pictures
+            return torch.where(
+                x.amin((1, 2, 3), keepdim=True) > 2, float("inf"), x
+            )  # white pictures
 
     net = torch.nn.Sequential(Spoils(), *model).eval()
     Image.new("RGB", (30, 40), "white").save(folder / "m.png")
-    outcome = explain_folder(net, folder, tmp_path / "out", method=["grad_cam", "gradient"], preprocess=PREPROCESS)
+    outcome = explain_folder(
+        net, folder, tmp_path / "out", method=["grad_cam", "gradient"], preprocess=PREPROCESS
+    )
     assert [path.name for path in outcome.done] == ["a.png", "m.png", "z.jpg"]
     words = [line["status"] for line in lines_of(tmp_path / "out")]
     assert words == ["ok", "non-finite", "ok"] * 2
@@ -209,7 +257,9 @@ def test_the_page_shows_the_first_hundred(model, tmp_path, monkeypatch):
     ],
     ids=str,
 )
-def test_an_error_that_would_strike_every_picture_is_raised(model, folder, tmp_path, asked, error, message):
+def test_an_error_that_would_strike_every_picture_is_raised(
+    model, folder, tmp_path, asked, error, message
+):
     with pytest.raises(error, match=message):
         explain_folder(model, folder, tmp_path / "out", **asked)
 
@@ -219,12 +269,19 @@ def test_each_file_its_own_class(model, folder, tmp_path):
     files = pictures(folder, tmp_path / "out")
     classes = torch.arange(len(files)) % 5
     outcome = explain_folder(model, folder, tmp_path / "out", target=classes, batch_size=2)
-    lines = [json.loads(line) for line in (tmp_path / "out" / "explanations.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line)
+        for line in (tmp_path / "out" / "explanations.jsonl").read_text().splitlines()
+    ]
     assert len(lines) == len(outcome.done) == 2 < len(files)
     for line in lines:
-        alone = explain(model, line["file"], int(classes[[str(path) for path in files].index(line["file"])]))
+        alone = explain(
+            model, line["file"], int(classes[[str(path) for path in files].index(line["file"])])
+        )
         assert line["score"] == pytest.approx(float(alone.scores), rel=1e-5)
-    with pytest.raises(TargetError, match=rf"a class for each of the {len(files)} files, in their order; got 1"):
+    with pytest.raises(
+        TargetError, match=rf"a class for each of the {len(files)} files, in their order; got 1"
+    ):
         explain_folder(model, folder, tmp_path / "more", target=classes[:1])
 
 
@@ -235,7 +292,10 @@ def test_nothing_to_explain_is_an_error(model, tmp_path, source):
 
 
 def test_an_error_that_strikes_every_picture_leaves_no_folder_behind(model, folder, tmp_path):
-    for options, error in (({"target": "unknown"}, TargetError), ({"layer": "nowhere"}, LayerError)):
+    for options, error in (
+        ({"target": "unknown"}, TargetError),
+        ({"layer": "nowhere"}, LayerError),
+    ):
         with pytest.raises(error):
             explain_folder(model, folder, tmp_path / "out", **options)
         assert not (tmp_path / "out").exists()

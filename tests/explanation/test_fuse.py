@@ -23,7 +23,10 @@ def test_fused_maps_are_the_slow_twins(how, axes):
     assert e.maps.flatten(1).amax(1).tolist() == [1, 1, 1]
     assert (e.layer, e.variant["fused"]) == (f"{how} of 2, 5", how)
     assert [one.word for one in e.status] == ["ok"] * 3
-    assert [part["layer"]["name"] for part in json.loads(e.as_json())["fused"]["parts"]] == ["2", "5"]
+    assert [part["layer"]["name"] for part in json.loads(e.as_json())["fused"]["parts"]] == [
+        "2",
+        "5",
+    ]
 
 
 def test_several_targets_stay_apart():
@@ -52,7 +55,9 @@ def test_a_map_of_zeros_ends_a_product_and_is_named():
     parts = explain(net, batch(), 0, ["grad_cam"], ["2", "5"])
     e = fuse(parts)
     assert (e.maps == 0).all()
-    assert all(one.word == "no positive evidence" and "'5' (grad_cam)" in one.message for one in e.status)
+    assert all(
+        one.word == "no positive evidence" and "'5' (grad_cam)" in one.message for one in e.status
+    )
     assert [one.word for one in fuse(parts, "max").status] == ["ok"] * 3
 
 
@@ -61,9 +66,21 @@ def test_a_map_of_zeros_ends_a_product_and_is_named():
     [
         (lambda: [], "product", "at least two explanations to fuse; came 0"),
         (lambda: [explain(convnet(), batch(), 1)], "product", "came 1. Ask for several layers"),
-        (lambda: [explain(convnet(), batch(), k) for k in (0, 1)], "product", "same images and targets"),
-        (lambda: [explain(convnet(), batch(b=b), 1) for b in (2, 3)], "mean", "same images and targets"),
-        (lambda: [explain(convnet(), batch(), 1)] * 2, "products", "came 'products'. Near names: 'product'"),
+        (
+            lambda: [explain(convnet(), batch(), k) for k in (0, 1)],
+            "product",
+            "same images and targets",
+        ),
+        (
+            lambda: [explain(convnet(), batch(b=b), 1) for b in (2, 3)],
+            "mean",
+            "same images and targets",
+        ),
+        (
+            lambda: [explain(convnet(), batch(), 1)] * 2,
+            "products",
+            "came 'products'. Near names: 'product'",
+        ),
     ],
 )
 def test_what_cannot_be_fused_is_told(parts, how, message):

@@ -22,7 +22,9 @@ PREPROCESS = Preprocess(resize=16, crop=(12, 10), mean=(0.4, 0.5, 0.6), std=(0.2
 def pixels(height, width, seed=0):
     """A photograph of noise, smooth enough to survive a resize."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 4, 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)).copy()
+    return np.asarray(
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    ).copy()
 
 
 TALL, WIDE = pixels(40, 24, 1), pixels(20, 50, 2)
@@ -69,7 +71,10 @@ FORMS = {
     "generator": (lambda: (Image.fromarray(one) for one in (TALL, WIDE)), [TALL, WIDE]),
     "list of uint8 tensors": (lambda: [channels_first(TALL), channels_first(WIDE)], [TALL, WIDE]),
     "tuple of uint8 tensors": (lambda: (channels_first(TALL), channels_first(WIDE)), [TALL, WIDE]),
-    "a mixed list": (lambda: [TALL, Image.fromarray(WIDE), channels_first(TALL)], [TALL, WIDE, TALL]),
+    "a mixed list": (
+        lambda: [TALL, Image.fromarray(WIDE), channels_first(TALL)],
+        [TALL, WIDE, TALL],
+    ),
 }
 
 
@@ -148,14 +153,18 @@ def test_tuples_and_mappings_are_arguments():
     extra = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
     plain = explain(convnet(), x, [1, 2]).coarse
     for images, factor in (
-        ((x, extra), 1), ((x, extra, 2.0), 2), ({"extra": extra, "image": x}, 1),
+        ((x, extra), 1),
+        ((x, extra, 2.0), 2),
+        ({"extra": extra, "image": x}, 1),
         ({"factor": 3.0, "image": x, "extra": extra}, 3),
-    ):  # fmt: skip
+    ):
         for method in ("grad_cam", "gradient", "guided_grad_cam"):
             e = explain(net, images, [1, 2], method)
             assert e.maps.shape == (3, 2, 12, 10)
             assert torch.equal(e.inputs, x)
-            assert torch.allclose(e.scores, factor * convnet()(x)[:, [1, 2]] + net.beside(extra)[:, [1, 2]], atol=1e-5)
+            assert torch.allclose(
+                e.scores, factor * convnet()(x)[:, [1, 2]] + net.beside(extra)[:, [1, 2]], atol=1e-5
+            )
     e = explain(net, (x, extra), [1, 2])
     assert_near(e.coarse, plain, 1e-5)
 
@@ -163,13 +172,22 @@ def test_tuples_and_mappings_are_arguments():
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (torch.ones(1, 3, 12, 10, dtype=torch.long), r"got torch.int64.*uint8.*\(pixels / 255 - mean\) / std"),
+        (
+            torch.ones(1, 3, 12, 10, dtype=torch.long),
+            r"got torch.int64.*uint8.*\(pixels / 255 - mean\) / std",
+        ),
         (torch.ones(1, 3, 12, 10, dtype=torch.bool), "got torch.bool"),
-        (torch.randn(3, 12, 10), r"a batch \[b, c, \*s\].*got the shape \(3, 12, 10\).*unsqueeze\(0\)"),
+        (
+            torch.randn(3, 12, 10),
+            r"a batch \[b, c, \*s\].*got the shape \(3, 12, 10\).*unsqueeze\(0\)",
+        ),
         (torch.randn(12, 10), r"got the shape \(12, 10\)"),
         (torch.zeros(0, 3, 12, 10), r"at least one picture.*\(0, 3, 12, 10\)"),
         (torch.zeros(1, 3, 0, 10), "at least one pixel"),
-        ([torch.randn(3, 12, 10), torch.randn(3, 14, 10)], r"of one size; got \(3, 12, 10\), \(3, 14, 10\)"),
+        (
+            [torch.randn(3, 12, 10), torch.randn(3, 14, 10)],
+            r"of one size; got \(3, 12, 10\), \(3, 14, 10\)",
+        ),
         ([], "at least one picture; got an empty list"),
         ((), "at least one picture"),
         ({}, "found none"),

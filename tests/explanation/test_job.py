@@ -1,4 +1,6 @@
-"""What can be asked about: every form of target, on logits however they come, and any layer, at any run and grid."""
+"""What can be asked about: every form of target, on logits however they come, and any layer, at any
+run and grid.
+"""
 
 from dataclasses import dataclass
 
@@ -55,7 +57,9 @@ def test_a_function_of_the_outputs_is_a_target():
     assert torch.equal(e.scores, 2 * net(x)[:, 3].detach())
     assert (e.probabilities, e.top) == (None, [])
     assert e.targets == [Target(None, "<lambda>")] * 3
-    several = explain(net, x, [lambda out: out[:, 3], lambda out: out[:, 3] - out[:, 0]], "grad_cam")
+    several = explain(
+        net, x, [lambda out: out[:, 3], lambda out: out[:, 3] - out[:, 0]], "grad_cam"
+    )
     assert several.maps.shape == (3, 2, 12, 10)
     difference = explain(net, x, 3, "grad_cam").coarse - explain(net, x, 0, "grad_cam").coarse
     assert_near(several.coarse[:, 1], difference, 1e-5)
@@ -90,7 +94,10 @@ class Wraps(nn.Module):
 @pytest.mark.parametrize("method", ["grad_cam_pp_softmax", "guided_grad_cam"])
 def test_logits_in_dicts_tuples_and_dataclasses(wrap, method):
     x = batch()
-    e, plain = explain(Wraps(wrap).eval(), x, [1, 2], method), explain(convnet(head="fc"), x, [1, 2], method)
+    e, plain = (
+        explain(Wraps(wrap).eval(), x, [1, 2], method),
+        explain(convnet(head="fc"), x, [1, 2], method),
+    )
     assert (e.layer, plain.layer) == ("net.5", "5")
     assert_near(e.maps, plain.maps, 1e-6)
 
@@ -103,14 +110,18 @@ def test_a_single_logit_explains_for_and_against(squeeze):
     assert_near(e.coarse[:, 0], -e.coarse[:, 1], 1e-6)
     assert [target.name for target in e.targets[0]] == ["negative", "positive"][::-1]
     logit = net(x).detach().flatten()
-    torch.testing.assert_close(e.probabilities, torch.stack([logit.sigmoid(), (-logit).sigmoid()], 1))
+    torch.testing.assert_close(
+        e.probabilities, torch.stack([logit.sigmoid(), (-logit).sigmoid()], 1)
+    )
     against = explain(net, x, 1, "grad_cam", counterfactual=True)
     assert_near(against.coarse, e.coarse[:, 1], 1e-6)
 
 
 def test_a_sigmoid_card_gives_each_class_its_own_confidence():
     net, x = convnet(), batch()
-    sightline.describe(net, sightline.Card("mine", None, sightline.Preprocess(), None, "me", outputs="sigmoid"))
+    sightline.describe(
+        net, sightline.Card("mine", None, sightline.Preprocess(), None, "me", outputs="sigmoid")
+    )
     e = explain(net, x, [0, 1])
     torch.testing.assert_close(e.probabilities, net(x)[:, :2].sigmoid().detach())
 

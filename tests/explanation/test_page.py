@@ -1,4 +1,6 @@
-"""Explanations as a page: what stands where, and that the figures beside the pictures are the measured ones."""
+"""Explanations as a page: what stands where, and that the figures beside the pictures are the
+measured ones.
+"""
 
 import re
 
@@ -30,15 +32,22 @@ def test_an_entry_an_image_with_every_methods_picture_and_the_explanation_map():
         for figure, e in zip(row.figures, found.values(), strict=False):
             assert np.array_equal(np.asarray(figure.picture), np.asarray(e.picture(i)))
         assert [figure.note for figure in row.figures[:3]] == [
-            sentence(found["grad_cam"].maps[i]), sentence(found["grad_cam_pp"].maps[i]), "",
-        ]  # fmt: skip
+            sentence(found["grad_cam"].maps[i]),
+            sentence(found["grad_cam_pp"].maps[i]),
+            "",
+        ]
         seen = explanation_map(found["grad_cam"].photograph(i), found["grad_cam_pp"].maps[i])
         assert np.array_equal(np.asarray(row.figures[3].picture), np.asarray(seen))
         sure = float(found["grad_cam"].probabilities[i])
         assert row.figures[3].bar.value == pytest.approx(float(kept[i]))
         assert row.figures[3].bar.tick == pytest.approx(sure)
-        assert f"confidence in crane goes from {sure:.0%} to {float(kept[i]):.0%}" in row.figures[3].note
-        assert [bar.label for bar in row.bars] == [target.name for target, _ in found["grad_cam"].top[i]]
+        assert (
+            f"confidence in crane goes from {sure:.0%} to {float(kept[i]):.0%}"
+            in row.figures[3].note
+        )
+        assert [bar.label for bar in row.bars] == [
+            target.name for target, _ in found["grad_cam"].top[i]
+        ]
         assert [bar.label for bar in row.bars if bar.marked] == ["crane"]
         assert row.facts["layer"] == "5: the last feature map (8 channels, 12 x 10 places)"
         assert row.facts["methods"] == "grad_cam, grad_cam_pp, guided_grad_cam"
@@ -64,10 +73,14 @@ def test_what_is_wrong_with_a_map_is_a_warning():
         net[8].weight[2] = -net[8].weight[2].abs()
     (row,) = entries(net, explain(net, x, [1, 2], ["grad_cam_pp"], classes=NAMES))
     assert len(row.warnings) == 1
-    assert row.warnings[0].startswith("Grad-CAM++, cup: no positive evidence. No place at '5' speaks for 'cup'")
+    assert row.warnings[0].startswith(
+        "Grad-CAM++, cup: no positive evidence. No place at '5' speaks for 'cup'"
+    )
 
 
-@pytest.mark.parametrize("target", [lambda out: out[:, 1], [lambda out: out[:, 1], lambda out: out[:, 0]]])
+@pytest.mark.parametrize(
+    "target", [lambda out: out[:, 1], [lambda out: out[:, 1], lambda out: out[:, 0]]]
+)
 def test_a_function_of_the_outputs_has_maps_but_no_confidence(target):
     net, x = convnet(), batch(b=2)
     rows = entries(net, explain(net, x, target, ["grad_cam_pp", "gradient"]))
@@ -84,7 +97,8 @@ def test_pixel_methods_alone_make_a_page():
 
 
 @pytest.mark.parametrize(
-    "name", [*METHODS, "gradient", "guided_backprop", "deconvnet", "guided_grad_cam", "guided_layer_cam"]
+    "name",
+    [*METHODS, "gradient", "guided_backprop", "deconvnet", "guided_grad_cam", "guided_layer_cam"],
 )
 def test_every_method_has_a_title_and_a_place_in_the_legend(name):
     title = title_of(name)
@@ -97,7 +111,11 @@ def test_every_method_has_a_title_and_a_place_in_the_legend(name):
 def test_the_page_holds_title_legend_and_entries_and_loads_nothing():
     net, x = convnet(), batch(b=1)
     found = explain(
-        net, x, 1, ["grad_cam_pp", "grad_cam"], classes=["<b>tabby</b>", "<script>alert(1)</script>", "c", "d", "e"]
+        net,
+        x,
+        1,
+        ["grad_cam_pp", "grad_cam"],
+        classes=["<b>tabby</b>", "<script>alert(1)</script>", "c", "d", "e"],
     )
     html = page("What & why", ["One.", "Two."], entries(net, found), list(found), footer="The end.")
     for text in (
@@ -114,6 +132,8 @@ def test_the_page_holds_title_legend_and_entries_and_loads_nothing():
     assert "<script>alert" not in html
     assert "<b>tabby" not in html
     loaded = re.findall(r"""\b(?:src|href|url)(?:=|\()["']?([^"'\s)>]+)""", html)
-    assert len([address for address in loaded if address.startswith("data:image/")]) == 4  # the photograph and three
+    assert (
+        len([address for address in loaded if address.startswith("data:image/")]) == 4
+    )  # the photograph and three
     assert [address for address in loaded if not address.startswith(("data:", "#"))] == []
     assert "@import" not in html

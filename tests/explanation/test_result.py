@@ -34,7 +34,9 @@ either = pytest.mark.parametrize("asked", ["single", "several"])
 
 def parts(e, which):
     """The fields of an explanation, cut by python's and torch's own indexing."""
-    return {name: getattr(e, name)[which] for name in (*TENSORS, *LISTS) if getattr(e, name) is not None}
+    return {
+        name: getattr(e, name)[which] for name in (*TENSORS, *LISTS) if getattr(e, name) is not None
+    }
 
 
 def assert_cut(got, want):
@@ -112,15 +114,23 @@ def test_it_cannot_be_changed(single):
 def test_boxes_are_those_of_the_maps_one_by_one(several, threshold):
     flat = several.maps.flatten(0, 1)
     assert several.boxes(threshold) == [boxes_above(one, threshold) for one in flat]
-    assert several.boxes(threshold, largest=False) == [boxes_above(one, threshold, largest=False) for one in flat]
+    assert several.boxes(threshold, largest=False) == [
+        boxes_above(one, threshold, largest=False) for one in flat
+    ]
     assert all(len(boxes) == 1 for boxes in several.boxes(threshold))
 
 
 def test_boxes_of_a_bright_square_lie_around_it():
     """By hand: a network that answers to brightness, a square at rows 2 to 5, columns 3 to 7."""
-    net = nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2)).eval()
+    net = nn.Sequential(
+        nn.Conv2d(3, 1, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2)
+    ).eval()
     with torch.no_grad():
-        net[0].weight.fill_(1), net[0].bias.zero_(), net[4].weight.copy_(torch.tensor([[1.0], [-1.0]]))
+        (
+            net[0].weight.fill_(1),
+            net[0].bias.zero_(),
+            net[4].weight.copy_(torch.tensor([[1.0], [-1.0]])),
+        )
     x = torch.zeros(1, 3, 12, 10)
     x[:, :, 2:6, 3:8] = 1
     e = explain(net, x, [0, 1])
@@ -165,7 +175,9 @@ def test_grey_inputs_are_shown_and_others_are_not():
 @pytest.mark.parametrize("method", ["grad_cam", "gradient", "guided_grad_cam"])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("axes", [1, 2, 3])
-def test_every_rank_and_number_of_channels_has_a_picture_and_a_sheet(axes, channels, method, tmp_path):
+def test_every_rank_and_number_of_channels_has_a_picture_and_a_sheet(
+    axes, channels, method, tmp_path
+):
     net = first(channels, axes)
     x = torch.randn(2, channels, *batch(axes).shape[2:])
     e = explain(net, x, [0, 1], method)
@@ -175,7 +187,9 @@ def test_every_rank_and_number_of_channels_has_a_picture_and_a_sheet(axes, chann
 
 
 def test_a_picture_shows_its_own_map():
-    """Evidence in the left half only: there the picture differs from the photograph, on the right it is faded alone."""
+    """Evidence in the left half only: there the picture differs from the photograph, on the right
+    it is faded alone.
+    """
     e = explain(convnet(), batch(), [1, 0])
     maps = torch.zeros_like(e.maps)
     maps[1, 0, :, :5] = 1.0
@@ -250,8 +264,10 @@ def test_a_threshold_is_a_share(single, threshold):
 
 def test_its_representation_says_what_it_is():
     net, x = convnet(), batch(b=5)
-    assert repr(explain(net, x, 2)) == (
-        "Explanation(grad_cam_pp of 5 images: class 2, class 2, class 2, ...; layer '5', maps [5, 12, 10])"
+    assert (
+        repr(explain(net, x, 2))
+        == "Explanation(grad_cam_pp of 5 images: class 2, class 2, class 2, ...; layer '5', maps"
+        " [5, 12, 10])"
     )
     e = explain(net, x[:1], [2, 0], "grad_cam", classes=["a", "b", "c", "d", "e"])
     assert repr(e) == "Explanation(grad_cam of 1 image: c, a; layer '5', maps [1, 2, 12, 10])"

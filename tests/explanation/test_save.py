@@ -40,8 +40,12 @@ def test_a_picture_for_each_map_all_tensors_and_the_record(tmp_path):
 @pytest.mark.parametrize("method", ["gradient", "guided_grad_cam"])
 def test_pixels_are_saved_too(method, tmp_path):
     e = explain(convnet(), batch(), 1, method)
-    assert [path.name for path in e.save(tmp_path)][:3] == [f"image-{i}_{method}.png" for i in range(3)]
-    assert torch.equal(load_file(tmp_path / f"explanation_{method}.safetensors")["pixels"], e.pixels)
+    assert [path.name for path in e.save(tmp_path)][:3] == [
+        f"image-{i}_{method}.png" for i in range(3)
+    ]
+    assert torch.equal(
+        load_file(tmp_path / f"explanation_{method}.safetensors")["pixels"], e.pixels
+    )
 
 
 def test_a_cut_and_a_half_precision_explanation_can_be_saved(tmp_path):
@@ -52,7 +56,11 @@ def test_a_cut_and_a_half_precision_explanation_can_be_saved(tmp_path):
 
 def test_a_target_that_is_a_function_has_no_probabilities_to_save(tmp_path):
     explain(convnet(), batch(), lambda out: out[:, 0]).save(tmp_path)
-    assert set(load_file(tmp_path / "explanation_grad_cam_pp.safetensors")) == {"maps", "coarse", "scores"}
+    assert set(load_file(tmp_path / "explanation_grad_cam_pp.safetensors")) == {
+        "maps",
+        "coarse",
+        "scores",
+    }
 
 
 def test_names_that_would_collide_are_told_apart(tmp_path):
@@ -60,9 +68,13 @@ def test_names_that_would_collide_are_told_apart(tmp_path):
     object.__setattr__(e, "names", ["a.jpg", "A.png", "a.jpg"])
     names = [path.name for path in e.save(tmp_path)[:6]]
     assert names == [
-        "a_grad_cam_pp_crane.png", "a_grad_cam_pp_crane-2.png", "A_grad_cam_pp_crane-3.png",
-        "A_grad_cam_pp_crane-4.png", "a_grad_cam_pp_crane-5.png", "a_grad_cam_pp_crane-6.png",
-    ]  # fmt: skip
+        "a_grad_cam_pp_crane.png",
+        "a_grad_cam_pp_crane-2.png",
+        "A_grad_cam_pp_crane-3.png",
+        "A_grad_cam_pp_crane-4.png",
+        "a_grad_cam_pp_crane-5.png",
+        "a_grad_cam_pp_crane-6.png",
+    ]
 
 
 def test_several_methods_in_one_folder_do_not_overwrite_each_other(tmp_path):
@@ -98,15 +110,23 @@ def test_any_text_becomes_part_of_a_file_name(text, name):
 def test_unused_names():
     taken = {"cat"}
     assert [unused(stem, taken) for stem in ("cat", "dog", "cat", "DOG", "cat-2")] == [
-        "cat-2", "dog", "cat-3", "DOG-2", "cat-2-2",
-    ]  # fmt: skip
+        "cat-2",
+        "dog",
+        "cat-3",
+        "DOG-2",
+        "cat-2-2",
+    ]
     assert taken == {"cat", "cat-2", "dog", "cat-3", "dog-2", "cat-2-2"}
 
 
 def test_another_explanation_is_written_beside_and_the_same_again_replaces_its_own(tmp_path):
     net, x = convnet(), batch(b=1)
     first = explain(net, x, 0).save(tmp_path)
-    for other in (explain(net, x, 1), explain(net, x, 0, layer="3"), explain(net, x, 0, alpha="authors")):
+    for other in (
+        explain(net, x, 1),
+        explain(net, x, 0, layer="3"),
+        explain(net, x, 0, alpha="authors"),
+    ):
         written = other.save(tmp_path)
         assert not set(written) & set(first)
         assert written == other.save(tmp_path)
@@ -131,11 +151,15 @@ def test_a_record_of_somebody_elses_is_left_alone(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_told():
-    with pytest.raises(OSError, match=r"can be written into; /proc/no cannot be made \(.*\). Give another"):
+    with pytest.raises(
+        OSError, match=r"can be written into; /proc/no cannot be made \(.*\). Give another"
+    ):
         explain(convnet(), batch(b=1)).save("/proc/no")
 
 
 def test_a_file_in_the_folders_place_is_told(tmp_path):
     (tmp_path / "out").write_text("", encoding="utf-8")
-    with pytest.raises(NotADirectoryError, match=r"a folder to write into; .*out is a file. Give another name"):
+    with pytest.raises(
+        NotADirectoryError, match=r"a folder to write into; .*out is a file. Give another name"
+    ):
         explain(convnet(), batch(b=1)).save(tmp_path / "out")

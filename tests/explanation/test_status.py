@@ -35,10 +35,14 @@ def test_the_message_names_the_target_and_the_layer_and_says_what_to_do():
     negative, broken = of([[-1.0], [float("nan")]], targets=["cat", "dog"])
     assert negative.message.startswith("No place at 'top' speaks for 'cat' on balance")
     assert "counterfactual=True" in negative.message
-    assert broken.message.startswith("The map of 'dog' at 'top', or its score, holds NaN or infinity. Run in")
+    assert broken.message.startswith(
+        "The map of 'dog' at 'top', or its score, holds NaN or infinity. Run in"
+    )
     dead = of([[0.0]], connected=lambda: False)[0]
     assert (dead.word, dead.ok) == ("no gradient", False)
-    assert dead.message.startswith("The score of 'cat' does not depend on 'top'. Name a layer on the way")
+    assert dead.message.startswith(
+        "The score of 'cat' does not depend on 'top'. Name a layer on the way"
+    )
 
 
 def test_what_is_no_number_is_said_first():
@@ -62,5 +66,8 @@ def test_counts_are_told_beside_the_word():
     first, second = of([[1.0], [-1.0]], counts=[{"clamped": 3, "guarded": 0}, {"clamped": 0}])
     assert str(first) == "ok (clamped at 3 places)"
     assert str(second) == "no positive evidence"
-    assert str(Status("ok", counts={"clamped": 1, "guarded": 2})) == "ok (clamped at 1 places, guarded at 2 places)"
+    assert (
+        str(Status("ok", counts={"clamped": 1, "guarded": 2}))
+        == "ok (clamped at 1 places, guarded at 2 places)"
+    )
     assert first.ok

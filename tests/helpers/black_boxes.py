@@ -24,7 +24,9 @@ def scorer(net: nn.Module, klass: int):
 def linear_model(axes: int, size: tuple[int, ...], classes: int = 2) -> nn.Module:
     """Logits that are weighted sums of the pixels, and a constant."""
     torch.manual_seed(3)
-    return nn.Sequential(nn.Flatten(), nn.Linear(3 * int(torch.tensor(size).prod()), classes)).double()
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(3 * int(torch.tensor(size).prod()), classes)
+    ).double()
 
 
 def contributions(net: nn.Module, picture: Tensor, klass: int) -> Tensor:

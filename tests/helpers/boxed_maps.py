@@ -10,7 +10,9 @@ HEIGHT, WIDTH = 9, 11
 
 def drawn(text: str) -> Tensor:
     """A map `[1, h, w]` from digits: tenths. Its maximum is 1 where a digit is an `x`."""
-    return torch.tensor([[[1.0 if c == "x" else int(c) / 10 for c in line] for line in text.split()]])
+    return torch.tensor(
+        [[[1.0 if c == "x" else int(c) / 10 for c in line] for line in text.split()]]
+    )
 
 
 def boxes_of(*boxes: tuple[float, float, float, float]) -> Tensor:
@@ -18,8 +20,8 @@ def boxes_of(*boxes: tuple[float, float, float, float]) -> Tensor:
 
 
 def material(seed: int) -> tuple[Tensor, list[Tensor]]:
-    """Continuous maps, stepped ones with ties, one with a floor, a constant and a zero one; boxes that overlap, stick
-    out, lie outside, cover no centre, cover all, or are missing."""
+    """Continuous maps, stepped ones with ties, one with a floor, a constant and a zero one; boxes
+    that overlap, stick out, lie outside, cover no centre, cover all, or are missing."""
     torch.manual_seed(seed)
     maps = torch.rand(12, HEIGHT, WIDTH)
     maps[3:6] = (maps[3:6] * 4).round() / 4
@@ -43,16 +45,20 @@ def spread(number: int) -> Tensor:
 def flipped(maps: Tensor, boxes: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """The mirror image, left and right exchanged."""
     width = maps.shape[-1]
-    mirrored = [torch.stack([width - b[:, 2], b[:, 1], width - b[:, 0], b[:, 3]], dim=1) for b in boxes]
+    mirrored = [
+        torch.stack([width - b[:, 2], b[:, 1], width - b[:, 0], b[:, 3]], dim=1) for b in boxes
+    ]
     return maps.flip(-1), mirrored
 
 
-levels = arrays("int64", (5, 6), elements=st.integers(0, 6)).map(lambda a: torch.from_numpy(a).float())
+levels = arrays("int64", (5, 6), elements=st.integers(0, 6)).map(
+    lambda a: torch.from_numpy(a).float()
+)
 stepped = levels.map(lambda a: (a / a.max().clamp(min=1))[None])
 """Maps `[1, 5, 6]` with many ties; the constant and the zero one among them."""
 
 whole = st.tuples(st.integers(-3, 7), st.integers(-3, 6), st.integers(1, 6), st.integers(1, 6))
-boxed = st.lists(whole.map(lambda e: (e[0], e[1], e[0] + e[2], e[1] + e[3])), min_size=1, max_size=4).map(
-    lambda found: [torch.tensor(found, dtype=torch.float32)]
-)
+boxed = st.lists(
+    whole.map(lambda e: (e[0], e[1], e[0] + e[2], e[1] + e[3])), min_size=1, max_size=4
+).map(lambda found: [torch.tensor(found, dtype=torch.float32)])
 """One to four boxes on whole pixels, some of them beyond the view."""

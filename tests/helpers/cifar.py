@@ -1,4 +1,6 @@
-"""The CIFAR ResNets whose weights lie in the development data, and photographs as each network wants them."""
+"""The CIFAR ResNets whose weights lie in the development data, and photographs as each network
+wants them.
+"""
 
 import io
 
@@ -23,7 +25,9 @@ def cifar_images(count: int) -> Tensor:
     """The first test images, `[count, 3, 32, 32]` in float64."""
     with np.load(shared("cifar10", "test.npz")) as test:
         jpeg, offset = test["jpeg"], test["offset"]
-    files = [Image.open(io.BytesIO(jpeg[offset[i] : offset[i + 1]].tobytes())) for i in range(count)]
+    files = [
+        Image.open(io.BytesIO(jpeg[offset[i] : offset[i + 1]].tobytes())) for i in range(count)
+    ]
     return torch.stack([normal(np.asarray(file), *IMAGENET) for file in files])
 
 

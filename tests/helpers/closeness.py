@@ -4,15 +4,17 @@ from torch import Tensor
 
 
 def assert_relative(got: Tensor, want: Tensor, bar: float) -> None:
-    """Every element within `bar` of what was wanted, relative to that element; zeros are met exactly."""
+    """Every element within `bar` of what was wanted, relative to that element; zeros are met
+    exactly.
+    """
     _assert_comparable(got, want)
     apart = (got.double() - want.double()).abs()
     excess = apart - bar * want.double().abs()
     if not bool((excess <= 0).all()):
         worst = int(excess.argmax())
         raise AssertionError(
-            f"{int((excess > 0).sum())} of {want.numel()} elements further than {bar:g} away, the worst: "
-            f"got {got.flatten()[worst].item()!r}, wanted {want.flatten()[worst].item()!r}"
+            f"{int((excess > 0).sum())} of {want.numel()} elements further than {bar:g} away, the"
+            f" worst: got {got.flatten()[worst].item()!r}, wanted {want.flatten()[worst].item()!r}"
         )
 
 

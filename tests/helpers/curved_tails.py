@@ -1,7 +1,9 @@
-"""Tails that bend, float64 and random, in operators that torch differentiates three times and rightly.
+"""Tails that bend, float64 and random, in operators that torch differentiates three times and
+rightly.
 
-PyTorch's own third derivatives of layer norm are wrong (they take the mean and the deviation for constants), and
-its fused attention has no second ones. So the twins of both are written out here, and `brute` tells which is used.
+PyTorch's own third derivatives of layer norm are wrong (they take the mean and the deviation for
+constants), and its fused attention has no second ones. So the twins of both are written out here,
+and `brute` tells which is used.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +36,10 @@ class LayerNorm(nn.LayerNorm):
         if not _written_out:
             return super().forward(x)
         centred = x - x.mean(-1, keepdim=True)
-        return centred * ((centred**2).mean(-1, keepdim=True) + self.eps) ** -0.5 * self.weight + self.bias
+        return (
+            centred * ((centred**2).mean(-1, keepdim=True) + self.eps) ** -0.5 * self.weight
+            + self.bias
+        )
 
 
 class Pool(nn.Module):
@@ -105,7 +110,13 @@ def _head() -> list[nn.Module]:
 
 
 def _convolved(activation: nn.Module) -> Callable[[int], list[nn.Module]]:
-    return lambda axes: [_conv(axes), NORMS[axes](WIDTH), activation, Pool(), nn.Linear(WIDTH, CLASSES)]
+    return lambda axes: [
+        _conv(axes),
+        NORMS[axes](WIDTH),
+        activation,
+        Pool(),
+        nn.Linear(WIDTH, CLASSES),
+    ]
 
 
 def _connected(*activations: nn.Module) -> Callable[[int], list[nn.Module]]:

@@ -11,7 +11,9 @@ from PIL import Image
 Corner = tuple[str, int, int, int, int]
 
 
-def photo(path: Path, width: int = 20, height: int = 10, colour: tuple[int, int, int] = (200, 100, 50)) -> Path:
+def photo(
+    path: Path, width: int = 20, height: int = 10, colour: tuple[int, int, int] = (200, 100, 50)
+) -> Path:
     """A picture of one colour, in a folder that is made on the way."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height), colour).save(path)
@@ -26,7 +28,9 @@ def white(size: tuple[int, int], box: Sequence[int]) -> np.ndarray:
     return pixels
 
 
-def xml(objects: Sequence[Corner], size: tuple[int, int] = (20, 10), difficult: Sequence[int] = ()) -> str:
+def xml(
+    objects: Sequence[Corner], size: tuple[int, int] = (20, 10), difficult: Sequence[int] = ()
+) -> str:
     """VOC's XML; corners as VOC counts them, from 1, the last one included."""
     listed = "".join(
         f"<object><name>{name}</name><difficult>{int(i in difficult)}</difficult><bndbox><xmin>{a}</xmin>"
@@ -56,7 +60,9 @@ def palette(path: Path, indices: np.ndarray) -> None:
 
 
 def coco_set(root: Path, images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> Path:
-    """`instances.json` with the classes cat (1) and dog (2), and a picture for each image that has a size."""
+    """`instances.json` with the classes cat (1) and dog (2), and a picture for each image that has
+    a size.
+    """
     for image in images:
         photo(root / "images" / image["file_name"], image.get("width", 20), image.get("height", 10))
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]

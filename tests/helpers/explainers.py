@@ -11,18 +11,28 @@ from sightline import Explainer
 
 
 class Narrow(nn.Module):
-    """A tail with what PyTorch leaves to kernels: strided, grouped and transposed convolutions, pools, norms."""
+    """A tail with what PyTorch leaves to kernels: strided, grouped and transposed convolutions,
+    pools, norms.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(3)
         self.body = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
         self.tail = nn.Sequential(
-            nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.Conv2d(8, 12, 3, stride=2, padding=1, groups=4), nn.GELU(),
-            nn.ConvTranspose2d(12, 6, 3, stride=2, padding=1), nn.GroupNorm(2, 6), nn.SiLU(),
-            nn.AvgPool2d(3, 2, 1, count_include_pad=False), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d((3, 2)),
-        )  # fmt: skip
-        self.head = nn.Sequential(nn.Flatten(), nn.LayerNorm(36), nn.Linear(36, 16), nn.Hardswish(), nn.Linear(16, 5))
+            nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+            nn.Conv2d(8, 12, 3, stride=2, padding=1, groups=4),
+            nn.GELU(),
+            nn.ConvTranspose2d(12, 6, 3, stride=2, padding=1),
+            nn.GroupNorm(2, 6),
+            nn.SiLU(),
+            nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d((3, 2)),
+        )
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.LayerNorm(36), nn.Linear(36, 16), nn.Hardswish(), nn.Linear(16, 5)
+        )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         return {"logits": self.head(self.tail(self.body(images)))}
@@ -37,7 +47,9 @@ class Tokens(nn.Module):
         self.patches = nn.Conv2d(3, 16, 4, stride=4)
         self.token = nn.Parameter(torch.randn(1, 1, 16))
         self.mix = nn.Linear(16, 16)
-        self.block = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=True, activation="gelu")
+        self.block = nn.TransformerEncoderLayer(
+            16, 2, 32, batch_first=True, norm_first=True, activation="gelu"
+        )
         self.head = nn.Linear(16, 5)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -47,7 +59,9 @@ class Tokens(nn.Module):
 
 
 class Normed(nn.Module):
-    """Pooled, but with a norm before the linear layer, as ConvNeXt's head: any size, and no closed form."""
+    """Pooled, but with a norm before the linear layer, as ConvNeXt's head: any size, and no closed
+    form.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,9 +77,18 @@ def noise(b: int, *size: int) -> Tensor:
     return torch.randn(b, 3, *size, generator=torch.Generator().manual_seed(2))
 
 
-def agree(explainer: Explainer, model: nn.Module, images: Tensor, found: Any, target: Any = None, **asked: Any) -> None:
+def agree(
+    explainer: Explainer,
+    model: nn.Module,
+    images: Tensor,
+    found: Any,
+    target: Any = None,
+    **asked: Any,
+) -> None:
     """Raise unless outputs and maps are those of `explain`; maps must have something in them."""
-    want = sightline.explain(model, images, target=target, layer=explainer.layer, method=explainer.method, **asked)
+    want = sightline.explain(
+        model, images, target=target, layer=explainer.layer, method=explainer.method, **asked
+    )
     assert want.layer == explainer.layer
     shown = want.maps.flatten(1).std(1) > 0.02
     assert all(status.word in ("ok", "no positive evidence") for status in want.status), want.status

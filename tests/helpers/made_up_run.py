@@ -1,7 +1,9 @@
-"""A made-up run: smooth photographs with objects, maps that find them more or less well, and the numbers to it.
+"""A made-up run: smooth photographs with objects, maps that find them more or less well, and the
+numbers to it.
 
-Nothing here comes from a network. Image k's difficulty is shared by all methods, as it is in life; Grad-CAM++ is
-better than Grad-CAM, Grad-CAM+ is between them, FakeCAM loses no confidence, the random map finds nothing.
+Nothing here comes from a network. Image k's difficulty is shared by all methods, as it is in life;
+Grad-CAM++ is better than Grad-CAM, Grad-CAM+ is between them, FakeCAM loses no confidence, the
+random map finds nothing.
 """
 
 import io
@@ -18,10 +20,18 @@ from sightline.protocol import Protocol
 
 SIDE, GRID, DELTAS = 160, 7, tuple(Protocol().deltas)
 CLASSES = ["tabby_cat", "espresso & cream", "sea lion", "100 % wool"]
-SKILL = {"grad_cam": 0.55, "grad_cam_pp": 0.74, "grad_cam_plus": 0.68, "fake_cam": 0.99, "random": 0.1}
+SKILL = {
+    "grad_cam": 0.55,
+    "grad_cam_pp": 0.74,
+    "grad_cam_plus": 0.68,
+    "fake_cam": 0.99,
+    "random": 0.1,
+}
 
 
-@metric(title="Increase in Confidence", group="faithfulness", higher_is_better=True, unit="%", scale=100)
+@metric(
+    title="Increase in Confidence", group="faithfulness", higher_is_better=True, unit="%", scale=100
+)
 def increase(full_score, masked_score):
     """Share of the images of which the network is surer when it sees only the mapped part.
 
@@ -39,13 +49,18 @@ def at(delta):
 
 
 def best_of(values):
-    return float(np.nanmax(np.nanmean(values, axis=0))) if np.isfinite(values).any() else float("nan")
+    return (
+        float(np.nanmax(np.nanmean(values, axis=0))) if np.isfinite(values).any() else float("nan")
+    )
 
 
 @metric(
-    title="Loc", group="localisation", higher_is_better=True, axis="deltas",
+    title="Loc",
+    group="localisation",
+    higher_is_better=True,
+    axis="deltas",
     figures={"Loc(0)": at(0.0), "Loc(0.25)": at(0.25), "Loc(0.5)": at(0.5), "best over δ": best_of},
-)  # fmt: skip
+)
 def loc(image_map, boxes):
     """Overlap of the thresholded map with the union of the class's boxes (intersection over union)."""
 
@@ -73,8 +88,15 @@ class Made:
     views: pa.Table
 
 
-def made(images=60, methods=("grad_cam", "grad_cam_pp", "grad_cam_plus"), controls=("fake_cam", "random"), seed=0,
-         broken=(17,), silent=(5,), pictures=True) -> Made:  # fmt: skip
+def made(
+    images=60,
+    methods=("grad_cam", "grad_cam_pp", "grad_cam_plus"),
+    controls=("fake_cam", "random"),
+    seed=0,
+    broken=(17,),
+    silent=(5,),
+    pictures=True,
+) -> Made:
     """`broken` images have an error in every row, `silent` ones a map without positive evidence."""
     rng = np.random.default_rng(seed)
     rows, views = [], []
@@ -100,12 +122,35 @@ def made(images=60, methods=("grad_cam", "grad_cam_pp", "grad_cam_plus"), contro
 
 
 VIEWS = pa.schema([("item", pa.int64()), ("jpeg", pa.binary())])
-_WORDS = ["image", "source", "method", "label_name", "target_name", "predicted_name", "layer", "status", "message",
-          "error", "protocol"]  # fmt: skip
-_NUMBERS = ["full_score", "masked_score", "average_drop", "increase", "deletion_auc", "pointing_game", "complexity"]
+_WORDS = [
+    "image",
+    "source",
+    "method",
+    "label_name",
+    "target_name",
+    "predicted_name",
+    "layer",
+    "status",
+    "message",
+    "error",
+    "protocol",
+]
+_NUMBERS = [
+    "full_score",
+    "masked_score",
+    "average_drop",
+    "increase",
+    "deletion_auc",
+    "pointing_game",
+    "complexity",
+]
 _LISTS = ["deletion_curve", "insertion_curve", "occluded_curve", "occluded_fraction", "loc"]
 SCHEMA = pa.schema(
-    [("item", pa.int64()), *((name, pa.string()) for name in _WORDS), ("tags", pa.list_(pa.string()))]
+    [
+        ("item", pa.int64()),
+        *((name, pa.string()) for name in _WORDS),
+        ("tags", pa.list_(pa.string())),
+    ]
     + [(name, pa.int64()) for name in ("label", "target", "predicted", "view_height", "view_width")]
     + [(name, pa.float64()) for name in _NUMBERS]
     + [(name, pa.list_(pa.float64())) for name in _LISTS]
@@ -127,24 +172,33 @@ class Scene:
 
     def jpeg(self):
         y, x = np.mgrid[:SIDE, :SIDE] / SIDE
-        ground = self.colours[0] * x[..., None] + self.colours[1] * (1 - x[..., None]) * (0.6 + 0.4 * y[..., None])
+        ground = self.colours[0] * x[..., None] + self.colours[1] * (1 - x[..., None]) * (
+            0.6 + 0.4 * y[..., None]
+        )
         for cy, cx in self.centres:
             far = np.hypot(y - cy, x - cx)
             inside = 1 / (1 + np.exp((far - self.radius) * 60))
-            shade = self.colours[2] * (1.1 - 1.6 * np.hypot(y - cy + 0.05, x - cx + 0.05)[..., None])
+            shade = self.colours[2] * (
+                1.1 - 1.6 * np.hypot(y - cy + 0.05, x - cx + 0.05)[..., None]
+            )
             ground = ground * (1 - inside[..., None]) + shade * inside[..., None]
         buffer = io.BytesIO()
         Image.fromarray((ground.clip(0, 1) * 255).astype(np.uint8)).save(buffer, "JPEG", quality=80)
         return buffer.getvalue()
 
     def boxes(self):
-        ends = [(cx - self.radius, cy - self.radius, cx + self.radius, cy + self.radius) for cy, cx in self.centres]
+        ends = [
+            (cx - self.radius, cy - self.radius, cx + self.radius, cy + self.radius)
+            for cy, cx in self.centres
+        ]
         return [[float(np.clip(e, 0, 1) * SIDE) for e in box] for box in ends]
 
     def coarse(self, skill):
         y, x = (np.mgrid[:GRID, :GRID] + 0.5) / GRID
-        found = sum(np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 0.03) * (1 if k == 0 else skill**2)
-                    for k, (cy, cx) in enumerate(self.centres))  # fmt: skip
+        found = sum(
+            np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 0.03) * (1 if k == 0 else skill**2)
+            for k, (cy, cx) in enumerate(self.centres)
+        )
         noise = self.rng.normal(0, 0.35 * (1 - min(skill, 0.9)), (GRID, GRID))
         return (found * min(skill, 0.9) + noise - 0.05).astype(np.float32)
 
@@ -155,9 +209,19 @@ def _row(scene, item, name, difficulty, rng, broken, silent):
         "tags": ["several of a class"] if scene.several else ["one object"],
     }  # fmt: skip
     if broken:
-        return words | {"status": "error", "message": "", "error": "ImageError: Expected a picture; came 3 bytes <&>."}
+        return words | {
+            "status": "error",
+            "message": "",
+            "error": "ImageError: Expected a picture; came 3 bytes <&>.",
+        }
     kind = CLASSES[scene.kind]
-    skill = float(np.clip(SKILL.get(name, 0.5) + difficulty * (name != "fake_cam") + rng.normal(0, 0.06), 0.02, 1.0))
+    skill = float(
+        np.clip(
+            SKILL.get(name, 0.5) + difficulty * (name != "fake_cam") + rng.normal(0, 0.06),
+            0.02,
+            1.0,
+        )
+    )
     full = float(rng.uniform(0.4, 0.99))
     masked = full * min(1.25, skill + 0.25) if name != "fake_cam" else full * 0.998
     steps = np.linspace(0, 1, 29)
@@ -168,18 +232,38 @@ def _row(scene, item, name, difficulty, rng, broken, silent):
         box = box * 0.3
     there = scene.kind != 3  # nobody drew boxes around wool
     return words | {
-        "label": scene.kind, "label_name": kind, "target": scene.kind, "target_name": kind, "predicted": scene.kind,
-        "predicted_name": kind, "layer": "layer4", "status": "no positive evidence" if silent else "ok",
-        "message": "Nothing speaks for the class." if silent else "", "error": None, "view_height": SIDE,
-        "view_width": SIDE, "full_score": full, "masked_score": masked, "average_drop": max(0.0, 1 - masked / full),
-        "increase": float(masked > full), "deletion_auc": float(curve.mean() * full),
-        "pointing_game": float(rng.random() < skill) if there else float("nan"), "complexity": 0.2 + 0.5 * skill,
-        "deletion_curve": (full * curve).tolist(), "insertion_curve": (full * (1 - curve)).tolist(),
+        "label": scene.kind,
+        "label_name": kind,
+        "target": scene.kind,
+        "target_name": kind,
+        "predicted": scene.kind,
+        "predicted_name": kind,
+        "layer": "layer4",
+        "status": "no positive evidence" if silent else "ok",
+        "message": "Nothing speaks for the class." if silent else "",
+        "error": None,
+        "view_height": SIDE,
+        "view_width": SIDE,
+        "full_score": full,
+        "masked_score": masked,
+        "average_drop": max(0.0, 1 - masked / full),
+        "increase": float(masked > full),
+        "deletion_auc": float(curve.mean() * full),
+        "pointing_game": float(rng.random() < skill) if there else float("nan"),
+        "complexity": 0.2 + 0.5 * skill,
+        "deletion_curve": (full * curve).tolist(),
+        "insertion_curve": (full * (1 - curve)).tolist(),
         "occluded_curve": (full * np.clip(1 - fraction ** (1 + 5 * skill), 0, 1)).tolist(),
-        "occluded_fraction": fraction.tolist(), "loc": box.tolist() if there else [float("nan")] * len(DELTAS),
-        "coarse": None if name == "fake_cam" else scene.coarse(skill if not silent else 0.0).ravel().tolist(),
-        "coarse_shape": None if name == "fake_cam" else [GRID, GRID], "boxes": scene.boxes() if there else [],
-    }  # fmt: skip
+        "occluded_fraction": fraction.tolist(),
+        "loc": box.tolist() if there else [float("nan")] * len(DELTAS),
+        "coarse": (
+            None
+            if name == "fake_cam"
+            else scene.coarse(skill if not silent else 0.0).ravel().tolist()
+        ),
+        "coarse_shape": None if name == "fake_cam" else [GRID, GRID],
+        "boxes": scene.boxes() if there else [],
+    }
 
 
 def with_rows(results, rows):
@@ -187,4 +271,6 @@ def with_rows(results, rows):
 
 
 def replaced(table, name, values):
-    return table.set_column(table.column_names.index(name), name, pa.array(values, table.schema.field(name).type))
+    return table.set_column(
+        table.column_names.index(name), name, pa.array(values, table.schema.field(name).type)
+    )

@@ -17,7 +17,8 @@ SHAPES = {1: (3, 24), 2: (3, 12, 10), 3: (3, 6, 8, 7)}
 def convnet(
     axes: int = 2, *, head: str = "pool", inplace: bool = False, classes: int = 5, seed: int = 0
 ) -> nn.Sequential:
-    """conv-bn-relu-conv-bn-relu, then a pooled linear head or a max-pooled, fully connected ReLU head.
+    """conv-bn-relu-conv-bn-relu, then a pooled linear head or a max-pooled, fully connected ReLU
+    head.
 
     Layer `5` is the last feature map, behind a ReLU.
     """
@@ -55,16 +56,25 @@ def photograph(model: nn.Module) -> dict[str, Any]:
     """Everything of a model and of the process that a call must leave as it was."""
     return {
         "values": {name: tensor.detach().clone() for name, tensor in model.state_dict().items()},
-        "identity": {name: (id(p), p._version) for name, p in [*model.named_parameters(), *model.named_buffers()]},
+        "identity": {
+            name: (id(p), p._version)
+            for name, p in [*model.named_parameters(), *model.named_buffers()]
+        },
         "training": {name: module.training for name, module in model.named_modules()},
         "requires_grad": {name: p.requires_grad for name, p in model.named_parameters()},
-        "grad": {name: None if p.grad is None else p.grad.clone() for name, p in model.named_parameters()},
+        "grad": {
+            name: None if p.grad is None else p.grad.clone() for name, p in model.named_parameters()
+        },
         "hooks": {
             name: [list(getattr(module, kind)) for kind in vars(module) if kind.endswith("_hooks")]
             for name, module in model.named_modules()
         },
         "attributes": {name: sorted(vars(module)) for name, module in model.named_modules()},
-        "modes": (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch._C._len_torch_function_stack()),
+        "modes": (
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            torch._C._len_torch_function_stack(),
+        ),
         "random": torch.get_rng_state(),
     }
 

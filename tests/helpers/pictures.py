@@ -21,21 +21,34 @@ def stored(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def photograph(height: int = 24, width: int = 40, seed: int = 0) -> np.ndarray:
-    """`[h, w, 3]` uint8: slopes with some noise, so that no two places and no two sides look the same."""
+    """`[h, w, 3]` uint8: slopes with some noise, so that no two places and no two sides look the
+    same.
+    """
     y, x = np.mgrid[:height, :width]
-    slopes = np.stack([y * 255 / height, x * 255 / width, (x + y) * 255 / (height + width)], axis=-1)
-    return (slopes + np.random.default_rng(seed).uniform(-20, 20, slopes.shape)).clip(0, 255).astype(np.uint8)
+    slopes = np.stack(
+        [y * 255 / height, x * 255 / width, (x + y) * 255 / (height + width)], axis=-1
+    )
+    return (
+        (slopes + np.random.default_rng(seed).uniform(-20, 20, slopes.shape))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
-def png(rows: np.ndarray, colour: int, *, clear: bytes = b"", size: tuple[int, int] | None = None) -> bytes:
-    """A PNG of 16 bits a channel; `clear` is its tRNS colour, `size` what the header claims instead."""
+def png(
+    rows: np.ndarray, colour: int, *, clear: bytes = b"", size: tuple[int, int] | None = None
+) -> bytes:
+    """A PNG of 16 bits a channel; `clear` is its tRNS colour, `size` what the header claims
+    instead.
+    """
     width, height = size or (rows.shape[1], rows.shape[0])
     lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows)
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))]
     chunks += [(b"tRNS", clear)] if clear else []
     chunks += [(b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     )
 
 

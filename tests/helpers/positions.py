@@ -8,7 +8,8 @@ from torch import Tensor
 
 
 def place_by_place(weigh: Callable[[Tensor], Tensor], gradients: Tensor) -> Tensor:
-    """Alpha itself: where only one position has a gradient, the weight is its alpha times that gradient.
+    """Alpha itself: where only one position has a gradient, the weight is its alpha times that
+    gradient.
 
     `weigh` takes gradients and leaves the activations, and so their sum, alone.
     """

@@ -1,4 +1,6 @@
-"""Runs of `evaluate` in the tests: a small model's card, a quick protocol, and rows compared to the last bit."""
+"""Runs of `evaluate` in the tests: a small model's card, a quick protocol, and rows compared to the
+last bit.
+"""
 
 from sightline import Preprocess, evaluate
 from sightline.protocol import Protocol

@@ -1,4 +1,6 @@
-"""Small networks behind a layer, float64 and random: activations `[b, c, *s]` in, logits `[b, k]` out."""
+"""Small networks behind a layer, float64 and random: activations `[b, c, *s]` in, logits `[b, k]`
+out.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +32,9 @@ class Pooled(nn.Module):
 
 
 class Symmetric(nn.Module):
-    """Convolution, ReLU, pooling, linear; with mirrored kernels, so that the logits do not see a flip."""
+    """Convolution, ReLU, pooling, linear; with mirrored kernels, so that the logits do not see a
+    flip.
+    """
 
     def __init__(self, axes: int) -> None:
         super().__init__()
@@ -62,8 +66,13 @@ def deep(axes: int) -> nn.Module:
     )
 
 
-def made(tail: nn.Module, axes: int, images: int = 1, sharpness: float = 4.0) -> tuple[nn.Module, Tensor]:
-    """The tail, ready, and activations as from behind a ReLU. A larger `sharpness` makes surer logits."""
+def made(
+    tail: nn.Module, axes: int, images: int = 1, sharpness: float = 4.0
+) -> tuple[nn.Module, Tensor]:
+    """The tail, ready, and activations as from behind a ReLU.
+
+    A larger `sharpness` makes surer logits.
+    """
     activations = torch.randn(images, CHANNELS, *GRIDS[axes], dtype=torch.float64).relu()
     tail = tail.double().eval()
     with torch.no_grad():
@@ -78,7 +87,10 @@ def class_gradients(tail: nn.Module, activations: Tensor) -> Tensor:
     """`[k, b, c, *s]`: the gradient of every class's logit, one class at a time."""
     leaf = activations.detach().clone().requires_grad_()
     logits = tail(leaf)
-    slopes = [torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0] for k in range(logits.shape[1])]
+    slopes = [
+        torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0]
+        for k in range(logits.shape[1])
+    ]
     return torch.stack(slopes)
 
 
@@ -108,7 +120,9 @@ def material(tail: nn.Module, activations: Tensor, explained: Tensor) -> dict[st
     }
 
 
-def again(tail: nn.Module, versions: Tensor, explained: Tensor, probability: bool = False) -> Tensor:
+def again(
+    tail: nn.Module, versions: Tensor, explained: Tensor, probability: bool = False
+) -> Tensor:
     """The scores `[m, b]` of activations `[m, b, c, *s]`, one version after another."""
     images = torch.arange(len(explained))
     with torch.no_grad():
@@ -116,7 +130,9 @@ def again(tail: nn.Module, versions: Tensor, explained: Tensor, probability: boo
     return torch.stack([row[images, explained] for row in rows])
 
 
-def looked_back(tail: nn.Module, activations: Tensor, maps: Tensor, explained: Tensor) -> tuple[Tensor, Tensor]:
+def looked_back(
+    tail: nn.Module, activations: Tensor, maps: Tensor, explained: Tensor
+) -> tuple[Tensor, Tensor]:
     """The scores `[b]` seen through a map each, `[b, *s]`, and their derivatives by the maps."""
     with torch.enable_grad():
         own = maps.detach().clone().requires_grad_()

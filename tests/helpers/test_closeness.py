@@ -11,7 +11,12 @@ ONE = torch.tensor([1.0, 1e-6])
 @pytest.mark.parametrize("judge", [assert_relative, assert_near])
 @pytest.mark.parametrize(
     "got",
-    [torch.tensor([1.1, 1e-6]), torch.tensor([[1.0, 1e-6]]), torch.tensor([1.0, torch.nan]), torch.ones(0)],
+    [
+        torch.tensor([1.1, 1e-6]),
+        torch.tensor([[1.0, 1e-6]]),
+        torch.tensor([1.0, torch.nan]),
+        torch.ones(0),
+    ],
     ids=["wrong value", "wrong shape", "not a number", "nothing"],
 )
 def test_what_is_wrong_is_seen(judge, got):

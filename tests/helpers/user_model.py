@@ -1,4 +1,6 @@
-"""A network as it is found in a user's hands, alone or in several threads, for tests of what a call leaves behind."""
+"""A network as it is found in a user's hands, alone or in several threads, for tests of what a call
+leaves behind.
+"""
 
 import threading
 
@@ -8,7 +10,9 @@ from helpers.nets import assert_same, convnet, photograph
 
 
 def used(head="pool"):
-    """A network in the middle of a user's work: training, partly frozen, with gradients and a hook of its own."""
+    """A network in the middle of a user's work: training, partly frozen, with gradients and a hook
+    of its own.
+    """
     net = convnet(head=head).train()
     net[1].eval()
     net[0].weight.requires_grad_(False)
@@ -18,7 +22,9 @@ def used(head="pool"):
 
 
 def wrong_in_four_threads(net, work):
-    """What `work(0)` to `work(3)` yield side by side, errors too; afterwards the network is as it was."""
+    """What `work(0)` to `work(3)` yield side by side, errors too; afterwards the network is as it
+    was.
+    """
     wrong = []
 
     def run(offset):

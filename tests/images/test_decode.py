@@ -25,7 +25,9 @@ FILES = {
     "TIFF lzw": stored(PICTURE, "TIFF", compression="tiff_lzw"),
     "PPM": stored(PICTURE, "PPM"),
 }
-HUGE = png(np.zeros((1, 1)), GREY, size=(20_000, 10_000))  # a header that promises; hardly a pixel behind it
+HUGE = png(
+    np.zeros((1, 1)), GREY, size=(20_000, 10_000)
+)  # a header that promises; hardly a pixel behind it
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -34,7 +36,11 @@ def test_a_file_cut_off_anywhere_is_whole_or_an_error(kind: str) -> None:
     whole = np.asarray(read(data))
     assert np.abs(whole.astype(int) - photograph()).mean() < 16  # that picture, if in few colours
     outcomes = set()
-    for length in [*range(0, 40), *range(40, len(data) - 30, 17), *range(len(data) - 30, len(data))]:
+    for length in [
+        *range(0, 40),
+        *range(40, len(data) - 30, 17),
+        *range(len(data) - 30, len(data)),
+    ]:
         try:
             picture = np.asarray(read(data[:length]))
         except ImageError as error:
@@ -50,11 +56,23 @@ def test_a_file_cut_off_anywhere_is_whole_or_an_error(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "keep", "message"),
     [
-        ("JPEG", 0.7, r"scan\.x: expected a whole picture; came a truncated or damaged JPEG file \(.+\)\."),
-        ("PNG", 0.7, r"scan\.x: expected a whole picture; came a truncated or damaged PNG file \(.+\)\."),
+        (
+            "JPEG",
+            0.7,
+            r"scan\.x: expected a whole picture; came a truncated or damaged JPEG file \(.+\)\.",
+        ),
+        (
+            "PNG",
+            0.7,
+            r"scan\.x: expected a whole picture; came a truncated or damaged PNG file \(.+\)\.",
+        ),
         ("JPEG", 0.02, r"came a truncated or damaged .*JPEG.* \(.+\)\. Copy or download"),
         ("PNG", 0.01, r"came a truncated or damaged .*PNG.* \(.+\)\. Copy or download"),
-        ("TIFF", 0.002, r"came a truncated or damaged file that starts like TIFF \(.+\)\. Copy or download"),
+        (
+            "TIFF",
+            0.002,
+            r"came a truncated or damaged file that starts like TIFF \(.+\)\. Copy or download",
+        ),
     ],
 )
 def test_a_truncated_file_is_called_so(kind: str, keep: float, message: str) -> None:
@@ -72,7 +90,9 @@ def test_a_damaged_file_is_not_read_as_something_else() -> None:
 
 @pytest.mark.parametrize("data", [b"", bytearray(), memoryview(b"")])
 def test_an_empty_file(data: object) -> None:
-    with pytest.raises(ImageError, match=r"expected a picture file; came an empty one \(0 bytes\)\. Copy"):
+    with pytest.raises(
+        ImageError, match=r"expected a picture file; came an empty one \(0 bytes\)\. Copy"
+    ):
         read(data)
 
 
@@ -94,7 +114,9 @@ def test_what_is_no_picture(data: bytes, message: str) -> None:
 
 def test_a_decoder_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     Image.init()
-    monkeypatch.setitem(Image.OPEN, "PNG", (Image.OPEN["PNG"][0], lambda start: "no PNG support here"))
+    monkeypatch.setitem(
+        Image.OPEN, "PNG", (Image.OPEN["PNG"][0], lambda start: "no PNG support here")
+    )
     with pytest.raises(ImageError, match=r"came a file that is none \(no PNG support here\)"):
         read(FILES["PNG"])
 
@@ -140,7 +162,8 @@ def decoding_is_watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]
 def test_a_huge_picture_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = decoding_is_watched(monkeypatch)
     message = (
-        r"big\.png: expected at most 178,956,970 pixels; this picture has 20000 x 10000 = 200,000,000\. "
+        r"big\.png: expected at most 178,956,970 pixels; this picture has 20000 x 10000 ="
+        r" 200,000,000\. "
         r"Save it smaller, or, in Python, allow it with max_pixels=200000000 \(None: no limit\)\."
     )
     with pytest.raises(ImageError, match=message):
@@ -159,20 +182,31 @@ def test_the_limit_can_be_lifted(limit: int | None, monkeypatch: pytest.MonkeyPa
 
 def test_the_limit_is_the_last_size_allowed() -> None:
     assert read(FILES["PNG"], max_pixels=24 * 40).size == (40, 24)
-    with pytest.raises(ImageError, match=r"expected at most 959 pixels; this picture has 40 x 24 = 960\."):
+    with pytest.raises(
+        ImageError, match=r"expected at most 959 pixels; this picture has 40 x 24 = 960\."
+    ):
         read(FILES["PNG"], max_pixels=959)
 
 
-def test_a_picture_opened_by_the_caller_is_held_to_the_limit_and_one_made_in_memory_is_not() -> None:
-    with Image.open(io.BytesIO(FILES["PNG"])) as file, pytest.raises(ImageError, match="at most 959 pixels"):
+def test_a_picture_opened_by_the_caller_is_held_to_the_limit_and_one_made_in_memory_is_not() -> (
+    None
+):
+    with (
+        Image.open(io.BytesIO(FILES["PNG"])) as file,
+        pytest.raises(ImageError, match="at most 959 pixels"),
+    ):
         read(file, max_pixels=959)
     assert read(read(FILES["PNG"]), max_pixels=959).size == (40, 24)
     assert read(photograph(), max_pixels=959).size == (40, 24)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "TIFF lzw", "JPEG", "GIF", "BMP", "WEBP"])
-def test_pillows_own_warning_does_not_come_through(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 40 - 1)  # as if this picture were 89 megapixels large
+def test_pillows_own_warning_does_not_come_through(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        Image, "MAX_IMAGE_PIXELS", 24 * 40 - 1
+    )  # as if this picture were 89 megapixels large
     with pytest.warns(Image.DecompressionBombWarning):
         Image.open(io.BytesIO(FILES[kind])).load()
     filters = list(warnings.filters)
@@ -183,7 +217,9 @@ def test_pillows_own_warning_does_not_come_through(kind: str, monkeypatch: pytes
     assert Image.MAX_IMAGE_PIXELS == 24 * 40 - 1
 
 
-def test_large_pictures_read_in_threads_leave_the_warning_filters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_pictures_read_in_threads_leave_the_warning_filters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 40 - 1)
     filters, sizes = list(warnings.filters), []
 
@@ -204,7 +240,10 @@ def test_where_pillow_itself_refuses_the_message_says_so(monkeypatch: pytest.Mon
         raise Image.DecompressionBombError("960 pixels are too many")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
-    message = r"expected a picture Pillow agrees to decode; .*960 pixels.* set PIL\.Image\.MAX_IMAGE_PIXELS"
+    message = (
+        r"expected a picture Pillow agrees to decode; .*960 pixels.* set"
+        r" PIL\.Image\.MAX_IMAGE_PIXELS"
+    )
     with pytest.raises(ImageError, match=message):
         read(FILES["TIFF"])
 

@@ -9,10 +9,24 @@ from sightline.images import SUFFIXES, find
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     for name in [
-        "10.jpg", "9.jpg", "b/2.png", "b/10.PNG", "b/1.TiFf", "a 2/x.webp", "a 10/x.bmp", "c.gif", "d.ppm",
-        "e.tif", "f.jpeg", "notes.txt", "strange.avif", ".hidden.jpg", ".cache/x.jpg", "b/.deep/y.png",
+        "10.jpg",
+        "9.jpg",
+        "b/2.png",
+        "b/10.PNG",
+        "b/1.TiFf",
+        "a 2/x.webp",
+        "a 10/x.bmp",
+        "c.gif",
+        "d.ppm",
+        "e.tif",
+        "f.jpeg",
+        "notes.txt",
+        "strange.avif",
+        ".hidden.jpg",
+        ".cache/x.jpg",
+        "b/.deep/y.png",
         "no_suffix",
-    ]:  # fmt: skip
+    ]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.jpg").mkdir()
@@ -25,9 +39,18 @@ def names(found: list[Path], root: Path) -> list[str]:
 
 def test_a_folder_gives_its_pictures_as_people_count(photos: Path) -> None:
     assert names(find(photos), photos) == [
-        "9.jpg", "10.jpg", "a 2/x.webp", "a 10/x.bmp", "b/1.TiFf", "b/2.png", "b/10.PNG", "c.gif", "d.ppm",
-        "e.tif", "f.jpeg",
-    ]  # fmt: skip
+        "9.jpg",
+        "10.jpg",
+        "a 2/x.webp",
+        "a 10/x.bmp",
+        "b/1.TiFf",
+        "b/2.png",
+        "b/10.PNG",
+        "c.gif",
+        "d.ppm",
+        "e.tif",
+        "f.jpeg",
+    ]
     assert find(str(photos)) == find(photos)
 
 
@@ -64,7 +87,9 @@ def test_a_file_whose_name_looks_like_a_pattern_is_a_file(photos: Path) -> None:
     assert names(find(photos / "shot[1].jpg"), photos) == ["shot[1].jpg"]
 
 
-def test_paths_stay_relative_when_they_came_so(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_stay_relative_when_they_came_so(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(photos)
     assert find("b/*.png") == [Path("b/2.png")]
 
@@ -84,13 +109,17 @@ def test_equal_numbers_still_have_one_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["folder.jpg", "nothing*.jpg", "*.xyz"])
 def test_nothing_found_is_an_error_that_says_what_is_searched_for(photos: Path, where: str) -> None:
-    with pytest.raises(ImageError, match=r"found none.* \.png .*name a file of another suffix") as error:
+    with pytest.raises(
+        ImageError, match=r"found none.* \.png .*name a file of another suffix"
+    ) as error:
         find(photos / where)
     assert str(error.value).startswith(str(photos / where))
 
 
 def test_a_missing_file_gets_names_like_it(photos: Path) -> None:
-    with pytest.raises(ImageError, match=r"there is no file 'not.txt' in .*Near names: 'notes.txt'"):
+    with pytest.raises(
+        ImageError, match=r"there is no file 'not.txt' in .*Near names: 'notes.txt'"
+    ):
         find(photos / "not.txt")
 
 
@@ -105,7 +134,9 @@ def test_a_missing_file_in_an_empty_folder(tmp_path: Path) -> None:
 
 
 def test_an_address_is_not_fetched() -> None:
-    with pytest.raises(ImageError, match=r"example\.org/x\.jpg: expected a file on this machine.*Download"):
+    with pytest.raises(
+        ImageError, match=r"example\.org/x\.jpg: expected a file on this machine.*Download"
+    ):
         find("https://example.org/x.jpg")
 
 
@@ -117,10 +148,14 @@ def test_a_tilde_is_the_home_folder(monkeypatch, photos):
 
 def test_a_link_to_nothing_says_where_it_leads(tmp_path):
     (tmp_path / "cat.jpg").symlink_to(tmp_path / "gone.jpg")
-    with pytest.raises(ImageError, match=r"it is a link to .*gone.jpg, which is not there. Mend the link"):
+    with pytest.raises(
+        ImageError, match=r"it is a link to .*gone.jpg, which is not there. Mend the link"
+    ):
         find(tmp_path / "cat.jpg")
 
 
 def test_an_address_is_shown_as_it_was_written():
-    with pytest.raises(ImageError, match=r"^https://example\.org/x\.jpg: expected a file on this machine"):
+    with pytest.raises(
+        ImageError, match=r"^https://example\.org/x\.jpg: expected a file on this machine"
+    ):
         find("https://example.org/x.jpg")

@@ -35,9 +35,20 @@ def by_torchvision(picture: Image.Image, preprocess: Preprocess) -> torch.Tensor
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("resize", [None, 37, 64])
 @pytest.mark.parametrize("crop", [None, (32, 32), (33, 1), (40, 71), (96, 20), (101, 130)])
-def test_the_same_bits_as_torchvision(interpolation: str, resize: int | None, crop: tuple[int, int] | None) -> None:
+def test_the_same_bits_as_torchvision(
+    interpolation: str, resize: int | None, crop: tuple[int, int] | None
+) -> None:
     preprocess = Preprocess(resize, crop, interpolation, **IMAGENET)  # type: ignore[arg-type]
-    for height, width in [(64, 64), (64, 97), (97, 64), (37, 113), (50, 35), (65, 200), (7, 5), (1, 9)]:
+    for height, width in [
+        (64, 64),
+        (64, 97),
+        (97, 64),
+        (37, 113),
+        (50, 35),
+        (65, 200),
+        (7, 5),
+        (1, 9),
+    ]:
         picture = Image.fromarray(photograph(height, width))
         ready = prepare(picture, preprocess)
         expected = by_torchvision(picture, preprocess)
@@ -67,7 +78,9 @@ def test_a_picture_smaller_than_the_crop_gets_a_black_border() -> None:
 def test_sizes_are_kept_when_nothing_is_asked() -> None:
     ready = prepare(photograph(13, 21), AS_IS)
     assert ready.inputs.shape == (1, 3, 13, 21)
-    assert torch.equal(ready.seen[0].permute(1, 2, 0) * 255, torch.from_numpy(photograph(13, 21)).float())
+    assert torch.equal(
+        ready.seen[0].permute(1, 2, 0) * 255, torch.from_numpy(photograph(13, 21)).float()
+    )
 
 
 def test_a_turned_photograph_is_cropped_upright() -> None:
@@ -119,7 +132,13 @@ def test_one_of_each_form_is_one(tmp_path: Path) -> None:
     tensor = torch.from_numpy(photograph()).permute(2, 0, 1)
     with path.open("rb") as file, Image.open(path) as opened:
         named = [path, str(path), file, opened]
-        nameless = [path.read_bytes(), io.BytesIO(path.read_bytes()), read(path), photograph(), tensor]
+        nameless = [
+            path.read_bytes(),
+            io.BytesIO(path.read_bytes()),
+            read(path),
+            photograph(),
+            tensor,
+        ]
         for source in named:
             assert prepare(source, AS_IS).names == ["cat.photo.png"]
         for source in nameless:
@@ -153,7 +172,9 @@ def test_prepared_is_frozen_and_contiguous() -> None:
 # -- back to pixels --
 
 
-@pytest.mark.parametrize("preprocess", [AS_IS, Preprocess(None, None, mean=(0.5,) * 3, std=(0.5,) * 3)])
+@pytest.mark.parametrize(
+    "preprocess", [AS_IS, Preprocess(None, None, mean=(0.5,) * 3, std=(0.5,) * 3)]
+)
 def test_seen_undoes_the_normalisation(preprocess: Preprocess) -> None:
     ready = prepare(photograph(), preprocess)
     back = seen(ready.inputs, preprocess)
@@ -187,12 +208,16 @@ def test_seen_of_any_rank_and_one_mean_for_all_channels() -> None:
 def test_different_sizes_are_listed() -> None:
     pictures = [photograph(10, 20), photograph(20, 10), photograph(10, 20), photograph(7, 7)]
     message = (
-        r"Expected pictures of one size in a batch; came heights x widths of 10 x 20 \(image 0 and 1 more\), "
-        r"20 x 10 \(image 1\), 7 x 7 \(image 3\)\. Give the preprocess a crop=\(height, width\), or prepare "
+        r"Expected pictures of one size in a batch; came heights x widths of 10 x 20 \(image 0 and"
+        r" 1 more\), "
+        r"20 x 10 \(image 1\), 7 x 7 \(image 3\)\. Give the preprocess a crop=\(height, width\), or"
+        r" prepare "
     )
     with pytest.raises(ImageError, match=message):
         prepare(pictures, AS_IS)
-    with pytest.raises(ImageError, match=r"came heights x widths of 8 x 16 \(image 0 and 1 more\), 16 x 8"):
+    with pytest.raises(
+        ImageError, match=r"came heights x widths of 8 x 16 \(image 0 and 1 more\), 16 x 8"
+    ):
         prepare(pictures, Preprocess(8, None))
     assert prepare(pictures, Preprocess(8, (8, 8))).inputs.shape == (4, 3, 8, 8)
 
@@ -209,17 +234,23 @@ def test_many_different_sizes_are_cut_short() -> None:
     ids=["list", "tuple", "array", "iterator"],
 )
 def test_nothing_at_all(sources: object) -> None:
-    with pytest.raises(ImageError, match=r"Expected at least one picture; came an empty sequence\. Look"):
+    with pytest.raises(
+        ImageError, match=r"Expected at least one picture; came an empty sequence\. Look"
+    ):
         prepare(sources, AS_IS)
 
 
 def test_the_bad_picture_of_several_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"^image 1: expected an array .*came shape \[3, 4, 5\]"):
         prepare([photograph(), np.zeros((3, 4, 5), np.uint8)], AS_IS)
-    with pytest.raises(ImageError, match=r"^image 1: expected a path, bytes.*came builtins\.NoneType"):
+    with pytest.raises(
+        ImageError, match=r"^image 1: expected a path, bytes.*came builtins\.NoneType"
+    ):
         prepare([photograph(), None], AS_IS)
     (tmp_path / "empty.png").write_bytes(b"")
-    with pytest.raises(ImageError, match=rf"^{tmp_path}/empty\.png: expected a picture file; came an empty"):
+    with pytest.raises(
+        ImageError, match=rf"^{tmp_path}/empty\.png: expected a picture file; came an empty"
+    ):
         prepare([photograph(), tmp_path / "empty.png"], AS_IS)
     with pytest.raises(ImageError, match=r"^image 0: expected a path"):
         prepare(7, AS_IS)
@@ -228,15 +259,20 @@ def test_the_bad_picture_of_several_is_named(tmp_path: Path) -> None:
 def test_the_limit_reaches_every_picture() -> None:
     data = stored(Image.fromarray(photograph(24, 40)), "PNG")
     assert prepare(data, AS_IS, max_pixels=960).seen.shape == (1, 3, 24, 40)
-    with pytest.raises(ImageError, match=r"image 1: expected at most 959 pixels; this picture has 40 x 24"):
+    with pytest.raises(
+        ImageError, match=r"image 1: expected at most 959 pixels; this picture has 40 x 24"
+    ):
         prepare([photograph(24, 40), data], AS_IS, max_pixels=959)
 
 
 def test_a_thin_line_is_not_blown_up() -> None:
-    line = np.zeros((1, 100, 3), np.uint8)  # at full scale, 1 x 100,000 for a model of 256 would need 26 GB
+    line = np.zeros(
+        (1, 100, 3), np.uint8
+    )  # at full scale, 1 x 100,000 for a model of 256 would need 26 GB
     message = (
         r"image 0: expected at most 1,599 pixels after resizing; 100 x 1 with a short side of 4 "
-        r"becomes 400 x 4\. Cut it into pieces that are less thin, or, in Python, set max_pixels= \(None: no limit\)"
+        r"becomes 400 x 4\. Cut it into pieces that are less thin, or, in Python, set max_pixels="
+        r" \(None: no limit\)"
     )
     with pytest.raises(ImageError, match=message):
         prepare(line, Preprocess(4, (4, 4)), max_pixels=1599)
@@ -244,7 +280,9 @@ def test_a_thin_line_is_not_blown_up() -> None:
         assert prepare(line, Preprocess(4, (4, 4)), max_pixels=limit).seen.shape == (1, 3, 4, 4)
 
 
-@pytest.mark.parametrize("preprocess", [Preprocess(0, None), Preprocess(-5, None), Preprocess(8, (0, 8))])
+@pytest.mark.parametrize(
+    "preprocess", [Preprocess(0, None), Preprocess(-5, None), Preprocess(8, (0, 8))]
+)
 def test_a_side_of_no_pixels(preprocess: Preprocess) -> None:
     message = rf"of at least one pixel; came resize={preprocess.resize}, crop=.*\. None leaves"
     with pytest.raises(ImageError, match=message):
@@ -253,10 +291,18 @@ def test_a_side_of_no_pixels(preprocess: Preprocess) -> None:
 
 @pytest.mark.parametrize(
     ("mean", "std"),
-    [((0.5, 0.5), (1.0, 1.0)), ((0.5,) * 3, (1.0, 0.0, 1.0)), ((0.5,) * 3, (1.0, 1.0)), ((), (1.0,))],
+    [
+        ((0.5, 0.5), (1.0, 1.0)),
+        ((0.5,) * 3, (1.0, 0.0, 1.0)),
+        ((0.5,) * 3, (1.0, 1.0)),
+        ((), (1.0,)),
+    ],
 )
 def test_a_mean_or_std_that_does_not_fit(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    message = r"Expected a mean and a positive std for each of 3 channels, or one for all; came mean=.*fits"
+    message = (
+        r"Expected a mean and a positive std for each of 3 channels, or one for all; came"
+        r" mean=.*fits"
+    )
     with pytest.raises(ImageError, match=message):
         prepare(photograph(), Preprocess(None, None, mean=mean, std=std))
     with pytest.raises(ImageError, match=message):

@@ -106,7 +106,10 @@ def test_reading_twice_is_reading_once(photo: Path) -> None:
 
 
 def test_a_missing_file_gets_names_like_it(photo: Path) -> None:
-    message = r"foto\.png: expected a picture file; there is no file 'foto.png' in .*names: 'photo.png'\.$"
+    message = (
+        r"foto\.png: expected a picture file; there is no file 'foto.png' in .*names:"
+        r" 'photo.png'\.$"
+    )
     with pytest.raises(ImageError, match=message):
         read(photo.parent / "foto.png")
 
@@ -117,13 +120,18 @@ def test_a_file_taken_for_a_folder(photo: Path) -> None:
 
 
 def test_an_address_is_not_fetched() -> None:
-    with pytest.raises(ImageError, match=r"an address came, and sightline fetches nothing\. Download"):
+    with pytest.raises(
+        ImageError, match=r"an address came, and sightline fetches nothing\. Download"
+    ):
         read("https://example.org/cat.jpg")
 
 
 def test_a_folder_in_place_of_a_file(photo: Path) -> None:
     folder = photo.parent
-    message = rf"^{folder}: expected a picture file; came a folder\. sightline\.images\.find\('{folder}'\) l"
+    message = (
+        rf"^{folder}: expected a picture file; came a folder\."
+        rf" sightline\.images\.find\('{folder}'\) l"
+    )
     with pytest.raises(ImageError, match=message):
         read(photo.parent)
 
@@ -140,7 +148,9 @@ def test_a_file_we_may_not_open(photo: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)  # a test run by root may open everything
-    with pytest.raises(ImageError, match=r"photo\.png: .* the system says: Permission denied\. Check"):
+    with pytest.raises(
+        ImageError, match=r"photo\.png: .* the system says: Permission denied\. Check"
+    ):
         read(photo)
 
 
@@ -156,14 +166,18 @@ def test_a_bad_file_is_named(photo: Path, content: bytes) -> None:
 
 
 def test_a_text_file_object(photo: Path) -> None:
-    with pytest.raises(ImageError, match=r"the StringIO: expected a binary file; it gave str\. Open it with"):
+    with pytest.raises(
+        ImageError, match=r"the StringIO: expected a binary file; it gave str\. Open it with"
+    ):
         read(io.StringIO("hello"))
 
 
 def test_a_closed_file_object() -> None:
     file = io.BytesIO(DATA)
     file.close()
-    with pytest.raises(ImageError, match=r"expected an open binary file; reading it failed \(.+\)\. Give"):
+    with pytest.raises(
+        ImageError, match=r"expected an open binary file; reading it failed \(.+\)\. Give"
+    ):
         read(file)
 
 
@@ -176,7 +190,9 @@ def test_a_closed_pillow_picture(photo: Path) -> None:
 
 @pytest.mark.parametrize("source", [None, 7, 0.5, object(), [1, 2], {"a": 1}])
 def test_something_else_altogether(source: object) -> None:
-    with pytest.raises(ImageError, match=r"expected a path, bytes, a binary file, .*; came builtins\.\w+\."):
+    with pytest.raises(
+        ImageError, match=r"expected a path, bytes, a binary file, .*; came builtins\.\w+\."
+    ):
         read(source)
 
 
@@ -200,7 +216,9 @@ def open_files() -> int:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"])
 def test_no_file_stays_open(tmp_path: Path, kind: str) -> None:
     frames = [Image.fromarray(photograph(seed=seed)) for seed in range(2)]
-    several = {"save_all": True, "append_images": frames[1:]} if kind in ("GIF", "TIFF", "WEBP") else {}
+    several = (
+        {"save_all": True, "append_images": frames[1:]} if kind in ("GIF", "TIFF", "WEBP") else {}
+    )
     data = stored(frames[0], kind, **several)
     path = tmp_path / "photo"
     before = open_files()

@@ -19,8 +19,20 @@ def filled(mode: str, colour: object) -> Image.Image:
 # -- which way is up --
 
 # EXIF 2.3, table 4, tag 0x0112: the side on which the picture's row 0 and its column 0 are seen.
-ROW_0 = dict(zip(range(1, 9), ["top", "top", "bottom", "bottom", "left", "right", "right", "left"], strict=True))
-COLUMN_0 = dict(zip(range(1, 9), ["left", "right", "right", "left", "top", "top", "bottom", "bottom"], strict=True))
+ROW_0 = dict(
+    zip(
+        range(1, 9),
+        ["top", "top", "bottom", "bottom", "left", "right", "right", "left"],
+        strict=True,
+    )
+)
+COLUMN_0 = dict(
+    zip(
+        range(1, 9),
+        ["left", "right", "right", "left", "top", "top", "bottom", "bottom"],
+        strict=True,
+    )
+)
 
 
 def seen_upright(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -36,8 +48,11 @@ def seen_upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 FORMATS = {
-    "PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "TIFF, by libtiff": {"compression": "tiff_lzw"},
-}  # fmt: skip
+    "PNG": {},
+    "WEBP": {"lossless": True},
+    "TIFF": {},
+    "TIFF, by libtiff": {"compression": "tiff_lzw"},
+}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -64,7 +79,9 @@ def test_a_lying_jpeg_stands_up(orientation: int) -> None:
     assert np.abs(np.asarray(got).astype(int) - turned).max() <= 3
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"])
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"]
+)
 def test_unreadable_exif_turns_nothing(exif: bytes) -> None:
     assert pixels(stored(Image.fromarray(photograph()), "PNG", exif=exif)) == photograph().tolist()
 
@@ -115,11 +132,17 @@ def test_a_jpeg_comes_close_to_what_was_stored() -> None:
 
 def test_one_bit_files() -> None:
     bits = Image.fromarray(np.array([[True, False], [False, True]]))
-    for data in (stored(bits, "PNG"), stored(bits, "TIFF", compression="group4"), stored(bits, "PPM")):
+    for data in (
+        stored(bits, "PNG"),
+        stored(bits, "TIFF", compression="group4"),
+        stored(bits, "PPM"),
+    ):
         assert pixels(data) == [[WHITE, BLACK], [BLACK, WHITE]]
 
 
-SIXTEEN = np.array([[0, 128, 129, 7 * 257, 32768, 65534, 65535]], np.uint16)  # 128.5 is half a step of 257
+SIXTEEN = np.array(
+    [[0, 128, 129, 7 * 257, 32768, 65534, 65535]], np.uint16
+)  # 128.5 is half a step of 257
 EIGHT = [[[v] * 3 for v in (0, 0, 1, 7, 128, 255, 255)]]
 
 
@@ -149,7 +172,9 @@ def test_of_sixteen_bit_colour_the_upper_bits_are_kept() -> None:
 
 
 def test_integers_that_do_not_say_what_white_is_are_refused() -> None:
-    with pytest.raises(ImageError, match=r"the Image: expected 8 or 16 bits.*mode 'I'.*float array in \[0"):
+    with pytest.raises(
+        ImageError, match=r"the Image: expected 8 or 16 bits.*mode 'I'.*float array in \[0"
+    ):
         read(filled("I", 1000))
 
 
@@ -231,12 +256,16 @@ def test_one_clear_colour_of_grey_colour_and_bits() -> None:
     assert pixels(stored(filled("RGB", (1, 2, 3)), "PNG", transparency=(1, 2, 3))) == [[WHITE]]
     assert pixels(stored(filled("RGB", (1, 2, 3)), "PNG", transparency=(1, 2, 4))) == [[[1, 2, 3]]]
     assert pixels(stored(filled("1", 0), "PNG", transparency=0)) == [[WHITE]]
-    assert pixels(png(np.array([[514, 515, 1028]]), GREY, clear=b"\x02\x02")) == [[WHITE, [2] * 3, [4] * 3]]
+    assert pixels(png(np.array([[514, 515, 1028]]), GREY, clear=b"\x02\x02")) == [
+        [WHITE, [2] * 3, [4] * 3]
+    ]
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, 0)])
 def test_a_pillow_picture_without_pixels_is_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(ImageError, match=f"a picture with pixels; came one of {size[0]} x {size[1]}"):
+    with pytest.raises(
+        ImageError, match=f"a picture with pixels; came one of {size[0]} x {size[1]}"
+    ):
         read(Image.new("RGB", size))
 
 
@@ -245,5 +274,7 @@ def test_a_mode_pillow_cannot_convert_is_named(monkeypatch: pytest.MonkeyPatch) 
         raise ValueError("conversion not supported")
 
     monkeypatch.setattr(Image.Image, "convert", refuse)
-    with pytest.raises(ImageError, match=r"expected a colour mode Pillow turns into RGB; came 'LAB' \(con"):
+    with pytest.raises(
+        ImageError, match=r"expected a colour mode Pillow turns into RGB; came 'LAB' \(con"
+    ):
         read(filled("LAB", (0, 0, 0)))

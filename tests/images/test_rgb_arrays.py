@@ -22,7 +22,9 @@ def test_arrays_of_every_layout() -> None:
 def test_float_arrays_are_rounded_to_8_bits(dtype: str) -> None:
     steps = np.arange(256)
     assert pixels((steps / 255)[None].astype(dtype)) == [[[v] * 3 for v in steps]]
-    assert pixels(np.array([[[1, 0, 0.2, 0.5]]], dtype)) == pixels(np.array([[[255, 0, 51, 128]]], np.uint8))
+    assert pixels(np.array([[[1, 0, 0.2, 0.5]]], dtype)) == pixels(
+        np.array([[[255, 0, 51, 128]]], np.uint8)
+    )
 
 
 def test_rounding_errors_of_whoever_scaled_a_float_array_are_forgiven() -> None:
@@ -41,7 +43,9 @@ def test_rounding_errors_of_whoever_scaled_a_float_array_are_forgiven() -> None:
         ([0, float("inf")], r"came values from 0 to inf"),
     ],
 )
-def test_floats_outside_0_to_1_are_refused_with_their_range(values: list[float], message: str) -> None:
+def test_floats_outside_0_to_1_are_refused_with_their_range(
+    values: list[float], message: str
+) -> None:
     with pytest.raises(ImageError, match=r"the ndarray: expected floats in \[0, 1\]; " + message):
         read(np.array([values], float))
 
@@ -51,7 +55,10 @@ def test_floats_outside_0_to_1_are_refused_with_their_range(values: list[float],
     [
         ((3, 8, 9), r"came shape \[3, 8, 9\]\. Channels come last: array.transpose\(1, 2, 0\)"),
         ((1, 8, 9), r"came shape \[1, 8, 9\]\. Channels come last"),
-        ((2, 8, 9, 3), r"came shape \[2, 8, 9, 3\]\. It looks like a batch: give prepare \[b, h, w, 3\]"),
+        (
+            (2, 8, 9, 3),
+            r"came shape \[2, 8, 9, 3\]\. It looks like a batch: give prepare \[b, h, w, 3\]",
+        ),
         ((8, 9, 2), r"came shape \[8, 9, 2\]\. Bring height"),
         ((8, 9, 5), r"came shape \[8, 9, 5\]\. Bring height"),
         ((9,), r"came shape \[9\]\. Bring height"),
@@ -66,9 +73,13 @@ def test_arrays_of_other_shapes_are_refused(shape: tuple[int, ...], message: str
         read(np.zeros(shape, np.uint8))
 
 
-@pytest.mark.parametrize("dtype", ["int64", "int8", "uint32", "complex64", "object", "datetime64[s]"])
+@pytest.mark.parametrize(
+    "dtype", ["int64", "int8", "uint32", "complex64", "object", "datetime64[s]"]
+)
 def test_arrays_of_other_types_are_refused(dtype: str) -> None:
-    message = r"expected an array of uint8, uint16, bool or float; came .* For values 0 to 255 give array"
+    message = (
+        r"expected an array of uint8, uint16, bool or float; came .* For values 0 to 255 give array"
+    )
     with pytest.raises(ImageError, match=message) as error:
         read(np.zeros((2, 2), dtype))
     assert f"came {dtype}." in str(error.value)
@@ -91,13 +102,21 @@ def test_tensors() -> None:
             r"came float32 of shape \[3, 8, 9\]\. A float tensor is taken for a model's",
         ),
         (torch.zeros(3, 8, 9, dtype=torch.int64), r"came int64 of shape \[3, 8, 9\]\..*\.byte\(\)"),
-        (torch.zeros(8, 9, 3, dtype=torch.uint8), r"came uint8 of shape \[8, 9, 3\]\..*permute\(2, 0, 1\)"),
-        (torch.zeros(2, 3, 8, 9, dtype=torch.uint8), r"of shape \[2, 3, 8, 9\]\. It looks like a batch"),
+        (
+            torch.zeros(8, 9, 3, dtype=torch.uint8),
+            r"came uint8 of shape \[8, 9, 3\]\..*permute\(2, 0, 1\)",
+        ),
+        (
+            torch.zeros(2, 3, 8, 9, dtype=torch.uint8),
+            r"of shape \[2, 3, 8, 9\]\. It looks like a batch",
+        ),
         (torch.zeros(8, 9, dtype=torch.uint8), r"of shape \[8, 9\]\. Bring colours"),
         (torch.zeros(3, 0, 9, dtype=torch.uint8), r"of shape \[3, 0, 9\]\. It has no pixels"),
     ],
     ids=lambda value: str(list(value.shape)) if isinstance(value, torch.Tensor) else "",
 )
 def test_other_tensors_are_refused(tensor: torch.Tensor, message: str) -> None:
-    with pytest.raises(ImageError, match=r"the Tensor: expected a uint8 tensor \[1, h, w\].*" + message):
+    with pytest.raises(
+        ImageError, match=r"the Tensor: expected a uint8 tensor \[1, h, w\].*" + message
+    ):
         read(tensor)

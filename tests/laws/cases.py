@@ -1,4 +1,6 @@
-"""Every method with every variant of it, material for it, and its slow twin: what the laws run over."""
+"""Every method with every variant of it, material for it, and its slow twin: what the laws run
+over.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -16,7 +18,11 @@ from reference.elementwise_grad_cam import elementwise_grad_cam
 from reference.grad_cam import grad_cam
 from reference.grad_cam_plus import grad_cam_plus
 from reference.grad_cam_pp import grad_cam_pp
-from reference.grad_cam_pp_general import grad_cam_pp_log_softmax, grad_cam_pp_sigmoid, grad_cam_pp_softmax
+from reference.grad_cam_pp_general import (
+    grad_cam_pp_log_softmax,
+    grad_cam_pp_sigmoid,
+    grad_cam_pp_softmax,
+)
 from reference.hires_cam import hires_cam
 from reference.is_cam import is_cam
 from reference.kpca_cam import kpca_cam
@@ -91,7 +97,9 @@ AXES = {
     "noisy_gradients": ("b", "c", "s"),
     "second_order": ("b", "c", "s"),
 }
-"""What each word's axes are; `s` stands for all that follow. Of a function: the axes of the numbers it is made from."""
+"""What each word's axes are; `s` stands for all that follow. Of a function: the axes of the numbers
+it is made from.
+"""
 
 FUNCTIONS: dict[str, Callable[[Tensor, Material], Callable[..., Tensor]]] = {
     "rescore": lambda readout, material: Rescored(readout, material["activations"]),
@@ -100,7 +108,9 @@ FUNCTIONS: dict[str, Callable[[Tensor, Material], Callable[..., Tensor]]] = {
     "noisy_gradients": lambda readout, material: Noisy(readout),
     "second_order": lambda readout, material: Expanded(readout, material["activations"]),
 }
-"""How words that are functions are made: from a model of one line, whose weights the material holds."""
+"""How words that are functions are made: from a model of one line, whose weights the material
+holds.
+"""
 
 
 @dataclass(frozen=True)
@@ -122,9 +132,13 @@ class Looked:
     readout: Tensor
 
     def __call__(
-        self, maps: Tensor, change: Callable[[Tensor], Tensor] | None = None, *, probability: bool = False,
+        self,
+        maps: Tensor,
+        change: Callable[[Tensor], Tensor] | None = None,
+        *,
+        probability: bool = False,
         at_once: int = 16,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         flat = maps.flatten(2)
         low, high = flat.amin(2, keepdim=True), flat.amax(2, keepdim=True)
         masks = ((flat - low) / (high - low).masked_fill(high == low, 1)).reshape(maps.shape)
@@ -159,13 +173,20 @@ class Noisy:
 
 @dataclass(frozen=True)
 class Expanded:
-    """The logit is a parabola of what the readout finds in the activations; ReST bends twice as much."""
+    """The logit is a parabola of what the readout finds in the activations; ReST bends twice as
+    much.
+    """
 
     readout: Tensor
     activations: Tensor
 
     def __call__(self, utility: str) -> tuple[Tensor, Tensor]:
-        found = (self.readout * self.activations).flatten(1).sum(1).reshape(-1, *[1] * (self.readout.ndim - 1))
+        found = (
+            (self.readout * self.activations)
+            .flatten(1)
+            .sum(1)
+            .reshape(-1, *[1] * (self.readout.ndim - 1))
+        )
         bend = {"logit": 0.1, "rest": 0.2}[utility]
         return (1 + bend * found) * self.readout, bend * found * self.readout
 
@@ -184,7 +205,9 @@ class Case:
         return supply(METHODS[self.name], _offers(material), **self.options, **more)
 
     def slowly(self, material: Material) -> Tensor:
-        """The twin's weights, without the positive factor an image that the method's docstring leaves out."""
+        """The twin's weights, without the positive factor an image that the method's docstring
+        leaves out.
+        """
         twin = TWINS[self.name]
         weights = supply(twin, _offers(material), **self.options)
         return weights / column(left_out(self.name, material), weights)
@@ -194,7 +217,9 @@ def _offers(material: Material) -> dict[str, Callable[[], Any]]:
     """What a method asks for. A function is made of its numbers, unless it is one already."""
     return {
         word: lambda word=word, value=value: (
-            FUNCTIONS[word](value, material) if word in FUNCTIONS and isinstance(value, Tensor) else value
+            FUNCTIONS[word](value, material)
+            if word in FUNCTIONS and isinstance(value, Tensor)
+            else value
         )
         for word, value in material.items()
     }
@@ -229,8 +254,12 @@ GRIDS = [(7,), (4, 5), (3, 2, 4)]
 """A signal, a picture, a clip."""
 
 
-def made(grid: tuple[int, ...], seed: int = 0, signed: bool = False, dtype: torch.dtype = torch.float64) -> Material:
-    """Three images, four channels, five classes; activations as from behind a ReLU, unless `signed`."""
+def made(
+    grid: tuple[int, ...], seed: int = 0, signed: bool = False, dtype: torch.dtype = torch.float64
+) -> Material:
+    """Three images, four channels, five classes; activations as from behind a ReLU, unless
+    `signed`.
+    """
     source = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
@@ -260,5 +289,6 @@ def made(grid: tuple[int, ...], seed: int = 0, signed: bool = False, dtype: torc
 def along(material: Material, axis: str, change: Callable[[Tensor, int], Tensor]) -> Material:
     """`change(tensor, dimension)` on everything that has this axis; `s` is the first spatial one."""
     return {
-        word: change(value, AXES[word].index(axis)) if axis in AXES[word] else value for word, value in material.items()
+        word: change(value, AXES[word].index(axis)) if axis in AXES[word] else value
+        for word, value in material.items()
     }

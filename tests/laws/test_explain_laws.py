@@ -17,7 +17,14 @@ from sightline.maps.combine import combine
 from sightline.maps.upsample import image_map
 from sightline.supply import defaults, supply
 
-PIXELS = ["gradient", "guided_backprop", "deconvnet", "guided_grad_cam", "guided_grad_cam_pp", "guided_layer_cam"]
+PIXELS = [
+    "gradient",
+    "guided_backprop",
+    "deconvnet",
+    "guided_grad_cam",
+    "guided_grad_cam_pp",
+    "guided_layer_cam",
+]
 AXES = [1, 2, 3]
 
 every_method = pytest.mark.parametrize("method", [*METHODS, *PIXELS])
@@ -26,12 +33,15 @@ every_head = pytest.mark.parametrize("head", ["pool", "fc"])
 
 
 STEPS = 8
-"""Of Opti-CAM: each step is the law's whole matter, and amplifies the rounding of the one before."""
+"""Of Opti-CAM: each step is the law's whole matter, and amplifies the rounding of the one before.
+"""
 
 
 def explain(net, x, target, method, **options):
     """As a user would, but for Opti-CAM's hundred steps."""
-    return sightline.explain(net, x, target, method, **options, **({"steps": STEPS} if "opti_cam" in method else {}))
+    return sightline.explain(
+        net, x, target, method, **options, **({"steps": STEPS} if "opti_cam" in method else {})
+    )
 
 
 def made(axes, method, head="fc", dtype=torch.float64, b=3):
@@ -42,7 +52,9 @@ def made(axes, method, head="fc", dtype=torch.float64, b=3):
 
 def maps_of(*explanations):
     """Maps, signed maps and scores, each joined along the images."""
-    return [torch.cat([getattr(e, name) for e in explanations]) for name in ("maps", "coarse", "scores")]
+    return [
+        torch.cat([getattr(e, name) for e in explanations]) for name in ("maps", "coarse", "scores")
+    ]
 
 
 def assert_all_near(got, want, bar=1e-9):
@@ -87,7 +99,9 @@ def by_hand(net, x, classes, method, sign=1.0):
         "explained": explained,
         "scores": sign * logits[rows, explained],
         "head": sign * net[-1].weight.detach()[explained, : activations.shape[1]],
-        "second_order": lambda utility: tuple(sign * one for one in bent(tail, activations, classes, utility)),
+        "second_order": lambda utility: tuple(
+            sign * one for one in bent(tail, activations, classes, utility)
+        ),
         "rescore": lambda shares: asked(tail, [activations * share for share in shares]),
         "look": lambda maps, change=None, probability=False, at_once=16: asked(
             net, [x * through(one, x.shape[2:], change) for one in maps]
@@ -99,7 +113,11 @@ def by_hand(net, x, classes, method, sign=1.0):
         ),
     }
     few = {"steps": STEPS} if method == "opti_cam" else {}
-    weights = supply(METHODS[method], {word: lambda value=value: value for word, value in material.items()}, **few)
+    weights = supply(
+        METHODS[method],
+        {word: lambda value=value: value for word, value in material.items()},
+        **few,
+    )
     return combine(weights, activations)
 
 
@@ -107,7 +125,9 @@ def by_hand(net, x, classes, method, sign=1.0):
 @every_rank
 @pytest.mark.parametrize("sign", [1.0, -1.0], ids=["for", "against"])
 @pytest.mark.parametrize("method", METHODS)
-def test_the_map_is_the_one_made_by_hand_and_the_counterfactual_that_of_negated_gradients(method, axes, head, sign):
+def test_the_map_is_the_one_made_by_hand_and_the_counterfactual_that_of_negated_gradients(
+    method, axes, head, sign
+):
     net, x = made(axes, method, head)
     e = explain(net, x, torch.tensor([1, 4, 2]), method, counterfactual=sign < 0)
     want = by_hand(net, x, [1, 4, 2], method, sign)
@@ -128,7 +148,9 @@ def test_a_batch_is_its_images_one_by_one(method, axes):
     assert whole.maps.shape == (3, *x.shape[2:])
     assert_all_near(maps_of(whole), maps_of(*[explain(net, one[None], 1, method) for one in x]))
     if method in PIXELS:
-        assert_near(whole.pixels, torch.cat([explain(net, one[None], 1, method).pixels for one in x]), 1e-9)
+        assert_near(
+            whole.pixels, torch.cat([explain(net, one[None], 1, method).pixels for one in x]), 1e-9
+        )
 
 
 @every_rank
@@ -149,7 +171,9 @@ def test_several_targets_are_one_by_one(method, axes):
             assert_near(together.pixels[:, j], alone.pixels, 1e-9)
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "cam"] + ["guided_grad_cam"])
+@pytest.mark.parametrize(
+    "method", [name for name in METHODS if name != "cam"] + ["guided_grad_cam"]
+)
 def test_several_layers_are_each_alone(method):
     net, x = made(2, method)
     together = explain(net, x, [1, 2], method, layer=["5", "2", "6"])
@@ -165,13 +189,19 @@ def test_several_methods_are_each_alone():
     together = explain(net, x, [1, 2], [*METHODS, *PIXELS])
     assert list(together) == [*METHODS, *PIXELS]
     for method, e in together.items():
-        few = {"steps": STEPS} if method == "is_cam" else {}  # an option of that name, which all get
+        few = (
+            {"steps": STEPS} if method == "is_cam" else {}
+        )  # an option of that name, which all get
         alone = explain(net, x, [1, 2], method, **few)
         assert_all_near(maps_of(e), maps_of(alone))
         assert (e.method, e.status) == (method, alone.status)
 
 
-MODES = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode, "enable_grad": torch.enable_grad}
+MODES = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "enable_grad": torch.enable_grad,
+}
 
 
 @every_rank
@@ -209,7 +239,9 @@ def half_of(net, x, how):
 def test_half_precision_gives_nearly_the_same_maps_in_float32(method, axes, how):
     net, x = made(axes, method, dtype=torch.float32, b=2)
     exact = explain(net, x, [1, 2], method)
-    shown = "coarse" if method in ("ablation_cam", "shapley_cam") else "maps"  # one of their pictures is blank
+    shown = (
+        "coarse" if method in ("ablation_cam", "shapley_cam") else "maps"
+    )  # one of their pictures is blank
     values = getattr(exact, shown).flatten(2)
     assert (values.std(2) / values.abs().amax(2)).min() > 0.05, "nothing to correlate"
     mine, inputs, around = half_of(net, x, how)
@@ -217,7 +249,9 @@ def test_half_precision_gives_nearly_the_same_maps_in_float32(method, axes, how)
         e = explain(mine, inputs, [1, 2], method)
     assert e.maps.dtype == e.coarse.dtype == torch.float32
     # Rectifying what comes back, layer after layer, turns rounding near zero into missing pixels.
-    assert min(correlations(getattr(e, shown).flatten(2), values)) >= (0.99 if method in METHODS else 0.95)
+    assert min(correlations(getattr(e, shown).flatten(2), values)) >= (
+        0.99 if method in METHODS else 0.95
+    )
 
 
 @pytest.mark.parametrize("method", ["gradient", "guided_backprop", "deconvnet"])
@@ -233,7 +267,11 @@ def test_pixels_are_the_derivative_under_each_rule(method):
         @staticmethod
         def backward(ctx, gradient):
             (x,) = ctx.saved_tensors
-            gate = {"gradient": x > 0, "guided_backprop": (x > 0) & (gradient > 0), "deconvnet": gradient > 0}[method]
+            gate = {
+                "gradient": x > 0,
+                "guided_backprop": (x > 0) & (gradient > 0),
+                "deconvnet": gradient > 0,
+            }[method]
             return gradient * gate
 
     class ByHand(nn.Module):
@@ -241,7 +279,9 @@ def test_pixels_are_the_derivative_under_each_rule(method):
             return Ruled.apply(x)
 
     net, x = made(2, method)
-    swapped = nn.Sequential(*[ByHand() if isinstance(part, nn.ReLU) else part for part in net]).eval()
+    swapped = nn.Sequential(
+        *[ByHand() if isinstance(part, nn.ReLU) else part for part in net]
+    ).eval()
     leaf = x.clone().requires_grad_()
     (want,) = torch.autograd.grad(swapped(leaf)[:, 1].sum(), leaf)
     e = explain(net, x, 1, method)

@@ -18,7 +18,9 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_grid = pytest.mark.parametrize("grid", GRIDS, ids=str)
 
 
-NOT_DIFFERENTIATED = {"opti_cam": "the end of an ascent: its derivative would need the network's second derivatives"}
+NOT_DIFFERENTIATED = {
+    "opti_cam": "the end of an ascent: its derivative would need the network's second derivatives"
+}
 
 
 CLASS_AGNOSTIC = {"eigen_cam", "kpca_cam"}
@@ -26,8 +28,8 @@ CLASS_AGNOSTIC = {"eigen_cam", "kpca_cam"}
 
 
 SOLVED = {"eigen_cam", "eigen_grad_cam", "kpca_cam"}
-"""An eigenvector's rounding is a share of its length, not of each element: where channels never meet at a place, an
-element is 0, and a solver finds 1e-17."""
+"""An eigenvector's rounding is a share of its length, not of each element: where channels never
+meet at a place, an element is 0, and a solver finds 1e-17."""
 
 
 def picture(case, material):
@@ -40,15 +42,22 @@ def runs_again(case):
 
 
 def without_unit(case):
-    """Scores know no unit of the activations; nor does a gradient over a gradient, as Smooth Grad-CAM++ is printed,
-    nor a vector of length 1."""
+    """Scores know no unit of the activations; nor does a gradient over a gradient, as Smooth
+    Grad-CAM++ is printed, nor a vector of length 1."""
     printed = case.name == "smooth_grad_cam_pp" and case.options["form"] == "paper"
     return case.name == "eigen_cam" or runs_again(case) or printed
 
 
 def unread(case):
-    """The class is no number. The whole picture's score counts in a difference from it, and not where it is raised."""
-    return {"explained", "scores"} if case.name == "opti_cam" and case.options["form"] == "paper" else {"explained"}
+    """The class is no number.
+
+    The whole picture's score counts in a difference from it, and not where it is raised.
+    """
+    return (
+        {"explained", "scores"}
+        if case.name == "opti_cam" and case.options["form"] == "paper"
+        else {"explained"}
+    )
 
 
 def per_channel(weights):
@@ -74,13 +83,20 @@ def test_float64_weights_and_maps_are_the_slow_twins(case, grid):
 
 
 @every_grid
-@pytest.mark.parametrize("case", [case for case in CASES if case.options.get("guard", True)], ids=str)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.options.get("guard", True)], ids=str
+)
 def test_float32_is_within_1e_4_of_the_float64_twin(case, grid):
-    """Behind a ReLU; with the guard, if the method has one: without it there are poles, where digits go."""
+    """Behind a ReLU; with the guard, if the method has one: without it there are poles, where
+    digits go.
+    """
     material = made(grid, dtype=torch.float32)
     got = case.weights(material)
     assert got.dtype == torch.float32
-    exact = {word: value.double() if value.is_floating_point() else value for word, value in material.items()}
+    exact = {
+        word: value.double() if value.is_floating_point() else value
+        for word, value in material.items()
+    }
     assert_near(got, case.slowly(exact), 1e-4)
 
 
@@ -130,7 +146,9 @@ def test_a_batch_is_its_images_one_by_one(case, grid):
     material = made(grid)
     together = case.weights(material)
     for image in range(3):
-        alone = along(material, "b", lambda tensor, axis, image=image: tensor.narrow(axis, image, 1))
+        alone = along(
+            material, "b", lambda tensor, axis, image=image: tensor.narrow(axis, image, 1)
+        )
         assert_relative(case.weights(alone), together[image : image + 1], 1e-12)
 
 
@@ -157,10 +175,19 @@ def test_the_grid_is_only_a_way_to_arrange_positions(case):
 @every_case
 @pytest.mark.parametrize("unit", [1e-3, 7.0, 1e4])
 def test_the_map_does_not_depend_on_the_unit_of_the_activations(case, grid, unit):
-    """Activations times u, gradients and head by u: weights by u, the same map. An epsilon breaks this."""
+    """Activations times u, gradients and head by u: weights by u, the same map. An epsilon breaks
+    this.
+    """
     material = made(grid)
     other = material | {"activations": unit * material["activations"]}
-    for word in ("gradients", "class_gradients", "head", "rescore", "noisy_gradients", "second_order"):
+    for word in (
+        "gradients",
+        "class_gradients",
+        "head",
+        "rescore",
+        "noisy_gradients",
+        "second_order",
+    ):
         other[word] = material[word] / unit
     scaled = case
     if "gamma" in case.options:  # a kernel's own unit is that of the activations squared
@@ -189,11 +216,20 @@ def test_a_silent_channel_changes_nothing(case, grid):
 @every_grid
 @every_case
 def test_where_nothing_depends_on_the_layer_there_is_no_weight(case, grid):
-    """Or, where a softmax over the channels makes the weights, no difference between them. Nobody asks what is
-    class-agnostic: it does not even notice."""
+    """Or, where a softmax over the channels makes the weights, no difference between them. Nobody
+    asks what is class-agnostic: it does not even notice."""
     material = made(grid)
     before = case.weights(material)
-    words = {"gradients", "class_gradients", "head", "rescore", "look", "look_back", "noisy_gradients", "second_order"}
+    words = {
+        "gradients",
+        "class_gradients",
+        "head",
+        "rescore",
+        "look",
+        "look_back",
+        "noisy_gradients",
+        "second_order",
+    }
     for word in words:
         material[word] = torch.zeros_like(material[word])
     weights = case.weights(material)
@@ -202,14 +238,21 @@ def test_where_nothing_depends_on_the_layer_there_is_no_weight(case, grid):
         assert torch.equal(weights, before)
         return
     if not {"look", "look_back"}.isdisjoint(requests(METHODS[case.name])):
-        assert all(len({round(w, 12) for w in row.tolist() if w}) == 1 for row in weights.flatten(1))
+        assert all(
+            len({round(w, 12) for w in row.tolist() if w}) == 1 for row in weights.flatten(1)
+        )
     else:
         assert (weights == 0).all()
 
 
 @pytest.mark.parametrize(
     ("case", "word"),
-    [(case, word) for case in CASES for word in requests(METHODS[case.name]) if word not in unread(case)],
+    [
+        (case, word)
+        for case in CASES
+        for word in requests(METHODS[case.name])
+        if word not in unread(case)
+    ],
     ids=str,
 )
 def test_what_is_not_a_number_reaches_the_map_of_its_image_and_no_other(case, word):
@@ -232,13 +275,18 @@ def test_nothing_that_was_handed_in_is_changed(case):
     assert all(torch.equal(material[word], before[word]) for word in material)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.name not in NOT_DIFFERENTIATED], ids=str)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.name not in NOT_DIFFERENTIATED], ids=str
+)
 def test_weights_can_be_differentiated(case):
-    """For training on explanations: gradients flow back and are finite, also where a channel is silent."""
+    """For training on explanations: gradients flow back and are finite, also where a channel is
+    silent.
+    """
     material = made((4, 5))
     material["activations"][:, 0] = 0
     leaves = {
-        word: value.clone().requires_grad_() if value.is_floating_point() else value for word, value in material.items()
+        word: value.clone().requires_grad_() if value.is_floating_point() else value
+        for word, value in material.items()
     }
     picture(case, leaves).square().sum().backward()
     asked = {*requests(METHODS[case.name]), "activations"} - {"explained"}
@@ -248,7 +296,11 @@ def test_weights_can_be_differentiated(case):
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple), st.integers(0, 2**20), st.booleans())
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
+    st.integers(0, 2**20),
+    st.booleans(),
+)
 @every_case
 def test_any_grid_down_to_a_single_position(case, grid, seed, signed):
     material = made(grid, seed, signed)

@@ -1,4 +1,6 @@
-"""What holds for every method behind a network: the same question in other words has the same answer."""
+"""What holds for every method behind a network: the same question in other words has the same
+answer.
+"""
 
 import pytest
 import torch
@@ -26,7 +28,10 @@ def question(tail, activations):
 @every_rank
 @every_case
 def test_adding_a_constant_to_all_logits_changes_nothing(case, axes):
-    """For scores that are compared with each other. A sigmoid's score stands alone: there it must change."""
+    """For scores that are compared with each other.
+
+    A sigmoid's score stands alone: there it must change.
+    """
     torch.manual_seed(0)
     tail, activations = made(deep(axes), axes, images=2)
     before = case.weights(question(tail, activations))
@@ -67,9 +72,13 @@ def test_a_batch_is_its_images_one_by_one(case, axes):
 
 
 @every_rank
-@pytest.mark.parametrize("case", [case for case in CASES if case.name not in CLASS_AGNOSTIC], ids=str)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.name not in CLASS_AGNOSTIC], ids=str
+)
 def test_a_class_of_its_own(case, axes):
-    """Another class is another map, on every method that looks at gradients of one class or at its head."""
+    """Another class is another map, on every method that looks at gradients of one class or at its
+    head.
+    """
     torch.manual_seed(0)
     tail, activations = made(Pooled(), axes, images=2)
     m = question(tail, activations)

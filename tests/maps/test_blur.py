@@ -12,7 +12,9 @@ from sightline.maps import blur
 
 
 def rises_kernel(size, sigma):
-    """As `gkern` of RISE's evaluation.py describes it: scipy's filter on a single point in a window."""
+    """As `gkern` of RISE's evaluation.py describes it: scipy's filter on a single point in a
+    window.
+    """
     point = np.zeros((size, size))
     point[size // 2, size // 2] = 1
     return torch.from_numpy(gaussian_filter(point, sigma))
@@ -31,7 +33,9 @@ def test_on_normalised_pixels_with_zeros_around_it_is_rises(size, sigma):
 def test_slow_twin(edge):
     torch.manual_seed(0)
     images = torch.randn(2, 2, 5, 4, dtype=torch.float64)
-    torch.testing.assert_close(blur(images, 5, 1.5, edge=edge), slowly(images, 5, 1.5, edge), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        blur(images, 5, 1.5, edge=edge), slowly(images, 5, 1.5, edge), rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (40, 3)])
@@ -44,7 +48,9 @@ def test_a_plain_image_stays_plain_even_when_smaller_than_the_window(shape):
 def test_blurring_and_normalising_may_change_places():
     torch.manual_seed(0)
     images, mean, std = torch.rand(2, 3, 16, 16), 0.45, 0.22
-    torch.testing.assert_close(blur((images - mean) / std), (blur(images) - mean) / std, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        blur((images - mean) / std), (blur(images) - mean) / std, rtol=0, atol=1e-5
+    )
     apart = blur((images - mean) / std, edge="zeros") - (blur(images, edge="zeros") - mean) / std
     assert apart.abs().max() > 0.5, "with zeros they may not"
 
@@ -68,5 +74,7 @@ def test_a_size_without_a_middle_is_refused(size):
 
 
 def test_an_unknown_edge_is_refused():
-    with pytest.raises(ImageError, match="'replicate' or 'zeros' as the edge of a blur; got 'wrap'"):
+    with pytest.raises(
+        ImageError, match="'replicate' or 'zeros' as the edge of a blur; got 'wrap'"
+    ):
         blur(torch.ones(1, 3, 8, 8), edge="wrap")

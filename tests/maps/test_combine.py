@@ -13,7 +13,9 @@ from sightline.maps.combine import combine
 def test_the_weighted_sum_over_the_channels(grid, one_each):
     torch.manual_seed(0)
     activations = torch.randn(2, 6, *grid, dtype=torch.float64)
-    weights = torch.randn(2, 6, *([1] * len(grid) if one_each == "channel" else grid), dtype=torch.float64)
+    weights = torch.randn(
+        2, 6, *([1] * len(grid) if one_each == "channel" else grid), dtype=torch.float64
+    )
     assert_near(combine(weights, activations), slowly(weights, activations), 1e-12)
 
 
@@ -56,7 +58,10 @@ def test_float64_stays():
 def test_what_is_not_a_number_stays_visible_in_its_image():
     weights, activations = torch.ones(2, 3, 1), torch.ones(2, 3, 4)
     activations[1, 2, 0] = torch.nan
-    assert combine(weights, activations).isnan().tolist() == [[False] * 4, [True, False, False, False]]
+    assert combine(weights, activations).isnan().tolist() == [
+        [False] * 4,
+        [True, False, False, False],
+    ]
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (4, 5)], ids=str)

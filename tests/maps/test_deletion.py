@@ -17,7 +17,10 @@ def material():
 @pytest.mark.parametrize("n_steps", [1, 3, 7, 20, 28, 60])
 def test_slow_twin(n_steps):
     images, substrate, order = material()
-    got, want = list(deletion_steps(images, substrate, order, n_steps)), slowly(images, substrate, order, n_steps)
+    got, want = (
+        list(deletion_steps(images, substrate, order, n_steps)),
+        slowly(images, substrate, order, n_steps),
+    )
     assert len(got) == n_steps + 1
     assert all(torch.equal(one, other) for one, other in zip(got, want, strict=True))
 
@@ -32,12 +35,19 @@ def test_from_end_to_end():
 def test_insertion_is_deletion_with_the_roles_swapped():
     images, substrate, order = material()
     swapped = deletion_steps(substrate, images, order, 6)
-    assert all(torch.equal(a, b) for a, b in zip(insertion_steps(images, substrate, order, 6), swapped, strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(insertion_steps(images, substrate, order, 6), swapped, strict=True)
+    )
 
 
 def test_a_pixel_is_from_the_one_or_from_the_other():
     images, substrate, order = material()
-    both = zip(deletion_steps(images, substrate, order, 9), insertion_steps(images, substrate, order, 9), strict=True)
+    both = zip(
+        deletion_steps(images, substrate, order, 9),
+        insertion_steps(images, substrate, order, 9),
+        strict=True,
+    )
     for gone, come in both:
         torch.testing.assert_close(gone + come, images + substrate)
 
@@ -55,7 +65,9 @@ def test_memory_in_any_layout(layout):
     if layout == "channels last":
         images, substrate = (x.to(memory_format=torch.channels_last) for x in (images, substrate))
     elif layout == "turned":
-        images, substrate = (x.transpose(2, 3).contiguous().transpose(2, 3) for x in (images, substrate))
+        images, substrate = (
+            x.transpose(2, 3).contiguous().transpose(2, 3) for x in (images, substrate)
+        )
     else:
         substrate = torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1).expand_as(images)
     for got, want in (
@@ -84,5 +96,7 @@ def test_no_step_is_refused():
 
 def test_another_image_size_is_refused():
     images, substrate, order = material()
-    with pytest.raises(ImageError, match=r"an order of their 20 pixels; came \[2, 3, 4, 5\] and \[2, 19\]"):
+    with pytest.raises(
+        ImageError, match=r"an order of their 20 pixels; came \[2, 3, 4, 5\] and \[2, 19\]"
+    ):
         deletion_steps(images, substrate, order[:, 1:], 4)

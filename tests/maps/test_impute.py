@@ -31,20 +31,28 @@ def test_a_corner_is_renormalised():
 
 
 def test_removed_neighbours_are_solved_for_together():
-    """Along a line the weights are equal: between 1 and 5 are 2, 3, 4, and past the last known one is what it says."""
+    """Along a line the weights are equal: between 1 and 5 are 2, 3, 4, and past the last known one
+    is what it says.
+    """
     images = torch.tensor([[[[1.0, 0, 0, 0, 5.0, 0, 0]]]])
     removed = torch.tensor([[[False, True, True, True, False, True, True]]])
-    torch.testing.assert_close(impute(images, removed).flatten(), torch.tensor([1.0, 2, 3, 4, 5, 5, 5]))
+    torch.testing.assert_close(
+        impute(images, removed).flatten(), torch.tensor([1.0, 2, 3, 4, 5, 5, 5])
+    )
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.98])
 def test_slow_twin(share):
     torch.manual_seed(0)
     images = torch.randn(3, 2, 7, 9, dtype=torch.float64)
-    smooth = torch.nn.functional.interpolate(torch.rand(3, 1, 3, 3), (7, 9), mode="bilinear").squeeze(1)
+    smooth = torch.nn.functional.interpolate(
+        torch.rand(3, 1, 3, 3), (7, 9), mode="bilinear"
+    ).squeeze(1)
     for image_map in (torch.rand(3, 7, 9), smooth):
         removed = first(rank(image_map), round(share * 63), (7, 9))
-        torch.testing.assert_close(impute(images, removed), slowly(images, removed), rtol=0, atol=1e-9)
+        torch.testing.assert_close(
+            impute(images, removed), slowly(images, removed), rtol=0, atol=1e-9
+        )
 
 
 def test_what_is_known_stays_to_the_bit_and_what_is_removed_does_not_matter():
@@ -98,7 +106,9 @@ def test_an_image_is_imputed_the_same_in_any_batch():
     torch.manual_seed(0)
     images, removed = torch.rand(3, 3, 9, 8), torch.rand(3, 9, 8) < 0.6
     together = impute(images, removed, 0.1, generators(5, 6, 7))
-    alone = [impute(images[k : k + 1], removed[k : k + 1], 0.1, generators(5 + k)) for k in range(3)]
+    alone = [
+        impute(images[k : k + 1], removed[k : k + 1], 0.1, generators(5 + k)) for k in range(3)
+    ]
     assert torch.equal(together, torch.cat(alone))
 
 
@@ -120,7 +130,9 @@ def test_the_images_dtype_stays(dtype):
 
 
 def test_noise_without_generators_is_refused():
-    with pytest.raises(ImageError, match="Expected generators for the noise, one for each image; came none"):
+    with pytest.raises(
+        ImageError, match="Expected generators for the noise, one for each image; came none"
+    ):
         impute(torch.rand(1, 3, 4, 4), torch.ones(1, 4, 4).bool(), 0.1)
     with pytest.raises(ImageError, match=r"one generator for each of the 2 images.*came 1"):
         impute(torch.rand(2, 3, 4, 4), torch.ones(2, 4, 4).bool(), 0.1, generators(0))

@@ -38,7 +38,9 @@ def test_an_images_noise_depends_on_its_generator_alone():
 def test_no_noise_is_the_image_and_the_worlds_dice_are_not_thrown():
     images = torch.rand(2, 3, 5)
     state = torch.random.get_rng_state()
-    assert torch.equal(noisy(images, 0, 2, generators(0, 1)), images.unsqueeze(1).repeat(1, 2, 1, 1))
+    assert torch.equal(
+        noisy(images, 0, 2, generators(0, 1)), images.unsqueeze(1).repeat(1, 2, 1, 1)
+    )
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
@@ -51,5 +53,7 @@ def test_other_precisions(dtype):
 
 
 def test_one_generator_an_image():
-    with pytest.raises(ImageError, match=r"one generator for each of the 2 images.* came 1\. For example"):
+    with pytest.raises(
+        ImageError, match=r"one generator for each of the 2 images.* came 1\. For example"
+    ):
         noisy(torch.ones(2, 3, 4), 0.1, 2, generators(0))

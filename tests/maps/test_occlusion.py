@@ -1,4 +1,6 @@
-"""Occlusion by patches: every pixel hidden, the fill, and the map of what it costs with its slow twin."""
+"""Occlusion by patches: every pixel hidden, the fill, and the map of what it costs with its slow
+twin.
+"""
 
 import pytest
 import torch
@@ -51,7 +53,9 @@ def test_fills(kind):
     for hidden, place in occlusions(images, 3, 1, fill):
         for b in range(2):
             for c in range(3):
-                want = {"number": -2.0, "channels": c + 1.0, "substrate": substrate[b, c, *place]}[kind]
+                want = {"number": -2.0, "channels": c + 1.0, "substrate": substrate[b, c, *place]}[
+                    kind
+                ]
                 assert (hidden[b, c, *place] == want).all()
 
 
@@ -59,13 +63,19 @@ def test_the_map_by_hand():
     """Three patches over five pixels; pixel 3 lies under two of them."""
     where = places((5,), 2, 2)
     drops = [torch.tensor([0.5, 0.0]), torch.tensor([-0.25, 0.0]), torch.tensor([0.75, 1.0])]
-    assert occlusion_map(drops, where, (5,)).tolist() == [[0.5, 0.5, -0.25, 0.25, 0.75], [0, 0, 0, 0.5, 1]]
+    assert occlusion_map(drops, where, (5,)).tolist() == [
+        [0.5, 0.5, -0.25, 0.25, 0.75],
+        [0, 0, 0, 0.5, 1],
+    ]
 
 
 def test_the_map_finds_what_the_score_depends_on():
     image = torch.zeros(1, 1, 9, 9)
     image[0, 0, 2:4, 5:7] = 1
-    drops, where = zip(*((image.sum((1, 2, 3)) - h.sum((1, 2, 3)), p) for h, p in occlusions(image, 2, 1)), strict=True)
+    drops, where = zip(
+        *((image.sum((1, 2, 3)) - h.sum((1, 2, 3)), p) for h, p in occlusions(image, 2, 1)),
+        strict=True,
+    )
     found = occlusion_map(drops, where, (9, 9))
     assert divmod(int(found.argmax()), 9) in {(2, 5), (2, 6), (3, 5), (3, 6)}
     assert found[0, 6:].abs().max() == 0
@@ -81,10 +91,14 @@ def test_slow_twin():
 
 @pytest.mark.parametrize(("patch", "stride"), [(2, 3), (0, 0), (4, 0)])
 def test_gaps_are_refused(patch, stride):
-    with pytest.raises(ImageError, match=f"got patch={patch}, stride={stride}: some pixels would never be hidden"):
+    with pytest.raises(
+        ImageError, match=f"got patch={patch}, stride={stride}: some pixels would never be hidden"
+    ):
         occlusions(torch.ones(1, 3, 8, 8), patch, stride)
 
 
 def test_a_fill_of_another_shape_is_refused():
-    with pytest.raises(ImageError, match=r"each of the 3 channels, or a substrate .* came a tensor of shape \[4\]"):
+    with pytest.raises(
+        ImageError, match=r"each of the 3 channels, or a substrate .* came a tensor of shape \[4\]"
+    ):
         occlusions(torch.ones(1, 3, 8, 8), 2, 2, torch.ones(4))

@@ -39,7 +39,9 @@ def test_a_top_mask_has_its_size_whatever_is_tied():
 
 
 def test_half_a_pixel_is_rounded_up():
-    assert [int(top_mask(torch.rand(1, 5), share).sum()) for share in (0.0999, 0.1, 0.3, 0.5, 0.9)] == [0, 1, 2, 3, 5]
+    assert [
+        int(top_mask(torch.rand(1, 5), share).sum()) for share in (0.0999, 0.1, 0.3, 0.5, 0.9)
+    ] == [0, 1, 2, 3, 5]
 
 
 def test_top_shares_grow_into_each_other():
@@ -56,7 +58,8 @@ def test_the_last_of_an_order_are_the_first_of_it_turned_round():
 
 
 @pytest.mark.parametrize(
-    ("theta", "kept"), [(0, 4), (0.2, 4), (1 / 3, 4), (0.34, 2), (0.5, 2), (2 / 3, 2), (0.67, 1), (1, 1)]
+    ("theta", "kept"),
+    [(0, 4), (0.2, 4), (1 / 3, 4), (0.34, 2), (0.5, 2), (2 / 3, 2), (0.67, 1), (1, 1)],
 )
 def test_quantiles_by_hand(theta, kept):
     """Of 0, 0, 0.5, 1 the quantiles are 0 up to a third, 0.5 at two thirds, 1 at the end."""
@@ -64,7 +67,9 @@ def test_quantiles_by_hand(theta, kept):
 
 
 def test_quantiles_of_an_equally_spaced_map_hide_their_share():
-    """21 values, thetas 0.05 apart: each hides exactly one more; no theta is rounded past its value."""
+    """21 values, thetas 0.05 apart: each hides exactly one more; no theta is rounded past its
+    value.
+    """
     given = torch.arange(21.0).unsqueeze(0)
     assert [int((~quantile_mask(given, 0.05 * k)).sum()) for k in range(21)] == list(range(21))
 
@@ -77,7 +82,8 @@ def test_a_constant_map_is_never_hidden(value):
 def test_each_image_has_its_own_quantile():
     given = maps(False)
     assert torch.equal(
-        quantile_mask(given * torch.tensor([1, 10, 100, 0.1]).view(-1, 1, 1), 0.3), quantile_mask(given, 0.3)
+        quantile_mask(given * torch.tensor([1, 10, 100, 0.1]).view(-1, 1, 1), 0.3),
+        quantile_mask(given, 0.3),
     )
     alone = torch.cat([quantile_mask(given[k : k + 1], 0.3) for k in range(4)])
     assert torch.equal(alone, quantile_mask(given, 0.3))

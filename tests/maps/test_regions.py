@@ -80,7 +80,10 @@ def test_a_large_map_has_numbers_enough():
     large = torch.zeros(4100, 4100)
     large[4090, 4000:4002] = 1
     large[4090, 4003] = 1
-    assert boxes_above(large, 0.5, largest=False) == [(4000, 4090, 4002, 4091), (4003, 4090, 4004, 4091)]
+    assert boxes_above(large, 0.5, largest=False) == [
+        (4000, 4090, 4002, 4091),
+        (4003, 4090, 4004, 4091),
+    ]
 
 
 @pytest.mark.parametrize("shape", [(7,), (2, 3, 4)])

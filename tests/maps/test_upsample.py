@@ -16,7 +16,9 @@ MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 def by_torch(coarse, size, **options):
-    big = interpolate(coarse.relu()[:, None], size, mode=MODES[len(size)], align_corners=False, **options)[:, 0]
+    big = interpolate(
+        coarse.relu()[:, None], size, mode=MODES[len(size)], align_corners=False, **options
+    )[:, 0]
     return big / big.flatten(1).amax(1).reshape(-1, *[1] * len(size))
 
 
@@ -57,7 +59,9 @@ def test_shrinking_widens_the_filter(size):
 
 @pytest.mark.parametrize("peak", range(16))
 def test_no_evidence_falls_between_the_samples(peak):
-    """A single bright position on a grid of 16, drawn on 4 pixels: two-point sampling misses half of them."""
+    """A single bright position on a grid of 16, drawn on 4 pixels: two-point sampling misses half
+    of them.
+    """
     coarse = torch.zeros(1, 16)
     coarse[0, peak] = 1
     picture = image_map(coarse, [4])
@@ -66,13 +70,17 @@ def test_no_evidence_falls_between_the_samples(peak):
 
 
 def test_shrinking_by_a_whole_number_by_hand():
-    """Half as many samples: the triangle 1, 3, 3, 1 (by 8) around each; at the border 1, 3, 3 (by 7)."""
+    """Half as many samples: the triangle 1, 3, 3, 1 (by 8) around each; at the border 1, 3, 3 (by
+    7).
+    """
     coarse = torch.tensor([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
     assert_near(image_map(coarse, [3]), torch.tensor([[0.0, 1.0, (1 / 7) / (3 / 8)]]), 1e-6)
 
 
 def test_negative_evidence_is_left_out_before_enlarging():
-    """A -1 beside a 1 does not eat into it; rectifying afterwards would give 0.5, not 0.75, at pixel 2."""
+    """A -1 beside a 1 does not eat into it; rectifying afterwards would give 0.5, not 0.75, at
+    pixel 2.
+    """
     assert image_map(torch.tensor([[1.0, -1.0]]), [4]).tolist() == [[1.0, 0.75, 0.25, 0.0]]
 
 
@@ -114,7 +122,9 @@ def test_autocast_does_not_take_digits():
 
 
 def test_it_can_be_differentiated():
-    coarse = torch.tensor([[[1.0, -2.0], [3.0, 0.5]], [[-1.0, -1.0], [-1.0, 0.0]]], requires_grad=True)
+    coarse = torch.tensor(
+        [[[1.0, -2.0], [3.0, 0.5]], [[-1.0, -1.0], [-1.0, 0.0]]], requires_grad=True
+    )
     image_map(coarse, [5, 5]).sum().backward()
     assert coarse.grad.isfinite().all()
     assert (coarse.grad[0] != 0).any()
@@ -122,7 +132,9 @@ def test_it_can_be_differentiated():
 
 
 coarse_maps = arrays(
-    "float32", array_shapes(min_dims=2, max_dims=4, max_side=6), elements=st.floats(-(2.0**100), 2.0**100, width=32)
+    "float32",
+    array_shapes(min_dims=2, max_dims=4, max_side=6),
+    elements=st.floats(-(2.0**100), 2.0**100, width=32),
 )
 
 
@@ -142,7 +154,9 @@ def test_pictures_lie_in_0_to_1_and_reach_1_where_there_is_evidence(coarse, data
 @settings(deadline=None, max_examples=50)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 1000))
 def test_flips_and_axes_may_be_taken_before_or_after(height, width, seed):
-    coarse = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    coarse = torch.randn(
+        2, 4, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     coarse[:, 0, 0] = 1.0
     picture = image_map(coarse, [height, width])
     assert_near(image_map(coarse.flip(-1), [height, width]), picture.flip(-1), 1e-12)

@@ -48,11 +48,25 @@ def test_file_function_and_name_are_one(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_asks_with_known_words_and_its_options_are_given_by_name(name):
     assert set(requests(METHODS[name])) <= WORDS
-    known = {"alpha", "guard", "tally", "form", "top", "at_once", "steps", "samples", "std", "seed", "lr"}
+    known = {
+        "alpha",
+        "guard",
+        "tally",
+        "form",
+        "top",
+        "at_once",
+        "steps",
+        "samples",
+        "std",
+        "seed",
+        "lr",
+    }
     known |= {"centred", "kernel", "gamma", "utility"}
     assert set(options(METHODS[name])) <= known
     for parameter in inspect.signature(METHODS[name]).parameters.values():
-        assert (parameter.kind is parameter.KEYWORD_ONLY) == (parameter.default is not parameter.empty)
+        assert (parameter.kind is parameter.KEYWORD_ONLY) == (
+            parameter.default is not parameter.empty
+        )
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -145,9 +159,17 @@ def test_the_score_picks_the_form(form):
         ("zebra", None, "'zebra'. On offer: 'cam', 'grad_cam', 'grad_cam_pp'"),
         ("", None, "came ''. On offer: 'cam'"),
         ("grad_cam_pp", "softmaxx", "'softmaxx'. Near names: 'softmax'"),
-        ("grad_cam", "softmax", "Only 'grad_cam_pp' has forms of the score; 'grad_cam' was asked for"),
+        (
+            "grad_cam",
+            "softmax",
+            "Only 'grad_cam_pp' has forms of the score; 'grad_cam' was asked for",
+        ),
         ("grad_cam", "exp", "Leave the score out"),
-        ("grad_cam_pp_sigmoid", "softmax", "'grad_cam_pp_sigmoid' was asked for with score='softmax'"),
+        (
+            "grad_cam_pp_sigmoid",
+            "softmax",
+            "'grad_cam_pp_sigmoid' was asked for with score='softmax'",
+        ),
     ],
 )
 def test_an_unknown_name_or_score_is_told_what_there_is(name, score, message):

@@ -29,7 +29,9 @@ def test_coherency_that_does_not_exist_is_zero(other):
 
 
 def test_complexity_by_hand():
-    assert complexity(torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.25, 0.75], [-0.5, 0.5]])).tolist() == [0, 1, 0.5, 0.5]
+    assert complexity(
+        torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.25, 0.75], [-0.5, 0.5]])
+    ).tolist() == [0, 1, 0.5, 0.5]
 
 
 def test_adcc_by_hand():
@@ -48,7 +50,9 @@ def test_the_papers_tables_are_of_means(drop, coherent, complicated, printed):
     assert about(adcc).scale * of_means(values) == pytest.approx(printed, abs=0.05)
 
 
-@pytest.mark.parametrize("row", [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 1.0]], ids=["drop", "coherency", "all"])
+@pytest.mark.parametrize(
+    "row", [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 1.0]], ids=["drop", "coherency", "all"]
+)
 def test_one_term_as_bad_as_can_be_is_zero(row):
     assert of_means(np.array([row])) == mean_of_images(np.array([row])) == 0
 
@@ -69,7 +73,9 @@ def test_fake_cam_gets_nearly_nothing_although_nothing_drops():
 
 
 def test_an_image_without_confidence_is_counted_apart_as_a_whole():
-    rows = adcc(torch.tensor([0.0, 0.8]), torch.tensor([0.0, 0.4]), RAMP.repeat(2, 1), RAMP.repeat(2, 1)).numpy()
+    rows = adcc(
+        torch.tensor([0.0, 0.8]), torch.tensor([0.0, 0.4]), RAMP.repeat(2, 1), RAMP.repeat(2, 1)
+    ).numpy()
     assert np.isnan(rows[0]).tolist() == [True, False, False]
     assert of_means(rows) == of_means(rows[1:])
     assert np.isnan(of_means(rows[:1]))
@@ -88,7 +94,11 @@ def test_slow_twins():
     full[2], here[3], there[4] = 0, 0, 1
     got, want = adcc(full, masked, here, there), slowly.adcc(full, masked, here, there)
     torch.testing.assert_close(got, want, rtol=1e-6, atol=1e-12, equal_nan=True)
-    torch.testing.assert_close(coherency(here, there), slowly.coherency(here, there), rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(
+        coherency(here, there), slowly.coherency(here, there), rtol=1e-6, atol=1e-12
+    )
     torch.testing.assert_close(complexity(here), slowly.complexity(here), rtol=1e-6, atol=1e-12)
     assert of_means(got.numpy()) == pytest.approx(slowly.of_means(want.tolist()), abs=1e-9)
-    assert mean_of_images(got.numpy()) == pytest.approx(slowly.mean_of_images(want.tolist()), abs=1e-9)
+    assert mean_of_images(got.numpy()) == pytest.approx(
+        slowly.mean_of_images(want.tolist()), abs=1e-9
+    )

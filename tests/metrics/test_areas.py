@@ -9,7 +9,16 @@ from hypothesis.extra.numpy import arrays
 
 from helpers.boxed_maps import boxes_of
 from reference import areas as slow
-from sightline.metrics.areas import at, counts_above, covered, in_view, min_max, overlaps, regions, spans
+from sightline.metrics.areas import (
+    at,
+    counts_above,
+    covered,
+    in_view,
+    min_max,
+    overlaps,
+    regions,
+    spans,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +39,9 @@ from sightline.metrics.areas import at, counts_above, covered, in_view, min_max,
     ],
 )
 def test_a_box_covers_the_pixels_whose_centres_are_in_it(box, columns):
-    assert covered([boxes_of(box)], torch.zeros(1, 1, 4))[0, 0].nonzero().flatten().tolist() == columns
+    assert (
+        covered([boxes_of(box)], torch.zeros(1, 1, 4))[0, 0].nonzero().flatten().tolist() == columns
+    )
     assert len(spans(boxes_of(box), 1, 4)) == bool(columns)
 
 
@@ -55,14 +66,20 @@ def test_boxes_are_cut_at_the_view():
 
 def test_min_max():
     maps = torch.tensor(
-        [[[0.2, 0.6, 1.0]], [[0.0, 0.25, 1.0]], [[0.3, 0.3, 0.3]], [[0.0, 0.0, 0.0]]], dtype=torch.float64
+        [[[0.2, 0.6, 1.0]], [[0.0, 0.25, 1.0]], [[0.3, 0.3, 0.3]], [[0.0, 0.0, 0.0]]],
+        dtype=torch.float64,
     )
-    want = torch.tensor([[[0, 0.5, 1]], [[0, 0.25, 1]], [[0, 0, 0]], [[0, 0, 0]]], dtype=torch.float64)
+    want = torch.tensor(
+        [[[0, 0.5, 1]], [[0, 0.25, 1]], [[0, 0, 0]], [[0, 0, 0]]], dtype=torch.float64
+    )
     torch.testing.assert_close(min_max(maps), want, rtol=0, atol=1e-15)
 
 
 def test_thresholds_may_come_in_any_order_and_twice():
-    maps, places = torch.tensor([[[0.0, 0.3, 0.5, 1.0]]]), torch.tensor([[[True, True, False, True]]])
+    maps, places = (
+        torch.tensor([[[0.0, 0.3, 0.5, 1.0]]]),
+        torch.tensor([[[True, True, False, True]]]),
+    )
     within, without = counts_above(maps, (0.5, 0.0, 1.0, 0.0), places)
     assert within.tolist() == [[1, 2, 0, 2]]
     assert without.tolist() == [[0, 1, 0, 1]]

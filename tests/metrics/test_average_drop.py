@@ -31,7 +31,9 @@ def test_without_confidence_there_is_nothing_to_lose_and_the_image_is_counted_ap
 
 
 def test_absolute_divides_by_nothing():
-    drops = average_drop(torch.tensor([6.0, 0.0, -1.0]), torch.tensor([2.0, -3.0, 5.0]), drop="absolute")
+    drops = average_drop(
+        torch.tensor([6.0, 0.0, -1.0]), torch.tensor([2.0, -3.0, 5.0]), drop="absolute"
+    )
     assert drops.tolist() == [4, 3, 0]
 
 
@@ -41,4 +43,6 @@ def test_slow_twin(drop):
     full, masked = torch.rand(2, 200, dtype=torch.float64)
     full[::9], masked[::7] = 0, full[::7]
     want = slowly(full, masked, drop)
-    torch.testing.assert_close(average_drop(full, masked, drop=drop), want, rtol=1e-6, atol=0, equal_nan=True)
+    torch.testing.assert_close(
+        average_drop(full, masked, drop=drop), want, rtol=1e-6, atol=0, equal_nan=True
+    )

@@ -10,7 +10,14 @@ from sightline.metrics.average_gain import average_gain
 
 @pytest.mark.parametrize(
     ("full", "masked", "want"),
-    [(0.5, 0.75, 0.5), (0.5, 1.0, 1.0), (0.5, 0.5, 0.0), (0.5, 0.1, 0.0), (0.0, 0.25, 0.25), (0.0, 0.0, 0.0)],
+    [
+        (0.5, 0.75, 0.5),
+        (0.5, 1.0, 1.0),
+        (0.5, 0.5, 0.0),
+        (0.5, 0.1, 0.0),
+        (0.0, 0.25, 0.25),
+        (0.0, 0.0, 0.0),
+    ],
 )
 def test_by_hand(full, masked, want):
     assert average_gain(torch.tensor([full]), torch.tensor([masked])).tolist() == [want]
@@ -24,7 +31,9 @@ def test_where_nothing_is_missing_or_nothing_could_be_it_says_nothing():
 def test_it_is_the_drop_of_what_is_missing():
     torch.manual_seed(0)
     full, masked = torch.rand(2, 100, dtype=torch.float64)
-    torch.testing.assert_close(average_gain(full, masked), average_drop(1 - full, 1 - masked), rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(
+        average_gain(full, masked), average_drop(1 - full, 1 - masked), rtol=1e-12, atol=1e-15
+    )
 
 
 def test_slow_twin():

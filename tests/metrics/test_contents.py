@@ -32,7 +32,9 @@ TWINS = {
     "occlusion_correlation": ("correlation", "spearman"),
     "class_sensitivity": ("correlation", "pearson"),
 }
-"""Slow twins that do not stand in a file of the metric's own name: file and function in `tests/reference`."""
+"""Slow twins that do not stand in a file of the metric's own name: file and function in
+`tests/reference`.
+"""
 
 each = pytest.mark.parametrize("name", METRICS)
 
@@ -60,7 +62,9 @@ def test_it_asks_with_known_words_and_its_options_are_the_protocol_s(name):
     assert set(requests(function)) <= set(WORDS)
     assert set(options(function)) <= FIELDS | FREE.get(name, set())
     for parameter in inspect.signature(function).parameters.values():
-        assert (parameter.kind is parameter.KEYWORD_ONLY) == (parameter.default is not parameter.empty)
+        assert (parameter.kind is parameter.KEYWORD_ONLY) == (
+            parameter.default is not parameter.empty
+        )
 
 
 def test_every_word_is_asked_for():
@@ -73,7 +77,9 @@ def test_a_docstring_has_one_line_of_summary_a_formula_and_an_example(name):
     assert re.fullmatch(r"[A-Z1][^$]*[.?]", lines[0]), "the report prints it, and knows no formulas"
     assert lines[1] == ""
     text = "\n".join(lines)
-    assert text.count("$$") == 2 or "| class | rejected |" in text, "a formula, or the table that stands for one"
+    assert text.count("$$") == 2 or "| class | rejected |" in text, (
+        "a formula, or the table that stands for one"
+    )
     assert ">>> " in text
 
 
@@ -92,7 +98,9 @@ def test_what_is_said_of_it_makes_sense(name):
 def test_titles_and_figures_are_told_apart():
     titles = [about(function).title for function in METRICS.values()]
     assert len(set(titles)) == len(titles)
-    headings = [heading(about(one), figure) for one in METRICS.values() for figure in about(one).figures]
+    headings = [
+        heading(about(one), figure) for one in METRICS.values() for figure in about(one).figures
+    ]
     assert len(set(headings)) == len(headings)
 
 
@@ -112,13 +120,18 @@ def test_it_is_in_all_and_in_one_other_group(name):
 def test_groups_hold_metrics_in_the_order_of_the_contents():
     assert list(GROUPS)[-1] == "all"
     assert tuple(METRICS) == GROUPS["all"]
-    assert [name for group, names in GROUPS.items() if group != "all" for name in names] == list(METRICS)
+    assert [name for group, names in GROUPS.items() if group != "all" for name in names] == list(
+        METRICS
+    )
     assert not (set(GROUPS) - {"road", "adcc"}) & set(METRICS)
 
 
 @each
 def test_the_group_it_states_is_one_people_can_ask_for(name):
-    said, own = about(METRICS[name]).group, next(group for group, names in GROUPS.items() if name in names)
+    said, own = (
+        about(METRICS[name]).group,
+        next(group for group, names in GROUPS.items() if name in names),
+    )
     assert said in GROUPS
     assert said == ("faithfulness" if own in ("curves", "road", "adcc") else own)
 
@@ -129,7 +142,8 @@ def test_it_has_a_slow_twin_and_a_test_that_compares_the_two(name):
     assert callable(getattr(importlib.import_module(f"reference.{file}"), function))
     texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
     assert any(
-        re.search(rf"reference(\.| import ){file}\b", text) and re.search(rf"\b{name}\b", text) for text in texts
+        re.search(rf"reference(\.| import ){file}\b", text) and re.search(rf"\b{name}\b", text)
+        for text in texts
     )
 
 

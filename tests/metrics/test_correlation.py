@@ -46,7 +46,9 @@ def test_the_same_opposite_and_turned_round(name):
     torch.manual_seed(0)
     a, b = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(FAST[name](a, a), torch.ones(3, dtype=torch.float64))
-    torch.testing.assert_close(FAST[name](a, 1 - a), -torch.ones(3, dtype=torch.float64), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        FAST[name](a, 1 - a), -torch.ones(3, dtype=torch.float64), rtol=0, atol=1e-6
+    )
     assert torch.equal(FAST[name](a, b), FAST[name](b, a))
 
 

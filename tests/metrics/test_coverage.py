@@ -43,7 +43,10 @@ def test_a_map_of_one_everywhere_but_at_a_pixel_covers_all():
 
 def test_constant_and_empty_maps_cover_nothing():
     for value in (0.0, 1.0):
-        assert coverage(torch.full((1, 3, 3), value), [boxes_of((0, 0, 1, 1))], deltas=(0,)).item() == 0
+        assert (
+            coverage(torch.full((1, 3, 3), value), [boxes_of((0, 0, 1, 1))], deltas=(0,)).item()
+            == 0
+        )
 
 
 def test_figures():

@@ -14,7 +14,13 @@ both = pytest.mark.parametrize("metric", [deletion, insertion])
 @both
 @pytest.mark.parametrize(
     ("curve", "want"),
-    [([1.0, 0.0], 0.5), ([1.0, 0.0, 0.0], 0.25), ([1.0, 1.0, 0.0], 0.75), ([0.3, 0.3, 0.3, 0.3], 0.3), ([0.0, 0.0], 0)],
+    [
+        ([1.0, 0.0], 0.5),
+        ([1.0, 0.0, 0.0], 0.25),
+        ([1.0, 1.0, 0.0], 0.75),
+        ([0.3, 0.3, 0.3, 0.3], 0.3),
+        ([0.0, 0.0], 0),
+    ],
 )
 def test_by_hand(metric, curve, want):
     assert metric(torch.tensor([curve])).item() == pytest.approx(want, abs=1e-7)
@@ -35,7 +41,9 @@ def test_the_area_of_the_mean_curve_is_the_mean_area(metric):
     """RISE prints the first, rows give the second: the rule is linear."""
     torch.manual_seed(0)
     curves = torch.rand(20, 29, dtype=torch.float64)
-    assert metric(curves.mean(0, keepdim=True)).item() == pytest.approx(metric(curves).mean().item(), rel=1e-12)
+    assert metric(curves.mean(0, keepdim=True)).item() == pytest.approx(
+        metric(curves).mean().item(), rel=1e-12
+    )
 
 
 @both

@@ -45,7 +45,9 @@ def test_an_empty_map_has_nothing_to_say():
 
 def test_many_small_values_are_added_exactly():
     maps = torch.full((1, 2000, 2000), 0.1)
-    assert energy_pointing_game(maps, [boxes_of((0, 0, 2000, 500))]).item() == pytest.approx(0.25, rel=1e-12)
+    assert energy_pointing_game(maps, [boxes_of((0, 0, 2000, 500))]).item() == pytest.approx(
+        0.25, rel=1e-12
+    )
 
 
 def test_what_is_said_of_it():

@@ -1,4 +1,6 @@
-"""What holds for every faithfulness and sanity metric: a batch is its images one by one, in any precision."""
+"""What holds for every faithfulness and sanity metric: a batch is its images one by one, in any
+precision.
+"""
 
 from inspect import signature
 
@@ -32,7 +34,9 @@ each = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.__na
 
 
 def asked(metric, dtype=torch.float64):
-    """Measurements for a metric, with an image without confidence, an empty map and ties among them."""
+    """Measurements for a metric, with an image without confidence, an empty map and ties among
+    them.
+    """
     torch.manual_seed(0)
     made = {
         "full_score": torch.rand(IMAGES), "masked_score": torch.rand(IMAGES),
@@ -52,8 +56,12 @@ def asked(metric, dtype=torch.float64):
 @each
 def test_a_batch_is_its_images_one_by_one(metric):
     given = asked(metric)
-    alone = [metric(**{word: value[k : k + 1] for word, value in given.items()}) for k in range(IMAGES)]
-    torch.testing.assert_close(metric(**given), torch.cat(alone), rtol=1e-12, atol=1e-15, equal_nan=True)
+    alone = [
+        metric(**{word: value[k : k + 1] for word, value in given.items()}) for k in range(IMAGES)
+    ]
+    torch.testing.assert_close(
+        metric(**given), torch.cat(alone), rtol=1e-12, atol=1e-15, equal_nan=True
+    )
 
 
 @each

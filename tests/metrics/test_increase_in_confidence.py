@@ -18,7 +18,9 @@ def test_by_hand(full, masked, want):
 
 
 def test_the_figure_is_the_share_of_images_in_per_cent():
-    values = increase_in_confidence(torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.9, 0.2, 0.1, 0.4]))
+    values = increase_in_confidence(
+        torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.9, 0.2, 0.1, 0.4])
+    )
     assert mean(values.double().numpy()) * about(increase_in_confidence).scale == 25
 
 

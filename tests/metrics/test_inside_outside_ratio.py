@@ -27,7 +27,9 @@ MAP = drawn("""
     ],
 )
 def test_by_hand(boxes, want):
-    assert inside_outside_ratio(MAP, [boxes_of(*boxes)]).item() == pytest.approx(want, rel=1e-6, nan_ok=True)
+    assert inside_outside_ratio(MAP, [boxes_of(*boxes)]).item() == pytest.approx(
+        want, rel=1e-6, nan_ok=True
+    )
 
 
 @pytest.mark.parametrize("value", [0.25, 1.0])

@@ -23,7 +23,11 @@ MAP = drawn("""
         ([(1, 1, 3, 3), (5, 2, 6, 3)], (0, 0.4), [5 / 5, 4 / 5]),
         ([(0, 0, 7, 4)], (0, 0.9), [5 / 28, 1 / 28]),
         ([(4, 0, 7, 2)], (0, 0.4), [0, 0]),  # beside it: 0 of 6 + 5
-        ([(1, 1, 3, 3), (1, 1, 3, 3), (2, 2, 4, 3)], (0,), [4 / (5 + 1)]),  # overlapping: their union has five pixels
+        (
+            [(1, 1, 3, 3), (1, 1, 3, 3), (2, 2, 4, 3)],
+            (0,),
+            [4 / (5 + 1)],
+        ),  # overlapping: their union has five pixels
         ([(2, 2, 99, 3)], (0,), [2 / (5 + 3)]),  # partly outside: five pixels are in the view
         ([(1, 1, 3, 3)], (0.75, 0), [2 / 4, 4 / 5]),  # any order
     ],
@@ -40,7 +44,9 @@ def test_it_is_the_intersection_over_union_of_two_masks():
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
 def test_a_constant_map_exceeds_nothing(value):
-    assert loc(torch.full((1, 4, 4), value), [boxes_of((0, 0, 2, 2))], deltas=(0, 0.5)).tolist() == [[0, 0]]
+    assert loc(
+        torch.full((1, 4, 4), value), [boxes_of((0, 0, 2, 2))], deltas=(0, 0.5)
+    ).tolist() == [[0, 0]]
 
 
 def test_delta_0_takes_all_but_the_lowest_pixels():
@@ -56,9 +62,9 @@ def test_ties_with_the_threshold_are_not_above_it():
 
 def test_the_map_is_scaled_from_its_own_minimum():
     """0.6 is half-way between 0.2 and 1."""
-    assert loc(torch.tensor([[[0.2, 0.6, 1.0]]]).double(), [boxes_of((1, 0, 3, 1))], deltas=(0.49, 0.51)).tolist() == [
-        [1, 1 / 2]
-    ]
+    assert loc(
+        torch.tensor([[[0.2, 0.6, 1.0]]]).double(), [boxes_of((1, 0, 3, 1))], deltas=(0.49, 0.51)
+    ).tolist() == [[1, 1 / 2]]
 
 
 def test_no_boxes_and_one_batch():

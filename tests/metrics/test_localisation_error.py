@@ -39,7 +39,8 @@ def test_by_hand(boxes, error):
 
 
 @pytest.mark.parametrize(
-    ("rank", "want"), [(0, [0, 0, 0]), (1, [1, 0, 0]), (4, [1, 0, 0]), (5, [1, 1, 0]), (999, [1, 1, 0])]
+    ("rank", "want"),
+    [(0, [0, 0, 0]), (1, [1, 0, 0]), (4, [1, 0, 0]), (5, [1, 1, 0]), (999, [1, 1, 0])],
 )
 def test_a_right_box_of_a_wrong_class_is_wrong(rank, want):
     assert wrong(MAP, [(1, 1, 4, 3)], rank) == want
@@ -82,6 +83,8 @@ def test_no_boxes():
 
 def test_figures():
     values = np.array([[1.0, 0, 0], [1, 1, 1], [0, 0, 0], [np.nan, np.nan, 1], [np.nan] * 3])
-    got = {title: figure(values=values) for title, figure in about(localisation_error).figures.items()}
+    got = {
+        title: figure(values=values) for title, figure in about(localisation_error).figures.items()
+    }
     assert got == pytest.approx({"top-1": 2 / 3, "top-5": 1 / 3, "GT-known": 1 / 2})
     assert about(localisation_error).higher_is_better is False

@@ -1,4 +1,6 @@
-"""What must hold for every localisation metric: its twin, batches, mirrors, doubles, and images without boxes."""
+"""What must hold for every localisation metric: its twin, batches, mirrors, doubles, and images
+without boxes.
+"""
 
 from functools import partial
 
@@ -165,10 +167,14 @@ def test_from_0_to_1(name, maps, boxes):
 @settings(deadline=None, max_examples=60)
 @given(stepped, boxed)
 def test_scaling_and_lifting_a_map_changes_nothing(name, maps, boxes):
-    """The map comes back up to rounding; the thresholds lie between its steps, fractions of whole numbers to 6."""
+    """The map comes back up to rounding; the thresholds lie between its steps, fractions of whole
+    numbers to 6.
+    """
     function = {"coverage": coverage, "instance_recall": instance_recall, "loc": loc}[name]
     between = (1e-3, 0.123, 0.456, 0.789)
-    assert_same(function(0.5 * maps + 0.5, boxes, deltas=between), function(maps, boxes, deltas=between))
+    assert_same(
+        function(0.5 * maps + 0.5, boxes, deltas=between), function(maps, boxes, deltas=between)
+    )
 
 
 @pytest.mark.parametrize("name", ["coverage", "instance_recall"])

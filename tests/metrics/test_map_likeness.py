@@ -18,23 +18,31 @@ def test_occlusion_correlation_by_hand():
 
 def test_the_empty_part_of_a_map_is_one_value_and_no_order():
     """Ranks 1, 1, 1, 3 and 0, 1, 2, 3: covariance 3, squares 3 and 5."""
-    got = occlusion_correlation(torch.tensor([[0.0, 0.0, 0.0, 1.0]]), torch.tensor([[0.1, 0.2, 0.3, 0.4]]))
+    got = occlusion_correlation(
+        torch.tensor([[0.0, 0.0, 0.0, 1.0]]), torch.tensor([[0.1, 0.2, 0.3, 0.4]])
+    )
     assert got.item() == pytest.approx(3 / 15**0.5)
 
 
 def test_enlarging_both_changes_nothing():
     torch.manual_seed(0)
     image_map, occlusion_map = torch.rand(2, 2, 4, 4).round(decimals=1)
-    large = [maps.repeat_interleave(8, 1).repeat_interleave(8, 2) for maps in (image_map, occlusion_map)]
+    large = [
+        maps.repeat_interleave(8, 1).repeat_interleave(8, 2) for maps in (image_map, occlusion_map)
+    ]
     got = occlusion_correlation(*large)
-    torch.testing.assert_close(got, occlusion_correlation(image_map, occlusion_map), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        got, occlusion_correlation(image_map, occlusion_map), rtol=0, atol=1e-12
+    )
 
 
 def test_class_sensitivity_by_hand():
     """(-1, 0, 1) with (-1, 2, -1) has nothing in common; a straight line has all."""
     image_map = torch.tensor([[0.0, 0.5, 1.0]])
     for other, want in (([0.0, 1.0, 0.0], 0), ([0.2, 0.3, 0.4], 1), ([0.4, 0.3, 0.2], -1)):
-        assert class_sensitivity(image_map, torch.tensor([other])).item() == pytest.approx(want, abs=1e-6)
+        assert class_sensitivity(image_map, torch.tensor([other])).item() == pytest.approx(
+            want, abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("metric", [occlusion_correlation, class_sensitivity])
@@ -53,5 +61,7 @@ def test_directions_and_group():
 def test_slow_twins():
     torch.manual_seed(0)
     a, b = torch.rand(2, 3, 5, 4).round(decimals=1)
-    torch.testing.assert_close(occlusion_correlation(a, b), slowly.spearman(a, b), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        occlusion_correlation(a, b), slowly.spearman(a, b), rtol=0, atol=1e-6
+    )
     torch.testing.assert_close(class_sensitivity(a, b), slowly.pearson(a, b), rtol=0, atol=1e-6)

@@ -38,7 +38,9 @@ def test_by_hand():
     assert best.tolist() == [1] * 56 + [4 / 16] * 44
     largest, best = fits(one, [(2, 0, 8, 9)])  # cut to (2, 0, 8, 4): 24 large, 8 or 2 in common
     assert largest.tolist() == pytest.approx([8 / 32] * 34 + [2 / 26] * 66)
-    assert fits(one, [(0, 0, 4.5, 4)])[0].tolist() == pytest.approx([16 / 18] * 34 + [4 / 18] * 66)  # not rounded
+    assert fits(one, [(0, 0, 4.5, 4)])[0].tolist() == pytest.approx(
+        [16 / 18] * 34 + [4 / 18] * 66
+    )  # not rounded
 
 
 def test_a_threshold_has_to_be_exceeded():
@@ -69,7 +71,9 @@ def test_narrowing_the_search_loses_nothing():
     from scipy import ndimage
 
     torch.manual_seed(0)
-    maps = F.interpolate(torch.rand(4, 1, 6, 6), (50, 60), mode="bicubic")[:, 0].clamp(min=0).double()
+    maps = (
+        F.interpolate(torch.rand(4, 1, 6, 6), (50, 60), mode="bicubic")[:, 0].clamp(min=0).double()
+    )
     maps = maps / maps.amax((1, 2), keepdim=True)
     box = boxes_of((10, 10, 30, 40))
     for one in maps:
@@ -88,7 +92,9 @@ def test_narrowing_the_search_loses_nothing():
 
 
 def test_figures_by_hand():
-    """V1: at the first threshold one image of two is right, at the second both. V2 with 0.3, 0.5, 0.7: 1, 1, 1/2."""
+    """V1: at the first threshold one image of two is right, at the second both. V2 with 0.3, 0.5,
+    0.7: 1, 1, 1/2.
+    """
     values = np.zeros((3, 200))
     values[0, :2], values[1, :2], values[2] = (0.6, 0.5), (0.1, 0.7), np.nan
     values[0, 100:102], values[1, 100:102] = (0.6, 0.5), (0.4, 0.9)
@@ -104,8 +110,13 @@ def test_figures_by_hand():
 def test_figures_of_the_slow_twin(seed):
     values = max_box_acc(*material(seed)).numpy()
     rows = [row for row in values.tolist() if row[0] == row[0]]
-    assert V1(values=values) == pytest.approx(share_at_best_threshold([row[:100] for row in rows], 0.5))
-    want = sum(share_at_best_threshold([row[100:] for row in rows], iou) for iou in (0.3, 0.5, 0.7)) / 3
+    assert V1(values=values) == pytest.approx(
+        share_at_best_threshold([row[:100] for row in rows], 0.5)
+    )
+    want = (
+        sum(share_at_best_threshold([row[100:] for row in rows], iou) for iou in (0.3, 0.5, 0.7))
+        / 3
+    )
     assert V2(values=values) == pytest.approx(want)
 
 

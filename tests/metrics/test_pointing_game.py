@@ -73,7 +73,9 @@ def test_figures():
     values = np.array([1.0, 1.0, 0.0, 1.0, 0.0, np.nan, np.nan])
     classes = np.array([3, 3, 3, 8, 5, 5, 6])
     figures = about(pointing_game).figures
-    assert figures["Pointing game"](values=values, classes=classes) == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert figures["Pointing game"](values=values, classes=classes) == pytest.approx(
+        (2 / 3 + 1 + 0) / 3
+    )
     assert figures["Pointing game over images"](values=values) == pytest.approx(3 / 5)
     assert over_classes(values[:1], classes[:1]) == 1
     assert np.isnan(over_classes(values[5:], classes[5:]))

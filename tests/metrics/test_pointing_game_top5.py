@@ -41,13 +41,16 @@ def test_nothing_is_rejected_below_a_very_low_threshold_and_an_empty_map_misses(
     maps = torch.stack([POINTS_LEFT, 0 * POINTS_LEFT, 0 * POINTS_LEFT])[None]
     peaks = torch.tensor([[3.0, -1.0, -1.0]])
     boxes = [[LEFT, LEFT, ABSENT]]
-    assert pointing_game_top5(maps, peaks, boxes, reject_below=-1e30, tolerance=0).tolist() == [[1, 0, 0]]
+    assert pointing_game_top5(maps, peaks, boxes, reject_below=-1e30, tolerance=0).tolist() == [
+        [1, 0, 0]
+    ]
     assert pointing_game_top5(maps, peaks, boxes, tolerance=0).tolist() == [[1, 0, 1]]
 
 
 def test_the_tolerance_is_that_of_the_pointing_game():
     got = [
-        pointing_game_top5(POINTS_LEFT[None, None], torch.ones(1, 1), [[RIGHT]], tolerance=t).item() for t in (3, 3.1)
+        pointing_game_top5(POINTS_LEFT[None, None], torch.ones(1, 1), [[RIGHT]], tolerance=t).item()
+        for t in (3, 3.1)
     ]
     assert got == [0, 1]
 
@@ -65,12 +68,16 @@ def test_the_slow_twin_and_images_one_by_one(seed):
     torch.testing.assert_close(got, want, rtol=0, atol=0, equal_nan=True)
     assert got[4].isnan().all()
     singly = [
-        pointing_game_top5(maps[k : k + 1], peaks[k : k + 1], boxes[k : k + 1], reject_below=-0.5, tolerance=2)
+        pointing_game_top5(
+            maps[k : k + 1], peaks[k : k + 1], boxes[k : k + 1], reject_below=-0.5, tolerance=2
+        )
         for k in range(6)
     ]
     torch.testing.assert_close(got, torch.cat(singly), rtol=0, atol=0, equal_nan=True)
 
 
 def test_the_figure_is_hits_over_all():
-    values = torch.tensor([[1.0, 0, 1, 1, 1], [0, 0, 0, 0, 1], [float("nan")] * 5], dtype=torch.float64)
+    values = torch.tensor(
+        [[1.0, 0, 1, 1, 1], [0, 0, 0, 0, 1], [float("nan")] * 5], dtype=torch.float64
+    )
     assert about(pointing_game_top5).figures["Pointing game, top 5"](values=values.numpy()) == 0.5

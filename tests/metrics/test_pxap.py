@@ -17,7 +17,9 @@ def score(one, mask):
 
 
 def test_by_hand():
-    """Reaching 1: one pixel, right. Reaching 0.5: two, one right. Reaching 0.25: three, two right. All: four, two."""
+    """Reaching 1: one pixel, right. Reaching 0.5: two, one right. Reaching 0.25: three, two right.
+    All: four, two.
+    """
     one, mask = torch.tensor([[[1.0, 0.5, 0.25, 0.0]]]), torch.tensor([[True, False, True, False]])
     row = pxap(one, [mask])[0]
     true, false, total = row[:256], row[256:512], row[512]
@@ -56,7 +58,9 @@ def test_without_a_mask_or_with_an_empty_one_there_is_nothing_to_say():
 
 
 def test_counts_are_added_up_before_dividing():
-    """Two images, one perfect with one pixel, one useless with three of four: not the mean of their scores."""
+    """Two images, one perfect with one pixel, one useless with three of four: not the mean of their
+    scores.
+    """
     maps = torch.tensor([[[1.0, 0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0, 0.0]]])
     masks = [torch.tensor([[True, False, False, False]]), torch.tensor([[True, True, True, False]])]
     values = pxap(maps, masks).numpy()
@@ -70,5 +74,7 @@ def test_the_figure_is_the_slow_twins(seed):
     maps, _ = material(seed)
     masks = [torch.rand(HEIGHT, WIDTH) < 0.3 for _ in maps]
     values = pxap(maps, masks).numpy()
-    assert average_precision(values) == pytest.approx(slow_average_precision(values.tolist()), rel=1e-12)
+    assert average_precision(values) == pytest.approx(
+        slow_average_precision(values.tolist()), rel=1e-12
+    )
     assert 0 < average_precision(values) < 1

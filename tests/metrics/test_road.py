@@ -26,11 +26,17 @@ def test_changes_instead_of_confidences_make_no_difference():
     """As pytorch-grad-cam takes them: the confidence on the whole image cancels out."""
     torch.manual_seed(0)
     most, least, full = torch.rand(4, 9), torch.rand(4, 9), torch.rand(4, 1)
-    torch.testing.assert_close(road(most - full, least - full), road(most, least), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        road(most - full, least - full), road(most, least), rtol=0, atol=1e-6
+    )
 
 
 def test_directions():
-    assert [about(one).higher_is_better for one in (road_morf_area, road_lerf_area, road)] == [False, True, True]
+    assert [about(one).higher_is_better for one in (road_morf_area, road_lerf_area, road)] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_slow_twins():

@@ -1,4 +1,6 @@
-"""The area under the occlusion curve: by hand, with ties, jumps, ends, zero confidence, and its slow twin."""
+"""The area under the occlusion curve: by hand, with ties, jumps, ends, zero confidence, and its
+slow twin.
+"""
 
 import pytest
 import torch
@@ -27,33 +29,53 @@ def test_relative_to_its_own_image():
 
 
 def test_an_increase_counts_in_full():
-    assert roc_area(torch.tensor([0.25]), torch.tensor([[0.25, 0.75]]), torch.tensor([[0.0, 1.0]]), thetas=2) == 2
+    assert (
+        roc_area(
+            torch.tensor([0.25]), torch.tensor([[0.25, 0.75]]), torch.tensor([[0.0, 1.0]]), thetas=2
+        )
+        == 2
+    )
 
 
 def test_tied_pixels_repeat_a_fraction_and_then_jump():
-    """Of ten pixels six are 0. Thetas 0, .25, .5 hide nothing; .75 hides 7, 1 leaves the strongest; then all."""
+    """Of ten pixels six are 0.
+
+    Thetas 0, .25, .5 hide nothing; .75 hides 7, 1 leaves the strongest; then all.
+    """
     image_map = torch.tensor([[0, 0, 0, 0, 0, 0, 0.1, 0.2, 0.3, 1.0]])
     hidden = [1 - quantile_mask(image_map, k / 4).double().mean(1) for k in range(5)]
     places = torch.stack([*hidden, torch.ones(1)], dim=1)
     assert places[0].tolist() == pytest.approx([0, 0, 0, 0.7, 0.9, 1])
-    curve = torch.tensor([[0.5, 0.5, 0.5, 0.3, 0.1, 0.0]], dtype=torch.float64)  # relative: 1, 1, 1, .6, .2, 0
+    curve = torch.tensor(
+        [[0.5, 0.5, 0.5, 0.3, 0.1, 0.0]], dtype=torch.float64
+    )  # relative: 1, 1, 1, .6, .2, 0
     rest = 0.2 * (0.6 + 0.2) / 2 + 0.1 * 0.2 / 2
     late = 0.25 * (1 + 0.6) / 2 + 0.45 * 0.6 + rest
     line = 0.7 * (1 + 0.6) / 2 + rest
     assert roc_area(torch.tensor([0.5]), curve, places, thetas=5).item() == pytest.approx(late)
-    assert roc_area(torch.tensor([0.5]), curve, places, thetas=5, jumps="line").item() == pytest.approx(line)
+    assert roc_area(
+        torch.tensor([0.5]), curve, places, thetas=5, jumps="line"
+    ).item() == pytest.approx(line)
 
 
 def test_fake_cam_gets_nothing_for_ordering_nothing():
-    """1 everywhere but at one pixel: one step down and along the ground, where a straight line would give a half."""
+    """1 everywhere but at one pixel: one step down and along the ground, where a straight line
+    would give a half.
+    """
     places = torch.tensor([[0.0, *[0.01] * 20, 1.0]])
     curve = torch.tensor([[0.8, *[0.8] * 20, 0.0]])
-    assert roc_area(torch.tensor([0.8]), curve, places).item() == pytest.approx(0.01 + 0.05 / 2, abs=1e-6)
-    assert roc_area(torch.tensor([0.8]), curve, places, jumps="line").item() == pytest.approx(0.505, abs=1e-6)
+    assert roc_area(torch.tensor([0.8]), curve, places).item() == pytest.approx(
+        0.01 + 0.05 / 2, abs=1e-6
+    )
+    assert roc_area(torch.tensor([0.8]), curve, places, jumps="line").item() == pytest.approx(
+        0.505, abs=1e-6
+    )
 
 
 def test_beyond_the_last_point_nothing_is_counted():
-    half = roc_area(torch.tensor([0.5]), torch.tensor([[0.5, 0.5]]), torch.tensor([[0.0, 0.5]]), thetas=3)
+    half = roc_area(
+        torch.tensor([0.5]), torch.tensor([[0.5, 0.5]]), torch.tensor([[0.0, 0.5]]), thetas=3
+    )
     assert half.item() == 0.5
 
 

@@ -15,19 +15,26 @@ def test_by_hand():
 
 def test_two_increases_tie_however_large_they_are():
     full = torch.tensor([0.5, 0.5])
-    ours, theirs = average_drop(full, torch.tensor([0.9, 0.5])), average_drop(full, torch.tensor([0.6, 0.6]))
+    ours, theirs = (
+        average_drop(full, torch.tensor([0.9, 0.5])),
+        average_drop(full, torch.tensor([0.6, 0.6])),
+    )
     assert win(ours, theirs).tolist() == [0, 0]
 
 
 def test_where_either_says_nothing_nobody_wins():
-    values = win(torch.tensor([torch.nan, 0.1, torch.nan]), torch.tensor([0.1, torch.nan, torch.nan]))
+    values = win(
+        torch.tensor([torch.nan, 0.1, torch.nan]), torch.tensor([0.1, torch.nan, torch.nan])
+    )
     assert values.isnan().all()
     assert np.isnan(win_share(values.numpy())).all()
     assert np.isnan(win_share(np.zeros(0))).all()
 
 
 def test_shares():
-    assert win_share(np.array([1.0, -1.0, -1.0, 0.0, np.nan, 1.0, 1.0, 0.0])) == pytest.approx((3 / 7, 2 / 7, 2 / 7))
+    assert win_share(np.array([1.0, -1.0, -1.0, 0.0, np.nan, 1.0, 1.0, 0.0])) == pytest.approx(
+        (3 / 7, 2 / 7, 2 / 7)
+    )
     assert win_share(np.array([1.0])) == (1, 0, 0)
 
 

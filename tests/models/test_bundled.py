@@ -1,4 +1,7 @@
-"""The bundled model's card and other weights for it. What it can do is measured in test_lookout.py."""
+"""The bundled model's card and other weights for it.
+
+What it can do is measured in test_lookout.py.
+"""
 
 import json
 
@@ -39,7 +42,9 @@ def stored(tmp_path, monkeypatch):
 
 def test_the_card_is_the_one_beside_the_weights():
     card = card_for("lookout")
-    assert card.preprocess == Preprocess(128, (112, 112), "bilinear", (0.48, 0.45, 0.4), (0.27, 0.26, 0.28))
+    assert card.preprocess == Preprocess(
+        128, (112, 112), "bilinear", (0.48, 0.45, 0.4), (0.27, 0.26, 0.28)
+    )
     assert (card.layer, card.classes[49], card.licence) == ("features", "class 49", "MIT")
     assert card_of(Lookout()) == card
 

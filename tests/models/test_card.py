@@ -32,7 +32,9 @@ def test_through_json_and_back():
 
 
 def test_what_is_left_out_has_a_default_and_what_is_not_a_cards_is_left_aside():
-    card = Card.from_dict({"name": "mine", "preprocess": {"resize": None, "crop": None}, "top1": 0.76})
+    card = Card.from_dict(
+        {"name": "mine", "preprocess": {"resize": None, "crop": None}, "top1": 0.76}
+    )
     assert (card.layer, card.classes, card.source, card.licence, card.outputs) == (
         None,
         None,
@@ -49,7 +51,10 @@ def test_what_is_left_out_has_a_default_and_what_is_not_a_cards_is_left_aside():
         ({"preprocess": {}}, "KeyError 'name'"),
         ({"name": "mine"}, "KeyError 'preprocess'"),
         ({"name": "mine", "preprocess": {"size": 3}}, "size"),
-        ({"name": "mine", "preprocess": {}, "outputs": "logits"}, "'softmax' or 'sigmoid', not 'logits'"),
+        (
+            {"name": "mine", "preprocess": {}, "outputs": "logits"},
+            "'softmax' or 'sigmoid', not 'logits'",
+        ),
     ],
 )
 def test_an_incomplete_card_says_what_it_lacks(entries, says):

@@ -58,7 +58,12 @@ def test_safetensors_whatever_it_is_called(tmp_path, name):
 
 @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "model_ema", "net"])
 def test_the_weights_inside_a_checkpoint(tmp_path, key):
-    stored = {"epoch": 7, key: WEIGHTS, "optimizer": {"state": {}}, "args": argparse.Namespace(lr=0.1)}
+    stored = {
+        "epoch": 7,
+        key: WEIGHTS,
+        "optimizer": {"state": {}},
+        "args": argparse.Namespace(lr=0.1),
+    }
     torch.save(stored, tmp_path / "w.ckpt")
     same(read_weights(tmp_path / "w.ckpt"))
 
@@ -73,7 +78,9 @@ def test_what_is_no_tensor_beside_the_weights_is_left_aside(tmp_path):
     same(read_weights(tmp_path / "w.pth"))
 
 
-@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.", "net.", "model._orig_mod.module."])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "model.", "_orig_mod.", "net.", "model._orig_mod.module."]
+)
 def test_a_prefix_of_all_names_is_removed(tmp_path, prefix):
     torch.save({prefix + key: tensor for key, tensor in WEIGHTS.items()}, tmp_path / "w.pth")
     same(read_weights(tmp_path / "w.pth"))
@@ -125,7 +132,9 @@ def test_a_plain_pickle_is_refused(tmp_path):
 
 def test_a_whole_pickled_model_is_refused_with_the_way_out(tmp_path):
     torch.save(nn.Linear(3, 2), tmp_path / "model.pth")
-    message = refused(tmp_path / "model.pth", "torch.nn.modules.linear.Linear", "safetensors.torch.save_file")
+    message = refused(
+        tmp_path / "model.pth", "torch.nn.modules.linear.Linear", "safetensors.torch.save_file"
+    )
     assert "\n" not in message
 
 
@@ -186,7 +195,9 @@ def test_a_file_cut_short(tmp_path, kind, share):
     refused(write(tmp_path / "cut.pth", content[: max(12, int(share * len(content)))]))
 
 
-@pytest.mark.parametrize("stored", [{}, {"epoch": 3}, {"state_dict": {}}, [torch.zeros(2)], torch.zeros(2)])
+@pytest.mark.parametrize(
+    "stored", [{}, {"epoch": 3}, {"state_dict": {}}, [torch.zeros(2)], torch.zeros(2)]
+)
 def test_a_file_without_named_tensors(tmp_path, stored):
     torch.save(stored, tmp_path / "w.pth")
     refused(tmp_path / "w.pth", "expected tensors by name", "torch.save(model.state_dict()")

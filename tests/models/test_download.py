@@ -25,7 +25,12 @@ def answers(monkeypatch, error: Exception) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    "error", [URLError("Name or service not known"), TimeoutError("timed out"), ConnectionResetError("reset")]
+    "error",
+    [
+        URLError("Name or service not known"),
+        TimeoutError("timed out"),
+        ConnectionResetError("reset"),
+    ],
 )
 def test_no_answer_is_told_at_once_with_the_ways_out(monkeypatch, error):
     waited = answers(monkeypatch, error)
@@ -60,22 +65,33 @@ def test_a_server_that_answers_anything_is_there(monkeypatch, error):
     [
         (URLError("no route"), "no route"),
         (HTTPError("https://example.org", 404, "Not Found", Message(), None), "Not Found"),
-        (LocalEntryNotFoundError("cannot find the requested files"), "cannot find the requested files"),
+        (
+            LocalEntryNotFoundError("cannot find the requested files"),
+            "cannot find the requested files",
+        ),
         (RuntimeError('invalid hash value (expected "b8a52dc0", got "00")'), "invalid hash value"),
         (RuntimeError("several\nlines"), "several. Check"),
         (EOFError(), "EOFError"),
     ],
 )
 def test_every_failed_download_is_a_model_error(error, says):
-    with pytest.raises(ModelError, match="could not be fetched") as caught, downloading("timm/resnet18"):
+    with (
+        pytest.raises(ModelError, match="could not be fetched") as caught,
+        downloading("timm/resnet18"),
+    ):
         raise error
     assert says in str(caught.value)
     assert caught.value.__cause__ is error
 
 
 def test_the_cause_is_told_rather_than_the_advice_of_the_hub():
-    with pytest.raises(ModelError, match="fetched: Name or service not known"), downloading("timm/resnet18"):
-        raise LocalEntryNotFoundError("check your connection") from OSError("Name or service not known")
+    with (
+        pytest.raises(ModelError, match="fetched: Name or service not known"),
+        downloading("timm/resnet18"),
+    ):
+        raise LocalEntryNotFoundError("check your connection") from OSError(
+            "Name or service not known"
+        )
 
 
 def test_other_errors_pass():

@@ -79,7 +79,9 @@ def test_a_local_file(tmp_path, suffix):
     with torch.no_grad():
         assert torch.equal(model(x), wanted(x))
     assert not model.training
-    assert card.source.startswith(f"local file mine.{suffix}; preprocessing and class names assumed")
+    assert card.source.startswith(
+        f"local file mine.{suffix}; preprocessing and class names assumed"
+    )
     assert len(card.classes) == 1000
 
 
@@ -94,7 +96,9 @@ def test_a_file_brings_its_number_of_classes(tmp_path, name):
 
 def test_names_of_another_library_are_translated_by_timm(tmp_path):
     wanted = timm.create_model("test_vit").state_dict()
-    stored = {f"visual.trunk.{key}": tensor for key, tensor in wanted.items()}  # as OpenCLIP saves it
+    stored = {
+        f"visual.trunk.{key}": tensor for key, tensor in wanted.items()
+    }  # as OpenCLIP saves it
     torch.save({**stored, "logit_scale": torch.ones(())}, tmp_path / "mine.pth")
     model = load("timm/test_vit", weights=tmp_path / "mine.pth").model
     assert torch.equal(model.head.weight, wanted["head.weight"])
@@ -103,7 +107,9 @@ def test_names_of_another_library_are_translated_by_timm(tmp_path):
 def test_the_wrong_architecture(tmp_path):
     torch.save(nn.Linear(3, 2).state_dict(), tmp_path / "mine.pth")
     for name in (TINY, "test_vit"):
-        with pytest.raises(ModelError, match=r"'mine.pth' does not fit .*not expected: weight, bias"):
+        with pytest.raises(
+            ModelError, match=r"'mine.pth' does not fit .*not expected: weight, bias"
+        ):
             load(f"timm/{name}", weights=tmp_path / "mine.pth")
 
 
@@ -118,7 +124,9 @@ def test_options_reach_the_builder_and_the_description_the_card():
     assert card.preprocess.mean == (0.5, 0.5, 0.5)
     assert card.preprocess.std == (0.25, 0.25, 0.25)
     assert card.classes is None
-    with pytest.raises(ModelError, match=r"timm cannot build test_resnet with pad_typ='same'.*timm.create_model"):
+    with pytest.raises(
+        ModelError, match=r"timm cannot build test_resnet with pad_typ='same'.*timm.create_model"
+    ):
         load(f"timm/{TINY}", pretrained=False, pad_typ="same")
 
 
@@ -152,7 +160,9 @@ def test_without_net_the_ways_out_are_told_before_anything_is_built(hub, monkeyp
 
     monkeypatch.setattr(download, "urlopen", urlopen)
     monkeypatch.setattr(from_timm, "_built", lambda *_: pytest.fail("built"))
-    with pytest.raises(ModelError, match=r"'timm/test_resnet'.*Network is unreachable.*--weights FILE"):
+    with pytest.raises(
+        ModelError, match=r"'timm/test_resnet'.*Network is unreachable.*--weights FILE"
+    ):
         load(f"timm/{TINY}")
     assert asked == [constants.ENDPOINT]
 
@@ -164,12 +174,16 @@ def test_a_hub_set_to_offline_is_not_asked(hub, monkeypatch):
 
 
 def test_a_model_without_weights_says_so():
-    with pytest.raises(ModelError, match=r"no pretrained weights for 'botnet50ts_256'.*pretrained=False"):
+    with pytest.raises(
+        ModelError, match=r"no pretrained weights for 'botnet50ts_256'.*pretrained=False"
+    ):
         load("timm/botnet50ts_256")
 
 
 def test_unknown_weights():
-    with pytest.raises(ModelError, match=r"timm has no weights 'a1_in2k' for resnet50. Near names: 'a1_in1k'"):
+    with pytest.raises(
+        ModelError, match=r"timm has no weights 'a1_in2k' for resnet50. Near names: 'a1_in1k'"
+    ):
         load("timm/resnet50.a1_in2k")
 
 
@@ -178,7 +192,9 @@ def test_outputs_after_the_head_was_exchanged():
     assert timm_cards.outputs(model) == 1000
     model.reset_classifier(5)
     assert timm_cards.outputs(model) == 5
-    model.fc = nn.Sequential(nn.Dropout(), nn.Linear(model.num_features, 8))  # num_classes still says 5
+    model.fc = nn.Sequential(
+        nn.Dropout(), nn.Linear(model.num_features, 8)
+    )  # num_classes still says 5
     assert timm_cards.outputs(model) == 8
     assert timm_cards.card_of(model).classes is None
     assert timm_cards.outputs(timm.create_model(TINY, num_classes=0)) == 0

@@ -42,12 +42,17 @@ def test_a_local_file(tmp_path, suffix):
     assert card.layer == "features.12"
     assert card.classes[0] == "tench"
     assert card.preprocess == Preprocess()
-    assert card.source.startswith(f"local file mine.{suffix}; preprocessing and class names assumed")
+    assert card.source.startswith(
+        f"local file mine.{suffix}; preprocessing and class names assumed"
+    )
     assert card.licence == "see where the local file comes from"
 
 
 def test_a_file_brings_its_number_of_classes_and_drops_the_names(tmp_path):
-    for name, model in (("squeezenet1_1", squeezenet(7)), ("resnet18", models.resnet18(num_classes=3))):
+    for name, model in (
+        ("squeezenet1_1", squeezenet(7)),
+        ("resnet18", models.resnet18(num_classes=3)),
+    ):
         torch.save({"state_dict": model.state_dict()}, tmp_path / "mine.pth")
         loaded = load(name, weights=tmp_path / "mine.pth")
         assert loaded.model.eval()(torch.zeros(1, 3, 64, 64)).shape == (
@@ -66,7 +71,10 @@ def test_a_wrong_number_of_classes_said_by_hand_is_an_error(tmp_path):
 
 def test_the_wrong_architecture(tmp_path):
     torch.save(squeezenet().state_dict(), tmp_path / "mine.pth")
-    with pytest.raises(ModelError, match=r"'mine.pth' does not fit ResNet: missing: conv1.weight.*right architecture"):
+    with pytest.raises(
+        ModelError,
+        match=r"'mine.pth' does not fit ResNet: missing: conv1.weight.*right architecture",
+    ):
         load("resnet18", weights=tmp_path / "mine.pth")
 
 
@@ -103,7 +111,9 @@ def test_without_net_the_ways_out_are_told_before_anything_is_built(hub, monkeyp
 
     monkeypatch.setattr(download, "urlopen", urlopen)
     monkeypatch.setattr(from_torchvision, "_built", lambda *_: pytest.fail("built"))
-    with pytest.raises(ModelError, match=r"Network is unreachable.*--weights FILE.*pretrained=False"):
+    with pytest.raises(
+        ModelError, match=r"Network is unreachable.*--weights FILE.*pretrained=False"
+    ):
         load("resnet50.IMAGENET1K_V1")
     assert asked == ["https://download.pytorch.org/models/resnet50-0676ba61.pth"]
 
@@ -112,7 +122,9 @@ def test_random_weights(hub):
     torch.manual_seed(5)
     first = load("torchvision/resnet18", pretrained=False)
     torch.manual_seed(5)
-    assert torch.equal(load("torchvision/resnet18", pretrained=False).model.fc.weight, first.model.fc.weight)
+    assert torch.equal(
+        load("torchvision/resnet18", pretrained=False).model.fc.weight, first.model.fc.weight
+    )
     second = load("torchvision/resnet18", pretrained=False, num_classes=4)
     assert first.card.source.startswith("random weights; ")
     assert (len(first.card.classes), second.card.classes) == (1000, None)
@@ -127,13 +139,16 @@ def test_random_weights_of_an_architecture_whose_default_weights_are_of_another_
 
 
 def test_options_that_do_not_exist():
-    with pytest.raises(ModelError, match=r"cannot build resnet18 with pad_type='same'.*torchvision.models.resnet18"):
+    with pytest.raises(
+        ModelError, match=r"cannot build resnet18 with pad_type='same'.*torchvision.models.resnet18"
+    ):
         load("resnet18", pretrained=False, pad_type="same")
 
 
 def test_unknown_weights():
     with pytest.raises(
-        ModelError, match=re.escape("no weights 'IMAGENET1K_V3' for resnet50. Near names: 'IMAGENET1K_V2'")
+        ModelError,
+        match=re.escape("no weights 'IMAGENET1K_V3' for resnet50. Near names: 'IMAGENET1K_V2'"),
     ):
         load("torchvision/resnet50.IMAGENET1K_V3")
 
@@ -154,7 +169,10 @@ def test_googlenet_gets_back_what_torchvision_sets_for_its_own_weights(tmp_path,
 def test_the_old_names_of_densenet():
     with torch.device("meta"):
         names = models.densenet121().state_dict()
-    old = {re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name): tensor for name, tensor in names.items()}
+    old = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name): tensor
+        for name, tensor in names.items()
+    }
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     assert set(from_torchvision._renamed("densenet121", old)) == set(names)
     assert from_torchvision._renamed("resnet18", old) is old

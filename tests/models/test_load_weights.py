@@ -22,10 +22,14 @@ def test_a_round_trip_gives_the_same_outputs(tmp_path, kind):
     if kind == "safetensors":
         save_file(state, file)
     elif kind == "half":
-        first.load_state_dict({k: t.half().float() if t.is_floating_point() else t for k, t in state.items()})
+        first.load_state_dict(
+            {k: t.half().float() if t.is_floating_point() else t for k, t in state.items()}
+        )
         torch.save({k: t.half() if t.is_floating_point() else t for k, t in state.items()}, file)
     else:
-        torch.save({("module." if kind == "prefixed" else "") + k: t for k, t in state.items()}, file)
+        torch.save(
+            {("module." if kind == "prefixed" else "") + k: t for k, t in state.items()}, file
+        )
     load_weights(second, file)
     x = torch.randn(1, 3, 3, 3)
     assert torch.equal(first(x), second(x))
@@ -65,10 +69,11 @@ def test_what_is_missing_unexpected_and_of_another_shape_is_named(tmp_path):
     torch.save({**state, **{f"extra.{i}": torch.zeros(1) for i in range(5)}}, tmp_path / "w.pth")
     with pytest.raises(ModelError) as caught:
         load_weights(small(), tmp_path / "w.pth")
-    assert str(caught.value) == (
-        "'w.pth' does not fit Sequential: missing: 0.weight, 0.bias; not expected: extra.0, extra.1, extra.2 "
-        "and 2 more; of another shape: 3.weight (file 7x4, model 2x4). Is this the right architecture? "
-        "Check the model's name and its options."
+    assert (
+        str(caught.value)
+        == "'w.pth' does not fit Sequential: missing: 0.weight, 0.bias; not expected: extra.0,"
+        " extra.1, extra.2 and 2 more; of another shape: 3.weight (file 7x4, model 2x4). Is this"
+        " the right architecture? Check the model's name and its options."
     )
 
 

@@ -26,7 +26,9 @@ def card() -> dict:
 
 
 def preprocess(card: dict) -> Preprocess:
-    return Preprocess(**{k: tuple(v) if isinstance(v, list) else v for k, v in card["preprocess"].items()})
+    return Preprocess(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in card["preprocess"].items()}
+    )
 
 
 @torch.inference_mode()
@@ -40,7 +42,9 @@ def test_weights_are_at_most_four_megabytes_and_all_of_half_precision():
 
     stored = FILES.joinpath("lookout.safetensors").read_bytes()
     assert len(stored) <= 4_000_000
-    assert {value.dtype for value in load(stored).values() if value.is_floating_point()} == {torch.float16}
+    assert {value.dtype for value in load(stored).values() if value.is_floating_point()} == {
+        torch.float16
+    }
 
 
 def test_weights_fill_the_whole_model_and_become_float32(model):
@@ -78,7 +82,14 @@ def test_the_tail_is_an_average_and_one_linear_layer(model):
 
 def test_nothing_bends_but_relu(model):
     """Piecewise linear: convolutions, running averages, ReLU, means, sums, and nothing else."""
-    straight = (nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Identity)
+    straight = (
+        nn.Conv2d,
+        nn.BatchNorm2d,
+        nn.Linear,
+        nn.AvgPool2d,
+        nn.AdaptiveAvgPool2d,
+        nn.Identity,
+    )
     leaves = [module for module in model.modules() if not list(module.children())]
     assert all(isinstance(leaf, (*straight, nn.ReLU)) for leaf in leaves)
 
@@ -114,8 +125,12 @@ def test_accuracy_on_val_is_what_the_card_says(model, card):
     assert low < top1 < high
 
 
-@pytest.mark.parametrize(("name", "accepted"), [("chelsea", {"tabby", "Persian cat"}), ("coffee", {"espresso"})])
+@pytest.mark.parametrize(
+    ("name", "accepted"), [("chelsea", {"tabby", "Persian cat"}), ("coffee", {"espresso"})]
+)
 def test_photographs_larger_than_those_it_learnt_from(model, card, name, accepted):
-    data = pytest.importorskip("skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'")
+    data = pytest.importorskip(
+        "skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'"
+    )
     best = logits(model, [getattr(data, name)()], card)[0].topk(2).indices.tolist()
     assert accepted & {card["classes"][index] for index in best}

@@ -42,7 +42,9 @@ def test_squeezenet_of_torchvision():
 def test_mobilenet_of_timm_with_its_own_padding_and_normalisation():
     half = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
     file = weights("mobilenetv2_100_same.safetensors")
-    loaded = load("timm/mobilenetv2_100", weights=file, pad_type="same", pretrained_cfg_overlay=half)
+    loaded = load(
+        "timm/mobilenetv2_100", weights=file, pad_type="same", pretrained_cfg_overlay=half
+    )
     assert loaded.card.preprocess.mean == (0.5, 0.5, 0.5)
     assert card_of(loaded.model) == loaded.card
     assert recognised(loaded) >= 0.85

@@ -20,7 +20,9 @@ MINE = Card("mine", "0", Preprocess(40, (32, 32)), ("cat", "dog"), "trained by m
 
 def test_an_unknown_module_gets_an_assumed_card():
     card = card_of(nn.Sequential(nn.Conv2d(3, 4, 3)))
-    assert card.preprocess == Preprocess(256, (224, 224), "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert card.preprocess == Preprocess(
+        256, (224, 224), "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    )
     assert (card.layer, card.classes) == (None, None)
     assert card.source.startswith("assumed: nothing is known about a Sequential")
 
@@ -55,7 +57,9 @@ def test_a_rebuilt_model_has_no_layer_by_that_name():
 def test_the_fixed_input_size_of_an_architecture():
     with torch.device("meta"):
         assert card_of(models.vit_b_32(image_size=128)).preprocess == Preprocess(146, (128, 128))
-        assert card_of(models.inception_v3(init_weights=False)).preprocess == Preprocess(342, (299, 299))
+        assert card_of(models.inception_v3(init_weights=False)).preprocess == Preprocess(
+            342, (299, 299)
+        )
 
 
 def test_a_module_of_timm_brings_its_description():
@@ -120,4 +124,6 @@ def test_it_costs_next_to_nothing(name):
         card_of(model)
         return time.perf_counter() - start
 
-    assert min(once() for _ in range(200)) < 1e-3  # 10 to 50 microseconds, 30 times that with the tests' shape checks
+    assert (
+        min(once() for _ in range(200)) < 1e-3
+    )  # 10 to 50 microseconds, 30 times that with the tests' shape checks

@@ -46,7 +46,9 @@ def test_find_with_a_star_matches_whole_names():
 def test_a_plain_name_means_torchvision_first_and_the_card_says_so():
     card = card_for("resnet50")
     assert card.name == "torchvision/resnet50"
-    assert card.source.endswith("a plain name is looked up in torchvision first: torchvision/resnet50")
+    assert card.source.endswith(
+        "a plain name is looked up in torchvision first: torchvision/resnet50"
+    )
     assert "plain name" not in card_for("torchvision/resnet50").source
     assert card_for("mobilenetv2_100").name == "timm/mobilenetv2_100.ra_in1k"
 
@@ -98,13 +100,21 @@ def without_libraries(monkeypatch):
 def test_a_library_that_is_not_installed(without_libraries):
     assert known() == ["lookout"]
     for name in ("torchvision/resnet50", "timm/resnet50"):
-        with pytest.raises(ModelError, match=r"cannot be imported.*pip install sightline\[models\]"):
+        with pytest.raises(
+            ModelError, match=r"cannot be imported.*pip install sightline\[models\]"
+        ):
             load(name)
-    with pytest.raises(ModelError, match=r"Not available here: torchvision and timm .pip install sightline\[models\]"):
+    with pytest.raises(
+        ModelError,
+        match=r"Not available here: torchvision and timm .pip install sightline\[models\]",
+    ):
         load("resnet50")
 
 
 def test_importing_the_room_imports_no_library():
-    code = "import sys, sightline.models; print([m for m in ('torchvision', 'timm') if m in sys.modules])"
+    code = (
+        "import sys, sightline.models; print([m for m in ('torchvision', 'timm') if m in"
+        " sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -17,8 +17,12 @@ def test_wrappers_are_looked_through_however_deep():
     inner = nn.Linear(2, 3)
     assert unwrap(nn.DataParallel(nn.DataParallel(inner))) is inner
     assert unwrap(torch.compile(inner)) is inner
-    assert unwrap(torch.optim.swa_utils.AveragedModel(inner)) is not inner  # it holds a copy of the model ...
-    assert isinstance(unwrap(torch.optim.swa_utils.AveragedModel(inner)), nn.Linear)  # ... and is looked through
+    assert (
+        unwrap(torch.optim.swa_utils.AveragedModel(inner)) is not inner
+    )  # it holds a copy of the model ...
+    assert isinstance(
+        unwrap(torch.optim.swa_utils.AveragedModel(inner)), nn.Linear
+    )  # ... and is looked through
 
 
 def test_a_part_that_happens_to_be_called_module_is_no_wrapping():
@@ -29,7 +33,13 @@ def test_a_part_that_happens_to_be_called_module_is_no_wrapping():
 
 
 def test_head_is_the_last_layer_with_weights_however_deep():
-    found = head(Net(first=nn.Linear(1, 2), last=nn.Sequential(nn.Conv2d(2, 7, 1), nn.ReLU()), drop=nn.Dropout()))
+    found = head(
+        Net(
+            first=nn.Linear(1, 2),
+            last=nn.Sequential(nn.Conv2d(2, 7, 1), nn.ReLU()),
+            drop=nn.Dropout(),
+        )
+    )
     assert found is not None
     assert found[0] == "last.0"
     assert width(found[1]) == 7
@@ -37,7 +47,9 @@ def test_head_is_the_last_layer_with_weights_however_deep():
 
 
 def test_place():
-    model = Net(features=nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.MaxPool2d(2)), fc=nn.Linear(1, 1))
+    model = Net(
+        features=nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.MaxPool2d(2)), fc=nn.Linear(1, 1)
+    )
     assert place(model, "fc") == "fc"
     assert place(model, "features.-1") == "features.2"
     assert place(model, "-2.-3") == "features.0"

@@ -54,7 +54,9 @@ def by_hand(name: str) -> str:
 
 @pytest.fixture
 def without_memory(monkeypatch):
-    """Models of any size are built without memory; RegNet computes with small tensors on the way, on the CPU."""
+    """Models of any size are built without memory; RegNet computes with small tensors on the way,
+    on the CPU.
+    """
     real = regnet.BlockParams.from_init_params
 
     def on_cpu(*args, **kwargs):
@@ -100,18 +102,26 @@ def test_every_card(without_memory):
 
 
 def test_every_family_has_its_layer_and_no_layer_is_of_no_family():
-    families = {models.get_model_builder(name).__module__.rpartition(".")[2] for name in from_torchvision.names()}
+    families = {
+        models.get_model_builder(name).__module__.rpartition(".")[2]
+        for name in from_torchvision.names()
+    }
     assert families == set(torchvision_cards.LAYERS)
 
 
 def test_some_values_of_known_recipes():
     assert from_torchvision.card_for("resnet50").preprocess == Preprocess(232, (224, 224))
-    assert from_torchvision.card_for("resnet50.IMAGENET1K_V1").preprocess == Preprocess(256, (224, 224))
+    assert from_torchvision.card_for("resnet50.IMAGENET1K_V1").preprocess == Preprocess(
+        256, (224, 224)
+    )
     assert from_torchvision.card_for("inception_v3").preprocess == Preprocess(342, (299, 299))
     large = from_torchvision.card_for("efficientnet_v2_l").preprocess
     assert large == Preprocess(480, (480, 480), "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     assert "SWAG/blob/main/LICENSE" in from_torchvision.card_for("vit_h_14").licence
-    assert from_torchvision.card_for("resnet18").licence == "BSD-3-Clause (torchvision); weights: see source"
+    assert (
+        from_torchvision.card_for("resnet18").licence
+        == "BSD-3-Clause (torchvision); weights: see source"
+    )
 
 
 def test_weights_of_the_features_alone_name_no_classes():

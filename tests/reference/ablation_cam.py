@@ -1,4 +1,6 @@
-"""Ablation-CAM, slowly: the paper's w_k = (y - y_k) / y, times the y; y_k is the score without channel k."""
+"""Ablation-CAM, slowly: the paper's w_k = (y - y_k) / y, times the y; y_k is the score without
+channel k.
+"""
 
 from collections.abc import Callable
 

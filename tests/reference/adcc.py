@@ -11,7 +11,9 @@ from reference.correlation import pearson_of
 
 def coherency(image_map: Tensor, masked_map: Tensor) -> Tensor:
     values = []
-    for one, other in zip(image_map.flatten(1).tolist(), masked_map.flatten(1).tolist(), strict=True):
+    for one, other in zip(
+        image_map.flatten(1).tolist(), masked_map.flatten(1).tolist(), strict=True
+    ):
         r = pearson_of(one, other)
         values.append(0.0 if math.isnan(r) else (r + 1) / 2)
     return torch.tensor(values, dtype=torch.float64)
@@ -19,11 +21,17 @@ def coherency(image_map: Tensor, masked_map: Tensor) -> Tensor:
 
 def complexity(image_map: Tensor) -> Tensor:
     rows = image_map.flatten(1).tolist()
-    return torch.tensor([math.fsum(abs(x) for x in row) / len(row) for row in rows], dtype=torch.float64)
+    return torch.tensor(
+        [math.fsum(abs(x) for x in row) / len(row) for row in rows], dtype=torch.float64
+    )
 
 
 def adcc(full_score: Tensor, masked_score: Tensor, image_map: Tensor, masked_map: Tensor) -> Tensor:
-    terms = (average_drop(full_score, masked_score), coherency(image_map, masked_map), complexity(image_map))
+    terms = (
+        average_drop(full_score, masked_score),
+        coherency(image_map, masked_map),
+        complexity(image_map),
+    )
     return torch.stack(terms, dim=1)
 
 

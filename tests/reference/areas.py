@@ -1,4 +1,6 @@
-"""Pixels in boxes, scaling, regions and overlaps, place by place: what the localisation metrics' twins share."""
+"""Pixels in boxes, scaling, regions and overlaps, place by place: what the localisation metrics'
+twins share.
+"""
 
 from torch import Tensor
 
@@ -17,7 +19,10 @@ def scaled(one: Tensor) -> list[list[float]]:
 
 def inside(row: int, column: int, boxes: Tensor) -> bool:
     x, y = column + 0.5, row + 0.5
-    return any(left <= x < right and top <= y < bottom for left, top, right, bottom in boxes.double().tolist())
+    return any(
+        left <= x < right and top <= y < bottom
+        for left, top, right, bottom in boxes.double().tolist()
+    )
 
 
 def area(height: int, width: int, boxes: Tensor) -> int:

@@ -1,4 +1,6 @@
-"""RISE's blur, pixel by pixel, with a kernel made as its evaluation.py makes it: scipy's filter on a single point."""
+"""RISE's blur, pixel by pixel, with a kernel made as its evaluation.py makes it: scipy's filter on
+a single point.
+"""
 
 import numpy as np
 import torch

@@ -1,4 +1,7 @@
-"""Pearson's and Spearman's correlation by their definitions, one pair of lists at a time. nan where one is constant."""
+"""Pearson's and Spearman's correlation by their definitions, one pair of lists at a time.
+
+nan where one is constant.
+"""
 
 import math
 
@@ -13,7 +16,9 @@ def pearson(a: Tensor, b: Tensor) -> Tensor:
 
 def spearman(a: Tensor, b: Tensor) -> Tensor:
     pairs = zip(a.flatten(1).tolist(), b.flatten(1).tolist(), strict=True)
-    return torch.tensor([pearson_of(ranks_of(x), ranks_of(y)) for x, y in pairs], dtype=torch.float64)
+    return torch.tensor(
+        [pearson_of(ranks_of(x), ranks_of(y)) for x, y in pairs], dtype=torch.float64
+    )
 
 
 def pearson_of(x: list[float], y: list[float]) -> float:
@@ -27,4 +32,6 @@ def pearson_of(x: list[float], y: list[float]) -> float:
 
 def ranks_of(x: list[float]) -> list[float]:
     """How many are smaller, and half of how many others are equal."""
-    return [sum(other < one for other in x) + (sum(other == one for other in x) - 1) / 2 for one in x]
+    return [
+        sum(other < one for other in x) + (sum(other == one for other in x) - 1) / 2 for one in x
+    ]

@@ -1,6 +1,8 @@
-"""The derivatives of softmax, log-softmax and sigmoid, as recursions over plain numbers, at one coordinate.
+"""The derivatives of softmax, log-softmax and sigmoid, as recursions over plain numbers, at one
+coordinate.
 
-`s` holds the derivative of each class's logit with respect to that coordinate, `p` the probabilities.
+`s` holds the derivative of each class's logit with respect to that coordinate, `p` the
+probabilities.
 """
 
 
@@ -11,7 +13,11 @@ def softmax(s: list[float], p: list[float], c: int) -> tuple[float, float, float
     first = [p[k] * (s[k] - mean) for k in classes]  # eq. 22 for every class
     drift = sum(first[k] * s[k] for k in classes)
     second = [first[k] * (s[k] - mean) - p[k] * drift for k in classes]  # eq. 23
-    third = second[c] * (s[c] - mean) - 2 * first[c] * drift - p[c] * sum(second[k] * s[k] for k in classes)
+    third = (
+        second[c] * (s[c] - mean)
+        - 2 * first[c] * drift
+        - p[c] * sum(second[k] * s[k] for k in classes)
+    )
     return first[c], second[c], third  # eq. 24
 
 

@@ -1,4 +1,6 @@
-"""Eigen-CAM and Eigen-Grad-CAM, slowly: an image's matrix, places x channels, and its singular vectors by numpy."""
+"""Eigen-CAM and Eigen-Grad-CAM, slowly: an image's matrix, places x channels, and its singular
+vectors by numpy.
+"""
 
 import numpy as np
 import torch
@@ -33,7 +35,9 @@ def matrix(maps: np.ndarray) -> np.ndarray:
 
 
 def first_axis(rows: np.ndarray, centred: bool) -> np.ndarray:
-    """Turned so that the projection's element of largest magnitude is positive; 0 for a matrix of zeros."""
+    """Turned so that the projection's element of largest magnitude is positive; 0 for a matrix of
+    zeros.
+    """
     if centred:
         rows = rows - rows.mean(axis=0)
     if not np.abs(rows).max() > 1e-300:

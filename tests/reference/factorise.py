@@ -1,4 +1,6 @@
-"""Deep feature factorisation, slowly: what a best fit under W, H >= 0 has to satisfy, and its share of the energy."""
+"""Deep feature factorisation, slowly: what a best fit under W, H >= 0 has to satisfy, and its share
+of the energy.
+"""
 
 import torch
 from torch import Tensor
@@ -23,9 +25,11 @@ def explained(a: Tensor, w: Tensor, h: Tensor) -> float:
 
 
 def optimality(a: Tensor, w: Tensor, h: Tensor) -> float:
-    """How far |A - WH|^2 / 2 is from the conditions of Karush, Kuhn and Tucker: the largest |min(number, gradient)|.
+    """How far |A - WH|^2 / 2 is from the conditions of Karush, Kuhn and Tucker: the largest
+    |min(number, gradient)|.
 
-    At each number the gradient is zero where the number is positive, and not negative where it is zero.
+    At each number the gradient is zero where the number is positive, and not negative where it is
+    zero.
     """
     error = w @ h - a
     by_w, by_h = error @ h.T, w.T @ error

@@ -9,7 +9,9 @@ from reference.image_map import linear
 
 
 def parts(net: nn.Sequential, x: Tensor, klass: int) -> list[Tensor]:
-    """x * dS/dx, then b * dS/db of every module with a bias, `[b, c, *s]` each, in the order in which they run."""
+    """x * dS/dx, then b * dS/db of every module with a bias, `[b, c, *s]` each, in the order in
+    which they run.
+    """
     steps, values = [], [x.detach().requires_grad_()]
     for module in net:
         if isinstance(module, nn.ReLU):
@@ -27,7 +29,10 @@ def parts(net: nn.Sequential, x: Tensor, klass: int) -> list[Tensor]:
 
 def implied(module: nn.Module) -> Tensor | None:
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return module.bias - module.weight * module.running_mean / (module.running_var + module.eps).sqrt()
+        return (
+            module.bias
+            - module.weight * module.running_mean / (module.running_var + module.eps).sqrt()
+        )
     return getattr(module, "bias", None)
 
 

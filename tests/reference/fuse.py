@@ -1,4 +1,6 @@
-"""Fusion of maps, slowly: at each place the product, the mean or the maximum; then divided by the largest of all."""
+"""Fusion of maps, slowly: at each place the product, the mean or the maximum; then divided by the
+largest of all.
+"""
 
 import numpy as np
 import torch
@@ -12,7 +14,13 @@ def fuse(maps: list[Tensor], how: str) -> Tensor:
         values = [one[place] for one in stack]
         total = 1.0 if how == "product" else 0.0
         for value in values:
-            total = total * value if how == "product" else max(total, value) if how == "max" else total + value
+            total = (
+                total * value
+                if how == "product"
+                else max(total, value)
+                if how == "max"
+                else total + value
+            )
         fused[place] = total / len(values) if how == "mean" else total
     for image in range(len(fused)):
         if fused[image].max() > 0:

@@ -1,4 +1,7 @@
-"""Grad-CAM++ for Y = exp(S), slowly and with the powers of eq. 19; the factor exp(S) is left out."""
+"""Grad-CAM++ for Y = exp(S), slowly and with the powers of eq.
+
+19; the factor exp(S) is left out.
+"""
 
 from collections.abc import Iterator
 
@@ -35,7 +38,9 @@ def alpha_at(g: float, activation_sum: float) -> float:
     return numerator / denominator
 
 
-def as_the_authors(alphas: dict[tuple[int, ...], float], first: np.ndarray) -> Iterator[tuple[tuple[int, ...], float]]:
+def as_the_authors(
+    alphas: dict[tuple[int, ...], float], first: np.ndarray
+) -> Iterator[tuple[tuple[int, ...], float]]:
     """Alpha over its sum where the first derivative is positive; a zero sum counts as 1."""
     total = sum(alphas[ij] for ij in alphas if first[ij] > 0)
     if total == 0:

@@ -1,4 +1,6 @@
-"""Grad-CAM++ with the true alpha, slowly: eq. 5 and 10, exp's derivatives 13 and 14 with nothing left out."""
+"""Grad-CAM++ with the true alpha, slowly: eq. 5 and 10, exp's derivatives 13 and 14 with nothing
+left out.
+"""
 
 import math
 
@@ -8,10 +10,20 @@ from torch import Tensor
 
 
 def grad_cam_pp_exact(
-    activations: Tensor, gradients: Tensor, second_derivatives: Tensor, third_derivatives: Tensor, guard: bool = True
+    activations: Tensor,
+    gradients: Tensor,
+    second_derivatives: Tensor,
+    third_derivatives: Tensor,
+    guard: bool = True,
 ) -> Tensor:
-    """Without the factor exp(S). Policy of sightline: where alpha is not in (0, 1), the closed form, not above 1."""
-    a, s1, s2, s3 = (one.double().numpy() for one in (activations, gradients, second_derivatives, third_derivatives))
+    """Without the factor exp(S).
+
+    Policy of sightline: where alpha is not in (0, 1), the closed form, not above 1.
+    """
+    a, s1, s2, s3 = (
+        one.double().numpy()
+        for one in (activations, gradients, second_derivatives, third_derivatives)
+    )
     images, channels, *space = a.shape
     weights = np.zeros((images, channels, *[1] * len(space)))
     for b in range(images):

@@ -1,4 +1,6 @@
-"""Grad-CAM++ for any score Y, slowly: eq. 5 with the alpha of eq. 10, from Y', Y'' and Y''' at each place."""
+"""Grad-CAM++ for any score Y, slowly: eq. 5 with the alpha of eq. 10, from Y', Y'' and Y''' at each
+place.
+"""
 
 import math
 
@@ -19,7 +21,9 @@ def grad_cam_pp_softmax(
     guard: bool = True,
 ) -> Tensor:
     """The paper's weights; sightline's are these divided by Y (1 - Y)."""
-    return _of_classes(derivatives.softmax, activations, class_gradients, probabilities, explained, alpha, guard)
+    return _of_classes(
+        derivatives.softmax, activations, class_gradients, probabilities, explained, alpha, guard
+    )
 
 
 def grad_cam_pp_log_softmax(
@@ -30,7 +34,15 @@ def grad_cam_pp_log_softmax(
     alpha: str = "paper",
     guard: bool = True,
 ) -> Tensor:
-    return _of_classes(derivatives.log_softmax, activations, class_gradients, probabilities, explained, alpha, guard)
+    return _of_classes(
+        derivatives.log_softmax,
+        activations,
+        class_gradients,
+        probabilities,
+        explained,
+        alpha,
+        guard,
+    )
 
 
 def grad_cam_pp_sigmoid(
@@ -55,7 +67,10 @@ def _of_classes(form, activations, class_gradients, probabilities, explained, al
 
 
 def weights_from(activations: Tensor, three: np.ndarray, alpha: str, guard: bool) -> Tensor:
-    """`three` holds the three derivatives. Policy of sightline: 1/2 where alpha is not in (0, 1)."""
+    """`three` holds the three derivatives.
+
+    Policy of sightline: 1/2 where alpha is not in (0, 1).
+    """
     a = activations.double().numpy()
     images, channels, *space = a.shape
     weights = np.zeros((images, channels, *[1] * len(space)))

@@ -1,7 +1,9 @@
-"""Gradient, guided backpropagation and deconvnet, slowly: a small network run forwards and back by hand, in float64.
+"""Gradient, guided backpropagation and deconvnet, slowly: a small network run forwards and back by
+hand, in float64.
 
 A network is a list of steps: `("conv", weight, bias)` with weight `[out, in, *k]` and padding 1;
-`("linear", weight, bias)`; `("act", name)`; `("max",)` over windows of 2; `("mean",)` over all places; `("flatten",)`.
+`("linear", weight, bias)`; `("act", name)`; `("max",)` over windows of 2; `("mean",)` over all
+places; `("flatten",)`.
 
 - Springenberg et al. 2015, section 3.4: R^l_i = (f^l_i > 0) (R^{l+1}_i > 0) R^{l+1}_i
 - Zeiler and Fergus 2014: R^l_i = (R^{l+1}_i > 0) R^{l+1}_i
@@ -96,7 +98,14 @@ def through(rule: str | None, name: str, entered: float, back: float) -> float:
 
 def forwards(net: list[Any], image: Array) -> list[Array]:
     """What enters each step, and at last what leaves the network."""
-    steps = {"conv": conv, "linear": linear, "act": act, "max": maximum, "mean": mean, "flatten": flat}
+    steps = {
+        "conv": conv,
+        "linear": linear,
+        "act": act,
+        "max": maximum,
+        "mean": mean,
+        "flatten": flat,
+    }
     values = [image]
     for kind, *what in net:
         values.append(steps[kind](values[-1], *what))
@@ -150,7 +159,12 @@ def conv(x: Array, weight: Array, bias: Array) -> Array:
 
 
 def linear(x: Array, weight: Array, bias: Array) -> Array:
-    return np.array([sum(w * v for w, v in zip(row, x, strict=True)) + b for row, b in zip(weight, bias, strict=True)])
+    return np.array(
+        [
+            sum(w * v for w, v in zip(row, x, strict=True)) + b
+            for row, b in zip(weight, bias, strict=True)
+        ]
+    )
 
 
 def act(x: Array, name: str) -> Array:
@@ -159,7 +173,10 @@ def act(x: Array, name: str) -> Array:
 
 def winner(x: Array, unit: tuple[int, ...]) -> tuple[int, ...]:
     """Where the largest value of the window of 2 is that `unit` of the pooled map shows."""
-    windows = [tuple(2 * u + d for u, d in zip(unit[1:], k, strict=True)) for k in np.ndindex(*[2] * (x.ndim - 1))]
+    windows = [
+        tuple(2 * u + d for u, d in zip(unit[1:], k, strict=True))
+        for k in np.ndindex(*[2] * (x.ndim - 1))
+    ]
     return max(((unit[0], *place) for place in windows), key=lambda place: x[place])
 
 

@@ -1,4 +1,6 @@
-"""ROAD's linear imputation as one dense system: a known pixel is itself, a removed one its neighbours' mean."""
+"""ROAD's linear imputation as one dense system: a known pixel is itself, a removed one its
+neighbours' mean.
+"""
 
 import numpy as np
 import torch

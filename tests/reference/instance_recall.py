@@ -12,8 +12,18 @@ def instance_recall(image_map: Tensor, boxes: list[Tensor], deltas: tuple[float,
         values = scaled(one)
         peaks = []
         for k in range(len(own)):
-            within = [v for r, row in enumerate(values) for c, v in enumerate(row) if inside(r, c, own[k : k + 1])]
+            within = [
+                v
+                for r, row in enumerate(values)
+                for c, v in enumerate(row)
+                if inside(r, c, own[k : k + 1])
+            ]
             if within:
                 peaks.append(max(within))
-        rows.append([sum(peak > d for peak in peaks) / len(peaks) if peaks else float("nan") for d in deltas])
+        rows.append(
+            [
+                sum(peak > d for peak in peaks) / len(peaks) if peaks else float("nan")
+                for d in deltas
+            ]
+        )
     return torch.tensor(rows, dtype=torch.float64)

@@ -7,6 +7,8 @@ from torch import Tensor
 from reference.score_cam import averaged
 
 
-def is_cam(activations: Tensor, look: Callable[..., Tensor], steps: int = 10, top: int | None = None) -> Tensor:
+def is_cam(
+    activations: Tensor, look: Callable[..., Tensor], steps: int = 10, top: int | None = None
+) -> Tensor:
     changes = [lambda masks, i=i: masks * i / steps for i in range(1, steps + 1)]
     return averaged(activations, look, changes, top)

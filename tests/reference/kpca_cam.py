@@ -1,4 +1,6 @@
-"""KPCA-CAM, slowly: the kernel pair by pair, centred as Schoelkopf et al. 1998 do, its eigenvectors by numpy."""
+"""KPCA-CAM, slowly: the kernel pair by pair, centred as Schoelkopf et al. 1998 do, its eigenvectors
+by numpy.
+"""
 
 import math
 
@@ -16,7 +18,9 @@ def kpca_cam(activations: Tensor, kernel: str = "sigmoid", gamma: float | None =
     for b in range(a.shape[0]):
         places = list(np.ndindex(*a.shape[2:]))
         rows = [np.array([a[b, k][ij] for k in range(a.shape[1])]) for ij in places]
-        for ij, component, row in zip(places, first_component(rows, kernel, gamma), rows, strict=True):
+        for ij, component, row in zip(
+            places, first_component(rows, kernel, gamma), rows, strict=True
+        ):
             energy = sum(x * x for x in row)
             for k in range(a.shape[1]):
                 weights[b, k][ij] = component * row[k] / energy if energy else 0.0
@@ -31,7 +35,9 @@ def first_component(rows: list[np.ndarray], kernel: str, gamma: float | None) ->
         for q in range(n):
             x, y = rows[p] - mean, rows[q] - mean
             if kernel == "rbf":
-                similar[p, q] = math.exp(-gamma * sum((s - t) ** 2 for s, t in zip(x, y, strict=True)))
+                similar[p, q] = math.exp(
+                    -gamma * sum((s - t) ** 2 for s, t in zip(x, y, strict=True))
+                )
             else:
                 similar[p, q] = math.tanh(gamma * sum(s * t for s, t in zip(x, y, strict=True)) + 1)
     centring = np.eye(n) - np.ones((n, n)) / n

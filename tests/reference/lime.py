@@ -1,4 +1,6 @@
-"""LIME-style, slowly: one sample at a time, the kernel as printed, the normal equations of the weighted ridge."""
+"""LIME-style, slowly: one sample at a time, the kernel as printed, the normal equations of the
+weighted ridge.
+"""
 
 import math
 from collections.abc import Callable
@@ -9,10 +11,18 @@ from torch import Tensor
 
 
 def lime(
-    score: Callable[[Tensor], float], picture: Tensor, fill: Tensor, segments: Tensor, z: Tensor, kernel: float,
+    score: Callable[[Tensor], float],
+    picture: Tensor,
+    fill: Tensor,
+    segments: Tensor,
+    z: Tensor,
+    kernel: float,
     ridge: float,
-) -> tuple[Tensor, float]:  # fmt: skip
-    """`picture` `[c, *s]`, `segments` `[*s]`, the samples `z` `[n, k]`. Returns the map `[*s]` and R^2."""
+) -> tuple[Tensor, float]:
+    """`picture` `[c, *s]`, `segments` `[*s]`, the samples `z` `[n, k]`.
+
+    Returns the map `[*s]` and R^2.
+    """
     n, k = z.shape
     scores, near = [], []
     for i in range(n):
@@ -31,7 +41,10 @@ def lime(
         normal[j, j] += ridge
     found = np.linalg.solve(normal, right)
     mean = sum(p * f for p, f in zip(near, scores, strict=True)) / sum(near)
-    lost = sum(p * (f - found @ np.array([1.0, *row.tolist()])) ** 2 for p, f, row in zip(near, scores, z, strict=True))
+    lost = sum(
+        p * (f - found @ np.array([1.0, *row.tolist()])) ** 2
+        for p, f, row in zip(near, scores, z, strict=True)
+    )
     spread = sum(p * (f - mean) ** 2 for p, f in zip(near, scores, strict=True))
     worth = torch.zeros(*segments.shape, dtype=torch.float64)
     for place in np.ndindex(*segments.shape):

@@ -6,7 +6,9 @@ from torch import Tensor
 from reference.areas import box, cut, iou, regions, table
 
 
-def localisation_error(given_map: Tensor, given_boxes: list[Tensor], rank: Tensor, box_threshold: float) -> Tensor:
+def localisation_error(
+    given_map: Tensor, given_boxes: list[Tensor], rank: Tensor, box_threshold: float
+) -> Tensor:
     rows = []
     for one, own, place in zip(given_map, given_boxes, rank.tolist(), strict=True):
         true = cut(own, *one.shape)
@@ -21,6 +23,8 @@ def localisation_error(given_map: Tensor, given_boxes: list[Tensor], rank: Tenso
             if len(region) > len(largest):
                 largest = region
         right = bool(largest) and any(iou(box(largest), b) >= 0.5 for b in true)
-        top1, top5 = (float(not (right and place < k)) if place >= 0 else float("nan") for k in (1, 5))
+        top1, top5 = (
+            float(not (right and place < k)) if place >= 0 else float("nan") for k in (1, 5)
+        )
         rows.append([top1, top5, float(not right)])
     return torch.tensor(rows, dtype=torch.float64)

@@ -18,7 +18,11 @@ def max_box_acc(image_map: Tensor, boxes: list[Tensor]) -> Tensor:
             for region in found:
                 if len(region) > len(largest):
                     largest = region
-            fits = [max(iou(box(region), b) for b in true) for region in found] if true else [float("nan")]
+            fits = (
+                [max(iou(box(region), b) for b in true) for region in found]
+                if true
+                else [float("nan")]
+            )
             nothing = 0.0 if true else float("nan")
             largest_fits.append(fits[found.index(largest)] if largest and true else nothing)
             best_fits.append(max(fits) if found else nothing)

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 
-def occlusion(score: Callable[[Tensor], float], picture: Tensor, fill: Tensor, window: int, stride: int) -> Tensor:
+def occlusion(
+    score: Callable[[Tensor], float], picture: Tensor, fill: Tensor, window: int, stride: int
+) -> Tensor:
     """`picture` and what takes its place `[c, *s]`, `score` of one picture. Returns `[*s]`."""
     size = tuple(picture.shape[1:])
     starts = []
@@ -26,6 +28,10 @@ def occlusion(score: Callable[[Tensor], float], picture: Tensor, fill: Tensor, w
         drops.append((begin, whole - score(covered)))
     found = torch.zeros(*size, dtype=torch.float64)
     for place in np.ndindex(*size):
-        over = [d for begin, d in drops if all(b <= p < b + window for p, b in zip(place, begin, strict=True))]
+        over = [
+            d
+            for begin, d in drops
+            if all(b <= p < b + window for p, b in zip(place, begin, strict=True))
+        ]
         found[place] = sum(over) / len(over)
     return found

@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 
-def occlusion_map(drops: list[Tensor], corners: list[tuple[int, int]], patch: int, grid: tuple[int, int]) -> Tensor:
+def occlusion_map(
+    drops: list[Tensor], corners: list[tuple[int, int]], patch: int, grid: tuple[int, int]
+) -> Tensor:
     found = torch.zeros(len(drops[0]), *grid, dtype=torch.float64)
     for b in range(len(drops[0])):
         for i, j in np.ndindex(*grid):

@@ -1,4 +1,6 @@
-"""The pointing game as TorchRay plays it: draw the disc around the point, look whether it meets the boxes."""
+"""The pointing game as TorchRay plays it: draw the disc around the point, look whether it meets the
+boxes.
+"""
 
 import torch
 from torch import Tensor
@@ -23,7 +25,10 @@ def pointing_game(image_map: Tensor, boxes: list[Tensor], tolerance: float) -> T
         if point is not None:
             for r in range(height):
                 for c in range(width):
-                    accepted = (r - point[0]) ** 2 + (c - point[1]) ** 2 < tolerance**2 or (r, c) == point
+                    accepted = (r - point[0]) ** 2 + (c - point[1]) ** 2 < tolerance**2 or (
+                        r,
+                        c,
+                    ) == point
                     hit = hit or (accepted and inside(r, c, own))
         result.append(float(hit))
     return torch.tensor(result, dtype=torch.float64)

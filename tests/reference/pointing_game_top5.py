@@ -8,7 +8,11 @@ from reference.pointing_game import pointing_game
 
 
 def pointing_game_top5(
-    top_maps: Tensor, top_peaks: Tensor, top_boxes: list[list[Tensor] | None], reject_below: float, tolerance: float
+    top_maps: Tensor,
+    top_peaks: Tensor,
+    top_boxes: list[list[Tensor] | None],
+    reject_below: float,
+    tolerance: float,
 ) -> Tensor:
     result = torch.zeros(top_peaks.shape, dtype=torch.float64)
     for i, boxes in enumerate(top_boxes):

@@ -13,7 +13,9 @@ def pxap(image_map: Tensor, mask: list[Tensor | None]) -> Tensor:
             rows.append([float("nan")] * 513)
             continue
         values, truth = scaled(one), own.tolist()
-        pairs = [(values[r][c], truth[r][c]) for r in range(one.shape[0]) for c in range(one.shape[1])]
+        pairs = [
+            (values[r][c], truth[r][c]) for r in range(one.shape[0]) for c in range(one.shape[1])
+        ]
         hits = [sum(v >= k / 255 and t for v, t in pairs) for k in range(256)]
         false = [sum(v >= k / 255 and not t for v, t in pairs) for k in range(256)]
         rows.append([*hits, *false, sum(t for _, t in pairs)])

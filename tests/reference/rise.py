@@ -1,4 +1,6 @@
-"""RISE, slowly: masks pixel by pixel (section 3.2), then equation 6 as a sum; and what it expects of a linear model."""
+"""RISE, slowly: masks pixel by pixel (section 3.2), then equation 6 as a sum; and what it expects
+of a linear model.
+"""
 
 from collections.abc import Callable
 
@@ -9,7 +11,9 @@ from torch import Tensor
 from reference.image_map import linear
 
 
-def drawn(m: int, cells: int, keep: float, size: list[int], seed: int) -> list[tuple[np.ndarray, list[int]]]:
+def drawn(
+    m: int, cells: int, keep: float, size: list[int], seed: int
+) -> list[tuple[np.ndarray, list[int]]]:
     """The coarse binary grids and their shifts, in the order in which they are drawn."""
     generator = torch.Generator().manual_seed(seed)
     grid = [min(cells, side) for side in size]
@@ -32,11 +36,19 @@ def mask(shows: np.ndarray, shifts: list[int], size: list[int]) -> Tensor:
     large = [(n + 1) * cell(side, n) for side, n in zip(size, shows.shape, strict=True)]
     found = torch.zeros(*size, dtype=torch.float64)
     for place in np.ndindex(*size):
-        found[place] = linear(shows, tuple(p + s for p, s in zip(place, shifts, strict=True)), large)
+        found[place] = linear(
+            shows, tuple(p + s for p, s in zip(place, shifts, strict=True)), large
+        )
     return found
 
 
-def rise(score: Callable[[Tensor], float], picture: Tensor, masks: list[Tensor], keep: float, centred: bool) -> Tensor:
+def rise(
+    score: Callable[[Tensor], float],
+    picture: Tensor,
+    masks: list[Tensor],
+    keep: float,
+    centred: bool,
+) -> Tensor:
     """Equation 6, with or without the mean score taken from each."""
     scores = [score(picture * one) for one in masks]
     mean = sum(scores) / len(scores) if centred else 0.0
@@ -52,8 +64,9 @@ def rise(score: Callable[[Tensor], float], picture: Tensor, masks: list[Tensor],
 def expected(contributions: Tensor, cells: int, keep: float) -> Tensor:
     """E[S_p] (centred) of a linear model on a signal: sum_q w_q x_q Cov(M_q, M_p) / keep.
 
-    A mask is linear in its grid's independent bits, M_p = sum_g a_pg z_g; a bit has the variance keep (1 - keep), and
-    the shift is averaged over. The mean of M_p is keep whatever the shift, so that adds nothing.
+    A mask is linear in its grid's independent bits, M_p = sum_g a_pg z_g; a bit has the variance
+    keep (1 - keep), and the shift is averaged over. The mean of M_p is keep whatever the shift, so
+    that adds nothing.
     """
     (side,) = contributions.shape
     step = cell(side, cells)
@@ -62,7 +75,9 @@ def expected(contributions: Tensor, cells: int, keep: float) -> Tensor:
         shares = [mask(np.eye(cells)[g], [shift], [side]) for g in range(cells)]
         for q in range(side):
             for p in range(side):
-                covariance[q, p] += sum(float(a[q] * a[p]) for a in shares) * keep * (1 - keep) / (step + 1)
+                covariance[q, p] += (
+                    sum(float(a[q] * a[p]) for a in shares) * keep * (1 - keep) / (step + 1)
+                )
     found = torch.zeros(side, dtype=torch.float64)
     for p in range(side):
         found[p] = sum(float(contributions[q] * covariance[q, p]) for q in range(side)) / keep

@@ -1,11 +1,15 @@
-"""ROAD's averages over the percentages, image by image: most relevant first, least relevant first, both."""
+"""ROAD's averages over the percentages, image by image: most relevant first, least relevant first,
+both.
+"""
 
 import torch
 from torch import Tensor
 
 
 def road_morf_area(road_morf: Tensor) -> Tensor:
-    return torch.tensor([sum(curve) / len(curve) for curve in road_morf.tolist()], dtype=torch.float64)
+    return torch.tensor(
+        [sum(curve) / len(curve) for curve in road_morf.tolist()], dtype=torch.float64
+    )
 
 
 def road_lerf_area(road_lerf: Tensor) -> Tensor:

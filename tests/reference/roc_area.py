@@ -8,9 +8,13 @@ from torch import Tensor
 STRIPS = 200_000
 
 
-def roc_area(full_score: Tensor, curve: Tensor, fraction: Tensor, thetas: int, jumps: str = "late") -> Tensor:
+def roc_area(
+    full_score: Tensor, curve: Tensor, fraction: Tensor, thetas: int, jumps: str = "late"
+) -> Tensor:
     values = []
-    for y, heights, places in zip(full_score.tolist(), curve.tolist(), fraction.tolist(), strict=True):
+    for y, heights, places in zip(
+        full_score.tolist(), curve.tolist(), fraction.tolist(), strict=True
+    ):
         if y == 0 or places[0] == places[-1]:
             values.append(math.nan)
             continue

@@ -1,4 +1,6 @@
-"""Score-CAM, slowly: one channel at a time; and the whole way from a network and a picture to the weights."""
+"""Score-CAM, slowly: one channel at a time; and the whole way from a network and a picture to the
+weights.
+"""
 
 import math
 from collections.abc import Callable
@@ -12,14 +14,22 @@ from reference.image_map import linear
 Change = Callable[[Tensor], Tensor] | None
 
 
-def score_cam(activations: Tensor, look: Callable[..., Tensor], top: int | None = None, form: str = "paper") -> Tensor:
+def score_cam(
+    activations: Tensor, look: Callable[..., Tensor], top: int | None = None, form: str = "paper"
+) -> Tensor:
     return averaged(activations, look, [None], top, form)
 
 
 def averaged(
-    activations: Tensor, look: Callable[..., Tensor], changes: list[Change], top: int | None, form: str = "paper"
+    activations: Tensor,
+    look: Callable[..., Tensor],
+    changes: list[Change],
+    top: int | None,
+    form: str = "paper",
 ) -> Tensor:
-    """Algorithm 1: S_k, averaged over changes of the mask, then alpha_k = exp(S_k) / sum_l exp(S_l)."""
+    """Algorithm 1: S_k, averaged over changes of the mask, then alpha_k = exp(S_k) / sum_l
+    exp(S_l).
+    """
     images, channels, *space = activations.shape
     weights = torch.zeros(images, channels, *[1] * len(space), dtype=torch.float64)
     for b in range(images):
@@ -38,7 +48,11 @@ def averaged(
 
 def looked_through(activations: Tensor, top: int | None) -> list[int]:
     """The channels that vary; of those the ones with the most energy."""
-    varying = [k for k in range(len(activations)) if float(activations[k].max()) != float(activations[k].min())]
+    varying = [
+        k
+        for k in range(len(activations))
+        if float(activations[k].max()) != float(activations[k].min())
+    ]
     energy = {k: sum(float(a) ** 2 for a in activations[k].flatten()) for k in varying}
     return varying if top is None else sorted(varying, key=lambda k: -energy[k])[:top]
 
@@ -60,9 +74,16 @@ def mask(grid: Tensor, size: list[int]) -> Tensor:
 
 
 def network_scores(
-    net: nn.Module, image: Tensor, activations: Tensor, ask: Callable[[Tensor], Tensor], change: Change = None
+    net: nn.Module,
+    image: Tensor,
+    activations: Tensor,
+    ask: Callable[[Tensor], Tensor],
+    change: Change = None,
 ) -> dict[int, float]:
-    """f(X o H_k) of each channel that varies, one forward pass each. `image` `[c, *s]`, `activations` `[k, *s]`."""
+    """f(X o H_k) of each channel that varies, one forward pass each.
+
+    `image` `[c, *s]`, `activations` `[k, *s]`.
+    """
     found = {}
     for k in looked_through(activations, None):
         hidden = mask(activations[k], list(image.shape[1:]))

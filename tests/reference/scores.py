@@ -6,7 +6,9 @@ Nested = list
 
 
 def region(logits: Nested, klass: int, mask: Nested, mean: bool) -> float:
-    """Seg-Grad-CAM: the class's logits over the pixels of M, summed up, or their mean. `logits` is `[k][h][w]`."""
+    """Seg-Grad-CAM: the class's logits over the pixels of M, summed up, or their mean. `logits` is
+    `[k][h][w]`.
+    """
     total, weight = 0.0, 0.0
     for i, row in enumerate(mask):
         for j, m in enumerate(row):
@@ -19,7 +21,10 @@ def predicted(logits: Nested, klass: int) -> Nested:
     """1 where the class has the largest logit of all, else 0."""
     k, h, w = len(logits), len(logits[0]), len(logits[0][0])
     return [
-        [1.0 if all(logits[klass][i][j] >= logits[c][i][j] for c in range(k)) else 0.0 for j in range(w)]
+        [
+            1.0 if all(logits[klass][i][j] >= logits[c][i][j] for c in range(k)) else 0.0
+            for j in range(w)
+        ]
         for i in range(h)
     ]
 
@@ -32,7 +37,9 @@ def cosine(a: list, b: list) -> float:
 
 def finer(logits: list, klass: int, gamma: float, similar: int) -> float:
     """Finer-CAM: y_c - gamma * mean of y_d over the classes whose logits are nearest to y_c."""
-    others = sorted((d for d in range(len(logits)) if d != klass), key=lambda d: abs(logits[d] - logits[klass]))
+    others = sorted(
+        (d for d in range(len(logits)) if d != klass), key=lambda d: abs(logits[d] - logits[klass])
+    )
     return logits[klass] - gamma * sum(logits[d] for d in others[:similar]) / similar
 
 
@@ -49,8 +56,12 @@ def iou(a: list, b: list) -> float:
     return w * h / union
 
 
-def best_detection(boxes: list, scores: list, labels: list, box: list, label: int, overlap: float) -> int | None:
-    """Among detections of the label that share enough with the box, the one with the largest IoU x score."""
+def best_detection(
+    boxes: list, scores: list, labels: list, box: list, label: int, overlap: float
+) -> int | None:
+    """Among detections of the label that share enough with the box, the one with the largest IoU x
+    score.
+    """
     best, value = None, -1.0
     for n, (own, score, kind) in enumerate(zip(boxes, scores, labels, strict=True)):
         shared = iou(own, box)
@@ -60,7 +71,9 @@ def best_detection(boxes: list, scores: list, labels: list, box: list, label: in
 
 
 def detr_logit(logits: list, boxes: list, box: list, label: int, size: tuple) -> float:
-    """DETR: of the query with the largest IoU x softmax probability, the label's logit. Boxes are (cx, cy, w, h)."""
+    """DETR: of the query with the largest IoU x softmax probability, the label's logit. Boxes are
+    (cx, cy, w, h).
+    """
     h, w = size
     best, value = None, -1.0
     for row, (cx, cy, bw, bh) in zip(logits, boxes, strict=True):

@@ -1,4 +1,6 @@
-"""Shapley-CAM, slowly: the mean over places of g - 1/2 H A; and H A from the whole Hessian, entry by entry."""
+"""Shapley-CAM, slowly: the mean over places of g - 1/2 H A; and H A from the whole Hessian, entry
+by entry.
+"""
 
 from collections.abc import Callable
 
@@ -7,7 +9,9 @@ import torch
 from torch import Tensor
 
 
-def shapley_cam(second_order: Callable[[str], tuple[Tensor, Tensor]], utility: str = "rest") -> Tensor:
+def shapley_cam(
+    second_order: Callable[[str], tuple[Tensor, Tensor]], utility: str = "rest"
+) -> Tensor:
     gradient, bent = (one.double().numpy() for one in second_order(utility))
     images, channels, *space = gradient.shape
     weights = np.zeros((images, channels, *[1] * len(space)))
@@ -20,11 +24,20 @@ def shapley_cam(second_order: Callable[[str], tuple[Tensor, Tensor]], utility: s
     return torch.from_numpy(weights)
 
 
-def gradient_and_bend(utility: Callable[[Tensor], Tensor], activations: Tensor) -> tuple[Tensor, Tensor]:
-    """Of one image's activations `[1, c, *s]`: its gradient and sum_q H_pq A_q, from the full Hessian by autograd."""
+def gradient_and_bend(
+    utility: Callable[[Tensor], Tensor], activations: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Of one image's activations `[1, c, *s]`: its gradient and sum_q H_pq A_q, from the full
+    Hessian by autograd.
+    """
     gradient = torch.autograd.functional.jacobian(utility, activations)
-    hessian = torch.autograd.functional.hessian(utility, activations).reshape(activations.numel(), -1)
-    bent = [sum(h * a for h, a in zip(row, activations.flatten().tolist(), strict=True)) for row in hessian.tolist()]
+    hessian = torch.autograd.functional.hessian(utility, activations).reshape(
+        activations.numel(), -1
+    )
+    bent = [
+        sum(h * a for h, a in zip(row, activations.flatten().tolist(), strict=True))
+        for row in hessian.tolist()
+    ]
     return gradient, torch.tensor(bent, dtype=activations.dtype).reshape(activations.shape)
 
 

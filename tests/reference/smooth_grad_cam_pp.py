@@ -1,4 +1,6 @@
-"""Smooth Grad-CAM++, slowly: means of powers place by place; the noise is drawn as the library says it does."""
+"""Smooth Grad-CAM++, slowly: means of powers place by place; the noise is drawn as the library says
+it does.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -8,9 +10,13 @@ from torch import Tensor
 
 
 def smooth_grad_cam_pp(
-    activations: Tensor, noisy_gradients: Callable[..., Iterable[Tensor]], samples: int = 10, std: float = 0.1,
-    seed: int = 0, form: str = "meant",
-) -> Tensor:  # fmt: skip
+    activations: Tensor,
+    noisy_gradients: Callable[..., Iterable[Tensor]],
+    samples: int = 10,
+    std: float = 0.1,
+    seed: int = 0,
+    form: str = "meant",
+) -> Tensor:
     a = activations.double().numpy()
     g = [one.double().numpy() for one in noisy_gradients(samples=samples, std=std, seed=seed)]
     images, channels, *space = a.shape
@@ -40,5 +46,7 @@ def noisy_pictures(x: Tensor, samples: int, std: float, seed: int = 0) -> list[T
     generator, found = torch.Generator().manual_seed(seed), []
     for _ in range(samples):
         eps = torch.randn(x.shape[1:], generator=generator, dtype=torch.float64)
-        found.append(torch.stack([one + std * float(one.max() - one.min()) * eps for one in x.double()]))
+        found.append(
+            torch.stack([one + std * float(one.max() - one.min()) * eps for one in x.double()])
+        )
     return found

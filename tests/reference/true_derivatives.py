@@ -1,4 +1,6 @@
-"""What no formula is needed for: Y', Y'' and Y''' along each activation, by differentiating three times."""
+"""What no formula is needed for: Y', Y'' and Y''' along each activation, by differentiating three
+times.
+"""
 
 from collections.abc import Callable
 
@@ -7,8 +9,13 @@ import torch
 from torch import Tensor
 
 
-def true_derivatives(score: Callable[[Tensor], Tensor], activations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`score` makes one number of `activations` `[1, c, *s]`. One of them moves, the others stand still."""
+def true_derivatives(
+    score: Callable[[Tensor], Tensor], activations: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`score` makes one number of `activations` `[1, c, *s]`.
+
+    One of them moves, the others stand still.
+    """
     three = torch.zeros(3, *activations.shape, dtype=torch.float64)
     for place in np.ndindex(*activations.shape):
         moving = activations[place].double().clone().requires_grad_()

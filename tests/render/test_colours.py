@@ -33,7 +33,9 @@ def oklab(rgb: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("name", ["inferno", "viridis", "magma", "cividis", "grey"])
 def test_the_tables_are_those_of_matplotlib(name):
-    theirs = torch.tensor(matplotlib.colormaps["gray" if name == "grey" else name](STEPS[0].numpy()))[:, :3]
+    theirs = torch.tensor(
+        matplotlib.colormaps["gray" if name == "grey" else name](STEPS[0].numpy())
+    )[:, :3]
     ours = colourise(STEPS, name)[0].double()
     assert (ours - theirs).abs().max() <= 3 / 255
     assert torch.allclose(ours[[0, -1]], theirs[[0, -1]], atol=0.5 / 255)
@@ -41,8 +43,12 @@ def test_the_tables_are_those_of_matplotlib(name):
 
 @pytest.mark.parametrize("name", COLOURS)
 def test_more_evidence_is_lighter(name):
-    luminance = linear(colourise(STEPS, name)[0]) @ torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64)
-    lightness = torch.where(luminance > 216 / 24389, 116 * luminance ** (1 / 3) - 16, luminance * 24389 / 27)
+    luminance = linear(colourise(STEPS, name)[0]) @ torch.tensor(
+        [0.2126, 0.7152, 0.0722], dtype=torch.float64
+    )
+    lightness = torch.where(
+        luminance > 216 / 24389, 116 * luminance ** (1 / 3) - 16, luminance * 24389 / 27
+    )
     assert (lightness.diff() > 0).all()
     assert lightness[-1] - lightness[0] > 70
 
@@ -79,7 +85,9 @@ def test_equal_steps_of_signed_evidence_look_equal():
 def test_a_limit_makes_signed_maps_comparable(limit):
     weak = diverging(torch.tensor([[4.0]]), limit=limit)
     assert torch.allclose(weak, diverging(torch.tensor([[0.5, 1.0]]))[:, :1])
-    assert torch.equal(diverging(torch.tensor([[80.0]]), limit=limit), diverging(torch.tensor([[8.0]])))
+    assert torch.equal(
+        diverging(torch.tensor([[80.0]]), limit=limit), diverging(torch.tensor([[8.0]]))
+    )
 
 
 def test_a_signed_map_of_zeros_is_white():

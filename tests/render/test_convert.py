@@ -7,7 +7,9 @@ from sightline.maps.upsample import image_map
 from sightline.render.convert import enlarged, on_white, photograph, picture, signed, unit
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.bool, torch.uint8])
+@pytest.mark.parametrize(
+    "dtype", [torch.bfloat16, torch.float16, torch.float64, torch.bool, torch.uint8]
+)
 def test_any_type_with_or_without_a_graph(dtype):
     map = torch.tensor([[0, 1]], dtype=dtype)
     if dtype.is_floating_point:
@@ -19,12 +21,18 @@ def test_any_type_with_or_without_a_graph(dtype):
 
 
 def test_a_picture_is_read_in_rgb():
-    assert photograph(Image.new("RGB", (2, 1), (255, 51, 0)))[0, 0].tolist() == pytest.approx([1, 0.2, 0])
-    assert photograph(torch.tensor([1.0, 0.2, 0.0]).view(3, 1, 1))[0, 0].tolist() == pytest.approx([1, 0.2, 0])
+    assert photograph(Image.new("RGB", (2, 1), (255, 51, 0)))[0, 0].tolist() == pytest.approx(
+        [1, 0.2, 0]
+    )
+    assert photograph(torch.tensor([1.0, 0.2, 0.0]).view(3, 1, 1))[0, 0].tolist() == pytest.approx(
+        [1, 0.2, 0]
+    )
 
 
 def test_every_8_bit_value_survives_the_way_there_and_back():
-    ramp = Image.frombytes("RGB", (256, 1), bytes(v for value in range(256) for v in (value, 255 - value, 7)))
+    ramp = Image.frombytes(
+        "RGB", (256, 1), bytes(v for value in range(256) for v in (value, 255 - value, 7))
+    )
     assert picture(photograph(ramp)).tobytes() == ramp.tobytes()
 
 

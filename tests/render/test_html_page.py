@@ -15,7 +15,9 @@ EVIL = "<script>alert(1)</script>\"'&.png"
 
 
 class Page(HTMLParser):
-    """A page taken apart: its elements with their attributes, its visible text; unbalanced tags raise."""
+    """A page taken apart: its elements with their attributes, its visible text; unbalanced tags
+    raise.
+    """
 
     def __init__(self, page):
         super().__init__()
@@ -53,7 +55,10 @@ def entry(**more):
         ["First.", f"Then {EVIL}."],
         photograph=figure(note="What the model saw"),
         bars=[Bar(EVIL, 0.725, marked=True), Bar("lynx", 0.0002)],
-        figures=[figure(note=EVIL, bar=Bar("keeps", 0.5, tick=0.725)), figure(drawing=True, alt=EVIL)],
+        figures=[
+            figure(note=EVIL, bar=Bar("keeps", 0.5, tick=0.725)),
+            figure(drawing=True, alt=EVIL),
+        ],
         facts={"Layer": EVIL, EVIL: "ok"},
         warnings=[EVIL],
         **more,
@@ -73,9 +78,11 @@ def page():
 def test_nothing_is_loaded_from_anywhere(page):
     parsed = Page(page)
     addresses = [
-        value for _, attributes in parsed.elements for name, value in attributes.items()
+        value
+        for _, attributes in parsed.elements
+        for name, value in attributes.items()
         if name in ("src", "href", "srcset", "action", "data", "poster")
-    ]  # fmt: skip
+    ]
     assert addresses
     assert all(address.startswith(("data:", "#")) for address in addresses)
     assert not re.search(r"https?://|url\(|@import|//cdn", page)
@@ -88,7 +95,10 @@ def test_the_browser_is_forbidden_to_load_anything_and_to_run_any_other_script(p
     assert rules["default-src"] == "'none'"
     assert rules["img-src"] == "data:"
     (script,) = parsed.scripts
-    assert rules["script-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    assert (
+        rules["script-src"]
+        == f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    )
 
 
 def test_markup_in_a_name_is_shown_and_not_obeyed(page):
@@ -97,7 +107,11 @@ def test_markup_in_a_name_is_shown_and_not_obeyed(page):
     assert "alert" not in parsed.scripts[0]
     assert parsed.words.count(EVIL) > 10
     assert EVIL in {image["alt"] for image in parsed.all("img")}
-    assert all(name in ("style", "class") or "<" not in name for _, some in parsed.elements for name in some)
+    assert all(
+        name in ("style", "class") or "<" not in name
+        for _, some in parsed.elements
+        for name in some
+    )
 
 
 def test_pictures_are_inside_with_their_colours_in_order(page):
@@ -113,14 +127,22 @@ def test_pictures_are_inside_with_their_colours_in_order(page):
 
 def test_large_pictures_are_reduced_and_the_one_given_is_not_touched():
     large = figure(size=(3000, 1500))
-    (image,) = [image for image in Page(report("t", "i", [Entry("e", figures=[large])])).all("img") if "src" in image]
+    (image,) = [
+        image
+        for image in Page(report("t", "i", [Entry("e", figures=[large])])).all("img")
+        if "src" in image
+    ]
     assert (image["width"], image["height"]) == ("1024", "512")
     assert large.picture.size == (3000, 1500)
 
 
 def test_transparency_is_white():
     clear = Figure(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), "clear")
-    (image,) = [image for image in Page(report("t", "i", [Entry("e", figures=[clear])])).all("img") if "src" in image]
+    (image,) = [
+        image
+        for image in Page(report("t", "i", [Entry("e", figures=[clear])])).all("img")
+        if "src" in image
+    ]
     assert picture_of(image["src"])[1].getpixel((4, 4)) == (255, 255, 255)
 
 
@@ -133,16 +155,24 @@ def test_it_can_be_read_aloud(page):
     assert len(parsed.all("figcaption")) == len(parsed.all("figure"))
     assert len(parsed.all("h1")) == len(parsed.all("main")) == 1
     names = {attributes["id"] for _, attributes in parsed.elements if "id" in attributes}
-    wanted = [attributes["aria-labelledby"] for _, attributes in parsed.elements if "aria-labelledby" in attributes]
+    wanted = [
+        attributes["aria-labelledby"]
+        for _, attributes in parsed.elements
+        if "aria-labelledby" in attributes
+    ]
     wanted += [link["href"].removeprefix("#") for link in parsed.all("a")]
     assert wanted
     assert set(wanted) <= names
 
 
 def test_bars_are_as_long_as_they_say():
-    page = report("t", "i", [Entry("e", bars=[Bar("cat", 0.456, tick=0.25), Bar("kept", 1.18, text="118 %")])])
+    page = report(
+        "t", "i", [Entry("e", bars=[Bar("cat", 0.456, tick=0.25), Bar("kept", 1.18, text="118 %")])]
+    )
     parsed = Page(page)
-    styles = [span["style"] for span in parsed.all("span") if span.get("class") in ("length", "tick")]
+    styles = [
+        span["style"] for span in parsed.all("span") if span.get("class") in ("length", "tick")
+    ]
     assert styles == ["width: 45.6%", "left: 25.0%", "width: 100.0%"]
     assert "45.6 %" in parsed.words
     assert "118 %" in parsed.words
@@ -164,7 +194,9 @@ def test_figures_of_one_question_stand_together():
 
 
 def test_an_entry_of_words_alone_and_a_page_without_entries():
-    parsed = Page(report("t", "i", [Entry("broken.jpg", warnings=["could not be read"])], colours=None))
+    parsed = Page(
+        report("t", "i", [Entry("broken.jpg", warnings=["could not be read"])], colours=None)
+    )
     assert {"broken.jpg", "could not be read"} <= set(parsed.words)
     assert [image for image in parsed.all("img") if "src" in image] == []
     assert "most evidence" not in parsed.words
@@ -172,7 +204,11 @@ def test_an_entry_of_words_alone_and_a_page_without_entries():
 
 
 def test_the_legend_shows_the_colour_map():
-    assert re.search(r"linear-gradient\(to right, rgb\(0 0 4\), .*rgb\(252 255 164\)\)", report("t", "i", []))
-    assert re.search(r"rgb\(68 1 84\), .*rgb\(253 231 37\)", report("t", "i", [], colours="viridis"))
+    assert re.search(
+        r"linear-gradient\(to right, rgb\(0 0 4\), .*rgb\(252 255 164\)\)", report("t", "i", [])
+    )
+    assert re.search(
+        r"rgb\(68 1 84\), .*rgb\(253 231 37\)", report("t", "i", [], colours="viridis")
+    )
     with pytest.raises(MethodError, match="'viridis'"):
         report("t", "i", [], colours="virids")

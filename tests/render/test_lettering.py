@@ -9,7 +9,11 @@ TEXT = Lettering(14)
 @pytest.mark.parametrize("width", [60, 111, 300])
 @pytest.mark.parametrize(
     "text",
-    ["a heading of several words", "one_word_without_any_space_in_it_0123456789.jpeg", "Łódź — café, tabby × “lynx”"],
+    [
+        "a heading of several words",
+        "one_word_without_any_space_in_it_0123456789.jpeg",
+        "Łódź — café, tabby × “lynx”",
+    ],
 )
 def test_no_line_is_wider_than_asked(text, width):
     lines = TEXT.lines(text, width, most=20)

@@ -33,7 +33,9 @@ def test_the_label_stands_above_or_inside_and_within_the_picture(picture):
     assert above.getpixel((20, 39)) == AMBER
     inside = outline(picture, [(20, 2, 60, 70)], ["cat"])
     assert inside.getpixel((25, 3)) == AMBER
-    right = outline(picture, [(95, 40, 100, 70)], ["a label that is much too long for this picture"])
+    right = outline(
+        picture, [(95, 40, 100, 70)], ["a label that is much too long for this picture"]
+    )
     assert {right.getpixel((x, 39)) for x in (10, 50, 90)} == {AMBER}
 
 

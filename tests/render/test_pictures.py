@@ -55,7 +55,12 @@ def test_scale_does_not_matter_and_nothing_is_mid_grey():
 
 
 def test_half_precision_with_a_graph():
-    assert pixels_picture(torch.ones(3, 2, 2, dtype=torch.float16, requires_grad=True)).getpixel((0, 0)) == (255,) * 3
+    assert (
+        pixels_picture(torch.ones(3, 2, 2, dtype=torch.float16, requires_grad=True)).getpixel(
+            (0, 0)
+        )
+        == (255,) * 3
+    )
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,11 @@ def test_everything_grows_with_the_cell(cell):
 
 
 def test_pictures_of_different_sizes_and_shapes():
-    page = sheet([[plain(RED, 640, 320), plain(BLUE, 10, 40)], [None, plain(GREEN, 32, 32)]], cell=200, bar=None)
+    page = sheet(
+        [[plain(RED, 640, 320), plain(BLUE, 10, 40)], [None, plain(GREEN, 32, 32)]],
+        cell=200,
+        bar=None,
+    )
     margin, gap, apart = round(24 / 1.12), round(12 / 1.12), round(18 / 1.12)
     assert box_of(page, RED) == (margin, margin, margin + 200, margin + 100)
     left = margin + 200 + gap
@@ -73,7 +77,9 @@ def test_pictures_of_different_sizes_and_shapes():
 @pytest.mark.parametrize("high", [224, 8])
 def test_text_is_never_clipped(cell, high):
     """Far too long in every place: the margins stay white, and no picture is written upon."""
-    long = "Supercalifragilisticexpialidocious_0123456789 and a great many other words behind it. " * 4
+    long = (
+        "Supercalifragilisticexpialidocious_0123456789 and a great many other words behind it. " * 4
+    )
     page = sheet(
         [[plain(RED, height=high), plain(GREEN, height=high)]] * 2,
         columns=[long, long],

@@ -1,4 +1,6 @@
-"""The hazards of opening a model: however it is run, wrapped or asked, the gradients are those of a cut by hand."""
+"""The hazards of opening a model: however it is run, wrapped or asked, the gradients are those of a
+cut by hand.
+"""
 
 import copy
 
@@ -36,7 +38,9 @@ def test_capture_equals_cutting_by_hand(axes, head):
 @pytest.mark.parametrize("layer", ["0", "1", "2", "3", "4", "5"])
 def test_an_inplace_layer_behind_the_cut_does_not_overwrite_what_is_kept(layer):
     x = batch()
-    for mine, other in zip(both(convnet(inplace=True), x, layer), both(convnet(), x, layer), strict=True):
+    for mine, other in zip(
+        both(convnet(inplace=True), x, layer), both(convnet(), x, layer), strict=True
+    ):
         assert torch.equal(mine, other)
 
 
@@ -69,7 +73,9 @@ class QuietBackbone(nn.Module):
 def test_a_no_grad_inside_the_model_does_not_cut_the_graph(layer):
     net, x = convnet(), batch()
     for mine, other in zip(
-        both(QuietBackbone(net), x, layer), both(net, x, {"body": "5", "body.2": "2"}[layer]), strict=True
+        both(QuietBackbone(net), x, layer),
+        both(net, x, {"body": "5", "body.2": "2"}[layer]),
+        strict=True,
     ):
         assert torch.equal(mine, other)
 
@@ -156,11 +162,15 @@ def test_autocast_around_the_call():
         assert torch.corrcoef(torch.stack([mine.float().flatten(), other.flatten()]))[0, 1] > 0.99
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 def test_scripted_quantised_and_empty_models_are_refused_with_the_way_out():
     with pytest.raises(ModelError, match="Pass the Python model"):
         capture(torch.jit.script(nn.ReLU()), batch(), "")
-    with pytest.raises(ModelError, match=r"torch.nn.Module; got Loaded. Pass its model: explain\(loaded.model"):
+    with pytest.raises(
+        ModelError, match=r"torch.nn.Module; got Loaded. Pass its model: explain\(loaded.model"
+    ):
         operable(load("lookout"))
     linear = torch.ao.nn.quantized.Linear(4, 2)
     with pytest.raises(ModelError, match="Explain the float model"):
@@ -217,7 +227,9 @@ def test_only_what_lies_behind_the_layer_is_kept_for_looking_back():
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape) or t, lambda t: t):
         capture(net, x, "5")
-    assert sum(s.numel() for s in kept) < 200  # the linear head's weight and its input, no feature map
+    assert (
+        sum(s.numel() for s in kept) < 200
+    )  # the linear head's weight and its input, no feature map
     kept.clear()
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape) or t, lambda t: t):
         net(x)

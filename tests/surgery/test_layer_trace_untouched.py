@@ -1,4 +1,6 @@
-"""Opening a model leaves no trace: modes, buffers, generators, hooks and other threads are as they were."""
+"""Opening a model leaves no trace: modes, buffers, generators, hooks and other threads are as they
+were.
+"""
 
 import subprocess
 import sys
@@ -52,7 +54,10 @@ def test_buffers_and_generators_are_as_before():
     trace = capture(net, batch(), "conv")
     trace.gradients(trace.outputs[:, 0])
     after = photograph(net)
-    before["identity"].pop("calls"), after["identity"].pop("calls")  # written and written back: a new version
+    (
+        before["identity"].pop("calls"),
+        after["identity"].pop("calls"),
+    )  # written and written back: a new version
     assert_same(before, after)
 
 
@@ -61,7 +66,9 @@ FOREIGN_CODE = {
     "one deep inside": "net[0][1].__class__ = type('Own', (torch.nn.ReLU,), {'__module__': 'own'})",
     "a hook": "net[0].register_forward_hook(lambda *_: None)",
     "a hook before": "net[0][1].register_forward_pre_hook(lambda *_: None)",
-    "a hook on every module": "torch.nn.modules.module.register_module_forward_hook(lambda *_: None)",
+    "a hook on every module": (
+        "torch.nn.modules.module.register_module_forward_hook(lambda *_: None)"
+    ),
     "a forward put on a module": "net[0][1].forward = torch.relu",
 }
 
@@ -173,7 +180,9 @@ def test_another_threads_plain_forward_is_not_captured():
 
 
 class Again(torch.autograd.Function):
-    """Recomputes on the way back, as checkpoints written by hand do, and draws a random number on top."""
+    """Recomputes on the way back, as checkpoints written by hand do, and draws a random number on
+    top.
+    """
 
     @staticmethod
     def forward(ctx, module, x):

@@ -1,4 +1,6 @@
-"""Looking back to the pixels: the slow twin's numbers by each rule, in each dtype, or an error that says why not."""
+"""Looking back to the pixels: the slow twin's numbers by each rule, in each dtype, or an error that
+says why not.
+"""
 
 import copy
 
@@ -20,19 +22,42 @@ def small(axes: int) -> tuple[nn.Sequential, Tensor, list]:
     torch.manual_seed(axes + 3)
     conv = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[axes]
     pool = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}[axes]
-    net = nn.Sequential(conv(2, 4, 3, padding=1), nn.ReLU(True), conv(4, 3, 3, padding=1), nn.ReLU(), pool(1),
-                        nn.Flatten(), nn.Linear(3, 6), nn.ReLU(True), nn.Linear(6, 3)).double()  # fmt: skip
+    net = nn.Sequential(
+        conv(2, 4, 3, padding=1),
+        nn.ReLU(True),
+        conv(4, 3, 3, padding=1),
+        nn.ReLU(),
+        pool(1),
+        nn.Flatten(),
+        nn.Linear(3, 6),
+        nn.ReLU(True),
+        nn.Linear(6, 3),
+    ).double()
     w = [p.detach().numpy() for p in net.parameters()]
-    steps = [("conv", *w[:2]), ("act", "relu"), ("conv", *w[2:4]), ("act", "relu"), ("mean",),
-             ("linear", *w[4:6]), ("act", "relu"), ("linear", *w[6:])]  # fmt: skip
-    return net, torch.randn(2, 2, *{1: (7,), 2: (4, 5), 3: (3, 2, 4)}[axes], dtype=torch.float64), steps
+    steps = [
+        ("conv", *w[:2]),
+        ("act", "relu"),
+        ("conv", *w[2:4]),
+        ("act", "relu"),
+        ("mean",),
+        ("linear", *w[4:6]),
+        ("act", "relu"),
+        ("linear", *w[6:]),
+    ]
+    return (
+        net,
+        torch.randn(2, 2, *{1: (7,), 2: (4, 5), 3: (3, 2, 4)}[axes], dtype=torch.float64),
+        steps,
+    )
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_the_slow_twins_pixels(axes, rule):
     net, x, steps = small(axes)
-    want = torch.stack([torch.from_numpy(slowly.backwards(steps, one.numpy(), 1, rule)) for one in x])
+    want = torch.stack(
+        [torch.from_numpy(slowly.backwards(steps, one.numpy(), 1, rule)) for one in x]
+    )
     pixels, governed = capture_pixels(net, x).gradients(FIRST, rule)
     assert_near(pixels, want, 1e-12)
     assert governed == ({"ReLU": 3} if rule else {})
@@ -64,7 +89,9 @@ def test_a_transposed_view_and_single_rows_are_questions_too():
 @pytest.mark.parametrize("head", ["pool", "fc"])
 def test_in_place_layers_and_others_agree(head, rule):
     x = batch()
-    assert torch.equal(look(convnet(head=head, inplace=True), x, rule), look(convnet(head=head), x, rule))
+    assert torch.equal(
+        look(convnet(head=head, inplace=True), x, rule), look(convnet(head=head), x, rule)
+    )
 
 
 @pytest.mark.parametrize("rule", ["guided", "deconvnet"])
@@ -97,7 +124,9 @@ class Switching(nn.Module):
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_a_no_grad_inside_the_model_is_an_error_that_says_so(mode, frozen, rule):
     net = Switching(mode).requires_grad_(not frozen)
-    with pytest.raises(SurgeryError, match=r"scores that depend on the pixels; those of Switching do not.*no_grad"):
+    with pytest.raises(
+        SurgeryError, match=r"scores that depend on the pixels; those of Switching do not.*no_grad"
+    ):
         look(net, batch(), rule)
 
 
@@ -115,14 +144,18 @@ def test_scores_from_elsewhere_do_not_depend_on_the_pixels():
 
 
 def test_nothing_to_govern_is_an_error_that_says_what_there_is():
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 4, 3), nn.Tanh(), nn.Sigmoid(), nn.Flatten())
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 4, 3), nn.Tanh(), nn.Sigmoid(), nn.Flatten()
+    )
     trace = capture_pixels(net, batch())
     with pytest.raises(MethodError) as raised:
         trace.gradients(FIRST, "guided")
-    assert str(raised.value) == (
-        "Expected a rectifier or a smooth gate for the guided rule between the scores and the pixels; Sequential has "
-        "none (activations left alone: 1 sigmoid, 2 tanh). Take method='gradient', which needs none, or use torch's "
-        "own functions in the model: F.relu(x), F.silu(x)."
+    assert (
+        str(raised.value)
+        == "Expected a rectifier or a smooth gate for the guided rule between the scores and the"
+        " pixels; Sequential has none (activations left alone: 1 sigmoid, 2 tanh). Take"
+        " method='gradient', which needs none, or use torch's own functions in the model:"
+        " F.relu(x), F.silu(x)."
     )
     assert trace.gradients(FIRST)[1] == {}
     with pytest.raises(MethodError, match="left alone: no other that is known"):
@@ -135,7 +168,9 @@ def test_a_swish_written_out_keeps_its_derivative_and_is_not_counted():
             x = F.relu(x * x.sigmoid())
             return x.flatten(1)
 
-    pixels, governed = capture_pixels(Written(), batch(dtype=torch.float64)).gradients(FIRST, "guided")
+    pixels, governed = capture_pixels(Written(), batch(dtype=torch.float64)).gradients(
+        FIRST, "guided"
+    )
     assert governed == {"ReLU": 1}
     x = batch(dtype=torch.float64)[:, 0, 0, 1]
     want = torch.where(x > 0, x.sigmoid() * (1 + x * (1 - x.sigmoid())), 0)
@@ -167,7 +202,9 @@ def test_the_picture_is_found_among_the_arguments(rule):
     want = look(convnet(), x, rule)
     assert torch.equal(look(Asked(), (question, x), rule), want)
     assert torch.equal(look(Asked(), {"question": question, "picture": x}, rule), want)
-    assert_near(look(Asked(), {"question": question, "picture": x, "scale": 3.0}, rule), want * 3, 1e-6)
+    assert_near(
+        look(Asked(), {"question": question, "picture": x, "scale": 3.0}, rule), want * 3, 1e-6
+    )
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -182,9 +219,14 @@ def test_half_models_give_float32_pixels(dtype, rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_what_overflows_fp16_on_the_way_is_computed_from_a_smaller_score(rule):
-    """Half-way the signal is 4 * 16 * 16 = 1024; times the 1024 that guard against underflow it is beyond 65504."""
+    """Half-way the signal is 4 * 16 * 16 = 1024; times the 1024 that guard against underflow it is
+    beyond 65504.
+    """
     net = nn.Sequential(
-        nn.Conv1d(1, 4, 1), nn.ReLU(), *[nn.Sequential(nn.Conv1d(4, 4, 1), nn.ReLU()) for _ in range(2)], nn.Flatten()
+        nn.Conv1d(1, 4, 1),
+        nn.ReLU(),
+        *[nn.Sequential(nn.Conv1d(4, 4, 1), nn.ReLU()) for _ in range(2)],
+        nn.Flatten(),
     )
     with torch.no_grad():
         net[0].weight.fill_(1 / 4096)
@@ -221,7 +263,9 @@ def test_under_autocast(rule):
 
 
 def test_a_trace_says_what_it_is():
-    trace = capture_pixels(nn.Sequential(nn.Conv1d(2, 2, 1), nn.ReLU(), nn.Flatten()), torch.zeros(1, 2, 3))
+    trace = capture_pixels(
+        nn.Sequential(nn.Conv1d(2, 2, 1), nn.ReLU(), nn.Flatten()), torch.zeros(1, 2, 3)
+    )
     assert isinstance(trace, PixelTrace)
     assert repr(trace).startswith("PixelTrace(outputs=tensor(")
     assert "node" not in repr(trace)

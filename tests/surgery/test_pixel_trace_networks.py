@@ -1,4 +1,6 @@
-"""The rules on whole networks: by hand on a residual block, by count on architectures, against another library."""
+"""The rules on whole networks: by hand on a residual block, by count on architectures, against
+another library.
+"""
 
 from functools import partial
 
@@ -18,12 +20,18 @@ from sightline.surgery.pixel_trace import capture_pixels
 
 
 class Basic(nn.Module):
-    """As torchvision's residual blocks: one ReLU module used twice, in place, with an addition before the second."""
+    """As torchvision's residual blocks: one ReLU module used twice, in place, with an addition
+    before the second.
+    """
 
     def __init__(self, activation):
         super().__init__()
         torch.manual_seed(3)
-        self.a, self.b, self.fc = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1), nn.Linear(3, 4)
+        self.a, self.b, self.fc = (
+            nn.Conv2d(3, 3, 3, padding=1),
+            nn.Conv2d(3, 3, 3, padding=1),
+            nn.Linear(3, 4),
+        )
         self.double().eval()
         self.act = activation
 
@@ -74,7 +82,9 @@ def test_captum_agrees_on_chains(axes, head, rule):
 
 
 def transformer() -> nn.Module:
-    return torchvision.models.VisionTransformer(32, 8, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32)
+    return torchvision.models.VisionTransformer(
+        32, 8, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +97,14 @@ def transformer() -> nn.Module:
         (partial(torchvision.models.googlenet, init_weights=False), {"ReLU": 57}),
         (transformer, {"GELU": 3}),
     ],
-    ids=["squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "googlenet", "transformer"],
+    ids=[
+        "squeezenet1_1",
+        "mobilenet_v2",
+        "mobilenet_v3_small",
+        "efficientnet_b0",
+        "googlenet",
+        "transformer",
+    ],
 )
 def test_architectures_are_counted_in_full(build, governed):
     """The numbers are those of their definitions: convolutions, blocks, squeeze layers."""
@@ -106,7 +123,12 @@ def squeezenet() -> nn.Module:
 
 def dog_and_cat() -> Tensor:
     picture = Image.open(shared("dog-and-cat", "both.png")).convert("RGB").resize((227, 227))
-    pixels = torch.tensor(list(picture.tobytes()), dtype=torch.float32).reshape(227, 227, 3).permute(2, 0, 1) / 255
+    pixels = (
+        torch.tensor(list(picture.tobytes()), dtype=torch.float32)
+        .reshape(227, 227, 3)
+        .permute(2, 0, 1)
+        / 255
+    )
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     return ((pixels - mean[:, None, None]) / std[:, None, None])[None]
 

@@ -1,4 +1,6 @@
-"""Looking back to the pixels leaves no trace: not in the model, in its training, in other threads or in memory."""
+"""Looking back to the pixels leaves no trace: not in the model, in its training, in other threads
+or in memory.
+"""
 
 import gc
 import threading
@@ -30,7 +32,9 @@ def test_the_callers_own_graph_is_left_alone():
 def test_under_no_grad_and_inference_mode(outer, rule):
     want = look(convnet(), batch(), rule)
     with outer():
-        trace = capture_pixels(convnet(), batch())  # the input, and convnet's weights too, are made under the mode
+        trace = capture_pixels(
+            convnet(), batch()
+        )  # the input, and convnet's weights too, are made under the mode
         assert torch.equal(trace.gradients(FIRST, rule)[0], want)
         assert torch.equal(look(convnet(), batch(), rule), want)
     assert torch.is_grad_enabled()
@@ -68,7 +72,9 @@ def test_the_model_comes_out_as_it_went_in_after_an_error(where):
     hook = net[6].register_forward_hook(lambda *_: 1 / 0) if where == "model" else None
     try:
         with pytest.raises((ZeroDivisionError, MethodError)):
-            look(net, batch(), "zebra", lambda outputs: 1 / 0 if where == "scores" else outputs[:, 0])
+            look(
+                net, batch(), "zebra", lambda outputs: 1 / 0 if where == "scores" else outputs[:, 0]
+            )
     finally:
         if hook:
             hook.remove()
@@ -148,7 +154,9 @@ def kept(output: Tensor) -> int:
             stack.extend(following for following, _ in node.next_functions)
             for tensor in (getattr(node, name) for name in dir(node) if name.startswith("_saved_")):
                 if isinstance(tensor, Tensor):
-                    storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+                    storages[tensor.untyped_storage().data_ptr()] = (
+                        tensor.untyped_storage().nbytes()
+                    )
     return sum(storages.values())
 
 
@@ -207,7 +215,9 @@ def test_a_rule_in_one_thread_does_not_reach_another():
         @staticmethod
         def backward(ctx, gradient):
             leaf = x.clone().requires_grad_()
-            other = threading.Thread(target=lambda: seen.append(torch.autograd.grad(net(leaf)[:, 1].sum(), leaf)[0]))
+            other = threading.Thread(
+                target=lambda: seen.append(torch.autograd.grad(net(leaf)[:, 1].sum(), leaf)[0])
+            )
             other.start()
             other.join()
             return gradient

@@ -66,7 +66,10 @@ def test_an_unknown_or_ambiguous_name_gets_help(name, message):
 
 def test_without_names_only_numbers_work():
     assert find_class("2", None, 3) == 2
-    with pytest.raises(TargetError, match=r"names are not known, so 'tabby'.*classes=\[...\] with its 3 names.*0 to 2"):
+    with pytest.raises(
+        TargetError,
+        match=r"names are not known, so 'tabby'.*classes=\[...\] with its 3 names.*0 to 2",
+    ):
         find_class("tabby", None, 3)
 
 

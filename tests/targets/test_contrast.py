@@ -16,7 +16,9 @@ def test_they_are_the_slow_twins(klass, gamma, similar):
     own = LOGITS.argmax(1) if klass is None else torch.as_tensor(klass).expand(4)
     rows = LOGITS.tolist()
     wanted = [finer(row, int(c), gamma, similar) for row, c in zip(rows, own, strict=True)]
-    assert Contrast(klass, gamma=gamma, similar=similar)(LOGITS).tolist() == pytest.approx(wanted, abs=1e-12)
+    assert Contrast(klass, gamma=gamma, similar=similar)(LOGITS).tolist() == pytest.approx(
+        wanted, abs=1e-12
+    )
     wanted = [margin(row, int(c)) for row, c in zip(rows, own, strict=True)]
     assert Margin(klass)(LOGITS).tolist() == pytest.approx(wanted, abs=1e-12)
 
@@ -37,8 +39,13 @@ def test_derivatives_are_one_for_the_class_and_shares_of_gamma_for_the_rivals():
 
 def test_what_they_are_called():
     words = [Contrast(), Contrast("cat", against=["dog", 3]), Margin(2)]
-    assert [str(t[0]) for t in ask(words[:1], LOGITS).targets] == ["predicted against similar classes"] * 4
-    assert [str(one) for one in words[1:]] == ["cat against dog, class 3", "class 2 against the runner-up"]
+    assert [str(t[0]) for t in ask(words[:1], LOGITS).targets] == [
+        "predicted against similar classes"
+    ] * 4
+    assert [str(one) for one in words[1:]] == [
+        "cat against dog, class 3",
+        "class 2 against the runner-up",
+    ]
 
 
 @pytest.mark.parametrize(

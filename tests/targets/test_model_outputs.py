@@ -77,7 +77,9 @@ def test_one_logit_an_image_becomes_a_column():
     ids=str,
 )
 def test_what_holds_no_logits_says_what_came_and_offers_a_function(outputs, seen):
-    with pytest.raises(TargetError, match=rf"\[images, classes\]; the model returned {seen}.*target=lambda out"):
+    with pytest.raises(
+        TargetError, match=rf"\[images, classes\]; the model returned {seen}.*target=lambda out"
+    ):
         logits(outputs)
 
 

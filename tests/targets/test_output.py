@@ -8,8 +8,10 @@ import torch
 from sightline.errors import TargetError
 from sightline.targets import Margin, Neuron, Output, ask
 
-HEADS = {"main": torch.randn(2, 3, generator=torch.Generator().manual_seed(0)),
-         "side": torch.randn(2, 5, generator=torch.Generator().manual_seed(1))}  # fmt: skip
+HEADS = {
+    "main": torch.randn(2, 3, generator=torch.Generator().manual_seed(0)),
+    "side": torch.randn(2, 5, generator=torch.Generator().manual_seed(1)),
+}
 
 
 class Two(NamedTuple):
@@ -42,9 +44,13 @@ def test_several_outputs_in_one_question():
     wanted = [HEADS["main"][:, 2], HEADS["side"].amax(1), Margin(4)(HEADS["side"])]
     assert torch.equal(question.scores, torch.stack(wanted))
     assert [str(t) for t in question.targets[0]] == [
-        "2 of main", "predicted of side", "class 4 against the runner-up of side",
-    ]  # fmt: skip
-    with pytest.raises(TargetError, match="one question of the output 'side' in a list of several; 'top2' asks 2"):
+        "2 of main",
+        "predicted of side",
+        "class 4 against the runner-up of side",
+    ]
+    with pytest.raises(
+        TargetError, match="one question of the output 'side' in a list of several; 'top2' asks 2"
+    ):
         ask([Output("side", "top2"), Output("main")], HEADS)
 
 
@@ -58,9 +64,17 @@ def test_names_of_another_head_are_not_used():
     ("outputs", "key", "message"),
     [
         (HEADS, "sid", "called 'sid'; the model returned a dict without it. Near names: 'side'"),
-        (tuple(HEADS.values()), 2, "called 2; the model returned 2 things. Ask by their number, from 0 to 1"),
+        (
+            tuple(HEADS.values()),
+            2,
+            "called 2; the model returned 2 things. Ask by their number, from 0 to 1",
+        ),
         (HEADS["main"], "side", r"returned one tensor \[2, 3\]. Leave the name"),
-        (Two(*HEADS.values()), "aux", "returned a Two without it. On offer: 'logits', 'aux_logits'"),
+        (
+            Two(*HEADS.values()),
+            "aux",
+            "returned a Two without it. On offer: 'logits', 'aux_logits'",
+        ),
         (3, "x", "returned a int without it. Ask with a function"),
     ],
 )

@@ -17,7 +17,9 @@ NAMES = ["tabby, tabby cat", "tiger cat", "lens cap, lens cover", "crane"]
 
 
 def asked(target, **kwargs):
-    """Class numbers `[b, n]`, after checking that scores, confidence and targets speak of the same classes."""
+    """Class numbers `[b, n]`, after checking that scores, confidence and targets speak of the same
+    classes.
+    """
     question = ask(target, LOGITS, classes=NAMES, **kwargs)
     indices = question.indices
     assert question.scores.shape == (indices.shape[1], 3)
@@ -79,7 +81,10 @@ def test_every_form_of_a_class_target(target, indices, several):
         (np.array([7, 0, 0]), "from 0 to 3 .* got 7"),
         ("top0", r"top1 to top4 .* got 'top0'"),
         ("top5", r"top1 to top4 .* got 'top5'"),
-        (torch.tensor([1.0, 2.0, 0.0]), r"integers; got torch.float32. Use \.long\(\) or \.argmax\(1\)"),
+        (
+            torch.tensor([1.0, 2.0, 0.0]),
+            r"integers; got torch.float32. Use \.long\(\) or \.argmax\(1\)",
+        ),
         (torch.tensor([True, False, True]), "integers; got torch.bool"),
         (np.array([1.0, 2.0, 0.0]), r"integers; got an array of float64. Use \.astype\(int\)"),
         (np.array(["tabby", "crane", "crane"]), r"integers; got an array of <U5.*\.tolist\(\)"),
@@ -128,7 +133,11 @@ class Called:
         (partial(times, factor=2), ["times"], [2 * LOGITS[:, 1]]),
         (partial(partial(times), factor=3), ["times"], [3 * LOGITS[:, 1]]),
         (Called(), ["a function"], [LOGITS[:, 0]]),
-        ([of_third, partial(times, factor=2)], ["of_third", "times"], [LOGITS[:, 2], 2 * LOGITS[:, 1]]),
+        (
+            [of_third, partial(times, factor=2)],
+            ["of_third", "times"],
+            [LOGITS[:, 2], 2 * LOGITS[:, 1]],
+        ),
     ],
 )
 def test_functions_of_the_outputs(target, names, scores):
@@ -136,7 +145,12 @@ def test_functions_of_the_outputs(target, names, scores):
     assert torch.equal(question.scores, torch.stack(scores))
     assert question.targets == [[Target(None, name) for name in names]] * 3
     assert question.several is isinstance(target, list)
-    assert (question.indices, question.confidence, question.rows, question.top) == (None, None, None, [])
+    assert (question.indices, question.confidence, question.rows, question.top) == (
+        None,
+        None,
+        None,
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,7 +167,8 @@ def test_functions_of_the_outputs(target, names, scores):
 )
 def test_functions_have_to_give_one_score_an_image(target, came):
     with pytest.raises(
-        TargetError, match=f"one score an image, a tensor \\[3\\]; it gave {came}. Sum over what belongs"
+        TargetError,
+        match=f"one score an image, a tensor \\[3\\]; it gave {came}. Sum over what belongs",
     ):
         ask(target, LOGITS, images=3)
 
@@ -205,11 +220,21 @@ def test_a_single_logit_has_a_negative_and_a_positive_class(shape):
 
 def test_the_most_probable_classes_stand_in_order_with_their_confidence():
     question = ask(2, LOGITS, classes=NAMES)
-    assert [[target.index for target, _ in row] for row in question.top] == [[1, 2, 0, 3], [0, 3, 2, 1], [3, 0, 2, 1]]
+    assert [[target.index for target, _ in row] for row in question.top] == [
+        [1, 2, 0, 3],
+        [0, 3, 2, 1],
+        [3, 0, 2, 1],
+    ]
     assert question.top[1][0][0].name == "tabby, tabby cat"
     assert question.top[1][0][1] == pytest.approx(float(LOGITS[1].softmax(0)[0]))
     many = ask(None, torch.arange(9.0).repeat(2, 1))
-    assert [target.name for target, _ in many.top[0]] == ["class 8", "class 7", "class 6", "class 5", "class 4"]
+    assert [target.name for target, _ in many.top[0]] == [
+        "class 8",
+        "class 7",
+        "class 6",
+        "class 5",
+        "class 4",
+    ]
 
 
 def test_outputs_with_another_number_of_rows_than_images_are_refused():

@@ -20,7 +20,9 @@ def test_the_class_where_it_is_predicted_is_the_slow_twin_s(klass, reduce):
     logits = made()
     scores = Region(klass, reduce=reduce)(logits)
     for i, one in enumerate(logits.tolist()):
-        assert scores[i].item() == pytest.approx(region(one, klass, predicted(one, klass), reduce == "mean"), abs=1e-12)
+        assert scores[i].item() == pytest.approx(
+            region(one, klass, predicted(one, klass), reduce == "mean"), abs=1e-12
+        )
 
 
 def test_a_mask_a_box_and_a_pixel_hold_their_pixels():
@@ -40,14 +42,18 @@ def test_a_mask_may_have_another_scale_and_may_be_an_array():
     small = ask(Region(2, where=mask), logits, size=(16, 24)).scores[0]
     large = F.interpolate(logits, (8, 12), mode="bilinear", align_corners=False)
     assert torch.allclose(small, large[:, 2, 2:6, 4:8].mean((1, 2)))
-    assert torch.equal(small, ask(Region(2, where=mask.bool().numpy()), logits, size=(16, 24)).scores[0])
+    assert torch.equal(
+        small, ask(Region(2, where=mask.bool().numpy()), logits, size=(16, 24)).scores[0]
+    )
     assert str(Region(2, where=mask.bool().numpy())) == str(Region(2, where=mask))
 
 
 @pytest.mark.parametrize("shape", [(24, 16), (10, 10), (2, 24, 16), (24,)])
 def test_a_mask_that_lies_across_is_refused(shape):
     """Enlarged to the picture it would tell of other pixels, and nobody would see."""
-    with pytest.raises(TargetError, match=r"proportions, 16 x 24 \(height first\).*Transpose or resize"):
+    with pytest.raises(
+        TargetError, match=r"proportions, 16 x 24 \(height first\).*Transpose or resize"
+    ):
         ask(Region(2, where=torch.ones(shape)), made(h=4, w=6), size=(16, 24))
 
 
@@ -67,7 +73,9 @@ def test_a_batch_is_its_images_one_by_one():
 
 def test_no_class_is_the_predicted_one_of_every_pixel():
     logits = made()
-    assert torch.allclose(Region(None, where=(0, 0, 6, 5))(logits), logits.amax(1).flatten(1).mean(1))
+    assert torch.allclose(
+        Region(None, where=(0, 0, 6, 5))(logits), logits.amax(1).flatten(1).mean(1)
+    )
     assert torch.allclose(Region(None, reduce="sum")(logits), logits.amax(1).flatten(1).sum(1))
 
 
@@ -128,8 +136,18 @@ def test_by_name_and_in_words():
     question = ask(Region("dog", where=(1, 1)), made(), classes=names, images=2)
     assert torch.equal(question.scores[0], made()[:, 2, 1, 1])
     assert [row[0].name for row in question.targets] == ["dog at pixel 1, 1"] * 2
-    words = [Region(None), Region(3), Region("cat", where=torch.ones(2, 2)), Region(1, where=(0, 0, 2, 2.5))]
-    assert [str(one) for one in words] == ["predicted", "class 3", "cat in a mask", "class 1 in box 0, 0, 2, 2.5"]
+    words = [
+        Region(None),
+        Region(3),
+        Region("cat", where=torch.ones(2, 2)),
+        Region(1, where=(0, 0, 2, 2.5)),
+    ]
+    assert [str(one) for one in words] == [
+        "predicted",
+        "class 3",
+        "cat in a mask",
+        "class 1 in box 0, 0, 2, 2.5",
+    ]
 
 
 def test_what_is_predicted_nowhere_is_told_with_what_is():
@@ -137,7 +155,8 @@ def test_what_is_predicted_nowhere_is_told_with_what_is():
     logits[:, 0] = 1
     logits[:, 1, 0, 0] = 2
     with pytest.raises(
-        TargetError, match=r"predicted as 'cup'; image 0 has none, but ground \(75%\), cat \(25%\)\. Ask"
+        TargetError,
+        match=r"predicted as 'cup'; image 0 has none, but ground \(75%\), cat \(25%\)\. Ask",
     ):
         Region("cup")(logits, classes=["ground", "cat", "cup"])
     assert Region("cup", where=(0, 0))(logits, classes=["ground", "cat", "cup"]).item() == 0
@@ -182,7 +201,9 @@ def test_another_way_to_reduce_is_refused():
 
 
 def test_a_classifier_s_outputs_are_no_segmentation():
-    with pytest.raises(TargetError, match=r"\[images, classes, height, width\]; the model returned \[\(2, 5\)\]"):
+    with pytest.raises(
+        TargetError, match=r"\[images, classes, height, width\]; the model returned \[\(2, 5\)\]"
+    ):
         Region(1)(torch.zeros(2, 5))
     with pytest.raises(TargetError, match="returned str"):
         Region(1)("no")

@@ -56,7 +56,11 @@ def test_another_output_by_name_and_a_name_for_the_result():
         (torch.ones(2, 7), OWN, r"got \[2, 7\]"),
         (torch.zeros(7), OWN, "one of them is zero"),
         (TEXT, OWN * torch.tensor([[1.0], [0.0], [1.0]]), "one of them is zero"),
-        (TEXT, torch.zeros(3, 4, 7), r"embedding for each image, \[b, d\]; the model returned \[3, 4, 7\]"),
+        (
+            TEXT,
+            torch.zeros(3, 4, 7),
+            r"embedding for each image, \[b, d\]; the model returned \[3, 4, 7\]",
+        ),
         (TEXT, {"logits": OWN}, "the model returned dict"),
     ],
 )
@@ -67,6 +71,7 @@ def test_what_has_no_cosine(to, outputs, message):
 
 def test_an_output_that_is_not_there_is_told_with_near_names():
     with pytest.raises(
-        TargetError, match=r"called 'image_embed'; the model returned a dict without it\. Near names: 'im"
+        TargetError,
+        match=r"called 'image_embed'; the model returned a dict without it\. Near names: 'im",
     ):
         Similarity(TEXT, output="image_embed")({"image_embeds": OWN})

@@ -1,4 +1,6 @@
-"""Pains with maps: the rows of docs/troubleshooting.md about blank, broken, doubtful and incomparable pictures."""
+"""Pains with maps: the rows of docs/troubleshooting.md about blank, broken, doubtful and
+incomparable pictures.
+"""
 
 import numpy as np
 import pytest
@@ -55,7 +57,9 @@ def test_which_grad_cam_pp_is_this(head):
         e = explain(net, x, 1, layer="5", alpha=alpha)
         acts = net[:6](x).detach().requires_grad_()
         (g,) = torch.autograd.grad(net[6:](acts)[:, 1].sum(), acts)
-        weights = (formula(g, acts.sum((2, 3), keepdim=True), acts) * g.relu()).sum((2, 3), keepdim=True)
+        weights = (formula(g, acts.sum((2, 3), keepdim=True), acts) * g.relu()).sum(
+            (2, 3), keepdim=True
+        )
         assert_near(e.coarse, (weights * acts).sum(1).detach(), 1e-6)
         assert e.variant["alpha"] == alpha
         assert e.provenance["variant"]["alpha"] == alpha
@@ -69,7 +73,9 @@ def _normalised(alpha, g):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_batch_is_its_images_one_by_one(method):
-    few = {"steps": 8} if method == "opti_cam" else {}  # each step amplifies the rounding of the one before
+    few = (
+        {"steps": 8} if method == "opti_cam" else {}
+    )  # each step amplifies the rounding of the one before
     together = explain(convnet(), batch(), [1, 3], method, **few)
     for i in range(3):
         alone = explain(convnet(), batch()[i : i + 1], [1, 3], method, **few)
@@ -86,7 +92,9 @@ def test_ten_classes_cost_one_forward():
     several = explain(net, batch(), [0, 1, 2, 3, 4], ["grad_cam", "grad_cam_pp"], ["2", "5"])
     assert len(runs) == 1
     for k in range(5):
-        assert_near(several["grad_cam_pp", "5"].coarse[:, k], explain(convnet(), batch(), k).coarse, 1e-5)
+        assert_near(
+            several["grad_cam_pp", "5"].coarse[:, k], explain(convnet(), batch(), k).coarse, 1e-5
+        )
 
 
 def test_a_single_logit_a_sigmoid_and_several_labels():

@@ -1,4 +1,6 @@
-"""Pains with models: the rows of docs/troubleshooting.md about layers, devices, dtypes, inputs and outputs."""
+"""Pains with models: the rows of docs/troubleshooting.md about layers, devices, dtypes, inputs and
+outputs.
+"""
 
 import copy
 import threading
@@ -23,7 +25,9 @@ def test_which_reshape_does_a_transformer_need():
     assert e.coarse.shape == (1, 4, 6)
     assert e.maps.shape == (1, 64, 96)
     assert e.maps.std() > 0
-    odd = nn.Sequential(nn.Flatten(), nn.Linear(48, 113), nn.Unflatten(1, (113, 1)), nn.Flatten(), nn.Linear(113, 4))
+    odd = nn.Sequential(
+        nn.Flatten(), nn.Linear(48, 113), nn.Unflatten(1, (113, 1)), nn.Flatten(), nn.Linear(113, 4)
+    )
     with pytest.raises(LayerError, match=r"\(1, 113, 1\).*grid="):  # 113 places are no rectangle
         explain(odd, torch.randn(1, 3, 4, 4), layer="2")
 
@@ -113,7 +117,10 @@ def test_several_inputs():
             return self.net(pixel_values) + self.age(age)
 
     net, age = Two(), torch.ones(3, 1)
-    by_place, by_name = explain(net, (age, batch()), 1), explain(net, {"pixel_values": batch(), "age": age}, 1)
+    by_place, by_name = (
+        explain(net, (age, batch()), 1),
+        explain(net, {"pixel_values": batch(), "age": age}, 1),
+    )
     assert torch.equal(by_place.maps, by_name.maps)
     assert by_place.maps.shape == (3, 12, 10)  # of the picture, not of the age
 
@@ -156,24 +163,32 @@ def test_words_of_a_caption_from_a_recurrent_network():
     assert not torch.allclose(one.coarse, other.coarse)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 def test_scripted_compiled_and_quantised_models():
     with pytest.raises(ModelError, match=r"TorchScript.*Pass the Python model"):
         explain(torch.jit.script(nn.ReLU()), batch())
     quantised = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), torch.ao.nn.quantized.Linear(4, 2))
-    with pytest.raises(ModelError, match=r"Explain the float model it came from, or take method=.occlusion."):
+    with pytest.raises(
+        ModelError, match=r"Explain the float model it came from, or take method=.occlusion."
+    ):
         explain(quantised, batch())
     compiled = torch.compile(convnet())
     assert torch.equal(explain(compiled, batch(), 1).maps, explain(convnet(), batch(), 1).maps)
 
 
 def test_the_inputs_device_is_followed():
-    devices = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    devices = (
+        ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    )
     for device in devices:
         found = explain(convnet().to(device), batch().to(device), 1, [*METHODS])
         assert all(one.maps.device.type == device for one in found.values())
     net, x = convnet(), batch()
-    torch.set_default_device("meta")  # what followed the default and not the input would have no numbers
+    torch.set_default_device(
+        "meta"
+    )  # what followed the default and not the input would have no numbers
     try:
         e = explain(net, x, 1)
     finally:
@@ -186,7 +201,11 @@ def test_threads_sharing_one_model():
     want = {k: explain(net, batch(seed=k), k % 5).maps for k in range(4)}
 
     def work(k):
-        wrong.extend(k for _ in range(10) if not torch.equal(explain(net, batch(seed=k), k % 5).maps, want[k]))
+        wrong.extend(
+            k
+            for _ in range(10)
+            if not torch.equal(explain(net, batch(seed=k), k % 5).maps, want[k])
+        )
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for thread in threads:

@@ -1,4 +1,6 @@
-"""Pains with tasks: the rows of docs/troubleshooting.md about detectors, segmentations and Score-CAM."""
+"""Pains with tasks: the rows of docs/troubleshooting.md about detectors, segmentations and
+Score-CAM.
+"""
 
 import pytest
 import torch
@@ -12,7 +14,9 @@ from sightline.targets import Box, Region
 
 
 class Detector(nn.Module):
-    """As torchvision's: a list of pictures in; for each its boxes, labels and scores. One box, of class 1."""
+    """As torchvision's: a list of pictures in; for each its boxes, labels and scores. One box, of
+    class 1.
+    """
 
     def __init__(self, least=0.0):
         super().__init__()
@@ -23,7 +27,11 @@ class Detector(nn.Module):
         kept = [score > self.least for score in scores]
         box = torch.tensor([[2.0, 3.0, 8.0, 9.0]])
         return [
-            {"boxes": box[: int(k)], "labels": torch.ones(int(k), dtype=torch.long), "scores": s.view(1)[: int(k)]}
+            {
+                "boxes": box[: int(k)],
+                "labels": torch.ones(int(k), dtype=torch.long),
+                "scores": s.view(1)[: int(k)],
+            }
             for k, s in zip(kept, scores, strict=True)
         ]
 
@@ -31,7 +39,9 @@ class Detector(nn.Module):
 def test_boxes_of_a_detector():
     e = explain(Detector(), batch(), Box((2, 3, 8, 9), 1), "grad_cam")
     want = explain(convnet(), batch(), lambda out: out[:, 1], "grad_cam")
-    for ours, theirs in zip(e.maps, want.maps, strict=True):  # log odds of the sigmoid are the logit
+    for ours, theirs in zip(
+        e.maps, want.maps, strict=True
+    ):  # log odds of the sigmoid are the logit
         assert_near(ours, theirs, 1e-5)
     with pytest.raises(TargetError, match="detection"):
         explain(Detector(least=1.0), batch(), Box((2, 3, 8, 9), 1))

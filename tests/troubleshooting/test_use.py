@@ -1,4 +1,6 @@
-"""Pains in use: the rows of docs/troubleshooting.md about memory, training, errors, metrics and dependencies."""
+"""Pains in use: the rows of docs/troubleshooting.md about memory, training, errors, metrics and
+dependencies.
+"""
 
 import gc
 import importlib.metadata
@@ -55,12 +57,18 @@ def test_guided_backpropagation_governs_functions_too(kind):
             return self.net[6:](torch.relu(self.between(self.net[:5](x))))
 
     e = explain(Functional(), batch(), 1, "guided_backprop")
-    governed = "; ".join(e.provenance["notes"])  # a module of the net, the function, and the one between
-    assert ("3 ReLU" if kind is nn.ReLU else f"2 ReLU; backward rule applied to 1 {kind.__name__}") in governed
+    governed = "; ".join(
+        e.provenance["notes"]
+    )  # a module of the net, the function, and the one between
+    assert (
+        "3 ReLU" if kind is nn.ReLU else f"2 ReLU; backward rule applied to 1 {kind.__name__}"
+    ) in governed
 
 
 def test_guided_backpropagation_without_an_activation_is_an_error():
-    linear = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    linear = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
     with pytest.raises(Exception, match="activation"):
         explain(linear, batch(), 1, "guided_backprop")
 
@@ -82,7 +90,14 @@ def test_inside_a_training_loop():
 
 def test_the_protocol_is_printed_with_the_number():
     found = evaluate(convnet(), [batch()], "grad_cam", "average_drop", progress=False)
-    raw = evaluate(convnet(), [batch()], "grad_cam", "average_drop", protocol=Protocol(fill="mean"), progress=False)
+    raw = evaluate(
+        convnet(),
+        [batch()],
+        "grad_cam",
+        "average_drop",
+        protocol=Protocol(fill="mean"),
+        progress=False,
+    )
     assert found.run["protocol"]["fill"] != raw.run["protocol"]["fill"]
     assert found.run["protocol_digest"] != raw.run["protocol_digest"]
     assert set(found.column("protocol")) == {found.run["protocol_digest"]}
@@ -91,13 +106,28 @@ def test_the_protocol_is_printed_with_the_number():
 
 def test_light_dependencies():
     wanted = importlib.metadata.requires("sightline")
-    core = {line.split(";")[0].split(">")[0].split("[")[0].strip() for line in wanted if "extra ==" not in line}
-    heavy = {"torchvision", "timm", "transformers", "matplotlib", "pandas", "scipy", "pyarrow", "opencv-python"}
+    core = {
+        line.split(";")[0].split(">")[0].split("[")[0].strip()
+        for line in wanted
+        if "extra ==" not in line
+    }
+    heavy = {
+        "torchvision",
+        "timm",
+        "transformers",
+        "matplotlib",
+        "pandas",
+        "scipy",
+        "pyarrow",
+        "opencv-python",
+    }
     assert not core & (heavy - {"torchvision"}), core
     program = "import sys, sightline; print([m for m in sys.modules if m.split('.')[0] in HEAVY])".replace(
         "HEAVY", repr(sorted(heavy))
     )
-    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout
     assert said.strip() == "[]"
 
 
@@ -105,7 +135,9 @@ def test_a_method_costs_what_it_asks_for(monkeypatch):
     net, x = convnet(head="dense"), batch()
     explain(net, x, 1)
     looked, grad = [], torch.autograd.grad
-    monkeypatch.setattr(torch.autograd, "grad", lambda *args, **kwargs: looked.append(1) or grad(*args, **kwargs))
+    monkeypatch.setattr(
+        torch.autograd, "grad", lambda *args, **kwargs: looked.append(1) or grad(*args, **kwargs)
+    )
     explain(net, x, 1, lambda activations: torch.ones_like(activations))
     assert looked == []
     explain(net, x, [0, 1], ["grad_cam", "grad_cam_pp", "layer_cam"])

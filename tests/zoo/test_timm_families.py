@@ -10,7 +10,9 @@ from sightline import explain
 from sightline.surgery.layers.candidates import candidates
 from zoo.timm_table import SMALLEST
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
+)
 
 
 @pytest.mark.parametrize("family", SMALLEST)
@@ -52,7 +54,11 @@ def test_a_network_without_a_head_keeps_its_last_features():
     """Its outputs are the mean of the last map, which is no map of classes for that."""
     with NoDrawing():
         resnet = lively(timm.create_model("resnet10t", num_classes=0))
-        vit = lively(timm.create_model("vit_tiny_patch16_224", num_classes=0, global_pool="avg", img_size=64, depth=3))
+        vit = lively(
+            timm.create_model(
+                "vit_tiny_patch16_224", num_classes=0, global_pool="avg", img_size=64, depth=3
+            )
+        )
     assert explain(resnet, noise(1, 3, 128, 128)).layer == "layer4"
     with torch.no_grad():
         assert vit(noise(1, 3, 64, 64)).shape == (1, 192)

@@ -10,8 +10,17 @@ from sightline import explain
 from sightline.surgery.layers.choose import layers
 
 NAMES = torchvision.models.list_models(module=torchvision.models)
-SIZES = {"inception_v3": 139, "googlenet": 128, "alexnet": 128, "squeezenet1_0": 128, "squeezenet1_1": 128}
-FIXED = ("swin", "maxvit")  # these are built for one size, as vision transformers are, which can be told another
+SIZES = {
+    "inception_v3": 139,
+    "googlenet": 128,
+    "alexnet": 128,
+    "squeezenet1_0": 128,
+    "squeezenet1_1": 128,
+}
+FIXED = (
+    "swin",
+    "maxvit",
+)  # these are built for one size, as vision transformers are, which can be told another
 
 
 def size_of(name: str) -> int:
@@ -49,4 +58,7 @@ def test_a_finite_map_that_is_not_constant_from_a_late_layer(name):
 def test_the_table_marks_one_layer_and_says_why():
     rows = layers(build("resnet18"), torch.randn(1, 3, 128, 128))
     assert [row.name for row in rows if row.chosen] == ["layer4"]
-    assert next(row for row in rows if row.chosen).chosen == "the last feature map (512 channels, 4 x 4 places)"
+    assert (
+        next(row for row in rows if row.chosen).chosen
+        == "the last feature map (512 channels, 4 x 4 places)"
+    )

@@ -1,6 +1,8 @@
-"""Every torchvision model of segmentation, detection and video, with random weights and no layer named.
+"""Every torchvision model of segmentation, detection and video, with random weights and no layer
+named.
 
-Classifiers are in `zoo/test_torchvision.py`. Optical flow answers two pictures with vectors: nobody asks where it looked.
+Classifiers are in `zoo/test_torchvision.py`. Optical flow answers two pictures with vectors: nobody
+asks where it looked.
 """
 
 from functools import partial
@@ -91,9 +93,19 @@ def test_segmentation_is_explained_before_its_maps_of_classes(name):
 @pytest.mark.parametrize("name", DETECTION)
 def test_detection_is_explained_on_what_the_detection_depends_on(name):
     model = build(name, weights_backbone=None)
-    for part, parameter in model.named_parameters():  # or every random softmax is 0 or 1, which has no derivative
+    for (
+        part,
+        parameter,
+    ) in model.named_parameters():  # or every random softmax is 0 or 1, which has no derivative
         if any(
-            word in part for word in ("cls_score", "cls_logits", "bbox", "classification_head.module", "rpn.head.cls")
+            word in part
+            for word in (
+                "cls_score",
+                "cls_logits",
+                "bbox",
+                "classification_head.module",
+                "rpn.head.cls",
+            )
         ):
             parameter.data.mul_(1e-3)
     few(model)
@@ -117,7 +129,9 @@ def few(model):
 def test_clips_have_maps_in_time_and_space(name, monkeypatch):
     size, grid = VIDEO[name]
     small = partial(mvit.MViT, spatial_size=size[1:], temporal_size=size[0])
-    monkeypatch.setattr(mvit, "MViT", lambda **given: small(**_without(given, "spatial_size", "temporal_size")))
+    monkeypatch.setattr(
+        mvit, "MViT", lambda **given: small(**_without(given, "spatial_size", "temporal_size"))
+    )
     model, clip = build(name), noise(1, 3, *size)
     e = check(model, clip, None, grid)
     assert place(model, clip, e.layer) > 0.5

@@ -1,4 +1,6 @@
-"""Hugging Face transformers: called with keyword inputs, answering with dataclasses, and no layer named."""
+"""Hugging Face transformers: called with keyword inputs, answering with dataclasses, and no layer
+named.
+"""
 
 from pathlib import Path
 
@@ -15,7 +17,9 @@ tr = pytest.importorskip("transformers")
 from zoo.timm_table import SMALLEST  # noqa: E402
 from zoo.transformers_table import CASES, EXCEPTIONS, small  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
+)
 
 
 def build(kind, config):
@@ -54,10 +58,16 @@ def test_what_cannot_be_explained_says_so():
     """Each by name in `EXCEPTIONS`."""
     gpt = tr.ImageGPTConfig(n_positions=64, n_embd=32, n_layer=2, n_head=2, num_labels=7)
     with pytest.raises(ImageError, match="Expected a float tensor"):
-        explain(build("ImageGPTForImageClassification", lambda: gpt), {"input_ids": torch.arange(64)[None]})
+        explain(
+            build("ImageGPTForImageClassification", lambda: gpt),
+            {"input_ids": torch.arange(64)[None]},
+        )
     clip = {"pixel_values": noise(1, 4, 3, 64, 64)}
     with pytest.raises(LayerError, match=r"no layer whose output has a grid.*say how to read it"):
-        explain(build("TimesformerForVideoClassification", small("TimesformerConfig", num_frames=4)), clip)
+        explain(
+            build("TimesformerForVideoClassification", small("TimesformerConfig", num_frames=4)),
+            clip,
+        )
     assert set(EXCEPTIONS) == {"ImageGPT", "TimeSformer", "ViT-MAE, pretraining", "DiNAT"}
     page = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
     assert all(f"\n| {name} | " in page for name in EXCEPTIONS)
@@ -66,10 +76,16 @@ def test_what_cannot_be_explained_says_so():
 
 
 def test_detection_tokens_behind_the_grid_are_left_aside():
-    """YOLOS: one class token, 64 places, ten detection tokens. By their number alone the grid would begin at 11."""
+    """YOLOS: one class token, 64 places, ten detection tokens. By their number alone the grid would
+    begin at 11.
+    """
     case = CASES["yolos"]
     model = build(case.kind, case.config)
-    (row,) = [row for row in layers(model, inputs(case)) if row.name == "vit.encoder.layer.2.layernorm_before"]
+    (row,) = [
+        row
+        for row in layers(model, inputs(case))
+        if row.name == "vit.encoder.layer.2.layernorm_before"
+    ]
     assert (row.shape[1], row.grid.prefix, row.grid.size) == (75, 1, (8, 8))
 
 
@@ -97,15 +113,19 @@ def test_pictures_cut_into_patches_have_a_map_of_patches():
     )
     real = (torch.arange(64) < 60).long()[None]
     given = {
-        "pixel_values": noise(1, 64, 192), "pixel_attention_mask": real, "spatial_shapes": torch.tensor([[6, 10]])
-    }  # fmt: skip
+        "pixel_values": noise(1, 64, 192),
+        "pixel_attention_mask": real,
+        "spatial_shapes": torch.tensor([[6, 10]]),
+    }
     e = explain(model, given)
     assert tuple(e.coarse.shape) == (1, 6, 10)
     assert e.coarse.std() > 0
 
 
 def test_a_question_about_a_pooled_token_is_asked_before_the_last_attention():
-    """The layer follows from what is asked: all tokens matter to one score, the class token alone to the other."""
+    """The layer follows from what is asked: all tokens matter to one score, the class token alone
+    to the other.
+    """
     case = CASES["clip vision"]
     model = build(case.kind, case.config)
     every = explain(model, inputs(case), lambda out: out.last_hidden_state[..., 0].sum(1))

@@ -1,6 +1,8 @@
-"""The smallest model of every family of timm, with the side of a picture it can take and the grid of its last layer.
+"""The smallest model of every family of timm, with the side of a picture it can take and the grid
+of its last layer.
 
-A family is a file of timm's. A model of a transformer as large as the smallest there is loses blocks by options.
+A family is a file of timm's. A model of a transformer as large as the smallest there is loses
+blocks by options.
 """
 
 SMALLEST = {

@@ -1,4 +1,6 @@
-"""Vision models of Hugging Face transformers, built small from their configs, each with the grid of its last layer."""
+"""Vision models of Hugging Face transformers, built small from their configs, each with the grid of
+its last layer.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,7 +63,9 @@ def caption(out: Any) -> Tensor:
 
 @dataclass(frozen=True)
 class Case:
-    """A model's class and config, the size of its picture, the grid expected, what is asked, other inputs."""
+    """A model's class and config, the size of its picture, the grid expected, what is asked, other
+    inputs.
+    """
 
     kind: str
     config: Callable[[], Any]
@@ -106,8 +110,12 @@ def vision(config: str, **options: Any) -> Callable[[], Any]:
 
 
 WORDS = {
-    "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 99,
-}  # fmt: skip
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "vocab_size": 99,
+}
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 PYRAMID = {"num_attention_heads": [1, 1, 2, 2]}
 SWIN = {
@@ -119,8 +127,11 @@ MASKS = {
     "num_attention_heads": 2, "num_queries": 10, "num_labels": 7,
 }  # fmt: skip
 MOBILE = {
-    "image_size": 128, "num_labels": 7, "hidden_sizes": [32, 48, 64], "neck_hidden_sizes": [8, 16, 24, 32, 48, 64, 96],
-}  # fmt: skip
+    "image_size": 128,
+    "num_labels": 7,
+    "hidden_sizes": [32, 48, 64],
+    "neck_hidden_sizes": [8, 16, 24, 32, 48, 64, 96],
+}
 LEVIT = {
     "image_size": 256, "num_labels": 7, "hidden_sizes": [32, 48, 64], "num_attention_heads": [2, 3, 4],
     "depths": [1, 1, 1],
@@ -131,7 +142,10 @@ NECK = {"neck_hidden_sizes": [8, 16, 24, 32], "fusion_hidden_size": 16}
 
 def backbone(*stages: str) -> Any:
     return tr.ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], out_features=list(stages)
+        embedding_size=8,
+        hidden_sizes=[8, 16, 24, 32],
+        depths=[1, 1, 1, 1],
+        out_features=list(stages),
     )
 
 
@@ -146,7 +160,10 @@ def detector(config: str, *stages: str, width: str = "d_model") -> Callable[[], 
 
 
 BIG = (128, 128)
-TEXT = {"input_ids": torch.tensor([[1, 2, 3, 98]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
+TEXT = {
+    "input_ids": torch.tensor([[1, 2, 3, 98]]),
+    "attention_mask": torch.ones(1, 4, dtype=torch.long),
+}
 
 CASES = {
     # plain: class token, distillation token, registers, or none
@@ -167,15 +184,24 @@ CASES = {
         others={"noise": torch.arange(64.0)[None]},  # it shuffles its patches by this
     ),
     "ijepa": Case("IJepaForImageClassification", small("IJepaConfig"), (8, 8)),
-    "dinov2": Case("Dinov2ForImageClassification", small("Dinov2Config", "intermediate_size", mlp_ratio=2), (8, 8)),
+    "dinov2": Case(
+        "Dinov2ForImageClassification",
+        small("Dinov2Config", "intermediate_size", mlp_ratio=2),
+        (8, 8),
+    ),
     "dinov2 with registers": Case(
         "Dinov2WithRegistersForImageClassification",
         small("Dinov2WithRegistersConfig", "intermediate_size", mlp_ratio=2, num_register_tokens=4),
         (8, 8),
     ),
-    "dinov3 vit": Case("DINOv3ViTModel", small("DINOv3ViTConfig", num_register_tokens=4), (8, 8), target=pooled),
+    "dinov3 vit": Case(
+        "DINOv3ViTModel", small("DINOv3ViTConfig", num_register_tokens=4), (8, 8), target=pooled
+    ),
     "vitdet": Case(
-        "VitDetModel", small("VitDetConfig", "intermediate_size", pretrain_image_size=64), (8, 8), target=channel
+        "VitDetModel",
+        small("VitDetConfig", "intermediate_size", pretrain_image_size=64),
+        (8, 8),
+        target=channel,
     ),
     "sam": Case(
         "SamVisionModel",
@@ -191,7 +217,9 @@ CASES = {
         target=channel,
     ),
     # pictures and texts
-    "clip vision": Case("CLIPVisionModel", small("CLIPVisionConfig", "num_labels"), (8, 8), target=pooled),
+    "clip vision": Case(
+        "CLIPVisionModel", small("CLIPVisionConfig", "num_labels"), (8, 8), target=pooled
+    ),
     "clip vision, projected": Case(
         "CLIPVisionModelWithProjection",
         small("CLIPVisionConfig", "num_labels", projection_dim=16),
@@ -200,12 +228,24 @@ CASES = {
     ),
     "clip, classes": Case("CLIPForImageClassification", vision("CLIPConfig", num_labels=7), (8, 8)),
     "clip, similarity": Case(
-        "CLIPModel", vision("CLIPConfig", text_config=WORDS, projection_dim=16), (8, 8), target=matched, others=TEXT
+        "CLIPModel",
+        vision("CLIPConfig", text_config=WORDS, projection_dim=16),
+        (8, 8),
+        target=matched,
+        others=TEXT,
     ),
-    "metaclip2": Case("MetaClip2ForImageClassification", vision("MetaClip2Config", num_labels=7), (8, 8)),
-    "siglip vision": Case("SiglipVisionModel", small("SiglipVisionConfig", "num_labels"), (8, 8), target=pooled),
-    "siglip, classes": Case("SiglipForImageClassification", vision("SiglipConfig", num_labels=7), (8, 8)),
-    "blip vision": Case("BlipVisionModel", small("BlipVisionConfig", "num_labels"), (8, 8), target=pooled),
+    "metaclip2": Case(
+        "MetaClip2ForImageClassification", vision("MetaClip2Config", num_labels=7), (8, 8)
+    ),
+    "siglip vision": Case(
+        "SiglipVisionModel", small("SiglipVisionConfig", "num_labels"), (8, 8), target=pooled
+    ),
+    "siglip, classes": Case(
+        "SiglipForImageClassification", vision("SiglipConfig", num_labels=7), (8, 8)
+    ),
+    "blip vision": Case(
+        "BlipVisionModel", small("BlipVisionConfig", "num_labels"), (8, 8), target=pooled
+    ),
     "owlvit": Case(
         "OwlViTForObjectDetection",
         vision("OwlViTConfig", text_config=WORDS, projection_dim=32),
@@ -226,32 +266,53 @@ CASES = {
     "hiera": Case(
         "HieraForImageClassification",
         lambda: tr.HieraConfig(
-            image_size=[128, 128], embed_dim=16, depths=[1, 1, 2, 1], num_heads=[1, 2, 2, 4], num_labels=7
+            image_size=[128, 128],
+            embed_dim=16,
+            depths=[1, 1, 2, 1],
+            num_heads=[1, 2, 2, 4],
+            num_labels=7,
         ),
         (4, 4),
         BIG,
     ),
-    "pvt": Case("PvtForImageClassification", staged("PvtConfig", image_size=128, **PYRAMID), (4, 4), BIG),
-    "pvt v2": Case("PvtV2ForImageClassification", staged("PvtV2Config", image_size=128, **PYRAMID), (4, 4), BIG),
-    "segformer": Case("SegformerForImageClassification", staged("SegformerConfig", **PYRAMID), (4, 4), BIG),
+    "pvt": Case(
+        "PvtForImageClassification", staged("PvtConfig", image_size=128, **PYRAMID), (4, 4), BIG
+    ),
+    "pvt v2": Case(
+        "PvtV2ForImageClassification", staged("PvtV2Config", image_size=128, **PYRAMID), (4, 4), BIG
+    ),
+    "segformer": Case(
+        "SegformerForImageClassification", staged("SegformerConfig", **PYRAMID), (4, 4), BIG
+    ),
     "cvt": Case(
         "CvtForImageClassification",
-        lambda: tr.CvtConfig(embed_dim=[8, 16, 32], num_heads=[1, 2, 2], depth=[1, 2, 3], num_labels=7),
+        lambda: tr.CvtConfig(
+            embed_dim=[8, 16, 32], num_heads=[1, 2, 2], depth=[1, 2, 3], num_labels=7
+        ),
         (8, 8),
         BIG,
     ),
-    "levit": Case("LevitForImageClassification", lambda: tr.LevitConfig(**LEVIT), (4, 4), (256, 256)),
+    "levit": Case(
+        "LevitForImageClassification", lambda: tr.LevitConfig(**LEVIT), (4, 4), (256, 256)
+    ),
     "levit, distilled": Case(
-        "LevitForImageClassificationWithTeacher", lambda: tr.LevitConfig(**LEVIT), (4, 4), (256, 256)
+        "LevitForImageClassificationWithTeacher",
+        lambda: tr.LevitConfig(**LEVIT),
+        (4, 4),
+        (256, 256),
     ),
     "swiftformer": Case(
         "SwiftFormerForImageClassification",
-        lambda: tr.SwiftFormerConfig(image_size=128, embed_dims=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_labels=7),
+        lambda: tr.SwiftFormerConfig(
+            image_size=128, embed_dims=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_labels=7
+        ),
         (4, 4),
         BIG,
     ),
     "poolformer": Case("PoolFormerForImageClassification", staged("PoolFormerConfig"), (4, 4), BIG),
-    "mobilevit": Case("MobileViTForImageClassification", lambda: tr.MobileViTConfig(**MOBILE), (4, 4), BIG),
+    "mobilevit": Case(
+        "MobileViTForImageClassification", lambda: tr.MobileViTConfig(**MOBILE), (4, 4), BIG
+    ),
     "mobilevit v2": Case(
         "MobileViTV2ForImageClassification",
         lambda: tr.MobileViTV2Config(image_size=128, num_labels=7, width_multiplier=0.5),
@@ -260,14 +321,26 @@ CASES = {
     ),
     # convolutions
     "convnext": Case("ConvNextForImageClassification", staged("ConvNextConfig"), (4, 4), BIG),
-    "convnext v2": Case("ConvNextV2ForImageClassification", staged("ConvNextV2Config"), (4, 4), BIG),
-    "dinov3 convnext": Case("DINOv3ConvNextModel", staged("DINOv3ConvNextConfig"), (4, 4), BIG, target=pooled),
-    "resnet": Case("ResNetForImageClassification", staged("ResNetConfig", embedding_size=8), (4, 4), BIG),
+    "convnext v2": Case(
+        "ConvNextV2ForImageClassification", staged("ConvNextV2Config"), (4, 4), BIG
+    ),
+    "dinov3 convnext": Case(
+        "DINOv3ConvNextModel", staged("DINOv3ConvNextConfig"), (4, 4), BIG, target=pooled
+    ),
+    "resnet": Case(
+        "ResNetForImageClassification", staged("ResNetConfig", embedding_size=8), (4, 4), BIG
+    ),
     "regnet": Case(
-        "RegNetForImageClassification", staged("RegNetConfig", embedding_size=8, groups_width=8), (4, 4), BIG
+        "RegNetForImageClassification",
+        staged("RegNetConfig", embedding_size=8, groups_width=8),
+        (4, 4),
+        BIG,
     ),
     "bit": Case(
-        "BitForImageClassification", staged("BitConfig", embedding_size=32, hidden_sizes=[128] * 4), (4, 4), BIG
+        "BitForImageClassification",
+        staged("BitConfig", embedding_size=32, hidden_sizes=[128] * 4),
+        (4, 4),
+        BIG,
     ),
     "mobilenet v1": Case(
         "MobileNetV1ForImageClassification",
@@ -284,18 +357,30 @@ CASES = {
     "efficientnet": Case(
         "EfficientNetForImageClassification",
         lambda: tr.EfficientNetConfig(
-            image_size=128, width_coefficient=0.5, depth_coefficient=0.5, hidden_dim=640, num_labels=7
+            image_size=128,
+            width_coefficient=0.5,
+            depth_coefficient=0.5,
+            hidden_dim=640,
+            num_labels=7,
         ),
         (4, 4),
         BIG,
     ),
-    "pp-lcnet": Case("PPLCNetForImageClassification", lambda: tr.PPLCNetConfig(num_labels=7), (4, 4), BIG),
+    "pp-lcnet": Case(
+        "PPLCNetForImageClassification", lambda: tr.PPLCNetConfig(num_labels=7), (4, 4), BIG
+    ),
     # detection
     "detr": Case("DetrForObjectDetection", detector("DetrConfig"), (4, 4), BIG, queries),
     "conditional detr": Case(
         "ConditionalDetrForObjectDetection", detector("ConditionalDetrConfig"), (4, 4), BIG, queries
     ),
-    "dab-detr": Case("DabDetrForObjectDetection", detector("DabDetrConfig", width="hidden_size"), (4, 4), BIG, queries),
+    "dab-detr": Case(
+        "DabDetrForObjectDetection",
+        detector("DabDetrConfig", width="hidden_size"),
+        (4, 4),
+        BIG,
+        queries,
+    ),
     "deformable detr": Case(
         "DeformableDetrForObjectDetection",
         detector("DeformableDetrConfig", "stage2", "stage3", "stage4"),
@@ -304,13 +389,20 @@ CASES = {
         queries,
     ),
     "table transformer": Case(
-        "TableTransformerForObjectDetection", detector("TableTransformerConfig"), (4, 4), BIG, queries
+        "TableTransformerForObjectDetection",
+        detector("TableTransformerConfig"),
+        (4, 4),
+        BIG,
+        queries,
     ),
     "rt-detr": Case(
         "RTDetrForObjectDetection",
         lambda: tr.RTDetrConfig(
             backbone_config=tr.RTDetrResNetConfig(
-                embedding_size=8, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], out_features=STAGES[1:]
+                embedding_size=8,
+                hidden_sizes=[8, 16, 24, 32],
+                depths=[1, 1, 1, 1],
+                out_features=STAGES[1:],
             ),
             encoder_hidden_dim=32,
             encoder_in_channels=[16, 24, 32],
@@ -350,7 +442,11 @@ CASES = {
         target=region,
     ),
     "mobilevit, segmentation": Case(
-        "MobileViTForSemanticSegmentation", lambda: tr.MobileViTConfig(**MOBILE), (4, 4), BIG, region
+        "MobileViTForSemanticSegmentation",
+        lambda: tr.MobileViTConfig(**MOBILE),
+        (4, 4),
+        BIG,
+        region,
     ),
     "mobilenet v2, segmentation": Case(
         "MobileNetV2ForSemanticSegmentation",
@@ -362,7 +458,9 @@ CASES = {
     "upernet": Case(
         "UperNetForSemanticSegmentation",
         lambda: tr.UperNetConfig(
-            backbone_config=tr.ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], out_features=STAGES),
+            backbone_config=tr.ConvNextConfig(
+                hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], out_features=STAGES
+            ),
             hidden_size=16,
             auxiliary_in_channels=24,
             auxiliary_channels=16,
@@ -388,11 +486,17 @@ CASES = {
         depth,
     ),
     "glpn": Case(
-        "GLPNForDepthEstimation", staged("GLPNConfig", decoder_hidden_size=16, **PYRAMID), (128, 128), BIG, depth
+        "GLPNForDepthEstimation",
+        staged("GLPNConfig", decoder_hidden_size=16, **PYRAMID),
+        (128, 128),
+        BIG,
+        depth,
     ),
     "mask2former": Case(
         "Mask2FormerForUniversalSegmentation",
-        lambda: tr.Mask2FormerConfig(feature_size=32, mask_feature_size=32, backbone_config=SWIN, **MASKS),
+        lambda: tr.Mask2FormerConfig(
+            feature_size=32, mask_feature_size=32, backbone_config=SWIN, **MASKS
+        ),
         (4, 4),
         BIG,
         masks,
@@ -429,7 +533,14 @@ CASES = {
     ),
     "eomt": Case(
         "EomtForUniversalSegmentation",
-        small("EomtConfig", "intermediate_size", mlp_ratio=2, num_queries=10, num_blocks=1, num_register_tokens=4),
+        small(
+            "EomtConfig",
+            "intermediate_size",
+            mlp_ratio=2,
+            num_queries=10,
+            num_blocks=1,
+            num_register_tokens=4,
+        ),
         (32, 32),
         target=painted,
     ),
@@ -439,7 +550,13 @@ CASES = {
         lambda: tr.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
             small("ViTConfig")(),
             tr.GPT2Config(
-                n_embd=32, n_layer=1, n_head=2, vocab_size=99, bos_token_id=1, eos_token_id=2, add_cross_attention=True
+                n_embd=32,
+                n_layer=1,
+                n_head=2,
+                vocab_size=99,
+                bos_token_id=1,
+                eos_token_id=2,
+                add_cross_attention=True,
             ),
         ),
         (8, 8),
@@ -449,14 +566,21 @@ CASES = {
     "mgp-str": Case(
         "MgpstrForSceneTextRecognition",
         lambda: tr.MgpstrConfig(
-            image_size=[32, 128], patch_size=4, hidden_size=32, num_hidden_layers=2, num_attention_heads=2
+            image_size=[32, 128],
+            patch_size=4,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
         ),
         (8, 32),
         (32, 128),
         lambda out: out.logits[0][:, 0, 0],
     ),
     "videomae": Case(
-        "VideoMAEForVideoClassification", small("VideoMAEConfig", num_frames=4, tubelet_size=2), (2, 8, 8), (4, 64, 64)
+        "VideoMAEForVideoClassification",
+        small("VideoMAEConfig", num_frames=4, tubelet_size=2),
+        (2, 8, 8),
+        (4, 64, 64),
     ),
     "vivit": Case(
         "VivitForVideoClassification",
@@ -469,7 +593,9 @@ CASES = {
 EXCEPTIONS = {
     "ImageGPT": "reads colours as words, token by token: there is no picture among its inputs",
     "TimeSformer": "its tokens stand place by place, each through all frames: said in an error",
-    "ViT-MAE, pretraining": "shuffles the patches at random: said in an error; with noise=... in order it works",
+    "ViT-MAE, pretraining": (
+        "shuffles the patches at random: said in an error; with noise=... in order it works"
+    ),
     "DiNAT": "needs natten, which is built for one torch and one GPU",
 }
 """What is not explained with nothing named, and why."""

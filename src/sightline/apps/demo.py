@@ -1,7 +1,8 @@
 """The demo: real photographs, a real model, every kind of picture sightline makes, offline.
 
-The photographs are scikit-image's cat (Stefan van der Walt, CC0) and coffee cup (Rachel Michetti, CC0); some
-pictures are composed of them, so that several objects of one class, or two classes, stand in one picture.
+The photographs are scikit-image's cat (Stefan van der Walt, CC0) and coffee cup (Rachel Michetti,
+CC0); some pictures are composed of them, so that several objects of one class, or two classes,
+stand in one picture.
 """
 
 from collections.abc import Callable
@@ -23,12 +24,16 @@ from sightline.render import Entry
 
 METHODS = ("grad_cam", "grad_cam_pp", "guided_grad_cam", "guided_grad_cam_pp")
 STRONG = 0.5
-"""An object counts as shown where the map exceeds this share of its maximum inside the object's part."""
+"""An object counts as shown where the map exceeds this share of its maximum inside the object's
+part.
+"""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture, what is asked about it, and where its objects stand (as shares of width and height)."""
+    """A picture, what is asked about it, and where its objects stand (as shares of width and
+    height).
+    """
 
     name: str
     picture: Image.Image
@@ -49,21 +54,42 @@ def scenes() -> list[Scene]:
     cat, cup = Image.fromarray(data.chelsea()), Image.fromarray(data.coffee())
     square = ImageOps.fit(cat, (300, 300), centering=(0.55, 0.5))
     cups = ImageOps.fit(cup, (300, 300), centering=(0.4, 0.5))
-    two, three = beside([square, ImageOps.mirror(square)]), beside([cups, ImageOps.mirror(cups), cups])
+    two, three = (
+        beside([square, ImageOps.mirror(square)]),
+        beside([cups, ImageOps.mirror(cups), cups]),
+    )
     return [
-        Scene("A cat", cat, None, ((0.0, 0.0, 1.0, 1.0),), "One photograph, one object: the plainest case."),
-        Scene("A cup of coffee", cup, None, ((0.0, 0.0, 1.0, 1.0),), "One object of another class."),
-        Scene("Two cats", two, "tabby", halves(2), "Two objects of one class: does the map show both?"),
+        Scene(
+            "A cat",
+            cat,
+            None,
+            ((0.0, 0.0, 1.0, 1.0),),
+            "One photograph, one object: the plainest case.",
+        ),
+        Scene(
+            "A cup of coffee", cup, None, ((0.0, 0.0, 1.0, 1.0),), "One object of another class."
+        ),
+        Scene(
+            "Two cats", two, "tabby", halves(2), "Two objects of one class: does the map show both?"
+        ),
         Scene("Three cups", three, "espresso", halves(3), "Three objects of one class."),
-        Scene("A cat and a cup", beside([square, cups]), ["tabby", "espresso"], (),
-              "Two classes in one picture, asked of one forward pass: each map should keep to its object."),
-    ]  # fmt: skip
+        Scene(
+            "A cat and a cup",
+            beside([square, cups]),
+            ["tabby", "espresso"],
+            (),
+            "Two classes in one picture, asked of one forward pass: each map should keep to its"
+            " object.",
+        ),
+    ]
 
 
 def run(out: Path, progress: Callable[[int], None] | None = None) -> Path:
     """Explain the scenes with the bundled model and write `index.html` and the pictures into `out`."""
     model, card = load("lookout")
-    whole = replace(card.preprocess, crop=None)  # the model is convolutional: it takes the whole picture
+    whole = replace(
+        card.preprocess, crop=None
+    )  # the model is convolutional: it takes the whole picture
     out.mkdir(parents=True, exist_ok=True)
     found: list[Entry] = []
     for scene in scenes():
@@ -74,7 +100,10 @@ def run(out: Path, progress: Callable[[int], None] | None = None) -> Path:
         for one in named.values():
             one.save(out / "pictures")
     path = out / "index.html"
-    path.write_text(page("What the model looked at", _intro(card), found, METHODS, footer=_CREDITS), encoding="utf-8")
+    path.write_text(
+        page("What the model looked at", _intro(card), found, METHODS, footer=_CREDITS),
+        encoding="utf-8",
+    )
     if progress is not None:
         progress(1)
     return path
@@ -106,32 +135,42 @@ def shown(one: Tensor, objects: tuple[tuple[float, float, float, float], ...]) -
         (round(left * width), round(top * height), round(right * width), round(bottom * height))
         for left, top, right, bottom in objects
     ]
-    return sum(bool((one[top:bottom, left:right] > STRONG * one.max()).any()) for left, top, right, bottom in parts)
+    return sum(
+        bool((one[top:bottom, left:right] > STRONG * one.max()).any())
+        for left, top, right, bottom in parts
+    )
 
 
 def _counted(named: dict[str, Explanation], scene: Scene) -> str:
     if len(scene.objects) < 2:
         return ""
     counts = [
-        f"{title_of(name)} shows {shown(named[name].maps[0], scene.objects)}" for name in ("grad_cam", "grad_cam_pp")
+        f"{title_of(name)} shows {shown(named[name].maps[0], scene.objects)}"
+        for name in ("grad_cam", "grad_cam_pp")
     ]
     return (
-        f"Of {len(scene.objects)} objects {' and '.join(counts)}: those on which a spot above half of the map's "
-        "maximum lies. An object may have several."
+        f"Of {len(scene.objects)} objects {' and '.join(counts)}: those on which a spot above half"
+        " of the map's maximum lies. An object may have several."
     )
 
 
 def _intro(card: Any) -> list[str]:
     return [
-        f"Each row is one photograph, explained for a class by four methods. The model is {card.name}, a small "
-        f"convolutional network bundled with sightline that knows {len(card.classes or ())} classes; everything was "
-        "computed on this machine, without a network connection.",
-        "Bright places are where the network found evidence for the class. Beside every map stands what was measured "
-        "on it, and last the picture that keeps only the mapped part, with the confidence the model has left.",
+        (
+            "Each row is one photograph, explained for a class by four methods. The model is"
+            f" {card.name}, a small convolutional network bundled with sightline that knows"
+            f" {len(card.classes or ())} classes; everything was computed on this machine, without"
+            " a network connection."
+        ),
+        (
+            "Bright places are where the network found evidence for the class. Beside every map"
+            " stands what was measured on it, and last the picture that keeps only the mapped part,"
+            " with the confidence the model has left."
+        ),
     ]
 
 
 _CREDITS = (
-    "Photographs: Chelsea the cat by Stefan van der Walt (CC0) and a cup of coffee by Rachel Michetti (CC0), "
-    "as shipped with scikit-image."
+    "Photographs: Chelsea the cat by Stefan van der Walt (CC0) and a cup of coffee by Rachel"
+    " Michetti (CC0), as shipped with scikit-image."
 )

@@ -1,4 +1,6 @@
-"""What is true of every annotated record: its boxes make sense, its labels and tags follow from its objects."""
+"""What is true of every annotated record: its boxes make sense, its labels and tags follow from its
+objects.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +11,9 @@ from sightline.datasets.record import Number, Object, Record
 SEVERAL = "several of a class"
 ONE = "one of a class"
 SLACK = 1
-"""By how many pixels a box may reach beyond its picture: published boxes are rounded, and cut where it matters."""
+"""By how many pixels a box may reach beyond its picture: published boxes are rounded, and cut where
+it matters.
+"""
 
 
 def annotated(
@@ -21,11 +25,16 @@ def annotated(
     labels: Sequence[str] | None = None,
     error: str | None = None,
 ) -> Record:
-    """A record whose objects are known: labels and tags follow from those that count, the first fault is its error.
+    """A record whose objects are known: labels and tags follow from those that count, the first
+    fault is its error.
 
     `labels` are taken from the objects unless they are given.
 
-    >>> dogs = [Object("dog", (0, 0, 4, 4)), Object("dog", (5, 0, 9, 4)), Object("cat", (0, 0, 9, 9), crowd=True)]
+    >>> dogs = [
+    ...     Object("dog", (0, 0, 4, 4)),
+    ...     Object("dog", (5, 0, 9, 4)),
+    ...     Object("cat", (0, 0, 9, 9), crowd=True),
+    ... ]
     >>> record = annotated("a", "a.jpg", dogs, size=(9, 9))
     >>> record.labels, record.tags, record.error
     (('dog',), ('several of a class',), None)
@@ -34,10 +43,14 @@ def annotated(
     tag = () if not counted else (SEVERAL,) if max(counted.values()) > 1 else (ONE,)
     faults = (fault for one in objects if (fault := box_fault(one.box, size, one.name)))
     found = tuple(counted) if labels is None else tuple(labels)
-    return Record(name, picture, found, tuple(objects), True, tag, size, error or next(faults, None))
+    return Record(
+        name, picture, found, tuple(objects), True, tag, size, error or next(faults, None)
+    )
 
 
-def box_fault(box: Sequence[Number], size: tuple[int, int] | None, name: str = "object") -> str | None:
+def box_fault(
+    box: Sequence[Number], size: tuple[int, int] | None, name: str = "object"
+) -> str | None:
     """What is wrong with a box in a picture of `size`, as a sentence; None for nothing.
 
     >>> box_fault((3, 0, 2, 5), None, "cat")
@@ -47,15 +60,21 @@ def box_fault(box: Sequence[Number], size: tuple[int, int] | None, name: str = "
     """
     left, top, right, bottom = box
     if not (left < right and top < bottom):  # nan is neither
-        return f"Expected a box with left < right and top < bottom; the {name}'s is {_shown(box)}. Mend the annotation."
+        return (
+            f"Expected a box with left < right and top < bottom; the {name}'s is {_shown(box)}."
+            " Mend the annotation."
+        )
     if size is None:
         return None
     width, height = size
-    inside = left >= -SLACK and top >= -SLACK and right <= width + SLACK and bottom <= height + SLACK
+    inside = (
+        left >= -SLACK and top >= -SLACK and right <= width + SLACK and bottom <= height + SLACK
+    )
     if not (inside and left < width and top < height and right > 0 and bottom > 0):
         return (
-            f"Expected a box within the picture of {width} x {height} pixels; the {name}'s is {_shown(box)} "
-            "(left, top, right, bottom). Mend the annotation, or the size it states."
+            f"Expected a box within the picture of {width} x {height} pixels; the {name}'s is"
+            f" {_shown(box)} (left, top, right, bottom). Mend the annotation, or the size it"
+            " states."
         )
     return None
 

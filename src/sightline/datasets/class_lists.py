@@ -16,7 +16,8 @@ WNID = re.compile(r"n\d{8}")
 
 @lru_cache(maxsize=1)
 def imagenet() -> tuple[tuple[str, str], ...]:
-    """The 1000 classes of ImageNet-1k as `(wnid, short name)`, in the usual order: that of their wnids.
+    """The 1000 classes of ImageNet-1k as `(wnid, short name)`, in the usual order: that of their
+    wnids.
 
     >>> imagenet()[281], len(imagenet())
     (('n02123045', 'tabby'), 1000)
@@ -29,18 +30,26 @@ def imagenet() -> tuple[tuple[str, str], ...]:
 class Names:
     """Class names by number, with what else each is called.
 
-    >>> names = Names.of([{"label": 0, "wnid": "n01443537", "name": "goldfish, Carassius auratus"}, {"name": "cat"}])
+    >>> names = Names.of(
+    ...     [
+    ...         {"label": 0, "wnid": "n01443537", "name": "goldfish, Carassius auratus"},
+    ...         {"name": "cat"},
+    ...     ]
+    ... )
     >>> names.names, names.aliases["goldfish"]
     (('goldfish', 'cat'), ('n01443537', 'goldfish, Carassius auratus'))
     """
 
-    def __init__(self, names: Sequence[str], aliases: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str], aliases: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         self.names = tuple(names)
         self.aliases = dict(aliases or {})
 
     @staticmethod
     def of(entries: Any) -> "Names":
-        """From a list of names, a list of dicts (`name`, `wnid`, `label`), or a dict from number to name.
+        """From a list of names, a list of dicts (`name`, `wnid`, `label`), or a dict from number to
+        name.
 
         Raises `DataError` for anything else.
         """
@@ -63,7 +72,10 @@ class Names:
 
     @staticmethod
     def read(path: Path) -> "Names":
-        """From a JSON file, or a text file with one class a line (`name`, or `wnid name`). Raises `DataError`."""
+        """From a JSON file, or a text file with one class a line (`name`, or `wnid name`).
+
+        Raises `DataError`.
+        """
         try:
             text = path.read_text(encoding="utf-8")
             if path.suffix.lower() == ".json":
@@ -72,7 +84,8 @@ class Names:
             if isinstance(error, DataError):
                 raise DataError(f"{path}: {error}") from error
             raise DataError(
-                f"{path}: expected a list of classes; it cannot be read ({error}). Mend it or take it away."
+                f"{path}: expected a list of classes; it cannot be read ({error}). Mend it or take"
+                " it away."
             ) from error
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         split = [line.split(" ", 1) if WNID.match(line) else ["", line] for line in lines]
@@ -80,7 +93,8 @@ class Names:
 
 
 def distinct(classes: Sequence[tuple[str, str]]) -> list[str]:
-    """Names of classes given as `(name, key)`, the key added where two classes share a name (ImageNet has two cranes).
+    """Names of classes given as `(name, key)`, the key added where two classes share a name
+    (ImageNet has two cranes).
 
     >>> distinct([("crane", "n02012849"), ("tabby", "n02123045"), ("crane", "n03126707")])
     ['crane (n02012849)', 'tabby', 'crane (n03126707)']
@@ -88,7 +102,10 @@ def distinct(classes: Sequence[tuple[str, str]]) -> list[str]:
     seen: dict[str, int] = {}
     for name, _ in classes:
         seen[name] = seen.get(name, 0) + 1
-    return [name if seen[name] == 1 else f"{name} ({key or number})" for number, (name, key) in enumerate(classes)]
+    return [
+        name if seen[name] == 1 else f"{name} ({key or number})"
+        for number, (name, key) in enumerate(classes)
+    ]
 
 
 def _row(number: int, entry: Any) -> tuple[int, str, str]:
@@ -104,6 +121,6 @@ def _row(number: int, entry: Any) -> tuple[int, str, str]:
 
 def _no_list(entries: Any) -> DataError:
     return DataError(
-        "Expected a list of class names, a list of {'label', 'wnid', 'name'}, or names by number, from 0 without gaps; "
-        f"came {str(entries)[:80]}. Write it as one of these."
+        "Expected a list of class names, a list of {'label', 'wnid', 'name'}, or names by"
+        f" number, from 0 without gaps; came {str(entries)[:80]}. Write it as one of these."
     )

@@ -1,8 +1,9 @@
 """Boxes and masks follow the picture through resize and crop, and maps find the way back.
 
-Everything is in continuous pixel coordinates: pixel `i` covers `[i, i + 1)`, its centre is `i + 0.5`. A photograph's
-place `x` lies at `x * resized / photo - offset` in the view. Pillow resizes by the same rule, so that a box painted
-white in the photograph and the box that `to_view` returns end on the same pixels.
+Everything is in continuous pixel coordinates: pixel `i` covers `[i, i + 1)`, its centre is `i +
+0.5`. A photograph's place `x` lies at `x * resized / photo - offset` in the view. Pillow resizes by
+the same rule, so that a box painted white in the photograph and the box that `to_view` returns end
+on the same pixels.
 """
 
 import torch
@@ -16,13 +17,16 @@ from sightline.types import Preprocess
 
 
 def placement(photo: tuple[int, int], preprocess: Preprocess) -> Placement:
-    """Where `images.prepare` puts a photograph of this `(width, height)`: the same arithmetic, without the picture.
+    """Where `images.prepare` puts a photograph of this `(width, height)`: the same arithmetic,
+    without the picture.
 
     Raises `ImageError` for a `preprocess` that leaves no pixels.
 
     >>> placement((500, 375), Preprocess(resize=256, crop=(224, 224)))
     Placement(photo=(500, 375), resized=(341, 256), offset=(58, 16), view=(224, 224))
-    >>> placement((32, 32), Preprocess(resize=None, crop=(40, 36))).offset  # 2 columns and 4 rows of black before it
+    >>> placement(
+    ...     (32, 32), Preprocess(resize=None, crop=(40, 36))
+    ... ).offset  # 2 columns and 4 rows of black before it
     (-2, -4)
     """
     check_sides(preprocess)
@@ -30,17 +34,23 @@ def placement(photo: tuple[int, int], preprocess: Preprocess) -> Placement:
     if preprocess.crop is None:
         return Placement(photo, size, (0, 0), size)
     height, width = preprocess.crop
-    return Placement(photo, size, (crop_begins(size[0], width), crop_begins(size[1], height)), (width, height))
+    return Placement(
+        photo, size, (crop_begins(size[0], width), crop_begins(size[1], height)), (width, height)
+    )
 
 
-def to_view(boxes: Num[Tensor, "n 4"], place: Placement) -> tuple[Float[Tensor, "n 4"], Bool[Tensor, " n"]]:
+def to_view(
+    boxes: Num[Tensor, "n 4"], place: Placement
+) -> tuple[Float[Tensor, "n 4"], Bool[Tensor, " n"]]:
     """Boxes of the photograph as boxes of the view, and which of them are still there.
 
-    `boxes` are left, top, right, bottom in pixels of the photograph, right and bottom exclusive. The result is cut at
-    the view's edges, in pixels of the view, not rounded, float32. The second tensor is false for boxes of which
-    nothing is left: they fell outside the crop (or had no area).
+    `boxes` are left, top, right, bottom in pixels of the photograph, right and bottom exclusive.
+    The result is cut at the view's edges, in pixels of the view, not rounded, float32. The second
+    tensor is false for boxes of which nothing is left: they fell outside the crop (or had no area).
 
-    >>> place = placement((100, 50), Preprocess(resize=100, crop=(100, 100)))  # twice as large, then x from 50
+    >>> place = placement(
+    ...     (100, 50), Preprocess(resize=100, crop=(100, 100))
+    ... )  # twice as large, then x from 50
     >>> to_view(torch.tensor([[30, 10, 60, 20], [0, 0, 20, 50]]), place)
     (tensor([[ 10.,  20.,  70.,  40.],
             [  0.,   0.,   0., 100.]]), tensor([ True, False]))
@@ -48,7 +58,9 @@ def to_view(boxes: Num[Tensor, "n 4"], place: Placement) -> tuple[Float[Tensor, 
     return _moved(boxes, _scale(place), _pair(place.offset), place.view)
 
 
-def boxes_to_photo(boxes: Num[Tensor, "n 4"], place: Placement) -> tuple[Float[Tensor, "n 4"], Bool[Tensor, " n"]]:
+def boxes_to_photo(
+    boxes: Num[Tensor, "n 4"], place: Placement
+) -> tuple[Float[Tensor, "n 4"], Bool[Tensor, " n"]]:
     """The way back from `to_view`: boxes of the view in pixels of the photograph, cut at its edges.
 
     False in the second tensor says that a box lies wholly in the border that the crop added.
@@ -62,9 +74,11 @@ def boxes_to_photo(boxes: Num[Tensor, "n 4"], place: Placement) -> tuple[Float[T
 
 
 def mask_to_view(mask: Bool[Tensor, "h w"], place: Placement) -> Bool[Tensor, "new_h new_w"]:
-    """A mask of the photograph as a mask of the view: each pixel takes the photograph's pixel under its centre.
+    """A mask of the photograph as a mask of the view: each pixel takes the photograph's pixel under
+    its centre.
 
-    Beyond the photograph it is False. Raises `DataError` when the mask is not of the photograph's size.
+    Beyond the photograph it is False. Raises `DataError` when the mask is not of the photograph's
+    size.
 
     >>> mask = torch.tensor([[False, True], [True, True]])
     >>> mask_to_view(mask, placement((2, 2), Preprocess(resize=None, crop=(3, 3)))).int()
@@ -80,9 +94,10 @@ def mask_to_view(mask: Bool[Tensor, "h w"], place: Placement) -> Bool[Tensor, "n
 def to_photo(seen: Num[Tensor, "*b h w"] | Bool[Tensor, "*b h w"], place: Placement) -> Tensor:
     """A map or a mask of the view on the photograph's own pixels, `[*b, height, width]`.
 
-    Maps (floats) are interpolated linearly between pixel centres; where the photograph has fewer pixels than the view
-    the filter widens, so that nothing is passed over. Masks (bools, and whole numbers) take the pixel under the centre.
-    Outside the crop they are zero. Raises `DataError` when the map is not of the view's size.
+    Maps (floats) are interpolated linearly between pixel centres; where the photograph has fewer
+    pixels than the view the filter widens, so that nothing is passed over. Masks (bools, and whole
+    numbers) take the pixel under the centre. Outside the crop they are zero. Raises `DataError`
+    when the map is not of the view's size.
 
     >>> place = placement((4, 1), Preprocess(resize=None, crop=(1, 2)))
     >>> to_photo(torch.tensor([[0.5, 1.0]]), place)
@@ -95,7 +110,9 @@ def to_photo(seen: Num[Tensor, "*b h w"] | Bool[Tensor, "*b h w"], place: Placem
     return rows @ seen @ columns.T
 
 
-def _moved(boxes: Tensor, scale: Tensor, offset: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def _moved(
+    boxes: Tensor, scale: Tensor, offset: Tensor, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
     corners = boxes.to(torch.float64).view(-1, 2, 2) * scale - offset
     corners = corners.clamp(min=torch.zeros_like(scale), max=_pair(size)).to(torch.float32)
     return corners.view(-1, 4), (corners[:, 1] > corners[:, 0]).all(1)
@@ -116,7 +133,9 @@ def _centres(count: int) -> Tensor:
 def _nearest_to_view(place: Placement, axis: int) -> Tensor:
     """For each column (or row) of the view the photograph's under its centre, -1 beyond it."""
     wide, resized_wide = place.photo[axis], place.resized[axis]
-    found = ((_centres(place.view[axis]) + place.offset[axis]) * (wide / resized_wide)).floor().long()
+    found = (
+        ((_centres(place.view[axis]) + place.offset[axis]) * (wide / resized_wide)).floor().long()
+    )
     return found.where((found >= 0) & (found < wide), -1)
 
 
@@ -127,9 +146,13 @@ def _nearest_to_photo(place: Placement, axis: int) -> Tensor:
 
 
 def _linear_to_photo(place: Placement, axis: int) -> Tensor:
-    """`[photo, view]`: how much each pixel of the view counts in each of the photograph. Rows sum to 1, or to 0."""
+    """`[photo, view]`: how much each pixel of the view counts in each of the photograph. Rows sum
+    to 1, or to 0.
+    """
     places = _places(place, axis)
-    distance = (places[:, None] - _centres(place.view[axis])).abs() / max(1.0, place.resized[axis] / place.photo[axis])
+    distance = (places[:, None] - _centres(place.view[axis])).abs() / max(
+        1.0, place.resized[axis] / place.photo[axis]
+    )
     inside = ((places >= 0) & (places < place.view[axis]))[:, None]
     triangle = (1 - distance).relu() * inside
     return triangle / triangle.sum(1, keepdim=True).where(inside, 1)
@@ -137,7 +160,9 @@ def _linear_to_photo(place: Placement, axis: int) -> Tensor:
 
 def _places(place: Placement, axis: int) -> Tensor:
     """Where the centres of the photograph's pixels lie in the view."""
-    return _centres(place.photo[axis]) * (place.resized[axis] / place.photo[axis]) - place.offset[axis]
+    return (
+        _centres(place.photo[axis]) * (place.resized[axis] / place.photo[axis]) - place.offset[axis]
+    )
 
 
 def _picked(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -152,6 +177,7 @@ def _picked(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def _check(shape: tuple[int, ...], size: tuple[int, int], whose: str) -> None:
     if shape != size[::-1]:
         raise DataError(
-            f"Expected a map or mask of {whose}'s size, {size[1]} x {size[0]} (height x width); came "
-            f"{' x '.join(map(str, shape))}. Give it together with the placement of its own picture."
+            f"Expected a map or mask of {whose}'s size, {size[1]} x {size[0]} (height x width);"
+            f" came {' x '.join(map(str, shape))}. Give it together with the placement of its own"
+            " picture."
         )

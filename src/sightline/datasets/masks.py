@@ -1,4 +1,6 @@
-"""Masks that are drawn when they are wanted: polygons, run lengths, and one index of a palette picture."""
+"""Masks that are drawn when they are wanted: polygons, run lengths, and one index of a palette
+picture.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +18,22 @@ Pixels = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class Polygons:
-    """COCO's outlines `(x, y, x, y, ...)`, one or more a mask, in a photograph of `size` (width, height).
+    """COCO's outlines `(x, y, x, y, ...)`, one or more a mask, in a photograph of `size` (width,
+    height).
 
-    A pixel belongs to a polygon when its centre does (corners in continuous coordinates, as COCO counts them), and to
-    the mask when it belongs to one of the polygons. Some sets trace the outermost *pixels* instead, in whole numbers;
-    drawn by the first rule they lose half a pixel all round. So whole-numbered outlines are drawn both ways, and the
-    one nearer to the annotation's own `area` is taken. (On the development data the areas are then right to 0.1 %;
-    Pillow's drawing alone is 15 % too large for small COCO objects.)
+    A pixel belongs to a polygon when its centre does (corners in continuous coordinates, as COCO
+    counts them), and to the mask when it belongs to one of the polygons. Some sets trace the
+    outermost *pixels* instead, in whole numbers; drawn by the first rule they lose half a pixel all
+    round. So whole-numbered outlines are drawn both ways, and the one nearer to the annotation's
+    own `area` is taken. (On the development data the areas are then right to 0.1 %; Pillow's
+    drawing alone is 15 % too large for small COCO objects.)
 
     >>> Polygons(((1, 0, 3, 0, 3, 2, 1, 2),), (4, 2)).draw().astype(int)
     array([[0, 1, 1, 0],
            [0, 1, 1, 0]])
-    >>> Polygons(((1, 0, 3, 0, 3, 1, 1, 1),), (4, 2), area=6).draw().astype(int)  # traced: 3 x 2 pixels
+    >>> Polygons(((1, 0, 3, 0, 3, 1, 1, 1),), (4, 2), area=6).draw().astype(
+    ...     int
+    ... )  # traced: 3 x 2 pixels
     array([[0, 1, 1, 1],
            [0, 1, 1, 1]])
     """
@@ -37,22 +43,29 @@ class Polygons:
     area: Number | None = None
 
     def draw(self) -> Pixels:
-        """The pixels `[height, width]`. Raises `DataError` for an outline of fewer than three corners."""
+        """The pixels `[height, width]`.
+
+        Raises `DataError` for an outline of fewer than three corners.
+        """
         for outline in self.outlines:
             if len(outline) < 6 or len(outline) % 2:
                 raise DataError(
-                    f"Expected a polygon of at least three corners, x and y in turn; came {len(outline)} numbers. "
-                    "Mend the annotation."
+                    "Expected a polygon of at least three corners, x and y in turn; came"
+                    f" {len(outline)} numbers. Mend the annotation."
                 )
         mask = self._by_centres()
-        if self.area and all(float(value).is_integer() for outline in self.outlines for value in outline):
+        if self.area and all(
+            float(value).is_integer() for outline in self.outlines for value in outline
+        ):
             traced = self._traced()
             if abs(int(traced.sum()) - self.area) < abs(int(mask.sum()) - self.area):
                 return traced
         return mask
 
     def _by_centres(self) -> Pixels:
-        """Even-odd rule on pixel centres: each edge toggles what lies right of it in the rows it crosses."""
+        """Even-odd rule on pixel centres: each edge toggles what lies right of it in the rows it
+        crosses.
+        """
         width, height = self.size
         mask = np.zeros((height, width), dtype=bool)
         for outline in self.outlines:
@@ -66,9 +79,13 @@ class Polygons:
             edge = np.repeat(np.arange(len(x)), crossed)
             rows = np.arange(len(edge)) - np.repeat(np.cumsum(crossed) - crossed - first, crossed)
             slope = (to_x - x)[edge] / (to_y - y)[edge]
-            columns = np.clip(np.ceil(x[edge] + (rows + 0.5 - y[edge]) * slope - 0.5), 0, width).astype(np.int64)
+            columns = np.clip(
+                np.ceil(x[edge] + (rows + 0.5 - y[edge]) * slope - 0.5), 0, width
+            ).astype(np.int64)
             top, bottom = int(first.min()), int(last.max())
-            toggles = np.bincount((rows - top) * (width + 1) + columns, minlength=(bottom - top) * (width + 1))
+            toggles = np.bincount(
+                (rows - top) * (width + 1) + columns, minlength=(bottom - top) * (width + 1)
+            )
             odd = np.cumsum(toggles.reshape(bottom - top, width + 1), axis=1) % 2 == 1
             mask[top:bottom] |= odd[:, :width]
         return mask
@@ -83,7 +100,8 @@ class Polygons:
 
 @dataclass(frozen=True)
 class RunLengths:
-    """COCO's run lengths: down the columns, first the pixels that are not in the mask; plain numbers or packed text.
+    """COCO's run lengths: down the columns, first the pixels that are not in the mask; plain
+    numbers or packed text.
 
     `size` is the photograph's `(width, height)`; COCO writes it the other way round.
 
@@ -96,13 +114,16 @@ class RunLengths:
     size: tuple[int, int]
 
     def draw(self) -> Pixels:
-        """The pixels `[height, width]`. Raises `DataError` when the runs do not fill the picture exactly."""
+        """The pixels `[height, width]`.
+
+        Raises `DataError` when the runs do not fill the picture exactly.
+        """
         width, height = self.size
         counts = unpacked(self.counts) if isinstance(self.counts, str) else self.counts
         if any(count < 0 for count in counts) or sum(counts) != width * height:
             raise DataError(
-                f"Expected run lengths of {width} x {height} = {width * height} pixels together; these make "
-                f"{sum(counts)}. Mend the annotation, or the size it states."
+                f"Expected run lengths of {width} x {height} = {width * height} pixels together;"
+                f" these make {sum(counts)}. Mend the annotation, or the size it states."
             )
         values = np.arange(len(counts)) % 2 == 1
         return np.repeat(values, counts).reshape(width, height).T
@@ -111,9 +132,10 @@ class RunLengths:
 def unpacked(text: str) -> tuple[int, ...]:
     """Run lengths from COCO's packed text.
 
-    Each number is written in groups of 5 bits, the lowest first, as the character 48 + bits (+ 32 where another group
-    follows); the last group's highest bit is the sign. From the fourth number on, the difference to the one two
-    places before is written. Raises `DataError` for text that ends within a number or holds other characters.
+    Each number is written in groups of 5 bits, the lowest first, as the character 48 + bits (+ 32
+    where another group follows); the last group's highest bit is the sign. From the fourth number
+    on, the difference to the one two places before is written. Raises `DataError` for text that
+    ends within a number or holds other characters.
 
     >>> unpacked("52203")
     (5, 2, 2, 2, 5)
@@ -136,14 +158,15 @@ def unpacked(text: str) -> tuple[int, ...]:
         if not shift:
             return tuple(counts)
     raise DataError(
-        f"Expected COCO's packed run lengths (characters from '0' to 'o'); came {text[:40]!r}. Write them as plain "
-        "numbers, or export the annotation again."
+        f"Expected COCO's packed run lengths (characters from '0' to 'o'); came {text[:40]!r}."
+        " Write them as plain numbers, or export the annotation again."
     )
 
 
 @dataclass(frozen=True)
 class PaletteIndex:
-    """The pixels of a palette picture (VOC's segmentation) that hold `index`; of those, the ones within `box`.
+    """The pixels of a palette picture (VOC's segmentation) that hold `index`; of those, the ones
+    within `box`.
 
     Index 255 is VOC's border around every object, and belongs to none.
     """
@@ -153,19 +176,22 @@ class PaletteIndex:
     box: tuple[Number, Number, Number, Number] | None = None
 
     def draw(self) -> Pixels:
-        """The pixels `[height, width]`. Raises `DataError` when the file is gone, broken, or has no palette."""
+        """The pixels `[height, width]`.
+
+        Raises `DataError` when the file is gone, broken, or has no palette.
+        """
         try:
             with Image.open(self.path) as picture:
                 mode, indices = picture.mode, np.array(picture)
         except (OSError, ValueError, SyntaxError) as error:
             raise DataError(
-                f"{self.path}: expected a palette picture with one index an object; it cannot be read ({error}). "
-                "Copy it again, or take it away to do without masks."
+                f"{self.path}: expected a palette picture with one index an object; it cannot be"
+                f" read ({error}). Copy it again, or take it away to do without masks."
             ) from error
         if mode not in ("P", "L"):
             raise DataError(
-                f"{self.path}: expected a palette picture with one index an object; its mode is {mode!r}. Use the "
-                "PNG files as the data set brings them, not coloured copies."
+                f"{self.path}: expected a palette picture with one index an object; its mode is"
+                f" {mode!r}. Use the PNG files as the data set brings them, not coloured copies."
             )
         found = np.asarray(indices == self.index)
         return found if self.box is None else found & _rectangle(self.box, found.shape)
@@ -181,7 +207,8 @@ def _rectangle(box: Sequence[Number], shape: tuple[int, ...]) -> Pixels:
 
 @dataclass(frozen=True)
 class Rectangle:
-    """The pixels whose centres lie in a box: what stands for the region of an object without a mask.
+    """The pixels whose centres lie in a box: what stands for the region of an object without a
+    mask.
 
     >>> Rectangle((0.6, 0, 2, 1), (3, 2)).draw().astype(int)
     array([[0, 1, 0],

@@ -1,4 +1,6 @@
-"""The data set's names of classes -> the model's class numbers, by the surest sign first, and never by a guess."""
+"""The data set's names of classes -> the model's class numbers, by the surest sign first, and never
+by a guess.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,16 +24,18 @@ def match(
 ) -> dict[str, int | None]:
     """For each class of the data set the model's class number; None where the model has none.
 
-    The signs, in order: `mapping` (a dict, or a JSON file with one: the data's name to the model's number or name, or
-    to None, for "none"); the same wnid; the same name, letter by letter; the same name in small letters, with `_` and
-    `-` as spaces; one of the synonyms before and after commas. A name that fits several classes fits none. If nothing
-    has matched so far: the same number, where all names are numbers; and where the model's names are not known
-    (`model_classes` None), the same position, if there are as many classes as `count`, the model's outputs.
+    The signs, in order: `mapping` (a dict, or a JSON file with one: the data's name to the model's
+    number or name, or to None, for "none"); the same wnid; the same name, letter by letter; the
+    same name in small letters, with `_` and `-` as spaces; one of the synonyms before and after
+    commas. A name that fits several classes fits none. If nothing has matched so far: the same
+    number, where all names are numbers; and where the model's names are not known (`model_classes`
+    None), the same position, if there are as many classes as `count`, the model's outputs.
 
-    `aliases` say what else the data's classes are called (`Data.aliases`). Words *within* a name do not count: VOC's
-    `train` is no `bullet train`.
+    `aliases` say what else the data's classes are called (`Data.aliases`). Words *within* a name do
+    not count: VOC's `train` is no `bullet train`.
 
-    Raises `DataError` when nothing matches, and for a mapping that cannot be read or names what is not there.
+    Raises `DataError` when nothing matches, and for a mapping that cannot be read or names what is
+    not there.
 
     >>> match(["tabby_cat", "kangaroo"], ["Tabby, tabby cat", "tench"])
     {'tabby_cat': 0, 'kangaroo': None}
@@ -44,7 +48,9 @@ def match(
     index = _Index(model_classes or ())
     found: dict[str, int | None] = {}
     for name in data_classes:
-        found[name] = given[name] if name in given else index.find(name, (aliases or {}).get(name, ()))
+        found[name] = (
+            given[name] if name in given else index.find(name, (aliases or {}).get(name, ()))
+        )
     if not given and all(number is None for number in found.values()):
         found = _by_number(data_classes, aliases or {}, model_classes is not None, count) or found
     if all(number is None for number in found.values()):
@@ -62,18 +68,26 @@ def unmatched(matches: Mapping[str, int | None]) -> list[str]:
 
 
 class _Index:
-    """The model's names, by each of the ways in which a name is looked up; a key with two classes leads to none."""
+    """The model's names, by each of the ways in which a name is looked up; a key with two classes
+    leads to none.
+    """
 
     def __init__(self, classes: Sequence[str]) -> None:
         table = imagenet()
-        same = sum(_first(ours) == _plain(name) for ours, (_, name) in zip(classes, table, strict=False))
-        self.is_imagenet = len(classes) == len(table) and same >= 0.9 * len(table)  # makers differ over two names
+        same = sum(
+            _first(ours) == _plain(name) for ours, (_, name) in zip(classes, table, strict=False)
+        )
+        self.is_imagenet = len(classes) == len(table) and same >= 0.9 * len(
+            table
+        )  # makers differ over two names
         self.numbers = {wnid: number for number, (wnid, _) in enumerate(table)}
         self.short = dict(table)
         self.exact = _unique((name, number) for number, name in enumerate(classes))
         self.whole = _unique((_plain(name), number) for number, name in enumerate(classes))
         self.first = _unique((_first(name), number) for number, name in enumerate(classes))
-        self.parts = _unique((part, number) for number, name in enumerate(classes) for part in _parts(name))
+        self.parts = _unique(
+            (part, number) for number, name in enumerate(classes) for part in _parts(name)
+        )
 
     def find(self, name: str, others: Sequence[str]) -> int | None:
         names = [name, *others]
@@ -120,7 +134,10 @@ def _by_number(
     classes: Sequence[str], aliases: Mapping[str, Sequence[str]], named: bool, count: int | None
 ) -> dict[str, int | None]:
     """Where names tell nothing: the numbers that the data's classes are, or else their position."""
-    numbers = [next((int(one) for one in (name, *aliases.get(name, ())) if one.isdigit()), None) for name in classes]
+    numbers = [
+        next((int(one) for one in (name, *aliases.get(name, ())) if one.isdigit()), None)
+        for name in classes
+    ]
     known = [number for number in numbers if number is not None]
     if count is not None and len(known) == len(numbers) and max(known, default=count) < count:
         return dict(zip(classes, known, strict=True))
@@ -147,26 +164,37 @@ def _given(
     for key, value in mapping.items():
         name = key if key in data_classes else plain.get(_plain(str(key)))
         if name is not None:  # a mapping may serve several data sets
-            found[name] = None if value is None else _number(key, value, where, model_classes, count)
+            found[name] = (
+                None if value is None else _number(key, value, where, model_classes, count)
+            )
     if mapping and not found:
         raise DataError(
-            f"{where}: expected names of the data set's classes as keys ({_shown(data_classes)}); came "
-            f"{_shown([str(key) for key in mapping])}. Write them as the data set does."
+            f"{where}: expected names of the data set's classes as keys ({_shown(data_classes)});"
+            f" came {_shown([str(key) for key in mapping])}. Write them as the data set does."
         )
     return found
 
 
-def _number(key: str, value: object, where: str, classes: Sequence[str] | None, count: int | None) -> int:
+def _number(
+    key: str, value: object, where: str, classes: Sequence[str] | None, count: int | None
+) -> int:
     if isinstance(value, str):
         try:
             return find_class(value, classes, len(classes) if classes is not None else count or 0)
         except TargetError as error:
-            raise DataError(f"{where}: expected a class of the model for {key!r}. {error}") from error
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0 and (count is None or value < count):
+            raise DataError(
+                f"{where}: expected a class of the model for {key!r}. {error}"
+            ) from error
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and value >= 0
+        and (count is None or value < count)
+    ):
         return value
     raise DataError(
-        f"{where}: expected for {key!r} the number of one of the model's {count or 'unknown'} classes, its name, or "
-        f"null for none; came {value!r}. Change the entry."
+        f"{where}: expected for {key!r} the number of one of the model's {count or 'unknown'}"
+        f" classes, its name, or null for none; came {value!r}. Change the entry."
     )
 
 
@@ -175,23 +203,30 @@ def _read(path: Path) -> Mapped:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(
-            f'{path}: expected a mapping in JSON, such as {{"kangaroo": "wallaby"}}; it cannot be read ({error}). '
-            "Mend it."
+            f'{path}: expected a mapping in JSON, such as {{"kangaroo": "wallaby"}}; it cannot be'
+            f" read ({error}). Mend it."
         ) from error
     if not isinstance(content, dict):
         raise DataError(
-            f'{path}: expected a dict in JSON, such as {{"kangaroo": "wallaby"}}; came {type(content).__name__}. '
-            "Write one entry for each class of the data set."
+            f'{path}: expected a dict in JSON, such as {{"kangaroo": "wallaby"}}; came'
+            f" {type(content).__name__}. Write one entry for each class of the data set."
         )
     return content
 
 
-def _nothing(data_classes: Sequence[str], model_classes: Sequence[str] | None, count: int | None) -> DataError:
-    theirs = f"{count or 'unknown'} classes without names" if model_classes is None else _shown(model_classes)
+def _nothing(
+    data_classes: Sequence[str], model_classes: Sequence[str] | None, count: int | None
+) -> DataError:
+    theirs = (
+        f"{count or 'unknown'} classes without names"
+        if model_classes is None
+        else _shown(model_classes)
+    )
     return DataError(
-        f"Expected classes that the data set and the model share; found none. The data set's: {_shown(data_classes)}. "
-        f"The model's: {theirs}. Say which is which in a JSON file, as in "
-        f"{{{json.dumps(next(iter(data_classes), 'cat'))}: 281}}, and pass it with --classes FILE (mapping=)."
+        "Expected classes that the data set and the model share; found none. The data set's:"
+        f" {_shown(data_classes)}. The model's: {theirs}. Say which is which in a JSON file, as in"
+        f" {{{json.dumps(next(iter(data_classes), 'cat'))}: 281}}, and pass it with --classes FILE"
+        " (mapping=)."
     )
 
 

@@ -28,7 +28,10 @@ KINDS: dict[str, Callable[[Path, str | None, int | None], Data]] = {
 
 
 def open_data(
-    path: str | os.PathLike[str], kind: str | None = None, split: str | None = None, limit: int | None = None
+    path: str | os.PathLike[str],
+    kind: str | None = None,
+    split: str | None = None,
+    limit: int | None = None,
 ) -> Data:
     """The data set at `path`, a folder or a file, as a sequence of records; pictures stay closed.
 
@@ -41,11 +44,12 @@ def open_data(
     | `parquet` | tables with pictures in them | `parquet` |
     | `cifar` | arrays: `.npz`, `.npy`, CIFAR's batches | `cifar` |
 
-    `kind` is recognised unless it is named; one that is named and is not there is an error. `split` names a part, such
-    as `val`; it is asked for where several lie there. `limit` takes that many records, evenly spaced over the data set.
+    `kind` is recognised unless it is named; one that is named and is not there is an error. `split`
+    names a part, such as `val`; it is asked for where several lie there. `limit` takes that many
+    records, evenly spaced over the data set.
 
-    A record that cannot be used has an `error` and stays in the set. Raises `DataError` when there is nothing, when the
-    kind is not recognised, and when the data set as a whole cannot be read.
+    A record that cannot be used has an `error` and stays in the set. Raises `DataError` when there
+    is nothing, when the kind is not recognised, and when the data set as a whole cannot be read.
 
     >>> from tempfile import mkdtemp
     >>> folder = Path(mkdtemp())
@@ -62,7 +66,10 @@ def open_data(
     if kind is not None and kind not in KINDS:
         raise DataError(f"Expected a kind of data set; came {kind!r}. {near(kind, KINDS)}")
     if limit is not None and limit < 1:
-        raise DataError(f"Expected a limit of at least 1 record; came {limit}. Leave it out to take all of them.")
+        raise DataError(
+            f"Expected a limit of at least 1 record; came {limit}. Leave it out to take all of"
+            " them."
+        )
     place = place.resolve() if place.name in ("", "..") else place
     if kind is None:
         return KINDS[recognise(place)](place, split, limit)
@@ -71,7 +78,9 @@ def open_data(
     except DataError as error:
         if (seems := _seems(place)) in (None, kind):
             raise
-        raise DataError(f"{error} What lies there looks like kind {seems!r}: leave the kind out.") from error
+        raise DataError(
+            f"{error} What lies there looks like kind {seems!r}: leave the kind out."
+        ) from error
 
 
 def _seems(path: Path) -> str | None:
@@ -91,7 +100,10 @@ def recognise(path: Path) -> str:
         return _of_file(path)
     names = sorted(name for name in os.listdir(path) if not name.startswith("."))
     if not names:
-        raise DataError(f"{path}: expected a data set; this folder is empty. Copy the data there, or name another.")
+        raise DataError(
+            f"{path}: expected a data set; this folder is empty. Copy the data there, or name"
+            " another."
+        )
     if (path / "Annotations").is_dir():
         return "voc"
     if annotation_files(path):
@@ -111,15 +123,21 @@ def recognise(path: Path) -> str:
     if direct or classes:
         return "folder"
     raise DataError(
-        f"{path}: expected a data set (pictures, a folder for each class, labels.csv, JPEGImages/ and Annotations/, "
-        f"COCO's instances.json, .parquet, .npz or CIFAR's batches); found {_shown(names)}. "
-        "Name the folder that holds it, or say what it is with kind= (--kind)."
+        f"{path}: expected a data set (pictures, a folder for each class, labels.csv, JPEGImages/"
+        " and Annotations/, COCO's instances.json, .parquet, .npz or CIFAR's batches); found"
+        f" {_shown(names)}. Name the folder that holds it, or say what it is with kind= (--kind)."
     )
 
 
 def _of_file(path: Path) -> str:
     suffix = path.suffix.lower()
-    kinds = {".json": "coco", ".parquet": "parquet", ".npz": "cifar", ".npy": "cifar", ".csv": "labelled"}
+    kinds = {
+        ".json": "coco",
+        ".parquet": "parquet",
+        ".npz": "cifar",
+        ".npy": "cifar",
+        ".csv": "labelled",
+    }
     if suffix in kinds:
         return kinds[suffix]
     if suffix in SUFFIXES:
@@ -128,8 +146,9 @@ def _of_file(path: Path) -> str:
         return "cifar"
     hint = " For VOC's XML name the folder above Annotations/." if suffix == ".xml" else ""
     raise DataError(
-        f"{path}: expected a data set's file (.json, .parquet, .npz, .npy, .csv, a CIFAR batch or a picture); came "
-        f"{suffix or path.name!r}. Name its folder, or say what it is with kind= (--kind).{hint}"
+        f"{path}: expected a data set's file (.json, .parquet, .npz, .npy, .csv, a CIFAR batch or a"
+        f" picture); came {suffix or path.name!r}. Name its folder, or say what it is with kind="
+        f" (--kind).{hint}"
     )
 
 
@@ -146,7 +165,9 @@ def _missing(path: Path) -> DataError:
     folder = next((one for one in path.absolute().parents if one.is_dir()), Path("/"))
     names = sorted(name for name in islice(os.listdir(folder), 10_000) if not name.startswith("."))
     hint = near(path.name, names) if names else "That folder is empty."
-    return DataError(f"{path}: expected a data set; there is no such file or folder. In {folder}: {hint}")
+    return DataError(
+        f"{path}: expected a data set; there is no such file or folder. In {folder}: {hint}"
+    )
 
 
 def _shown(names: list[str], most: int = 8) -> str:

@@ -10,10 +10,15 @@ Number = int | float
 
 @runtime_checkable
 class Mask(Protocol):
-    """A mask that is drawn when it is wanted: small, and picklable for the workers that load pictures."""
+    """A mask that is drawn when it is wanted: small, and picklable for the workers that load
+    pictures.
+    """
 
     def draw(self) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-        """The pixels, `[height, width]` of the photograph. Raises `DataError` where they cannot be had."""
+        """The pixels, `[height, width]` of the photograph.
+
+        Raises `DataError` where they cannot be had.
+        """
         ...
 
 
@@ -21,18 +26,23 @@ class Mask(Protocol):
 class Object:
     """One annotated object: its class, and where it is in pixels of the upright photograph.
 
-    `name` is the class as the data set calls it; `box` is `(left, top, right, bottom)`, right and bottom exclusive,
-    counted from 0; `mask` says which pixels are its own, `[height, width]` of the photograph, where that is known: an
-    array, or a `Mask` that is drawn when `pixels` is called.
+    `name` is the class as the data set calls it; `box` is `(left, top, right, bottom)`, right and
+    bottom exclusive, counted from 0; `mask` says which pixels are its own, `[height, width]` of the
+    photograph, where that is known: an array, or a `Mask` that is drawn when `pixels` is called.
     `difficult` objects (VOC's) and `crowd`s (COCO's, a group in one region) are left out of counts.
 
-    >>> Object("dog", (10, 20, 30, 25.5)).counts, Object("dog", (10, 20, 30, 25.5), crowd=True).counts
+    >>> (
+    ...     Object("dog", (10, 20, 30, 25.5)).counts,
+    ...     Object("dog", (10, 20, 30, 25.5), crowd=True).counts,
+    ... )
     (True, False)
     """
 
     name: str
     box: tuple[Number, Number, Number, Number]
-    mask: "np.ndarray[Any, np.dtype[np.bool_]] | Mask | None" = field(default=None, repr=False, compare=False)
+    mask: "np.ndarray[Any, np.dtype[np.bool_]] | Mask | None" = field(
+        default=None, repr=False, compare=False
+    )
     difficult: bool = False
     crowd: bool = False
 
@@ -53,12 +63,14 @@ class Object:
 class Record:
     """A picture and what is known about it, before anything is opened.
 
-    `picture` is anything `images.read` takes: a path, bytes, an array, or a small object with `read()` for a picture
-    inside a larger file. `name` tells it apart from others in the same data set. `labels` are its classes as the data
-    set calls them (one for a classification set, several for VOC and COCO; empty where nothing is known). `objects`
-    mean something where `annotated` is true: then what is not among them is not in the picture. `tags` name subsets it
-    belongs to, for breakdowns. `size` is the `(width, height)` that the annotation speaks of, where it says so. `error`
-    says what is wrong with a record that cannot be used: it still counts, as a row with its error.
+    `picture` is anything `images.read` takes: a path, bytes, an array, or a small object with
+    `read()` for a picture inside a larger file. `name` tells it apart from others in the same data
+    set. `labels` are its classes as the data set calls them (one for a classification set, several
+    for VOC and COCO; empty where nothing is known). `objects` mean something where `annotated` is
+    true: then what is not among them is not in the picture. `tags` name subsets it belongs to, for
+    breakdowns. `size` is the `(width, height)` that the annotation speaks of, where it says so.
+    `error` says what is wrong with a record that cannot be used: it still counts, as a row with its
+    error.
     """
 
     name: str
@@ -75,8 +87,9 @@ class Record:
 class Placement:
     """Where a photograph's pixels went in the model's view: scaled, then shifted.
 
-    `photo` is the upright photograph's `(width, height)`, `resized` its size after resizing, `offset` the `(left, top)`
-    of the crop in the resized picture (negative where the crop reaches beyond it), `view` the crop's `(width, height)`.
+    `photo` is the upright photograph's `(width, height)`, `resized` its size after resizing,
+    `offset` the `(left, top)` of the crop in the resized picture (negative where the crop reaches
+    beyond it), `view` the crop's `(width, height)`.
     """
 
     photo: tuple[int, int]

@@ -1,7 +1,8 @@
 """Pictures inside a larger file: small, picklable, and opened only where they are read.
 
-`images.read` takes anything with a `read()`; a `Stored` picture is such a thing. The large file is opened once a
-process and kept in a small cache, so that a worker that walks through the records reads it once.
+`images.read` takes anything with a `read()`; a `Stored` picture is such a thing. The large file is
+opened once a process and kept in a small cache, so that a worker that walks through the records
+reads it once.
 """
 
 import io
@@ -24,7 +25,10 @@ class Stored(ABC):
 
     @abstractmethod
     def read(self) -> bytes:
-        """The picture as the content of an image file. Raises `ImageError` when it cannot be had."""
+        """The picture as the content of an image file.
+
+        Raises `ImageError` when it cannot be had.
+        """
 
     def seekable(self) -> bool:
         """False: `read` gives everything, each time."""
@@ -37,14 +41,20 @@ class Stored(ABC):
 
 
 def as_ppm(pixels: NDArray[Any]) -> bytes:
-    """An array `[h, w, 3]` or `[h, w]` of uint8 as the content of a PPM or PGM file: nothing lost, nothing packed.
+    """An array `[h, w, 3]` or `[h, w]` of uint8 as the content of a PPM or PGM file: nothing lost,
+    nothing packed.
 
     >>> as_ppm(np.array([[7, 9]], dtype=np.uint8))
     b'P5 2 1 255\\n\\x07\\t'
     """
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+    if (
+        pixels.dtype != np.uint8
+        or pixels.ndim not in (2, 3)
+        or (pixels.ndim == 3 and pixels.shape[2] != 3)
+    ):
         raise ImageError(
-            f"Expected a picture [h, w, 3] or [h, w] in uint8; came {pixels.dtype} {list(pixels.shape)}. Convert it."
+            f"Expected a picture [h, w, 3] or [h, w] in uint8; came {pixels.dtype}"
+            f" {list(pixels.shape)}. Convert it."
         )
     height, width = pixels.shape[:2]
     file = io.BytesIO()

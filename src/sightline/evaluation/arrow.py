@@ -1,4 +1,6 @@
-"""Rows as columns: the types of a run's rows, and the Arrow tables and Parquet made of them. Imports no torch."""
+"""Rows as columns: the types of a run's rows, and the Arrow tables and Parquet made of them.
+Imports no torch.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +27,8 @@ def arrow() -> Any:
         import pyarrow
     except ImportError as error:
         raise StoreError(
-            "Results are kept in Parquet, which needs pyarrow; it is not installed. pip install 'sightline[evaluate]'."
+            "Results are kept in Parquet, which needs pyarrow; it is not installed. pip install"
+            " 'sightline[evaluate]'."
         ) from error
     return pyarrow
 
@@ -42,7 +45,9 @@ def table(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str] = ROWS) -
     columns = []
     for name in names:
         values = [row.get(name) for row in rows]
-        columns.append(pa.array(values, _type(schema[name])) if name in schema else _numbers(values))
+        columns.append(
+            pa.array(values, _type(schema[name])) if name in schema else _numbers(values)
+        )
     return pa.Table.from_arrays(columns, names=names)
 
 
@@ -63,7 +68,9 @@ def joined(files: Sequence[Path], schema: Mapping[str, str] = ROWS) -> Any:
     try:
         tables = [pq.read_table(file) for file in files]
     except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(f"Expected parts of results in Parquet; {error}. Remove that file and run again.") from error
+        raise StoreError(
+            f"Expected parts of results in Parquet; {error}. Remove that file and run again."
+        ) from error
     return pa.concat_tables(tables, promote_options="default") if tables else table([], schema)
 
 
@@ -71,8 +78,14 @@ def ordered(rows: Any, names: Sequence[str]) -> Any:
     """By item, then by method as they were asked; each once."""
     pa = arrow()
     place = {name: index for index, name in enumerate(names)}
-    order = pa.array([place.get(name, len(place)) for name in rows["method"].to_pylist()], pa.int64())
-    rows = rows.append_column("#", order).sort_by([("item", "ascending"), ("#", "ascending")]).drop_columns(["#"])
+    order = pa.array(
+        [place.get(name, len(place)) for name in rows["method"].to_pylist()], pa.int64()
+    )
+    rows = (
+        rows.append_column("#", order)
+        .sort_by([("item", "ascending"), ("#", "ascending")])
+        .drop_columns(["#"])
+    )
     return once(rows, ["item", "method"])
 
 

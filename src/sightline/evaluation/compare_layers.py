@@ -39,9 +39,10 @@ _FELT = 0.01
 class Neighbour:
     """A layer that was measured.
 
-    `place` is the number of stages from the automatic layer (0, before it negative). `order` is the mean insertion less
-    deletion of its maps, `less` that less the automatic layer's on the same images; both are None where its maps are
-    blank: what the model says depends on none of its places.
+    `place` is the number of stages from the automatic layer (0, before it negative). `order` is the
+    mean insertion less deletion of its maps, `less` that less the automatic layer's on the same
+    images; both are None where its maps are blank: what the model says depends on none of its
+    places.
     """
 
     layer: str
@@ -53,7 +54,8 @@ class Neighbour:
 
     @property
     def verdict(self) -> str:
-        """`automatic`, `more faithful`, `less faithful`, `not told apart`, `too few images` (below 30) or `blank`.
+        """`automatic`, `more faithful`, `less faithful`, `not told apart`, `too few images` (below
+        30) or `blank`.
 
         What is less than 0.01 is not told apart: one hundredth of a confidence.
         """
@@ -83,21 +85,25 @@ def compare_layers(
 ) -> list[Neighbour]:
     """Whether the automatic layer's maps are at least as faithful as those of the layers beside it.
 
-    Each layer's maps delete and insert pixels, the same number at a time (Petsiuk et al. 2018): *order*, insertion less
-    deletion, is large where the pixels a map calls important are those the model's confidence hangs on. Intervals are
-    paired bootstraps over images, each of level 1 - 0.05 / (number of layers compared): 0.95 for all together.
+    Each layer's maps delete and insert pixels, the same number at a time (Petsiuk et al. 2018):
+    *order*, insertion less deletion, is large where the pixels a map calls important are those the
+    model's confidence hangs on. Intervals are paired bootstraps over images, each of level 1 - 0.05
+    / (number of layers compared): 0.95 for all together.
 
-    - `data`: pictures, as for `evaluate`; batches must come again each time (a list, a `DataLoader`). `limit`,
-      `classes`, `batch_size`, `progress`: as there. Pictures that cannot be used are left out, with a warning.
+    - `data`: pictures, as for `evaluate`; batches must come again each time (a list, a
+      `DataLoader`). `limit`, `classes`, `batch_size`, `progress`: as there. Pictures that cannot be
+      used are left out, with a warning.
     - `method`: a method's name, or a function of one's own: see `explain`.
     - `layers`: those to compare, by name, module or function of the model; by default `neighbours`.
     - `out`: a folder for the rows, one for each layer; a comparison that was stopped goes on there.
 
-    The layers come in the order of running, the automatic one with `place` 0. Raises `LayerError` for a name
-    that is no layer with a grid, `MethodError` for a method that opens none, `ProtocolError` for a protocol that names
-    a layer, and what `evaluate` raises.
+    The layers come in the order of running, the automatic one with `place` 0. Raises `LayerError`
+    for a name that is no layer with a grid, `MethodError` for a method that opens none,
+    `ProtocolError` for a protocol that names a layer, and what `evaluate` raises.
 
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+    ... )
     >>> net = nn.Sequential(*net, nn.Flatten(), nn.Linear(4, 2))
     >>> found = compare_layers(net, [torch.rand(4, 3, 12, 12)], progress=False)
     >>> [(one.layer, one.grid, one.place, one.verdict) for one in found][1:]
@@ -106,14 +112,17 @@ def compare_layers(
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     if protocol.layer is not None:
         raise ProtocolError(
-            f"Expected a protocol without a layer, which is set to each in turn; got layer={protocol.layer!r}. "
-            "Say layers=[...] for those to compare."
+            "Expected a protocol without a layer, which is set to each in turn; got"
+            f" layer={protocol.layer!r}. Say layers=[...] for those to compare."
         )
     if not isinstance(method, str) and not callable(method):
-        raise MethodError(f"Expected one method, by name or a function; got {method!r}. Compare them one by one.")
+        raise MethodError(
+            f"Expected one method, by name or a function; got {method!r}. Compare them one by one."
+        )
     if not any(step.weigh for step in steps(method, {})):
         raise MethodError(
-            f"Expected a method that opens a layer; {method!r} opens none. Take one such as 'grad_cam_pp'."
+            f"Expected a method that opens a layer; {method!r} opens none. Take one such as"
+            " 'grad_cam_pp'."
         )
     data = open_data(data) if isinstance(data, str | Path) else data
     if isinstance(data, Data):
@@ -121,18 +130,36 @@ def compare_layers(
     one = _noise(as_model(operable(model), _first(model, data).unsqueeze(0)), 1)
     rows = neighbours(model, one) if layers is None else named(model, one, layers)
     measured: dict[str, Results | None] = {}
-    for row, place in sorted(rows, key=lambda one: one[1] != 0):  # the automatic one first: the others are held to it
+    for row, place in sorted(
+        rows, key=lambda one: one[1] != 0
+    ):  # the automatic one first: the others are held to it
         where = None if out is None else Path(out) / re.sub(r"[^\w.-]", "_", row.name)
-        measured[row.name] = None if place and not speaks(model, row.name, one, method) else evaluate(
-            model, data, [method], "deletion,insertion", protocol=replace(protocol, layer=row.name), out=where,
-            limit=limit, classes=classes, batch_size=batch_size, views=0, progress=progress,
-        )  # fmt: skip
+        measured[row.name] = (
+            None
+            if place and not speaks(model, row.name, one, method)
+            else evaluate(
+                model,
+                data,
+                [method],
+                "deletion,insertion",
+                protocol=replace(protocol, layer=row.name),
+                out=where,
+                limit=limit,
+                classes=classes,
+                batch_size=batch_size,
+                views=0,
+                progress=progress,
+            )
+        )
         _usable([results for results in measured.values() if results is not None])
     return _compared(rows, measured)
 
 
-def speaks(model: nn.Module, layer: str, inputs: Tensor, method: str | Callable[..., Any] = "grad_cam") -> bool:
-    """Whether any of four pictures of noise like these has a map there: behind the last attention of a ViT none has.
+def speaks(
+    model: nn.Module, layer: str, inputs: Tensor, method: str | Callable[..., Any] = "grad_cam"
+) -> bool:
+    """Whether any of four pictures of noise like these has a map there: behind the last attention
+    of a ViT none has.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> speaks(net, "0", torch.rand(1, 3, 8, 8))
@@ -144,7 +171,9 @@ def speaks(model: nn.Module, layer: str, inputs: Tensor, method: str | Callable[
 def advice(found: Sequence[Neighbour]) -> str:
     """What a comparison says to do, in a sentence or two.
 
-    >>> same = Neighbour("layer3", 64, (8, 8), -4, Interval(0.3, 0.2, 0.4, 9), Paired(0.1, -0.1, 0.3, 0.4, 9))
+    >>> same = Neighbour(
+    ...     "layer3", 64, (8, 8), -4, Interval(0.3, 0.2, 0.4, 9), Paired(0.1, -0.1, 0.3, 0.4, 9)
+    ... )
     >>> advice([same, Neighbour("layer4", 64, (8, 8), 0, Interval(0.2, 0.1, 0.3, 9), None)])
     'layer4 stays: 9 images are too few to tell. Give 30 or more.'
     """
@@ -155,57 +184,78 @@ def advice(found: Sequence[Neighbour]) -> str:
     if better:
         best = max(better, key=lambda one: one.less.difference if one.less else 0.0)
         return (
-            f"{best.layer} is more faithful on these {on}: name it, layer={best.layer!r}. It is the best of "
-            f"{len(found)} on these; other images tell whether it stays so."
+            f"{best.layer} is more faithful on these {on}: name it, layer={best.layer!r}. It is the"
+            f" best of {len(found)} on these; other images tell whether it stays so."
         )
     if images < FEW:
-        return f"{automatic.layer} stays: {on} {'is' if images == 1 else 'are'} too few to tell. Give {FEW} or more."
+        return (
+            f"{automatic.layer} stays: {on} {'is' if images == 1 else 'are'} too few to tell. Give"
+            f" {FEW} or more."
+        )
     if max(abs(one.order.estimate) for one in found if one.order) < _FELT:
         return (
-            f"Nothing can be told: whatever pixels are taken away, the confidence stays as it is on these {on}. "
-            "Has the model its weights?"
+            "Nothing can be told: whatever pixels are taken away, the confidence stays as it is on"
+            f" these {on}. Has the model its weights?"
         )
     return f"{automatic.layer} stays: nothing beside it is shown to be more faithful on {on}."
 
 
 def _noise(inputs: Tensor, count: int) -> Tensor:
-    """So many pictures of noise like these: what stands beside what follows from the network, not from a picture."""
-    return torch.rand(count, *inputs.shape[1:], generator=torch.Generator().manual_seed(0)).to(inputs)
+    """So many pictures of noise like these: what stands beside what follows from the network, not
+    from a picture.
+    """
+    return torch.rand(count, *inputs.shape[1:], generator=torch.Generator().manual_seed(0)).to(
+        inputs
+    )
 
 
 def _first(model: nn.Module, data: Any) -> Tensor:
     """The first picture that can be used, as the model takes it."""
     if isinstance(data, Iterator | Tensor) or not isinstance(data, Iterable):
-        came = "a tensor, which is one batch: [tensor]" if isinstance(data, Tensor) else type(data).__name__
+        came = (
+            "a tensor, which is one batch: [tensor]"
+            if isinstance(data, Tensor)
+            else type(data).__name__
+        )
         came = "an iterator, which comes once: list(...)" if isinstance(data, Iterator) else came
-        raise DataError(f"Expected a data set, or batches that come again for each layer; got {came}.")
+        raise DataError(
+            f"Expected a data set, or batches that come again for each layer; got {came}."
+        )
     preprocess = card_of(model).preprocess
     feed: Any = DataFeed(data, preprocess) if isinstance(data, Data) else None
     items = feed or (item for batch in from_batches(data, preprocess, 0) for item in batch.items)
     found: Tensor | None = next((item.inputs for item in items if item.inputs is not None), None)
     if found is None:
-        raise DataError("Expected at least one picture that can be read; there is none. Look at the data set.")
+        raise DataError(
+            "Expected at least one picture that can be read; there is none. Look at the data set."
+        )
     if found.ndim != 3:
         raise DataError(
-            f"Expected pictures [channels, height, width]; got {list(found.shape)}. Deleting and inserting is made for "
-            "pictures."
+            f"Expected pictures [channels, height, width]; got {list(found.shape)}. Deleting and"
+            " inserting is made for pictures."
         )
     return found
 
 
 def _usable(measured: Sequence[Results]) -> None:
-    """Whether the last layer's rows are about the first one's images, and which of these could not be used."""
+    """Whether the last layer's rows are about the first one's images, and which of these could not
+    be used.
+    """
     first, last = measured[0], measured[-1]
     if first.column("source") != last.column("source"):
         raise DataError(
-            "Expected the same images in the same order for each layer; other ones came (a loader that shuffles or "
-            "augments). Switch that off."
+            "Expected the same images in the same order for each layer; other ones came (a loader"
+            " that shuffles or augments). Switch that off."
         )
     if len(measured) > 1:
         return
-    lost = [(name, why) for name, why in zip(first.column("image"), _faults(first), strict=True) if why]
+    lost = [
+        (name, why) for name, why in zip(first.column("image"), _faults(first), strict=True) if why
+    ]
     if len(lost) == len(first):
-        raise DataError(f"Expected images that can be measured; none can. {lost[0][0]}: {lost[0][1]}")
+        raise DataError(
+            f"Expected images that can be measured; none can. {lost[0][0]}: {lost[0][1]}"
+        )
     if lost:
         told = f"{len(lost)} of {len(first)} images are left out. {lost[0][0]}: {lost[0][1]}"
         warnings.warn(told, stacklevel=3)
@@ -213,15 +263,25 @@ def _usable(measured: Sequence[Results]) -> None:
 
 def _faults(rows: Results) -> list[str]:
     """For each image why it has no figure; nothing where it has one."""
-    words = zip(rows.column("error"), rows.column("message"), np.isfinite(_order(rows)), strict=True)
-    return ["" if usable else error or message or "no number came out" for error, message, usable in words]
+    words = zip(
+        rows.column("error"), rows.column("message"), np.isfinite(_order(rows)), strict=True
+    )
+    return [
+        "" if usable else error or message or "no number came out"
+        for error, message, usable in words
+    ]
 
 
-def _compared(rows: Sequence[tuple[Candidate, int]], measured: dict[str, Results | None]) -> list[Neighbour]:
+def _compared(
+    rows: Sequence[tuple[Candidate, int]], measured: dict[str, Results | None]
+) -> list[Neighbour]:
     """The rows of each layer against those of the automatic one."""
     orders = {name: None if one is None else _order(one) for name, one in measured.items()}
     chosen = next(row.name for row, place in rows if place == 0)
-    own, level = orders[chosen], 1 - 0.05 / max(1, sum(one is not None for one in orders.values()) - 1)
+    own, level = (
+        orders[chosen],
+        1 - 0.05 / max(1, sum(one is not None for one in orders.values()) - 1),
+    )
     found = []
     for row, place in rows:
         order = orders[row.name]

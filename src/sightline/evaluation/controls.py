@@ -1,7 +1,8 @@
-"""Maps that explain nothing: a metric that likes one of them as much as a method measures something else.
+"""Maps that explain nothing: a metric that likes one of them as much as a method measures something
+else.
 
-Each takes the pictures in the model's space `[b, c, *s]` and a generator of random numbers for each, and returns maps
-`[b, *s]` in [0, 1] on their grid.
+Each takes the pictures in the model's space `[b, c, *s]` and a generator of random numbers for
+each, and returns maps `[b, *s]` in [0, 1] on their grid.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,8 @@ Generators = Sequence[torch.Generator]
 
 
 def fake_cam(images: Images, generators: Generators) -> ImageMap:
-    """One everywhere but in the first pixel: FakeCAM, which loses next to no confidence (Poppi et al. 2021).
+    """One everywhere but in the first pixel: FakeCAM, which loses next to no confidence (Poppi et
+    al. 2021).
 
     >>> fake_cam(torch.zeros(1, 3, 2, 2), [])[0].tolist()
     [[0.0, 1.0], [1.0, 1.0]]
@@ -27,14 +29,19 @@ def fake_cam(images: Images, generators: Generators) -> ImageMap:
 
 
 def random_map(images: Images, generators: Generators) -> ImageMap:
-    """Uniform noise on a grid of 7 along each axis, enlarged as a layer's map would be; each image has its own."""
+    """Uniform noise on a grid of 7 along each axis, enlarged as a layer's map would be; each image
+    has its own.
+    """
     grid = (7,) * (images.ndim - 2)
-    coarse = torch.stack([torch.rand(grid, generator=one, device="cpu") for one in generators]).to(images)
+    coarse = torch.stack([torch.rand(grid, generator=one, device="cpu") for one in generators]).to(
+        images
+    )
     return _over_maximum(enlarged(coarse, images.shape[2:]))
 
 
 def centre(images: Images, generators: Generators) -> ImageMap:
-    """A Gaussian in the middle, its standard deviation a quarter of each side: what photographers do.
+    """A Gaussian in the middle, its standard deviation a quarter of each side: what photographers
+    do.
 
     >>> centre(torch.zeros(1, 3, 1, 4), []).flatten()
     tensor([0.3679, 1.0000, 1.0000, 0.3679])
@@ -42,7 +49,9 @@ def centre(images: Images, generators: Generators) -> ImageMap:
     total = torch.zeros(images.shape[2:], dtype=images.dtype, device=images.device)
     for axis, side in enumerate(images.shape[2:]):
         places = (torch.arange(side, dtype=images.dtype, device=images.device) + 0.5) / side - 0.5
-        total = total + (places / 0.25).square().view(-1, *[1] * (len(images.shape[2:]) - 1 - axis)) / 2
+        total = (
+            total + (places / 0.25).square().view(-1, *[1] * (len(images.shape[2:]) - 1 - axis)) / 2
+        )
     one = (-total).exp()
     return (one / one.max()).expand(images.shape[0], *one.shape)
 

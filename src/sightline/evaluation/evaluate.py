@@ -1,4 +1,6 @@
-"""Measure how far explanations can be trusted, over a data set: explain -> measure -> metrics -> rows."""
+"""Measure how far explanations can be trusted, over a data set: explain -> measure -> metrics ->
+rows.
+"""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,25 +50,34 @@ def evaluate(
 ) -> Results:
     """Explain every image by every method and measure the maps: a row for each image and method.
 
-    - `data`: a folder or file `datasets.open_data` knows (image folder, VOC, COCO, Parquet, CIFAR, ImageNet), a `Data`,
-      or any iterable of batches, a torch `DataLoader` for one: see `feed.from_batches`.
-    - `methods`: names for `explain`, functions, and controls (`fake_cam`, `random`, `centre`, `edge`).
-    - `metrics`: names, or groups: `faithfulness`, `curves`, `road`, `adcc`, `localisation`, `sanity`, `all`.
+    - `data`: a folder or file `datasets.open_data` knows (image folder, VOC, COCO, Parquet, CIFAR,
+      ImageNet), a `Data`, or any iterable of batches, a torch `DataLoader` for one: see
+      `feed.from_batches`.
+    - `methods`: names for `explain`, functions, and controls (`fake_cam`, `random`, `centre`,
+      `edge`).
+    - `metrics`: names, or groups: `faithfulness`, `curves`, `road`, `adcc`, `localisation`,
+      `sanity`, `all`.
     - `protocol`: a `Protocol`, or a preset's name.
-    - `out`: a folder to write into as it goes. A run that was stopped goes on where it was, without losing or
-      doubling a row; the finished rows can be summarised without the model.
-    - `batch_size` images of a data set are shown at once: 4 on a CPU, where more are slower, and 32 elsewhere, if it is
-      left out. Where memory runs out it goes on with half as many.
-    - `part_size` images of a data set are written at once: what is lost at most when a run is killed. A batch never
-      reaches into another part.
-    - `shard=(2, 4)` does the second quarter of the parts; `store.read` puts the shards' folders together.
+    - `out`: a folder to write into as it goes. A run that was stopped goes on where it was, without
+      losing or doubling a row; the finished rows can be summarised without the model.
+    - `batch_size` images of a data set are shown at once: 4 on a CPU, where more are slower, and 32
+      elsewhere, if it is left out. Where memory runs out it goes on with half as many.
+    - `part_size` images of a data set are written at once: what is lost at most when a run is
+      killed. A batch never reaches into another part.
+    - `shard=(2, 4)` does the second quarter of the parts; `store.read` puts the shards' folders
+      together.
     - `classes` says which class of the model a class of the data is, where their names do not.
     - `views` is the size of the thumbnails kept for the report (0: none).
 
-    A record that cannot be used becomes a row with its error. Raises `SightlineError`s for what would strike all.
+    A record that cannot be used becomes a row with its error. Raises `SightlineError`s for what
+    would strike all.
 
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    >>> found = evaluate(net, [torch.rand(2, 3, 8, 8)], ["grad_cam", "fake_cam"], "average_drop", progress=False)
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    ... )
+    >>> found = evaluate(
+    ...     net, [torch.rand(2, 3, 8, 8)], ["grad_cam", "fake_cam"], "average_drop", progress=False
+    ... )
     >>> len(found), found.column("method")
     (4, ['grad_cam', 'fake_cam', 'grad_cam', 'fake_cam'])
     """
@@ -77,7 +88,16 @@ def evaluate(
     together = batch_size or (4 if on_cpu else 32)
     feed = _feed(model, data, protocol, known.metrics, classes, limit, views)
     run = identity(
-        model, feed, known.names, known.controls, known.metrics, protocol, together, part_size, classes, known.functions
+        model,
+        feed,
+        known.names,
+        known.controls,
+        known.metrics,
+        protocol,
+        together,
+        part_size,
+        classes,
+        known.functions,
     )
     keeper = Store(Path(out), run) if out is not None else None
     done = keeper.done() if keeper else set()
@@ -89,9 +109,16 @@ def evaluate(
 
     def measured(items: Sequence[Item]) -> list[dict[str, Any]]:
         return rows_of(
-            model, items, methods=known.methods, names=known.names, controls=known.controls, metrics=known.metrics,
-            protocol=protocol, outputs=count or 0, together=min(together, room.size),
-        )  # fmt: skip
+            model,
+            items,
+            methods=known.methods,
+            names=known.names,
+            controls=known.controls,
+            metrics=known.metrics,
+            protocol=protocol,
+            outputs=count or 0,
+            together=min(together, room.size),
+        )
 
     with _bar(progress, _length(data, feed, part_size, todo)) as tick:
         for batch in _batches(feed, todo, shard, part_size, together, workers):
@@ -102,7 +129,11 @@ def evaluate(
             count = count or _outputs(model, batch.items)
             for found in room.through(batch.items, measured):
                 rows += found
-            pictures += [{"item": item.number, "jpeg": item.view} for item in batch.items if item.view is not None]
+            pictures += [
+                {"item": item.number, "jpeg": item.view}
+                for item in batch.items
+                if item.view is not None
+            ]
             if keeper and batch.last:
                 keeper.write(batch.part, rows, pictures)
                 rows, pictures = [], []
@@ -113,14 +144,23 @@ def evaluate(
         return Results(run, store.table(rows), store.views_table(pictures))
     if isinstance(feed, DataFeed) and out is not None:
         return store.read(out)  # a shard that has nothing to do
-    raise DataError("Expected at least one batch of images; got none. Is the generator spent, the loader empty?")
+    raise DataError(
+        "Expected at least one batch of images; got none. Is the generator spent, the loader empty?"
+    )
 
 
 def _feed(
-    model: nn.Module, data: Any, protocol: Protocol, metrics: Sequence[Metric], classes: Any, limit: int | None,
+    model: nn.Module,
+    data: Any,
+    protocol: Protocol,
+    metrics: Sequence[Metric],
+    classes: Any,
+    limit: int | None,
     views: int,
-) -> Any:  # fmt: skip
-    """Where the images come from: a data set with its classes found among the model's, or batches as they come."""
+) -> Any:
+    """Where the images come from: a data set with its classes found among the model's, or batches
+    as they come.
+    """
     card = card_of(model)
     if isinstance(data, str | Path):
         data = open_data(data)
@@ -134,8 +174,8 @@ def _feed(
             )
         if limit is not None:
             raise DataError(
-                f"Expected limit={limit} with a data set; batches of one's own have no records to choose from. "
-                "Cut them: list(itertools.islice(loader, 10))."
+                f"Expected limit={limit} with a data set; batches of one's own have no records to"
+                " choose from. Cut them: list(itertools.islice(loader, 10))."
             )
         return from_batches(data, card.preprocess, views)
     feed = DataFeed(data, card.preprocess, protocol.explained, views)
@@ -143,7 +183,11 @@ def _feed(
     if data.classes is not None:
         try:
             feed.numbers = match(
-                data.classes, card.classes, mapping=classes, aliases=data.aliases, count=_outputs(model, feed)
+                data.classes,
+                card.classes,
+                mapping=classes,
+                aliases=data.aliases,
+                count=_outputs(model, feed),
             )
         except DataError:
             if truth or classes is not None:
@@ -152,7 +196,9 @@ def _feed(
 
 
 def _open(feed: Any, size: int, done: set[int], shard: tuple[int, int]) -> list[int]:
-    """The parts of a data set that are this shard's and not done yet; of batches nobody knows how many there are."""
+    """The parts of a data set that are this shard's and not done yet; of batches nobody knows how
+    many there are.
+    """
     which, of = shard
     parts = range(-(-len(feed) // size)) if isinstance(feed, DataFeed) else ()
     return [part for part in parts if part % of == which - 1 and part not in done]
@@ -161,7 +207,9 @@ def _open(feed: Any, size: int, done: set[int], shard: tuple[int, int]) -> list[
 def _batches(
     feed: Any, todo: Sequence[int], shard: tuple[int, int], size: int, batch: int, workers: int
 ) -> Iterator[Batch]:
-    """What this shard still has to do, and of batches also what it has done: they have to come past anyhow."""
+    """What this shard still has to do, and of batches also what it has done: they have to come past
+    anyhow.
+    """
     if isinstance(feed, DataFeed):
         yield from feed.batches(todo, size, batch, workers)
     else:
@@ -170,10 +218,13 @@ def _batches(
 
 def _same(batch: Batch, keeper: Store | None) -> None:
     """Whether batches that were measured before are the same that come now."""
-    if keeper is not None and keeper.sources(batch.part) != {item.number: item.source for item in batch.items}:
+    if keeper is not None and keeper.sources(batch.part) != {
+        item.number: item.source for item in batch.items
+    }:
         raise DataError(
-            f"Expected the batches that {keeper.folder} was made of, to go on with; batch {batch.part} holds other "
-            "images now (a loader that shuffles gives others each time). Take another folder, or the same order."
+            f"Expected the batches that {keeper.folder} was made of, to go on with; batch"
+            f" {batch.part} holds other images now (a loader that shuffles gives others each time)."
+            " Take another folder, or the same order."
         )
 
 
@@ -189,7 +240,9 @@ def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:
 
 
 def _length(data: Any, feed: Any, size: int, todo: Sequence[int]) -> int | None:
-    """How far the bar has to go: the images of a data set, the batches of a loader; None where nobody knows."""
+    """How far the bar has to go: the images of a data set, the batches of a loader; None where
+    nobody knows.
+    """
     if isinstance(feed, DataFeed):
         return sum(min(size, len(feed) - part * size) for part in todo)
     try:
@@ -198,7 +251,9 @@ def _length(data: Any, feed: Any, size: int, todo: Sequence[int]) -> int | None:
         return None
 
 
-def _bar(progress: bool | Callable[[int], None], length: int | None) -> AbstractContextManager[Callable[[int], None]]:
+def _bar(
+    progress: bool | Callable[[int], None], length: int | None
+) -> AbstractContextManager[Callable[[int], None]]:
     if callable(progress):
         return nullcontext(progress)
     return nullcontext(lambda _: None) if not progress or length is None else _Bar(length)

@@ -1,4 +1,6 @@
-"""What was run, and how: written beside the rows, so that they can be told from those of another run."""
+"""What was run, and how: written beside the rows, so that they can be told from those of another
+run.
+"""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -20,36 +22,62 @@ from sightline.protocol import Protocol
 
 
 def identity(
-    model: nn.Module, feed: Any, names: Sequence[str], controls: Sequence[str], metrics: Sequence[Metric],
-    protocol: Protocol, batch: int, part: int, classes: Any, functions: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """What a run is: plain JSON values. Two runs that agree in it, but for when and where, make the same rows.
+    model: nn.Module,
+    feed: Any,
+    names: Sequence[str],
+    controls: Sequence[str],
+    metrics: Sequence[Metric],
+    protocol: Protocol,
+    batch: int,
+    part: int,
+    classes: Any,
+    functions: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What a run is: plain JSON values. Two runs that agree in it, but for when and where, make the
+    same rows.
 
-    `functions` are the caller's own methods and metrics: a name says little of them, so their contents are in it.
+    `functions` are the caller's own methods and metrics: a name says little of them, so their
+    contents are in it.
     """
     card = card_of(model)
     data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
     if isinstance(feed, DataFeed):
-        data = {"name": feed.data.name, "kind": feed.data.kind, "path": str(feed.data.path), "items": len(feed)}
+        data = {
+            "name": feed.data.name,
+            "kind": feed.data.kind,
+            "path": str(feed.data.path),
+            "items": len(feed),
+        }
         data["records"] = records_digest(feed)
     own = {name: contents_digest(function) for name, function in (functions or {}).items()}
     return ({"functions": own} if own else {}) | {
-        "protocol": protocol.as_dict(), "protocol_digest": protocol.digest,
+        "protocol": protocol.as_dict(),
+        "protocol_digest": protocol.digest,
         "model": {
-            "name": card.name, "source": card.source, "licence": card.licence,
-            "parameters": sum(p.numel() for p in model.parameters()), "weights": weights_digest(model),
+            "name": card.name,
+            "source": card.source,
+            "licence": card.licence,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "weights": weights_digest(model),
         },
         "data": data,
-        "classes": dict(classes) if isinstance(classes, Mapping) else classes and Path(classes).read_text("utf-8"),
-        "methods": list(names), "controls": list(controls), "metrics": [metric.name for metric in metrics],
-        "batch": batch, "part": part,
+        "classes": dict(classes)
+        if isinstance(classes, Mapping)
+        else classes and Path(classes).read_text("utf-8"),
+        "methods": list(names),
+        "controls": list(controls),
+        "metrics": [metric.name for metric in metrics],
+        "batch": batch,
+        "part": part,
         "versions": {name: version(name) for name in ("sightline", "torch")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }  # fmt: skip
+    }
 
 
 def records_digest(feed: DataFeed) -> str:
-    """Twelve letters for what a data set holds: names, labels, boxes, sizes of files: so that none is exchanged."""
+    """Twelve letters for what a data set holds: names, labels, boxes, sizes of files: so that none
+    is exchanged.
+    """
     digest = hashlib.sha256()
     files: dict[Path, int] = {}
     for record in feed.data:
@@ -57,7 +85,9 @@ def records_digest(feed: DataFeed) -> str:
         if (file := Path(where)) not in files:
             files[file] = file.stat().st_size if file.is_file() else -1
         boxes = [(one.name, one.box, one.difficult, one.crowd) for one in record.objects]
-        digest.update(repr((record.name, record.labels, boxes, record.error is None, files[file])).encode())
+        digest.update(
+            repr((record.name, record.labels, boxes, record.error is None, files[file])).encode()
+        )
     return digest.hexdigest()[:12]
 
 
@@ -71,12 +101,15 @@ def weights_digest(model: nn.Module) -> str:
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())
         if isinstance(tensor, torch.Tensor):
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+            digest.update(
+                tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+            )
     return digest.hexdigest()[:12]
 
 
 def contents_digest(function: Any) -> str:
-    """Twelve letters that name what a function does: its code, its defaults, and what it has closed over.
+    """Twelve letters that name what a function does: its code, its defaults, and what it has closed
+    over.
 
     Globals are not followed, and of an object only its type, and a module's weights, count.
 
@@ -91,7 +124,9 @@ def contents_digest(function: Any) -> str:
 
 
 def _parts(value: Any, above: set[int]) -> Iterator[bytes]:
-    """A value as bytes that are the same in another process, as far as it has such; what holds itself ends there."""
+    """A value as bytes that are the same in another process, as far as it has such; what holds
+    itself ends there.
+    """
     yield type(value).__qualname__.encode()
     inner: Iterable[Any] = ()
     if id(value) in above:

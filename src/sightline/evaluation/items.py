@@ -36,7 +36,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some items that are measured together: they belong to a part of the results, and may be its `last`."""
+    """Some items that are measured together: they belong to a part of the results, and may be its
+    `last`.
+    """
 
     part: int
     items: list[Item]
@@ -44,27 +46,37 @@ class Batch:
 
 
 class DataFeed(torch.utils.data.Dataset[Item]):
-    """The items of a data set: one an image, or, where given classes are explained, one an image and class.
+    """The items of a data set: one an image, or, where given classes are explained, one an image
+    and class.
 
-    `numbers` says which of the model's classes a class of the data set is; a class that is not there is none of them.
-    `views` is the longest side of a thumbnail in pixels (0: none).
+    `numbers` says which of the model's classes a class of the data set is; a class that is not
+    there is none of them. `views` is the longest side of a thumbnail in pixels (0: none).
     """
 
-    def __init__(self, data: Data, preprocess: Preprocess, explained: str = "predicted", views: int = 0) -> None:
+    def __init__(
+        self, data: Data, preprocess: Preprocess, explained: str = "predicted", views: int = 0
+    ) -> None:
         self.data, self.preprocess, self.views = data, preprocess, views
         self.numbers: Mapping[str, int | None] = {}
         self.plan: list[tuple[int, str | None]] = [(index, None) for index in range(len(data))]
         if explained == "given":
-            self.plan = [(i, label) for i, record in enumerate(data) for label in (record.labels or (None,))]
+            self.plan = [
+                (i, label) for i, record in enumerate(data) for label in record.labels or (None,)
+            ]
 
     def __len__(self) -> int:
         return len(self.plan)
 
     def __getitem__(self, number: int) -> Item:
-        """One item, read and prepared. What cannot be used comes back with its error: a run goes on."""
+        """One item, read and prepared.
+
+        What cannot be used comes back with its error: a run goes on.
+        """
         index, asked = self.plan[number]
         record = self.data[index]
-        label = asked if asked is not None else record.labels[0] if len(record.labels) == 1 else None
+        label = (
+            asked if asked is not None else record.labels[0] if len(record.labels) == 1 else None
+        )
         known: dict[str, Any] = {
             "number": number, "name": record.name, "source": f"{self.data.path}", "tags": record.tags,
             "label": None if label is None else self.numbers.get(label), "label_name": label,
@@ -108,9 +120,12 @@ class DataFeed(torch.utils.data.Dataset[Item]):
             for start in range(part * size, min((part + 1) * size, len(self)), batch)
         ]
         loader: Any = torch.utils.data.DataLoader(
-            self, batch_sampler=[list(numbers) for _, numbers in plan], num_workers=workers, collate_fn=list,
+            self,
+            batch_sampler=[list(numbers) for _, numbers in plan],
+            num_workers=workers,
+            collate_fn=list,
             generator=torch.Generator(),  # else it draws from the user's
-        )  # fmt: skip
+        )
         for (part, numbers), items in zip(plan, loader, strict=True):
             yield Batch(part, items, last=numbers.stop in ((part + 1) * size, len(self)))
 
@@ -121,7 +136,11 @@ def thumbnail(inputs: Tensor, preprocess: Preprocess, most: int) -> bytes | None
 
     if inputs.ndim != 3 or inputs.shape[0] not in (1, 3):
         return None
-    statistics = preprocess if len(preprocess.mean) in (1, inputs.shape[0]) else Preprocess(mean=(0.5,), std=(0.5,))
+    statistics = (
+        preprocess
+        if len(preprocess.mean) in (1, inputs.shape[0])
+        else Preprocess(mean=(0.5,), std=(0.5,))
+    )
     small = inputs.unsqueeze(0)
     factor = -(-max(small.shape[2:]) // most)
     if factor > 1:
@@ -138,39 +157,54 @@ _LABELS = ("labels", "label", "targets", "target", "y")
 
 
 def from_batches(batches: Iterable[Any], preprocess: Preprocess, views: int) -> Iterator[Batch]:
-    """Items from anything that yields batches: a `DataLoader`, a list, a generator. Each batch is a part by itself.
+    """Items from anything that yields batches: a `DataLoader`, a list, a generator. Each batch is a
+    part by itself.
 
-    A batch is a tensor `[b, c, *s]` ready for the model; a pair of it and labels `[b]`; or a mapping with the images
-    under `images` (or `inputs`, `image`, `pixel_values`), and, where known, `labels`, `boxes` (for each image a tensor
-    `[n, 4]` in pixels of the view, of the label's class, or None), `masks` and `names`.
-    Raises `DataError` for anything else.
+    A batch is a tensor `[b, c, *s]` ready for the model; a pair of it and labels `[b]`; or a
+    mapping with the images under `images` (or `inputs`, `image`, `pixel_values`), and, where known,
+    `labels`, `boxes` (for each image a tensor `[n, 4]` in pixels of the view, of the label's class,
+    or None), `masks` and `names`. Raises `DataError` for anything else.
     """
     number = 0
     for part, batch in enumerate(batches):
         known = _parts(batch)
-        items = [_item(known, i, number + i, preprocess, views) for i in range(len(known["images"]))]
+        items = [
+            _item(known, i, number + i, preprocess, views) for i in range(len(known["images"]))
+        ]
         number += len(items)
         yield Batch(part, items, last=True)
 
 
-def _item(known: Mapping[str, Any], i: int, number: int, preprocess: Preprocess, views: int) -> Item:
+def _item(
+    known: Mapping[str, Any], i: int, number: int, preprocess: Preprocess, views: int
+) -> Item:
     label = int(known["labels"][i]) if known.get("labels") is not None else None
     inputs = known["images"][i]
     truth: dict[str, Any] = {}
     if label is not None and known.get("boxes") is not None and known["boxes"][i] is not None:
-        truth |= {"boxes": {label: torch.as_tensor(known["boxes"][i]).float().view(-1, 4)}, "annotated": True}
+        truth |= {
+            "boxes": {label: torch.as_tensor(known["boxes"][i]).float().view(-1, 4)},
+            "annotated": True,
+        }
     if label is not None and known.get("masks") is not None and known["masks"][i] is not None:
         truth["masks"] = {label: torch.as_tensor(known["masks"][i]).bool()}
     return Item(
-        number=number, name=str(known["names"][i]) if "names" in known else f"image {number}", inputs=inputs,
-        source=pixels_digest(inputs), error=_boxes_fault(truth),
-        label=label, label_name=None if label is None else str(label),
-        view=thumbnail(inputs.cpu(), preprocess, views) if views else None, **truth,
-    )  # fmt: skip
+        number=number,
+        name=str(known["names"][i]) if "names" in known else f"image {number}",
+        inputs=inputs,
+        source=pixels_digest(inputs),
+        error=_boxes_fault(truth),
+        label=label,
+        label_name=None if label is None else str(label),
+        view=thumbnail(inputs.cpu(), preprocess, views) if views else None,
+        **truth,
+    )
 
 
 def pixels_digest(inputs: Tensor) -> str:
-    """Twelve letters that name an image's numbers, so that a run that goes on can tell whether it is the same."""
+    """Twelve letters that name an image's numbers, so that a run that goes on can tell whether it
+    is the same.
+    """
     plain = inputs.detach().cpu().float().contiguous().numpy()
     return hashlib.sha256(plain.tobytes()).hexdigest()[:12]
 
@@ -180,7 +214,8 @@ def _boxes_fault(truth: Mapping[str, Any]) -> str | None:
         for left, top, right, bottom in boxes.tolist():
             if not (left < right and top < bottom):
                 return (
-                    f"Expected boxes [left, top, right, bottom]; got {[left, top, right, bottom]}. Mend the annotation."
+                    f"Expected boxes [left, top, right, bottom]; got {[left, top, right, bottom]}."
+                    " Mend the annotation."
                 )
     return None
 
@@ -197,11 +232,15 @@ def _parts(batch: Any) -> dict[str, Any]:
     else:
         images, labels, rest = None, None, {}
     if not isinstance(images, Tensor) or images.ndim < 3 or not images.is_floating_point():
-        came = f"a tensor {images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(batch).__name__
+        came = (
+            f"a tensor {images.dtype} {list(images.shape)}"
+            if isinstance(images, Tensor)
+            else type(batch).__name__
+        )
         raise DataError(
-            f"Expected batches of model-ready float tensors [b, c, *s], alone, with labels, or in a mapping; "
-            f"got {came}. "
-            "Yield (images, labels) or {'images': ..., 'labels': ..., 'boxes': ...}."
+            "Expected batches of model-ready float tensors [b, c, *s], alone, with labels, or in a"
+            f" mapping; got {came}. Yield (images, labels) or {{'images': ..., 'labels': ...,"
+            " 'boxes': ...}."
         )
     words = [one for one in labels if isinstance(one, str)] if labels is not None else []
     if words:
@@ -211,6 +250,7 @@ def _parts(batch: Any) -> dict[str, Any]:
         )
     if labels is not None and len(labels) != len(images):
         raise DataError(
-            f"Expected a label for each of the {len(images)} images; got {len(labels)}. Look at the collate function."
+            f"Expected a label for each of the {len(images)} images; got {len(labels)}. Look at the"
+            " collate function."
         )
     return {"images": images, "labels": labels, **rest}

@@ -17,14 +17,27 @@ from sightline.supply import options, requests
 from sightline.targets import label as name_of
 
 MOST = 64
-"""Maps that are larger than this along an axis, as those in pixel space are, are stored averaged down to it."""
+"""Maps that are larger than this along an axis, as those in pixel space are, are stored averaged
+down to it.
+"""
 
 
 def rows_of(
-    model: nn.Module, items: Sequence[Item], *, methods: Sequence[Any], names: Sequence[str], controls: Sequence[str],
-    metrics: Sequence[Metric], protocol: Protocol, outputs: int, together: int,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """The rows of some items, in their order, a method after another. `names` are the methods' names."""
+    model: nn.Module,
+    items: Sequence[Item],
+    *,
+    methods: Sequence[Any],
+    names: Sequence[str],
+    controls: Sequence[str],
+    metrics: Sequence[Metric],
+    protocol: Protocol,
+    outputs: int,
+    together: int,
+) -> list[dict[str, Any]]:
+    """The rows of some items, in their order, a method after another.
+
+    `names` are the methods' names.
+    """
     found: dict[int, list[dict[str, Any]]] = {}
     groups: dict[tuple[int, ...], list[Item]] = {}
     for item in items:
@@ -33,15 +46,22 @@ def rows_of(
             groups.setdefault(tuple(item.inputs.shape), []).append(item)
         else:
             found[item.number] = [
-                {**_known(item, protocol), "method": name, "error": error} for name in (*names, *controls)
+                {**_known(item, protocol), "method": name, "error": error}
+                for name in (*names, *controls)
             ]
     words = {word for metric in metrics for word in requests(metric.function)}
     columns = {COLUMNS[word] for word in words if word in COLUMNS}
     for group in groups.values():
         bench = Bench(
-            model, _shown(group, model), methods, protocol,
-            controls=controls, columns=columns, outputs=outputs, together=together,
-        )  # fmt: skip
+            model,
+            _shown(group, model),
+            methods,
+            protocol,
+            controls=controls,
+            columns=columns,
+            outputs=outputs,
+            together=together,
+        )
         _measure(bench, Measurements(bench, words), group, metrics, found)
     return [row for item in items for row in found[item.number]]
 
@@ -50,16 +70,28 @@ def _unusable(item: Item, protocol: Protocol, outputs: int) -> str | None:
     if item.error is not None:
         return item.error
     if protocol.explained == "given" and item.label is None:
-        came = f"the class {item.label_name!r} is none of the model's" if item.label_name else "no class is given"
-        return f"{item.name}: expected a given class to explain; {came}. Name it in the mapping of classes."
+        came = (
+            f"the class {item.label_name!r} is none of the model's"
+            if item.label_name
+            else "no class is given"
+        )
+        return (
+            f"{item.name}: expected a given class to explain; {came}. Name it in the mapping of"
+            " classes."
+        )
     if item.label is not None and not 0 <= item.label < outputs:
-        return f"{item.name}: expected a class from 0 to {outputs - 1}; the label is {item.label}. Mend the labels."
+        return (
+            f"{item.name}: expected a class from 0 to {outputs - 1}; the label is {item.label}."
+            " Mend the labels."
+        )
     return None
 
 
 def _shown(group: Sequence[Item], model: nn.Module) -> Shown:
     return Shown(
-        inputs=as_model(model, torch.stack([item.inputs for item in group if item.inputs is not None])),
+        inputs=as_model(
+            model, torch.stack([item.inputs for item in group if item.inputs is not None])
+        ),
         items=[item.number for item in group],
         labels=[item.label for item in group],
         boxes=[item.boxes for item in group],
@@ -69,17 +101,24 @@ def _shown(group: Sequence[Item], model: nn.Module) -> Shown:
 
 
 def _measure(
-    bench: Bench, measurements: Measurements, group: Sequence[Item], metrics: Sequence[Metric],
+    bench: Bench,
+    measurements: Measurements,
+    group: Sequence[Item],
+    metrics: Sequence[Metric],
     found: dict[int, list[dict[str, Any]]],
-) -> None:  # fmt: skip
+) -> None:
     classes = bench.classes.tolist()
     for name in bench.names:
         supply = measurements.of(name)
         values = {
-            metric.name: supply.call(metric.function, **chosen(metric.function, bench.protocol)) for metric in metrics
+            metric.name: supply.call(metric.function, **chosen(metric.function, bench.protocol))
+            for metric in metrics
         }
         supply["full_score"]
-        columns = {word: _plain(tensor) for word, tensor in {**measurements.recorded(name), **values}.items()}
+        columns = {
+            word: _plain(tensor)
+            for word, tensor in {**measurements.recorded(name), **values}.items()
+        }
         coarse, shapes = _coarse(bench, name)
         for i, item in enumerate(group):
             own = bench.shown.boxes_of(i, classes[i])
@@ -109,15 +148,25 @@ def _known(item: Item, protocol: Protocol) -> dict[str, Any]:
     size = [] if item.inputs is None else list(item.inputs.shape[1:])
     place = item.placement
     return {
-        "item": item.number, "image": item.name, "source": item.source, "tags": list(item.tags), "label": item.label,
-        "label_name": item.label_name, "protocol": protocol.digest,
-        "view_height": size[-2] if len(size) > 1 else None, "view_width": size[-1] if size else None,
-        "placement": None if place is None else [*place.photo, *place.resized, *place.offset, *place.view],
-    }  # fmt: skip
+        "item": item.number,
+        "image": item.name,
+        "source": item.source,
+        "tags": list(item.tags),
+        "label": item.label,
+        "label_name": item.label_name,
+        "protocol": protocol.digest,
+        "view_height": size[-2] if len(size) > 1 else None,
+        "view_width": size[-1] if size else None,
+        "placement": (
+            None if place is None else [*place.photo, *place.resized, *place.offset, *place.view]
+        ),
+    }
 
 
 def _explained(bench: Bench, name: str, i: int) -> dict[str, Any]:
-    """What was asked of an image, what the model says, and the state of the map; a control has no state."""
+    """What was asked of an image, what the model says, and the state of the map; a control has no
+    state.
+    """
     number = int(bench.classes[i])
     predicted = bench.ranking[i][0]
     known: dict[str, Any] = {
@@ -129,9 +178,12 @@ def _explained(bench: Bench, name: str, i: int) -> dict[str, Any]:
     one = bench.explanations[name]
     status = one.status[i][0] if one.several else one.status[i]
     return {
-        **known, "layer": one.layer, "status": status.word, "message": status.message,
+        **known,
+        "layer": one.layer,
+        "status": status.word,
+        "message": status.message,
         "counts": json.dumps({word: n for word, n in status.counts.items() if n}),
-    }  # fmt: skip
+    }
 
 
 def _coarse(bench: Bench, name: str) -> tuple[list[list[float]] | None, list[int] | None]:

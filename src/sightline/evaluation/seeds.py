@@ -1,4 +1,6 @@
-"""Maps as labels: what lies above a threshold, in the photograph's own pixels, for training with weak supervision."""
+"""Maps as labels: what lies above a threshold, in the photograph's own pixels, for training with
+weak supervision.
+"""
 
 import contextlib
 import io
@@ -22,7 +24,9 @@ from sightline.maps.upsample import image_map
 
 @dataclass
 class Seeds:
-    """What was written: a mask for each image and class, the boxes, and the images of which nothing could be."""
+    """What was written: a mask for each image and class, the boxes, and the images of which nothing
+    could be.
+    """
 
     masks: list[Path] = field(default_factory=list)
     boxes: Path | None = None
@@ -30,18 +34,27 @@ class Seeds:
 
 
 def export_seeds(
-    results: Results, out: str | Path, *, method: str | None = None, threshold: int | float = 0.2, largest: bool = False
+    results: Results,
+    out: str | Path,
+    *,
+    method: str | None = None,
+    threshold: int | float = 0.2,
+    largest: bool = False,
 ) -> Seeds:
-    """Write segmentation seeds and boxes from a method's maps, as weakly supervised training takes them.
+    """Write segmentation seeds and boxes from a method's maps, as weakly supervised training takes
+    them.
 
-    A place belongs to the class explained where the map exceeds `threshold` times its maximum (SEC's seeds use 0.2,
-    Grad-CAM's boxes 0.15). Written into `out`: `masks/CLASS/IMAGE.png` (0 and 255, one for each image and class) and
-    `boxes.json` in COCO's format, a box around each connected region with the mean of the map inside as its `score`;
-    `largest=True` keeps the largest region's only. Both are in pixels of the upright photograph where the run knows it
-    (`datasets`), else of the model's view. Images without positive evidence, or with an error, are listed as `empty`.
+    A place belongs to the class explained where the map exceeds `threshold` times its maximum
+    (SEC's seeds use 0.2, Grad-CAM's boxes 0.15). Written into `out`: `masks/CLASS/IMAGE.png` (0 and
+    255, one for each image and class) and `boxes.json` in COCO's format, a box around each
+    connected region with the mean of the map inside as its `score`; `largest=True` keeps the
+    largest region's only. Both are in pixels of the upright photograph where the run knows it
+    (`datasets`), else of the model's view. Images without positive evidence, or with an error, are
+    listed as `empty`.
 
-    Raises `MethodError` for a method the run does not have, `ProtocolError` for a threshold outside [0, 1), and
-    `StoreError` where the disk is full or cannot be written; no file is left half written.
+    Raises `MethodError` for a method the run does not have, `ProtocolError` for a threshold outside
+    [0, 1), and `StoreError` where the disk is full or cannot be written; no file is left half
+    written.
     """
     names = [*results.run["methods"], *results.run.get("controls", [])]
     method = method or names[0]
@@ -49,7 +62,8 @@ def export_seeds(
         raise MethodError(f"Expected a method of this run; got {method!r}. {near(method, names)}")
     if not 0 <= threshold < 1:
         raise ProtocolError(
-            f"Expected a threshold from 0 to below 1, a share of the maximum; got {threshold}. 0.2 is usual."
+            f"Expected a threshold from 0 to below 1, a share of the maximum; got {threshold}. 0.2"
+            " is usual."
         )
     place = Path(out)
     found, coco, taken = Seeds(), _Coco(), dict[Path, set[str]]()
@@ -88,13 +102,16 @@ def _written(path: Path, content: bytes, before: int) -> None:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise StoreError(
-            f"Expected to write {path}; the system says: {error.strerror or error}. Masks written before it: {before}. "
-            "Make room, or name another folder with --out, and run the same command again: it writes all anew."
+            f"Expected to write {path}; the system says: {error.strerror or error}. Masks written"
+            f" before it: {before}. Make room, or name another folder with --out, and run the same"
+            " command again: it writes all anew."
         ) from error
 
 
 def _photograph(row: dict[str, Any]) -> Tensor:
-    """A row's map in the photograph's pixels `[h, w]`, or in the view's where nobody knows the photograph."""
+    """A row's map in the photograph's pixels `[h, w]`, or in the view's where nobody knows the
+    photograph.
+    """
     coarse = torch.tensor(row["coarse"]).view(1, *row["coarse_shape"])
     view = image_map(coarse, (row["view_height"], row["view_width"]))
     if not row["placement"]:
@@ -112,28 +129,44 @@ class _Coco:
         self.categories: dict[int, dict[str, Any]] = {}
         self.annotations: list[dict[str, Any]] = []
 
-    def add(self, row: dict[str, Any], shown: Tensor, boxes: list[tuple[int, int, int, int]]) -> None:
+    def add(
+        self, row: dict[str, Any], shown: Tensor, boxes: list[tuple[int, int, int, int]]
+    ) -> None:
         height, width = shown.shape
         image = self.images.setdefault(
             row["image"],
-            {"id": len(self.images) + 1, "file_name": row["image"], "width": width, "height": height},
+            {
+                "id": len(self.images) + 1,
+                "file_name": row["image"],
+                "width": width,
+                "height": height,
+            },
         )
         self.categories.setdefault(row["target"], {"id": row["target"], "name": row["target_name"]})
         for left, top, right, bottom in boxes:
             score = float(shown[top:bottom, left:right].mean() / shown.max())
             box = [left, top, right - left, bottom - top]
-            self.annotations.append({
-                "id": len(self.annotations) + 1, "image_id": image["id"], "category_id": row["target"], "bbox": box,
-                "area": box[2] * box[3], "iscrowd": 0, "segmentation": [], "score": round(score, 4),
-            })  # fmt: skip
+            self.annotations.append(
+                {
+                    "id": len(self.annotations) + 1,
+                    "image_id": image["id"],
+                    "category_id": row["target"],
+                    "bbox": box,
+                    "area": box[2] * box[3],
+                    "iscrowd": 0,
+                    "segmentation": [],
+                    "score": round(score, 4),
+                }
+            )
 
     def as_dict(self, results: Results, method: str, threshold: int | float) -> dict[str, Any]:
         return {
             "info": {
                 "description": f"regions above {threshold:g} of the maximum of {method}",
-                "protocol": results.run["protocol_digest"], "model": results.run["model"]["name"],
+                "protocol": results.run["protocol_digest"],
+                "model": results.run["model"]["name"],
             },
             "images": list(self.images.values()),
             "categories": [self.categories[number] for number in sorted(self.categories)],
             "annotations": self.annotations,
-        }  # fmt: skip
+        }

@@ -1,8 +1,9 @@
-"""Rows on disk: Parquet parts that are either whole or not there, so that a run can stop at any moment and go on.
+"""Rows on disk: Parquet parts that are either whole or not there, so that a run can stop at any
+moment and go on.
 
-A folder of results holds `run.json` (what was run, and how), `rows/00000.parquet` and so on (a row for each image and
-method) and `views/00000.parquet` (a thumbnail of each image). A part is written beside its place and moved there when
-it is complete. This file knows no model and imports no torch.
+A folder of results holds `run.json` (what was run, and how), `rows/00000.parquet` and so on (a row
+for each image and method) and `views/00000.parquet` (a thumbnail of each image). A part is written
+beside its place and moved there when it is complete. This file knows no model and imports no torch.
 """
 
 import json
@@ -22,7 +23,10 @@ ASIDE = ("created", "seconds", "shard", "versions", "path")
 
 @dataclass(eq=False)
 class Results:
-    """A run's rows and thumbnails as Arrow tables, and what was run. Rows stand in the order of items, then methods."""
+    """A run's rows and thumbnails as Arrow tables, and what was run.
+
+    Rows stand in the order of items, then methods.
+    """
 
     run: dict[str, Any]
     rows: Any
@@ -44,7 +48,8 @@ class Results:
 class Store:
     """A folder to write parts into.
 
-    Opening one that holds the same run goes on with it; one that holds another is refused with `StoreError`.
+    Opening one that holds the same run goes on with it; one that holds another is refused with
+    `StoreError`.
     """
 
     def __init__(self, folder: Path, run: Mapping[str, Any]) -> None:
@@ -55,12 +60,15 @@ class Store:
                 part.mkdir(parents=True, exist_ok=True)
             if known.exists():
                 differ = differences(_read_run(folder), run)
-                if differ and not self.done():  # a run that failed before its first row keeps nobody out
+                if (
+                    differ and not self.done()
+                ):  # a run that failed before its first row keeps nobody out
                     _replace(known, json.dumps(dict(run), indent=2).encode())
                 elif differ:
                     raise StoreError(
-                        f"{folder}: expected an empty folder, or one with the same run to go on with; it holds "
-                        f"another: {'; '.join(differ)}. Take another folder, or ask for what it holds."
+                        f"{folder}: expected an empty folder, or one with the same run to go on"
+                        f" with; it holds another: {'; '.join(differ)}. Take another folder, or ask"
+                        " for what it holds."
                     )
             else:
                 _replace(known, json.dumps(dict(run), indent=2).encode())
@@ -75,11 +83,18 @@ class Store:
         """What the images of a part that is done were made from, by their numbers."""
         import pyarrow.parquet as pq
 
-        found = pq.read_table(self.folder / "rows" / f"{part:05d}.parquet", columns=["item", "source"]).to_pylist()
+        found = pq.read_table(
+            self.folder / "rows" / f"{part:05d}.parquet", columns=["item", "source"]
+        ).to_pylist()
         return {row["item"]: row["source"] for row in found}
 
-    def write(self, part: int, rows: Sequence[Mapping[str, Any]], views: Sequence[Mapping[str, Any]]) -> None:
-        """One part, whole or not at all. Raises `StoreError` where the disk is full or cannot be written."""
+    def write(
+        self, part: int, rows: Sequence[Mapping[str, Any]], views: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """One part, whole or not at all.
+
+        Raises `StoreError` where the disk is full or cannot be written.
+        """
         try:
             if views:
                 _replace(self.folder / "views" / f"{part:05d}.parquet", parquet(views, VIEWS))
@@ -94,7 +109,10 @@ def require() -> None:
 
 
 def usable(folder: Path) -> None:
-    """Raise `StoreError` where a run could not be written, or could not go on. Makes nothing, and needs no model."""
+    """Raise `StoreError` where a run could not be written, or could not go on.
+
+    Makes nothing, and needs no model.
+    """
     try:
         if (folder / "run.json").exists():
             _read_run(folder)
@@ -120,17 +138,23 @@ def views_table(views: Sequence[Mapping[str, Any]]) -> Any:
 def read(folders: str | Path | Iterable[str | Path]) -> Results:
     """The results in a folder, or in the folders of one run's shards, in any order.
 
-    Raises `StoreError` for a folder without results, for shards of different runs, and for rows that contradict one
-    another.
+    Raises `StoreError` for a folder without results, for shards of different runs, and for rows
+    that contradict one another.
     """
-    places = [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
+    places = (
+        [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
+    )
     if not places:
-        raise StoreError("Expected at least one folder of results; got none. Name the --out of `sightline evaluate`.")
+        raise StoreError(
+            "Expected at least one folder of results; got none. Name the --out of `sightline"
+            " evaluate`."
+        )
     runs = [_read_run(place) for place in places]
     for place, run in zip(places, runs, strict=True):
         if differ := differences(runs[0], run):
             raise StoreError(
-                f"Expected shards of one run; {places[0]} and {place} differ: {'; '.join(differ)}. Report them apart."
+                f"Expected shards of one run; {places[0]} and {place} differ: {'; '.join(differ)}."
+                " Report them apart."
             )
     names = [*runs[0]["methods"], *runs[0].get("controls", [])]
     rows = [file for place in places for file in sorted((place / "rows").glob("[0-9]*.parquet"))]
@@ -161,8 +185,9 @@ def cannot(folder: Path, error: OSError) -> StoreError:
     if isinstance(error, StoreError):
         return error
     return StoreError(
-        f"{folder}: expected a folder that can be written; the system says: {error.strerror or error}. What was "
-        "written before is safe: make room or mend the folder, and run the same command again; it goes on from there."
+        f"{folder}: expected a folder that can be written; the system says:"
+        f" {error.strerror or error}. What was written before is safe: make room or mend the"
+        " folder, and run the same command again; it goes on from there."
     )
 
 
@@ -181,14 +206,17 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _read_run(folder: Path) -> dict[str, Any]:
-    """What `run.json` says. It is written whole or not at all: where it is broken, somebody else did it."""
+    """What `run.json` says.
+
+    It is written whole or not at all: where it is broken, somebody else did it.
+    """
     known = folder / "run.json"
     try:
         found = json.loads(known.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(
-            f"{folder}: expected a folder of results, with a run.json in it; there is none. Name the --out of "
-            "`sightline evaluate`."
+            f"{folder}: expected a folder of results, with a run.json in it; there is none. Name"
+            " the --out of `sightline evaluate`."
         ) from error
     except (OSError, ValueError) as error:
         raise StoreError(_broken(known, f"it cannot be read ({error})")) from error
@@ -199,7 +227,8 @@ def _read_run(folder: Path) -> dict[str, Any]:
 
 def _broken(known: Path, what: str) -> str:
     return (
-        f"{known}: expected what was run, as `sightline evaluate` writes it in JSON; {what}. Was it cut short in "
-        "copying, or edited? The rows beside it are as they were, but only this file tells what they are: copy it "
-        "again (all shards of a run have the same one), or measure again with another --out."
+        f"{known}: expected what was run, as `sightline evaluate` writes it in JSON; {what}. Was it"
+        " cut short in copying, or edited? The rows beside it are as they were, but only this file"
+        " tells what they are: copy it again (all shards of a run have the same one), or measure"
+        " again with another --out."
     )

@@ -1,4 +1,6 @@
-"""What a run is asked for, looked at as far as that goes without a model: no waiting for one to hear of a mistake."""
+"""What a run is asked for, looked at as far as that goes without a model: no waiting for one to
+hear of a mistake.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +22,9 @@ TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
 
 @dataclass(frozen=True)
 class Asked:
-    """Methods as `explain` takes them, their proper names, the controls, and the metrics; each once."""
+    """Methods as `explain` takes them, their proper names, the controls, and the metrics; each
+    once.
+    """
 
     methods: list[Any]
     names: list[str]
@@ -31,17 +35,24 @@ class Asked:
     def functions(self) -> dict[str, Any]:
         """The caller's own among the methods and metrics, by their names."""
         own = {called(one): one for one in self.methods if callable(one)}
-        return own | {one.name: one.function for one in self.metrics if METRICS.get(one.name) is not one.function}
+        return own | {
+            one.name: one.function
+            for one in self.metrics
+            if METRICS.get(one.name) is not one.function
+        }
 
 
 def asked(
-    methods: str | Sequence[Any], metrics: str | Sequence[Any], shard: tuple[int, int] = (1, 1),
+    methods: str | Sequence[Any],
+    metrics: str | Sequence[Any],
+    shard: tuple[int, int] = (1, 1),
     out: str | Path | None = None,
-) -> Asked:  # fmt: skip
+) -> Asked:
     """Methods and metrics by name. Nothing is made, nothing is written.
 
-    Raises `MethodError` for names that nobody knows, `DataError` for a share that is none, and `StoreError` where rows
-    could not be kept: pyarrow is missing, `out` cannot be written, or holds a `run.json` that nobody can read.
+    Raises `MethodError` for names that nobody knows, `DataError` for a share that is none, and
+    `StoreError` where rows could not be kept: pyarrow is missing, `out` cannot be written, or holds
+    a `run.json` that nobody can read.
 
     >>> known = asked(["Grad-CAM", "fake_cam"], "average_drop")
     >>> known.names, known.controls, [metric.title for metric in known.metrics]
@@ -50,7 +61,9 @@ def asked(
     store.require()
     which, of = shard
     if not 1 <= which <= of:
-        raise DataError(f"Expected a shard k of n with 1 <= k <= n; got {which} of {of}. For all of it: 1 of 1.")
+        raise DataError(
+            f"Expected a shard k of n with 1 <= k <= n; got {which} of {of}. For all of it: 1 of 1."
+        )
     explaining, names, controls = _methods(_listed(methods))
     known = chosen_metrics(_listed(metrics))
     if out is not None:
@@ -59,14 +72,18 @@ def asked(
 
 
 def needs_truth(data: Data, metrics: Sequence[Metric], protocol: Protocol) -> bool:
-    """Whether it has to be known what is in the pictures. Raises `DataError` where it has, and the data do not say."""
+    """Whether it has to be known what is in the pictures.
+
+    Raises `DataError` where it has, and the data do not say.
+    """
     words = {word for metric in metrics for word in requests(metric.function)}
     truth = protocol.explained == "given" or bool(words & TRUTH)
     if data.classes is None and truth:
         raise DataError(
-            f"Expected annotations: {'given classes need' if protocol.explained == 'given' else 'the metrics need'} to "
-            f"know what is in the pictures; {data.path} is read as {data.kind!r}, without classes. Take faithfulness "
-            "metrics, or annotated data."
+            "Expected annotations:"
+            f" {'given classes need' if protocol.explained == 'given' else 'the metrics need'} to"
+            f" know what is in the pictures; {data.path} is read as {data.kind!r}, without classes."
+            " Take faithfulness metrics, or annotated data."
         )
     return truth
 
@@ -81,8 +98,8 @@ def _methods(wanted: Sequence[Any]) -> tuple[list[Any], list[str], list[str]]:
     others = [name for name in wanted if not (isinstance(name, str) and name in CONTROLS)]
     if not others:
         raise MethodError(
-            f"Expected at least one method; got {', '.join(controls) or 'none'}. Controls explain nothing by "
-            "themselves: add a method, such as grad_cam_pp."
+            f"Expected at least one method; got {', '.join(controls) or 'none'}. Controls explain"
+            " nothing by themselves: add a method, such as grad_cam_pp."
         )
     try:
         names = [step.name for step in steps(others, {})]

@@ -1,4 +1,6 @@
-"""How many pictures go together: as many as the free memory holds, and fewer when it runs out all the same."""
+"""How many pictures go together: as many as the free memory holds, and fewer when it runs out all
+the same.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,7 +18,8 @@ _SHARE = 0.8
 
 
 class Room:
-    """Runs over many items, `size` at a time. Where memory runs out it halves the size, and stays with that.
+    """Runs over many items, `size` at a time. Where memory runs out it halves the size, and stays
+    with that.
 
     >>> def run(some):
     ...     if len(some) > 2:
@@ -30,8 +33,13 @@ class Room:
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def through(self, items: Sequence[Item], run: Callable[[Sequence[Item]], Result]) -> Iterator[Result]:
-        """What `run` makes of the items, some at a time. Raises `ImageError` where not even one fits."""
+    def through(
+        self, items: Sequence[Item], run: Callable[[Sequence[Item]], Result]
+    ) -> Iterator[Result]:
+        """What `run` makes of the items, some at a time.
+
+        Raises `ImageError` where not even one fits.
+        """
         start = 0
         while start < len(items):
             some = items[start : start + self.size]
@@ -42,8 +50,9 @@ class Room:
                     raise
                 if len(some) == 1:
                     raise ImageError(
-                        f"Expected memory for one picture at a time; it ran out ({_first_line(error)}). Take smaller "
-                        "pictures, a layer nearer to the outputs, bfloat16, or another device."
+                        "Expected memory for one picture at a time; it ran out"
+                        f" ({_first_line(error)}). Take smaller pictures, a layer nearer to the"
+                        " outputs, bfloat16, or another device."
                     ) from error
                 self.size = max(1, len(some) // 2)
                 continue  # outside of the handler, whose error still holds what filled the memory
@@ -52,10 +61,11 @@ class Room:
 
 
 def fitting(job: Callable[[int], Any], device: torch.device, most: int) -> int:
-    """How many pictures `job(n)` can take at once on this device: 1 to `most`, a power of two or `most`.
+    """How many pictures `job(n)` can take at once on this device: 1 to `most`, a power of two or
+    `most`.
 
-    Tried with one and with two: what the second needs more is what each needs, of 0.8 of the free memory. Off a
-    GPU it is `most`. Whatever was estimated too low is met by `Room`.
+    Tried with one and with two: what the second needs more is what each needs, of 0.8 of the free
+    memory. Off a GPU it is `most`. Whatever was estimated too low is met by `Room`.
     """
     room = free(device)
     if room is None or most <= 1:
@@ -83,7 +93,9 @@ def free(device: torch.device) -> int | None:
 
 
 def needed(job: Callable[[], Any], device: torch.device) -> int:
-    """The most bytes in tensors on a GPU that were live at once while the job ran, beyond those live before."""
+    """The most bytes in tensors on a GPU that were live at once while the job ran, beyond those
+    live before.
+    """
     torch.cuda.synchronize(device)
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)

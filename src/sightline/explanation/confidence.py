@@ -15,24 +15,28 @@ from sightline.tensors import full
 
 
 def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
-    r"""The confidence O in each target on the explanation map, `[b]` or `[b, n]` (Grad-CAM++ eq. 25, section 4.1).
+    r"""The confidence O in each target on the explanation map, `[b]` or `[b, n]` (Grad-CAM++ eq.
+    25, section 4.1).
 
     $$E^c = L^c \circ I$$ with L the map in [0, 1] and I the picture's pixels in [0, 1] before mean and std, so that
     what the map leaves out is black. The paper does not say in which space it multiplies; this one is what
     a person sees. Compare with `explanation.probabilities`, the confidence Y on the whole picture.
 
-    Raises `TargetError` for a function of the outputs (it has no confidence) and for inputs that are no pictures.
+    Raises `TargetError` for a function of the outputs (it has no confidence) and for inputs that
+    are no pictures.
     """
     images, asked = explanation.images, explanation.probabilities
     if images is None or asked is None:
         raise TargetError(
-            "Expected pictures and classes: the confidence kept needs pixels to mask and a class to be confident in. "
-            "Explain photographs with a class as the target."
+            "Expected pictures and classes: the confidence kept needs pixels to mask and a class to"
+            " be confident in. Explain photographs with a class as the target."
         )
     card = card_of(model)
     shape = (1, -1, *[1] * (images.ndim - 2))
     done = explanation.statistics
-    mean, std = (torch.tensor(values, device=images.device).view(shape) for values in (done.mean, done.std))
+    mean, std = (
+        torch.tensor(values, device=images.device).view(shape) for values in (done.mean, done.std)
+    )
     maps = explanation.maps if explanation.several else explanation.maps.unsqueeze(1)
     columns = []
     for j in range(maps.shape[1]):
@@ -44,8 +48,11 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
     return kept if explanation.several else kept[:, 0]
 
 
-def confidence(outputs: Any, classes: Tensor, kind: Kind = "softmax", score: str = "probability") -> Tensor:
-    """How sure the outputs are of each image's class `[b]`: its `probability`, or its `logit`. At least float32.
+def confidence(
+    outputs: Any, classes: Tensor, kind: Kind = "softmax", score: str = "probability"
+) -> Tensor:
+    """How sure the outputs are of each image's class `[b]`: its `probability`, or its `logit`. At
+    least float32.
 
     A single logit stands for class 1, its negative for class 0, as in `targets`.
 

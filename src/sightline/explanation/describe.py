@@ -1,4 +1,6 @@
-"""A map put into one sentence: where the evidence lies, how much of the picture it takes, in how many places."""
+"""A map put into one sentence: where the evidence lies, how much of the picture it takes, in how
+many places.
+"""
 
 from torch import Tensor
 
@@ -10,7 +12,8 @@ HALF = 0.5
 
 
 def sentence(one: Tensor) -> str:
-    """What one sees on a map `[h, w]`, measured: its peak's place, the share above half of it, the regions.
+    """What one sees on a map `[h, w]`, measured: its peak's place, the share above half of it, the
+    regions.
 
     >>> import torch
     >>> map = torch.zeros(9, 9)
@@ -26,8 +29,9 @@ def sentence(one: Tensor) -> str:
     share = float((one > HALF * peak).float().mean())
     regions = len(boxes_above(one, HALF, largest=False))
     return (
-        f"Strongest at the {place(row, column, height, width)}; strong evidence on {100 * share:.0f} % of the picture, "
-        f"in {'one spot' if regions == 1 else f'{regions} spots'}."
+        f"Strongest at the {place(row, column, height, width)}; strong evidence on"
+        f" {100 * share:.0f} % of the picture, in"
+        f" {'one spot' if regions == 1 else f'{regions} spots'}."
     )
 
 
@@ -39,4 +43,6 @@ def place(row: int, column: int, height: int, width: int) -> str:
     """
     vertical = _ROWS[min(2, 3 * row // height)]
     horizontal = _COLUMNS[min(2, 3 * column // width)]
-    return "centre" if (vertical, horizontal) == ("middle", "centre") else f"{vertical} {horizontal}"
+    return (
+        "centre" if (vertical, horizontal) == ("middle", "centre") else f"{vertical} {horizontal}"
+    )

@@ -1,7 +1,7 @@
 """The path: a model and pictures in, an explanation out.
 
-capture -> ask -> weigh -> combine -> enlarge. What varies (layers, methods, questions) is a loop around these steps
-in `explanation/passes/layer_pass.py`, so that all of it shares one forward pass.
+capture -> ask -> weigh -> combine -> enlarge. What varies (layers, methods, questions) is a loop
+around these steps in `explanation/passes/layer_pass.py`, so that all of it shares one forward pass.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,12 @@ from sightline.types import Preprocess
 
 @overload
 def explain(
-    model: nn.Module, images: Any, target: Wanted = ..., method: Rule = ..., layer: Where | None = ..., **options: Any
+    model: nn.Module,
+    images: Any,
+    target: Wanted = ...,
+    method: Rule = ...,
+    layer: Where | None = ...,
+    **options: Any,
 ) -> Explanation: ...
 @overload
 def explain(
@@ -51,27 +56,34 @@ def explain(
     classes: Sequence[str] | None = None,
     **options: Any,
 ) -> Explanation | dict[Any, Explanation]:
-    """Show what a model looked at: an `Explanation` of the images, at the price of one forward pass.
+    """Show what a model looked at: an `Explanation` of the images, at the price of one forward
+    pass.
 
-    - `images`: a float tensor `[b, c, *s]` is the model's ready input; a path, folder, PIL image, array, uint8
-      tensor or a list of them is prepared as the model's card says (or `preprocess`). A tuple or mapping is
-      handed on as positional or keyword arguments.
-    - `target`: the predicted class; or 281, `"tabby"`, `"top3"`, a list of these (each asked of every image), a
-      tensor `[b]` or `[b, n]` (each image its own), a function of the outputs giving `[b]`.
-    - `method`: any name in `sightline.METHODS`, `sightline.PIXELSPACE` or `sightline.BLACKBOX`, in any common spelling;
-      `guided_` before a CAM multiplies it with guided backpropagation. Or a function of your own that weighs
-      activations, as those in `sightline.methods` do.
-    - `layer`: a name, a module, or a function of the model; left out, the last feature map is found.
-    - `counterfactual=True` negates the gradients: what speaks against the target. `call` picks a run of a layer that
-      runs several times. `grid` says how to read a layer whose grid cannot be inferred: its sizes, or a function
-      from its output to `[b, c, *s]`. `classes` are the names of the outputs.
+    - `images`: a float tensor `[b, c, *s]` is the model's ready input; a path, folder, PIL image,
+      array, uint8 tensor or a list of them is prepared as the model's card says (or `preprocess`).
+      A tuple or mapping is handed on as positional or keyword arguments.
+    - `target`: the predicted class; or 281, `"tabby"`, `"top3"`, a list of these (each asked of
+      every image), a tensor `[b]` or `[b, n]` (each image its own), a function of the outputs
+      giving `[b]`.
+    - `method`: any name in `sightline.METHODS`, `sightline.PIXELSPACE` or `sightline.BLACKBOX`, in
+      any common spelling; `guided_` before a CAM multiplies it with guided backpropagation. Or a
+      function of your own that weighs activations, as those in `sightline.methods` do.
+    - `layer`: a name, a module, or a function of the model; left out, the last feature map is
+      found.
+    - `counterfactual=True` negates the gradients: what speaks against the target. `call` picks a
+      run of a layer that runs several times. `grid` says how to read a layer whose grid cannot be
+      inferred: its sizes, or a function from its output to `[b, c, *s]`. `classes` are the names of
+      the outputs.
     - `options` go to the method: `score="softmax"`, `alpha="authors"`.
 
-    A list of methods gives a dict by method, a list of layers a dict by layer, both a dict by `(method, layer)`.
-    The model comes out bit-equal, also after an error; every error raised on purpose is a `SightlineError`.
+    A list of methods gives a dict by method, a list of layers a dict by layer, both a dict by
+    `(method, layer)`. The model comes out bit-equal, also after an error; every error raised on
+    purpose is a `SightlineError`.
 
     >>> import torch
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    ... )
     >>> e = explain(net, torch.rand(2, 3, 8, 8), target=[0, 1])
     >>> e.maps.shape, e.coarse.shape, e.layer
     (torch.Size([2, 2, 8, 8]), torch.Size([2, 2, 6, 6]), '1')
@@ -81,21 +93,28 @@ def explain(
     layers = _layers(layer)
     if layers and not any(step.weigh for step in plan):
         raise LayerError(
-            f"Expected no layer for {', '.join(step.name for step in plan)}: no layer is opened; got {layer!r}. Leave "
-            "layer= out, or ask for a map of a layer, such as grad_cam_pp."
+            f"Expected no layer for {', '.join(step.name for step in plan)}: no layer is opened;"
+            f" got {layer!r}. Leave layer= out, or ask for a map of a layer, such as grad_cam_pp."
         )
     card, names = card_of(model), _names(classes)
     if preprocess is not None and not isinstance(preprocess, Preprocess):
         raise ImageError(
-            f"Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=..., std=...); got {preprocess}."
+            "Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=...,"
+            f" std=...); got {preprocess}."
         )
     if preprocess is not None or names is not None:
-        card = replace(card, preprocess=preprocess or card.preprocess, classes=card.classes if names is None else names)
+        card = replace(
+            card,
+            preprocess=preprocess or card.preprocess,
+            classes=card.classes if names is None else names,
+        )
     batch = ready(images, inner, card.preprocess)
     job = Job(inner, card, batch, target, counterfactual, call, grid, named=classes is not None)
     found: Found = {}
     if weighing := [step for step in plan if step.weigh]:
-        cams = {_cam(step): replace(step, name=_cam(step)) for step in weighing}  # a guided product shares its CAM
+        cams = {
+            _cam(step): replace(step, name=_cam(step)) for step in weighing
+        }  # a guided product shares its CAM
         found |= through_layers(job, list(cams.values()), layers)
     if looking := [step for step in plan if step.pixels]:
         found |= to_pixels(job, looking, found)
@@ -111,15 +130,18 @@ def _layers(layer: Any) -> list[Any]:
     if not isinstance(layer, list | tuple):
         return [layer]
     if not layer:
-        raise LayerError("Expected at least one layer; got an empty list. Leave layer= out for the last feature map.")
+        raise LayerError(
+            "Expected at least one layer; got an empty list. Leave layer= out for the last feature"
+            " map."
+        )
     return list(layer)
 
 
 def _names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
     if isinstance(classes, str):
         raise TargetError(
-            f"Expected the names of all the model's outputs, one each; got the text {classes!r}. To ask for one class "
-            "write target=...; the names are a list: classes=['cat', 'dog']."
+            f"Expected the names of all the model's outputs, one each; got the text {classes!r}. To"
+            " ask for one class write target=...; the names are a list: classes=['cat', 'dog']."
         )
     return None if classes is None else tuple(str(name) for name in classes)
 
@@ -128,7 +150,9 @@ def _cam(step: Step) -> str:
     return step.name.removeprefix("guided_") if step.pixels else step.name
 
 
-def _arranged(found: Found, plan: list[Step], by_method: bool, by_layer: bool) -> Explanation | dict[Any, Explanation]:
+def _arranged(
+    found: Found, plan: list[Step], by_method: bool, by_layer: bool
+) -> Explanation | dict[Any, Explanation]:
     """Only what was asked for, in the order asked, by the names the caller varied."""
     asked = {key: found[key] for step in plan for key in found if key[0] == step.name}
     if by_method and by_layer:

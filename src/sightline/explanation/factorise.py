@@ -1,4 +1,6 @@
-"""Deep feature factorisation: what a layer's channels say together, as a few concepts and where they are."""
+"""Deep feature factorisation: what a layer's channels say together, as a few concepts and where
+they are.
+"""
 
 import warnings
 from collections.abc import Sequence
@@ -57,20 +59,28 @@ class Factorisation:
     photographs: list[Image.Image] = field(default_factory=list, repr=False)
 
     def sheet(self) -> Image.Image:
-        """A row for each image, a column for each concept, on the photographs (grey where the input is no picture)."""
+        """A row for each image, a column for each concept, on the photographs (grey where the input
+        is no picture).
+        """
         if not self.photographs:
             raise MethodError(
-                f"Expected pictures to draw on; the maps are {list(self.maps.shape)}. Take .maps and .coarse."
+                f"Expected pictures to draw on; the maps are {list(self.maps.shape)}. Take .maps"
+                " and .coarse."
             )
         columns = [f"concept {j + 1}" for j in range(len(self.concepts))]
         if self.classes is not None:
-            columns = [f"{column}: {target}" for column, target in zip(columns, self.classes, strict=True)]
+            columns = [
+                f"{column}: {target}" for column, target in zip(columns, self.classes, strict=True)
+            ]
         rows = [
             [photograph, *(overlay(photograph, one.float().cpu()) for one in maps)]
             for photograph, maps in zip(self.photographs, self.maps, strict=True)
         ]
         return sheet(
-            rows, columns=["what the model saw", *columns], titles=self.names, ends=("0 nothing of it", "1 most of it")
+            rows,
+            columns=["what the model saw", *columns],
+            titles=self.names,
+            ends=("0 nothing of it", "1 most of it"),
         )
 
     def show(self) -> None:
@@ -78,7 +88,10 @@ class Factorisation:
         show(self.sheet())
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write the sheet (`concepts.png`) and the tensors (`concepts.safetensors`). Returns the files written."""
+        """Write the sheet (`concepts.png`) and the tensors (`concepts.safetensors`).
+
+        Returns the files written.
+        """
         folder = Path(folder)
         writable(folder)
         tensors = {
@@ -95,9 +108,9 @@ class Factorisation:
 
     def __repr__(self) -> str:
         return (
-            f"Factorisation({len(self.concepts)} concepts of {len(self.names)} image{'s' * (len(self.names) != 1)} at "
-            f"{self.layer!r}; {self.explained:.0%} of the energy"
-            f"{f', {self.clipped} negative activations clipped' if self.clipped else ''})"
+            f"Factorisation({len(self.concepts)} concepts of {len(self.names)}"
+            f" image{'s' * (len(self.names) != 1)} at {self.layer!r}; {self.explained:.0%} of the"
+            f" energy{f', {self.clipped} negative activations clipped' if self.clipped else ''})"
         )
 
 
@@ -111,26 +124,32 @@ def factorise(
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
 ) -> Factorisation:
-    r"""Find concepts that several images share: parts that a layer sees alike (Collins et al. 2018, arXiv:1806.10206).
+    r"""Find concepts that several images share: parts that a layer sees alike (Collins et al. 2018,
+    arXiv:1806.10206).
 
     $$\min_{W \ge 0,\, H \ge 0} \lVert A - W H \rVert_F^2$$
 
-    A are the activations of all the images together, a row for each place of each image, a column for each channel. A
-    row of H is a concept, its column of W says where it is: the same concept in every image. The fit is scikit-learn's
-    (coordinate descent, begun by NNDSVDa with a fixed seed), in float64, and so the same every time.
+    A are the activations of all the images together, a row for each place of each image, a column
+    for each channel. A row of H is a concept, its column of W says where it is: the same concept in
+    every image. The fit is scikit-learn's (coordinate descent, begun by NNDSVDa with a fixed seed),
+    in float64, and so the same every time.
 
-    Activations behind a ReLU are never negative. Where they are, as in transformers and ConvNeXt, what is negative is
-    taken as 0 and counted in `clipped`, and the energy it had counts as not explained.
+    Activations behind a ReLU are never negative. Where they are, as in transformers and ConvNeXt,
+    what is negative is taken as 0 and counted in `clipped`, and the energy it had counts as not
+    explained.
 
-    Which class a concept speaks for is measured: the model goes on from the layer with the concept taken out of the
-    activations, once for each concept, and the class whose logit loses most is named. Behind a pooled linear head that
-    is the head applied to the concept.
+    Which class a concept speaks for is measured: the model goes on from the layer with the concept
+    taken out of the activations, once for each concept, and the class whose logit loses most is
+    named. Behind a pooled linear head that is the head applied to the concept.
 
-    `images`, `layer`, `grid`, `preprocess`, `classes` are as in `explain`. Needs scikit-learn, the extra `concepts`.
-    Raises `MethodError` without it, and for more concepts than the activations have channels or places.
+    `images`, `layer`, `grid`, `preprocess`, `classes` are as in `explain`. Needs scikit-learn, the
+    extra `concepts`. Raises `MethodError` without it, and for more concepts than the activations
+    have channels or places.
 
     >>> import torch
-    >>> net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2))
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2)
+    ... )
     >>> found = factorise(net, torch.rand(2, 3, 8, 8), concepts=3)
     >>> found.maps.shape, found.coarse.shape, found.concepts.shape
     (torch.Size([2, 3, 8, 8]), torch.Size([2, 3, 6, 6]), torch.Size([3, 6]))
@@ -159,11 +178,23 @@ def factorise(
         changes = _changes(model, batch, cut.layer, grid, own, coarse, what.to(own), trace.outputs)
     names = classes if classes is not None else card.classes
     return Factorisation(
-        maps=maps / peak.view(-1, *[1] * len(batch.size)), coarse=coarse, concepts=what.to(own), explained=explained,
-        clipped=int((rows < 0).sum()), layer=cut.layer, layer_reason=reason, names=batch.names, changes=changes,
-        classes=None if changes is None else [Target(k, label(k, names)) for k in changes.argmax(1).tolist()],
-        converged=converged, photographs=_photographs(batch, preprocess or card.preprocess),
-    )  # fmt: skip
+        maps=maps / peak.view(-1, *[1] * len(batch.size)),
+        coarse=coarse,
+        concepts=what.to(own),
+        explained=explained,
+        clipped=int((rows < 0).sum()),
+        layer=cut.layer,
+        layer_reason=reason,
+        names=batch.names,
+        changes=changes,
+        classes=(
+            None
+            if changes is None
+            else [Target(k, label(k, names)) for k in changes.argmax(1).tolist()]
+        ),
+        converged=converged,
+        photographs=_photographs(batch, preprocess or card.preprocess),
+    )
 
 
 def _nmf() -> Any:
@@ -171,7 +202,8 @@ def _nmf() -> Any:
         from sklearn.decomposition import NMF
     except ImportError as error:
         raise MethodError(
-            "Expected scikit-learn for the factorisation; it is not installed. pip install 'sightline[concepts]'."
+            "Expected scikit-learn for the factorisation; it is not installed. pip install"
+            " 'sightline[concepts]'."
         ) from error
 
     def fit(rows: Tensor, concepts: int) -> tuple[Tensor, Tensor, bool]:
@@ -179,7 +211,11 @@ def _nmf() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it did not come to rest is told in the result
             where = model.fit_transform(rows.numpy())
-        return torch.from_numpy(where), torch.from_numpy(model.components_), model.n_iter_ < MOST_STEPS
+        return (
+            torch.from_numpy(where),
+            torch.from_numpy(model.components_),
+            model.n_iter_ < MOST_STEPS,
+        )
 
     return fit
 
@@ -188,13 +224,17 @@ def _check(concepts: int, rows: Tensor, layer: str) -> None:
     most = min(rows.shape)
     if not isinstance(concepts, int) or isinstance(concepts, bool) or not 1 <= concepts <= most:
         raise MethodError(
-            f"Expected 1 to {most} concepts, not more than the activations of {layer!r} have channels or places, "
-            f"{list(reversed(rows.shape))}; got concepts={concepts!r}."
+            f"Expected 1 to {most} concepts, not more than the activations of {layer!r} have"
+            f" channels or places, {list(reversed(rows.shape))}; got concepts={concepts!r}."
         )
     if not rows.isfinite().all():
-        raise MethodError(f"Expected finite activations at {layer!r}; some are NaN or infinite. Run in float32.")
+        raise MethodError(
+            f"Expected finite activations at {layer!r}; some are NaN or infinite. Run in float32."
+        )
     if not (rows > 0).any():
-        raise MethodError(f"Expected some activation at {layer!r} above zero; none is. Take an earlier layer.")
+        raise MethodError(
+            f"Expected some activation at {layer!r} above zero; none is. Take an earlier layer."
+        )
 
 
 def _ordered(where: Tensor, what: Tensor, converged: bool) -> tuple[Tensor, Tensor, bool]:
@@ -206,9 +246,18 @@ def _ordered(where: Tensor, what: Tensor, converged: bool) -> tuple[Tensor, Tens
 
 
 def _changes(
-    model: nn.Module, batch: Batch, layer: str, grid: Any, own: Tensor, coarse: Tensor, what: Tensor, outputs: Any
+    model: nn.Module,
+    batch: Batch,
+    layer: str,
+    grid: Any,
+    own: Tensor,
+    coarse: Tensor,
+    what: Tensor,
+    outputs: Any,
 ) -> Float[Tensor, "k classes"] | None:
-    """What each logit loses without each concept, in the mean over the images; None where there are no logits."""
+    """What each logit loses without each concept, in the mean over the images; None where there are
+    no logits.
+    """
     try:
         whole = _rows(outputs)
     except TargetError:
@@ -216,7 +265,9 @@ def _changes(
     found = []
     for j, concept in enumerate(what):
         part = coarse[:, j : j + 1] * concept.view(1, -1, *[1] * (own.ndim - 2))
-        found.append((whole - _rows(replay(model, batch.inputs, layer, own - part, grid=grid))).mean(0))
+        found.append(
+            (whole - _rows(replay(model, batch.inputs, layer, own - part, grid=grid))).mean(0)
+        )
     return torch.stack(found)
 
 
@@ -233,6 +284,12 @@ def _photographs(batch: Batch, preprocess: Preprocess) -> list[Image.Image]:
         return [framed(source, preprocess) for source in batch.sources]
     inputs = batch.picture.detach()
     if inputs.ndim != 4 or inputs.shape[1] not in (1, 3):
-        return [Image.new("RGB", (batch.size[1], batch.size[0]), (128, 128, 128)) for _ in batch.names]
-    pixels = seen(inputs, preprocess if inputs.shape[1] == 3 else Preprocess(mean=(0.5,), std=(0.5,))).cpu()
-    return [overlay(one.expand(3, -1, -1), torch.zeros(one.shape[1:]), strength=0) for one in pixels]
+        return [
+            Image.new("RGB", (batch.size[1], batch.size[0]), (128, 128, 128)) for _ in batch.names
+        ]
+    pixels = seen(
+        inputs, preprocess if inputs.shape[1] == 3 else Preprocess(mean=(0.5,), std=(0.5,))
+    ).cpu()
+    return [
+        overlay(one.expand(3, -1, -1), torch.zeros(one.shape[1:]), strength=0) for one in pixels
+    ]

@@ -1,4 +1,6 @@
-"""A folder of pictures, whatever is in it: broken files are reported, the rest is done, everything is written."""
+"""A folder of pictures, whatever is in it: broken files are reported, the rest is done, everything
+is written.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +42,9 @@ class Picture(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What became of a folder: files done, files that could not be read (with the reason), and where the page is."""
+    """What became of a folder: files done, files that could not be read (with the reason), and
+    where the page is.
+    """
 
     done: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
@@ -60,27 +64,33 @@ def explain_folder(
     title: str = "What the model looked at",
     **options: Any,
 ) -> Outcome:
-    """Explain every picture of a folder (or a glob, or a list of files) and write what was found into `out`.
+    """Explain every picture of a folder (or a glob, or a list of files) and write what was found
+    into `out`.
 
-    Written: `index.html` (one self-contained page), `pictures/` (a PNG for each map), `maps/` (all tensors of an
-    image, safetensors) and `explanations.jsonl` (a line for each map: file, method, target, score, confidence,
-    status). A file that cannot be read is reported in the outcome and on the page; the others are done.
-    `progress` is called with the number of files finished. `batch_size` pictures are explained at once: left out, 8 on
-    a CPU, where more are no faster, and on a GPU as many as its free memory holds, up to 64. Where memory runs out it
-    goes on with half as many. Options go to `explain`.
+    Written: `index.html` (one self-contained page), `pictures/` (a PNG for each map), `maps/` (all
+    tensors of an image, safetensors) and `explanations.jsonl` (a line for each map: file, method,
+    target, score, confidence, status). A file that cannot be read is reported in the outcome and on
+    the page; the others are done. `progress` is called with the number of files finished.
+    `batch_size` pictures are explained at once: left out, 8 on a CPU, where more are no faster, and
+    on a GPU as many as its free memory holds, up to 64. Where memory runs out it goes on with half
+    as many. Options go to `explain`.
 
     A tensor as `target` has a row for each file.
 
-    Raises `ImageError` where nothing is found, and any error that would strike every picture (an unknown method,
-    layer or class, a model that cannot be explained).
+    Raises `ImageError` where nothing is found, and any error that would strike every picture (an
+    unknown method, layer or class, a model that cannot be explained).
     """
     files = pictures(source, out)
     if isinstance(layer, list | tuple):
         raise LayerError(
-            f"Expected one layer for a folder; got {len(layer)}. Call once a layer, each with a folder of its own."
+            f"Expected one layer for a folder; got {len(layer)}. Call once a layer, each with a"
+            " folder of its own."
         )
     method = [method] if isinstance(method, str) else list(method)
-    plan = [step.name for step in steps(method, {k: v for k, v in options.items() if k not in _OF_EXPLAIN})]
+    plan = [
+        step.name
+        for step in steps(method, {k: v for k, v in options.items() if k not in _OF_EXPLAIN})
+    ]
     if Path(out).exists():
         writable(Path(out))
     writer: _Writer | None = None  # nothing is written before the first pictures are explained
@@ -92,15 +102,21 @@ def explain_folder(
 
     if isinstance(target, Tensor) and target.ndim and len(target) != len(files):
         raise TargetError(
-            f"Expected a class for each of the {len(files)} files, in their order; got {len(target)}. One number or "
-            "name is asked of all."
+            f"Expected a class for each of the {len(files)} files, in their order; got"
+            f" {len(target)}. One number or name is asked of all."
         )
 
     def explained(some: Sequence[Picture]) -> dict[Any, Explanation]:
         inputs = torch.cat([one.inputs for one in some]).to(anchor)
-        own = target[[one.number for one in some]] if isinstance(target, Tensor) and target.ndim else target
+        own = (
+            target[[one.number for one in some]]
+            if isinstance(target, Tensor) and target.ndim
+            else target
+        )
         found = explain(model, inputs, own, method, layer, preprocess=preprocess, **options)
-        return {name: _named(one, [picture.path for picture in some]) for name, one in found.items()}
+        return {
+            name: _named(one, [picture.path for picture in some]) for name, one in found.items()
+        }
 
     most = batch_size or (8 if anchor.device.type == "cpu" else 64)
     room: Room | None = None if batch_size is None else Room(batch_size)
@@ -126,15 +142,28 @@ def explain_folder(
 
 
 def pictures(source: str | Path | Sequence[str | Path], out: str | Path) -> list[Path]:
-    """The files to explain. In a folder that holds `out`, the pictures of an earlier run are left aside."""
+    """The files to explain.
+
+    In a folder that holds `out`, the pictures of an earlier run are left aside.
+    """
     sources = [source] if isinstance(source, str | Path) else list(source)
     if not sources:
-        raise ImageError("Expected a folder or files with pictures; got nothing. Name one: sightline explain photos/")
+        raise ImageError(
+            "Expected a folder or files with pictures; got nothing. Name one: sightline explain"
+            " photos/"
+        )
     own = Path(out).resolve() / "pictures"
-    return [path for one in sources for path in find(one) if Path(one).is_file() or own not in path.resolve().parents]
+    return [
+        path
+        for one in sources
+        for path in find(one)
+        if Path(one).is_file() or own not in path.resolve().parents
+    ]
 
 
-def _batches(files: Sequence[Path], preprocess: Any, size: int) -> Iterator[tuple[list[Picture], dict[Path, str]]]:
+def _batches(
+    files: Sequence[Path], preprocess: Any, size: int
+) -> Iterator[tuple[list[Picture], dict[Path, str]]]:
     """Files that can be read, as pictures of one shape, with the reasons for those that cannot."""
     for start in range(0, len(files), size):
         good: dict[tuple[int, ...], list[Picture]] = {}
@@ -161,9 +190,14 @@ def _named(one: Explanation, paths: Sequence[Path]) -> Explanation:
 
 def _intro(outcome: Outcome, model: str, plan: Sequence[str]) -> list[str]:
     done, failed = len(outcome.done), len(outcome.failed)
-    text = [f"{done} picture{'s' if done != 1 else ''}, model {model}, {', '.join(title_of(name) for name in plan)}."]
+    text = [
+        f"{done} picture{'s' if done != 1 else ''}, model {model},"
+        f" {', '.join(title_of(name) for name in plan)}."
+    ]
     if failed:
-        text.append(f"{failed} file{'s' if failed != 1 else ''} could not be read; each says why below.")
+        text.append(
+            f"{failed} file{'s' if failed != 1 else ''} could not be read; each says why below."
+        )
     if done > MOST_ON_PAGE:
         text.append(f"The page shows the first {MOST_ON_PAGE}; all are in the folder pictures/.")
     return text
@@ -182,18 +216,32 @@ class _Writer:
         stems = [unused(file_name(path.name), self.stems) for path in paths]
         with (self.out / "explanations.jsonl").open("a", encoding="utf-8") as lines:
             for one in found.values():
-                for row, (i, j, *_) in zip(json.loads(one.as_json())["maps"], one.each(), strict=True):
-                    parts = [stems[i], one.method, *([file_name(str(one.targets[i][j]))] if one.several else [])]
+                for row, (i, j, *_) in zip(
+                    json.loads(one.as_json())["maps"], one.each(), strict=True
+                ):
+                    parts = [
+                        stems[i],
+                        one.method,
+                        *([file_name(str(one.targets[i][j]))] if one.several else []),
+                    ]
                     picture = f"pictures/{unused('_'.join(parts), self.taken)}.png"
                     one.picture(i, j).save(self.out / picture)
-                    line = {"file": str(paths[i]), "picture": picture, "method": one.method, "layer": one.layer, **row}
+                    line = {
+                        "file": str(paths[i]),
+                        "picture": picture,
+                        "method": one.method,
+                        "layer": one.layer,
+                        **row,
+                    }
                     lines.write(json.dumps(line) + "\n")
         for i, stem in enumerate(stems):
             tensors = {
-                f"{one.method}/{name}": getattr(one, name)[i]
-                .detach()
-                .cpu()
-                .clone(memory_format=torch.contiguous_format)
+                f"{one.method}/{name}": (
+                    getattr(one, name)[i]
+                    .detach()
+                    .cpu()
+                    .clone(memory_format=torch.contiguous_format)
+                )
                 for one in found.values()
                 for name in ("maps", "coarse", "scores")
             }

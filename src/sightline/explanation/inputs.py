@@ -16,7 +16,9 @@ from sightline.types import Preprocess
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs ready for the model, what each image is called, the picture's spatial size, and what it was read from."""
+    """Inputs ready for the model, what each image is called, the picture's spatial size, and what
+    it was read from.
+    """
 
     inputs: Any
     names: list[str]
@@ -33,11 +35,12 @@ class Batch:
 
 
 def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
-    """A float tensor `[b, c, *s]` (or a tuple or mapping with one) is taken as it is; pictures are prepared.
+    """A float tensor `[b, c, *s]` (or a tuple or mapping with one) is taken as it is; pictures are
+    prepared.
 
-    Pictures are files, PIL images, arrays and uint8 tensors, one or a list.
-    A path may be a folder: then it is every picture in it. Prepared inputs go to the model's device and dtype.
-    Raises `ImageError` for what is neither.
+    Pictures are files, PIL images, arrays and uint8 tensors, one or a list. A path may be a folder:
+    then it is every picture in it. Prepared inputs go to the model's device and dtype. Raises
+    `ImageError` for what is neither.
     """
     if isinstance(images, Tensor) and images.dtype != torch.uint8:
         return _taken(_checked(images, model))
@@ -49,23 +52,34 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
         sizes = sorted({tuple(one.shape) for one in images})
         if len(sizes) != 1:
             raise ImageError(
-                f"Expected model-ready float tensors of one size; got {', '.join(map(str, sizes[:4]))}. Explain them "
-                "one by one, or pass raw pictures (uint8, files, PIL), which are made one size."
+                "Expected model-ready float tensors of one size; got"
+                f" {', '.join(map(str, sizes[:4]))}. Explain them one by one, or pass raw pictures"
+                " (uint8, files, PIL), which are made one size."
             )
         joined = torch.cat(images) if images[0].ndim == _axes(model) else torch.stack(images)
         return _taken(_checked(joined, model))
     prepared = prepare(expand(images), preprocess)
     anchor = next((p for p in model.parameters() if p.is_floating_point()), prepared.inputs)
-    return Batch(prepared.inputs.to(anchor), prepared.names, tuple(prepared.inputs.shape[2:]), prepared.sources)
+    return Batch(
+        prepared.inputs.to(anchor),
+        prepared.names,
+        tuple(prepared.inputs.shape[2:]),
+        prepared.sources,
+    )
 
 
 def expand(images: Any) -> Any:
     """Folders and glob patterns as the files they hold; everything else as it is."""
     if isinstance(images, str) and not images:
-        raise ImageError("Expected a file, a folder or a pattern; got an empty string. Look where it was to be filled.")
+        raise ImageError(
+            "Expected a file, a folder or a pattern; got an empty string. Look where it was to be"
+            " filled."
+        )
     if isinstance(images, str | Path):
         return (
-            find(images) if Path(images).expanduser().is_dir() or any(sign in str(images) for sign in "*?[") else images
+            find(images)
+            if Path(images).expanduser().is_dir() or any(sign in str(images) for sign in "*?[")
+            else images
         )
     if isinstance(images, Sequence) and not isinstance(images, bytes | bytearray):
         parts: list[Any] = []
@@ -73,7 +87,10 @@ def expand(images: Any) -> Any:
             more = expand(one) if isinstance(one, str | Path) else one
             parts.extend(more if isinstance(more, list) and isinstance(one, str | Path) else [more])
         if not parts:
-            raise ImageError("Expected at least one picture; got an empty list. Pass a file, a folder or a tensor.")
+            raise ImageError(
+                "Expected at least one picture; got an empty list. Pass a file, a folder or a"
+                " tensor."
+            )
         return parts
     return images
 
@@ -81,16 +98,20 @@ def expand(images: Any) -> Any:
 def _checked(tensor: Tensor, model: nn.Module) -> Tensor:
     if not tensor.is_floating_point():
         raise ImageError(
-            f"Expected a model-ready float tensor [b, 3, h, w]; got {tensor.dtype}. Pass raw pictures as files, PIL "
-            "images or uint8 (they are then prepared), or normalise: (pixels / 255 - mean) / std."
+            f"Expected a model-ready float tensor [b, 3, h, w]; got {tensor.dtype}. Pass raw"
+            " pictures as files, PIL images or uint8 (they are then prepared), or normalise:"
+            " (pixels / 255 - mean) / std."
         )
     if tensor.ndim < 3 or tensor.ndim + 1 == _axes(model):
         raise ImageError(
-            f"Expected a batch [b, c, *s] (for photographs [b, 3, h, w]); got the shape {tuple(tensor.shape)}. "
-            "A single picture needs a batch axis: images.unsqueeze(0)."
+            "Expected a batch [b, c, *s] (for photographs [b, 3, h, w]); got the shape"
+            f" {tuple(tensor.shape)}. A single picture needs a batch axis: images.unsqueeze(0)."
         )
     if tensor.numel() == 0:
-        raise ImageError(f"Expected at least one picture with at least one pixel; got the shape {tuple(tensor.shape)}.")
+        raise ImageError(
+            "Expected at least one picture with at least one pixel; got the shape"
+            f" {tuple(tensor.shape)}."
+        )
     return tensor
 
 
@@ -102,7 +123,9 @@ _CONVOLUTIONS = {nn.Conv2d: 4, nn.Conv1d: 3, nn.Conv3d: 5}
 
 
 def _axes(model: nn.Module) -> int | None:
-    """How many axes the model's batches have, to judge by its first convolution; None where it has none."""
+    """How many axes the model's batches have, to judge by its first convolution; None where it has
+    none.
+    """
     for kind, axes in _CONVOLUTIONS.items():
         if isinstance(model, kind):
             return axes
@@ -119,7 +142,11 @@ def _taken(inputs: Any) -> Batch:
 
 
 def _picture(inputs: Any) -> Tensor:
-    values = [inputs] if isinstance(inputs, Tensor) else list(inputs.values() if isinstance(inputs, dict) else inputs)
+    values = (
+        [inputs]
+        if isinstance(inputs, Tensor)
+        else list(inputs.values() if isinstance(inputs, dict) else inputs)
+    )
     for value in values:
         if isinstance(value, Tensor) and value.ndim >= 3 and value.is_floating_point():
             return value

@@ -19,7 +19,10 @@ Found = dict[tuple[str, str], Explanation]
 
 @dataclass(frozen=True)
 class Job:
-    """What all methods of one call have in common. `named` tells whether the caller named the classes."""
+    """What all methods of one call have in common.
+
+    `named` tells whether the caller named the classes.
+    """
 
     model: nn.Module
     card: Card
@@ -39,16 +42,30 @@ class Job:
         """Ask the outputs, with recording on, whatever mode the caller is in, or without."""
         with recordable(), torch.set_grad_enabled(recording):
             return ask(
-                self.target, outputs, classes=self.names(outputs), kind=self.card.outputs, images=len(self.batch),
+                self.target,
+                outputs,
+                classes=self.names(outputs),
+                kind=self.card.outputs,
+                images=len(self.batch),
                 size=self.batch.size,
-            )  # fmt: skip
+            )
 
-    def again(self, question: Question, outputs: Any, versions: int, probability: bool = False) -> Tensor:
-        """The same question asked of so many versions of the images: their scores `[n, versions, b]`."""
+    def again(
+        self, question: Question, outputs: Any, versions: int, probability: bool = False
+    ) -> Tensor:
+        """The same question asked of so many versions of the images: their scores `[n, versions,
+        b]`.
+        """
         return ask_again(
-            question, self.target, outputs, versions, classes=self.names(outputs), kind=self.card.outputs,
-            size=self.batch.size, probability=probability,
-        )  # fmt: skip
+            question,
+            self.target,
+            outputs,
+            versions,
+            classes=self.names(outputs),
+            kind=self.card.outputs,
+            size=self.batch.size,
+            probability=probability,
+        )
 
     def names(self, outputs: Any) -> Sequence[str] | None:
         """What the classes are called; where the caller named them, as many as there are outputs."""

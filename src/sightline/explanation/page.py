@@ -1,4 +1,6 @@
-"""Explanations as one HTML page: a photograph a section, a method a picture, the confidence beside it."""
+"""Explanations as one HTML page: a photograph a section, a method a picture, the confidence beside
+it.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,18 +15,33 @@ from sightline.render import Bar, Entry, Figure, report
 from sightline.render import explanation_map as masked_picture
 
 LEGEND = {
-    "grad_cam": "each feature map counts by the mean of its gradients: what raises the score, averaged over places.",
-    "grad_cam_pp": "only positive gradients count, every place with its own weight; made to keep several objects of "
-    "one class, and whole objects.",
-    "guided_grad_cam": "the Grad-CAM map times guided backpropagation: fine edges. Sharp, but no proof of class at the "
-    "level of pixels: such pictures change little when a network's upper layers are randomised.",
+    "grad_cam": (
+        "each feature map counts by the mean of its gradients: what raises the score, averaged over"
+        " places."
+    ),
+    "grad_cam_pp": (
+        "only positive gradients count, every place with its own weight; made to keep several"
+        " objects of one class, and whole objects."
+    ),
+    "guided_grad_cam": (
+        "the Grad-CAM map times guided backpropagation: fine edges. Sharp, but no proof of class at"
+        " the level of pixels: such pictures change little when a network's upper layers are"
+        " randomised."
+    ),
     "guided_grad_cam_pp": "the same with the Grad-CAM++ map.",
 }
-EXPLANATION_MAP = "the photograph seen only through the Grad-CAM++ map, and how much of its confidence the model keeps."
+EXPLANATION_MAP = (
+    "the photograph seen only through the Grad-CAM++ map, and how much of its confidence the model"
+    " keeps."
+)
 
 
 def page(
-    title: str, intro: str | Sequence[str], entries: Sequence[Entry], names: Sequence[str], footer: str = ""
+    title: str,
+    intro: str | Sequence[str],
+    entries: Sequence[Entry],
+    names: Sequence[str],
+    footer: str = "",
 ) -> str:
     """The page of some entries; the legend explains the methods named."""
     legend = {title_of(name): LEGEND.get(name, summary_of(name)) for name in names}
@@ -35,17 +52,28 @@ def page(
 def entries(
     model: nn.Module, found: Mapping[str, Explanation], sentences: Mapping[str, str] | None = None
 ) -> list[Entry]:
-    """One entry for each image: every method's picture for every target, and the explanation map of the last CAM.
+    """One entry for each image: every method's picture for every target, and the explanation map of
+    the last CAM.
 
-    `found` is explanations of the same images by method; `sentences` says something about an image by its name.
+    `found` is explanations of the same images by method; `sentences` says something about an image
+    by its name.
     """
     first = next(iter(found.values()))
     chief = _chief(found)
-    kept = kept_confidence(model, chief) if chief.probabilities is not None and chief.images is not None else None
-    return [_entry(found, chief, kept, i, (sentences or {}).get(first.names[i], "")) for i in range(len(first))]
+    kept = (
+        kept_confidence(model, chief)
+        if chief.probabilities is not None and chief.images is not None
+        else None
+    )
+    return [
+        _entry(found, chief, kept, i, (sentences or {}).get(first.names[i], ""))
+        for i in range(len(first))
+    ]
 
 
-def _entry(found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | None, i: int, said: str) -> Entry:
+def _entry(
+    found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | None, i: int, said: str
+) -> Entry:
     figures: list[Figure] = []
     warnings: list[str] = []
     for j in range(len(chief.targets[i]) if chief.several else 1):
@@ -59,11 +87,16 @@ def _entry(found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | 
                 warnings.append(f"{title_of(name)}, {target}: {status}. {status.message}")
         keeps = _confidence(kept, chief, i, j)
         if keeps is not None and sure is not None:
-            figures.append(Figure(
-                masked_picture(chief.photograph(i), _of(chief.maps, chief, i, j)), "Explanation map",
-                f"Seen only through this map, the model's confidence in {target} goes from {sure:.0%} to {keeps:.0%}.",
-                bar=Bar("confidence", keeps, marked=True, tick=sure), group=group,
-            ))  # fmt: skip
+            figures.append(
+                Figure(
+                    masked_picture(chief.photograph(i), _of(chief.maps, chief, i, j)),
+                    "Explanation map",
+                    f"Seen only through this map, the model's confidence in {target} goes from"
+                    f" {sure:.0%} to {keeps:.0%}.",
+                    bar=Bar("confidence", keeps, marked=True, tick=sure),
+                    group=group,
+                )
+            )
     asked = {target.index for target in (chief.targets[i] if chief.several else [chief.targets[i]])}
     photograph = None if chief.images is None else Figure(chief.photograph(i), "What the model saw")
     return Entry(
@@ -71,7 +104,9 @@ def _entry(found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | 
         sentences=said,
         photograph=photograph,
         bars=[
-            Bar(t.name, p, marked=t.index in asked) for t, p in (chief.top[i] if chief.top else []) if math.isfinite(p)
+            Bar(t.name, p, marked=t.index in asked)
+            for t, p in (chief.top[i] if chief.top else [])
+            if math.isfinite(p)
         ],
         figures=figures,
         facts={
@@ -88,7 +123,9 @@ def _note(one: Explanation, i: int, j: int) -> str:
 
 
 def _confidence(values: Tensor | None, one: Explanation, i: int, j: int) -> float | None:
-    """A share to be drawn; None where there is none, or where it is no number, as the status then says."""
+    """A share to be drawn; None where there is none, or where it is no number, as the status then
+    says.
+    """
     share = math.nan if values is None else float(_of(values, one, i, j))
     return share if math.isfinite(share) else None
 
@@ -98,7 +135,9 @@ def _of(tensor: Tensor, one: Explanation, i: int, j: int) -> Tensor:
 
 
 def _chief(found: Mapping[str, Explanation]) -> Explanation:
-    """The explanation whose map the page looks through: Grad-CAM++ if it is there, else the last map of a layer."""
+    """The explanation whose map the page looks through: Grad-CAM++ if it is there, else the last
+    map of a layer.
+    """
     if "grad_cam_pp" in found:
         return found["grad_cam_pp"]
     maps = [one for one in found.values() if one.pixels is None]

@@ -19,13 +19,18 @@ _WORDS = {"tally", "note"}
 """Parameters with a default that are no options: they are supplied where somebody listens."""
 
 _RULES = {
-    "gradient": None, "guided_backprop": "guided", "deconvnet": "deconvnet", "guided_cam": "guided", "full_grad": None,
-}  # fmt: skip
+    "gradient": None,
+    "guided_backprop": "guided",
+    "deconvnet": "deconvnet",
+    "guided_cam": "guided",
+    "full_grad": None,
+}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One method to run: a weighing of activations (`weigh`), pixels looked back to (`pixels`), or their product.
+    """One method to run: a weighing of activations (`weigh`), pixels looked back to (`pixels`), or
+    their product.
 
     Or a method that shows the model pictures and opens nothing (`outside`).
     """
@@ -39,7 +44,8 @@ class Step:
 
 
 def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
-    """The steps for one method or a list. An option must be known to one of them at least; each gets its own.
+    """The steps for one method or a list. An option must be known to one of them at least; each
+    gets its own.
 
     >>> [step.name for step in steps(["Grad-CAM", "guided grad-cam++"], {})]
     ['grad_cam', 'guided_grad_cam_pp']
@@ -50,7 +56,8 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
         isinstance(method, list | tuple) and all(isinstance(m, str) or callable(m) for m in method)
     ):
         raise MethodError(
-            f"Expected the name of a method or a list of names; got {method!r}. sightline.methods.METHODS lists them."
+            f"Expected the name of a method or a list of names; got {method!r}."
+            " sightline.methods.METHODS lists them."
         )
     if isinstance(method, str) and not options:
         known = _usual(method)
@@ -58,14 +65,19 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
             return [known]
     named: list[Rule] = [method] if isinstance(method, str) else list(method)
     if not named:
-        raise MethodError("Expected at least one method; got an empty list. sightline.methods.METHODS lists them.")
+        raise MethodError(
+            "Expected at least one method; got an empty list. sightline.methods.METHODS lists them."
+        )
     score = options.get("score")
     rest = {word: value for word, value in options.items() if word != "score"}
     plan = [_step(one, score, rest) for one in named]
-    if score is not None and not any(_cam_of(step) == methods.find("grad_cam_pp", score)[0] for step in plan):
+    if score is not None and not any(
+        _cam_of(step) == methods.find("grad_cam_pp", score)[0] for step in plan
+    ):
         raise MethodError(
-            f"Only grad_cam_pp has forms of the score; asked for: {', '.join(step.name for step in plan)} with "
-            f"score={score!r}. Leave the score out, or ask for grad_cam_pp."
+            "Only grad_cam_pp has forms of the score; asked for:"
+            f" {', '.join(step.name for step in plan)} with score={score!r}. Leave the score out,"
+            " or ask for grad_cam_pp."
         )
     _told_apart(plan)
     asked = [rule for step in plan if (rule := step.weigh or step.outside)]
@@ -73,7 +85,8 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
     for word in rest:
         if not any(word in step.options for step in plan):
             raise MethodError(
-                f"No method asked for ({', '.join(step.name for step in plan)}) has an option {word!r}. "
+                f"No method asked for ({', '.join(step.name for step in plan)}) has an option"
+                f" {word!r}. "
                 + (near(word, on_offer) if on_offer else "They have none; leave it out.")
             )
     return plan
@@ -86,8 +99,8 @@ def _told_apart(plan: list[Step]) -> None:
         other = named.setdefault(step.name, step)
         if (other.weigh, other.pixels, other.outside) != (step.weigh, step.pixels, step.outside):
             raise MethodError(
-                f"Expected methods that can be told apart; two are called {step.name!r}. Define each with a name of "
-                "its own: def mine(gradients): ..."
+                f"Expected methods that can be told apart; two are called {step.name!r}. Define"
+                " each with a name of its own: def mine(gradients): ..."
             )
 
 
@@ -104,7 +117,10 @@ def _step(name: Rule, score: str | None, options: dict[str, Any]) -> Step:
     if not isinstance(name, str):  # the caller's own
         outside = "shown" in requests(name)
         return Step(
-            called(name), None if outside else name, outside=name if outside else None, options=_chosen(name, options)
+            called(name),
+            None if outside else name,
+            outside=name if outside else None,
+            options=_chosen(name, options),
         )
     room, found = _found(name)
     if room is methods:
@@ -116,20 +132,27 @@ def _step(name: Rule, score: str | None, options: dict[str, Any]) -> Step:
         return Step(proper, pixels=function, rule=_RULES[proper])
     if _found(inner, name)[0] is not methods:
         raise MethodError(
-            f"Expected guided_ before the name of a map of a layer; {inner} is none. Take guided_grad_cam_pp, or "
-            f"{inner} by itself."
+            f"Expected guided_ before the name of a map of a layer; {inner} is none. Take"
+            f" guided_grad_cam_pp, or {inner} by itself."
         )
     weighing = _weighing(inner, score, options)
-    return Step(f"guided_{weighing.name}", weighing.weigh, function, rule="guided", options=weighing.options)
+    return Step(
+        f"guided_{weighing.name}", weighing.weigh, function, rule="guided", options=weighing.options
+    )
 
 
 def _chosen(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
     """A method's options: those given, and the usual for the others."""
-    return {word: options.get(word, usual) for word, usual in defaults(function).items() if word not in _WORDS}
+    return {
+        word: options.get(word, usual)
+        for word, usual in defaults(function).items()
+        if word not in _WORDS
+    }
 
 
 def _found(name: str, written: str | None = None) -> tuple[Any, Any]:
-    """The room in which a name is known, and what is found there; an unknown name is an error that knows all rooms.
+    """The room in which a name is known, and what is found there; an unknown name is an error that
+    knows all rooms.
 
     `written` is the whole of what was written, where the name is a part of it.
     """
@@ -140,7 +163,10 @@ def _found(name: str, written: str | None = None) -> tuple[Any, Any]:
         except MethodError:
             continue
     known = [*methods.METHODS, *pixelspace.PIXELSPACE, *blackbox.BLACKBOX]
-    raise MethodError(f"There is no method {(written or name)!r}. {near(name, known)} `sightline methods` lists all.")
+    raise MethodError(
+        f"There is no method {(written or name)!r}. {near(name, known)} `sightline methods` lists"
+        " all."
+    )
 
 
 def _weighing(name: str, score: str | None, options: dict[str, Any]) -> Step:

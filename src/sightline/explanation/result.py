@@ -43,8 +43,8 @@ class Explanation:
     | `status` | a `Status` for each map: ok, or what is wrong with it; places clamped are counted |
     | `provenance` | everything needed to make it again, as plain JSON values |
 
-    Clips and volumes have `[b, t, h, w]`, signals `[b, l]`. Indexing and iterating give the images one by one,
-    as explanations of a batch of one.
+    Clips and volumes have `[b, t, h, w]`, signals `[b, l]`. Indexing and iterating give the images
+    one by one, as explanations of a batch of one.
     """
 
     maps: Tensor
@@ -74,8 +74,9 @@ class Explanation:
         if not isinstance(which, slice):
             if not hasattr(which, "__index__"):
                 raise TypeError(
-                    f"Expected an image by number, or a slice of images; got {which!r}. Other classes are asked for "
-                    "with explain(..., target=...); a list of methods gives a dict by method."
+                    f"Expected an image by number, or a slice of images; got {which!r}. Other"
+                    " classes are asked for with explain(..., target=...); a list of methods gives"
+                    " a dict by method."
                 )
             which = operator.index(which)
             if not -len(self) <= which < len(self):
@@ -100,14 +101,20 @@ class Explanation:
 
     @property
     def statistics(self) -> Preprocess:
-        """What was done to the pixels: `preprocess`, or `(pixels - 0.5) / 0.5` for an input of one channel."""
-        one = self.inputs is not None and self.inputs.shape[1] == 1 and len(self.preprocess.mean) != 1
+        """What was done to the pixels: `preprocess`, or `(pixels - 0.5) / 0.5` for an input of one
+        channel.
+        """
+        one = (
+            self.inputs is not None and self.inputs.shape[1] == 1 and len(self.preprocess.mean) != 1
+        )
         return replace(self.preprocess, mean=(0.5,), std=(0.5,)) if one else self.preprocess
 
     def to(self, *where: Any, **options: Any) -> "Explanation":
         """All tensors moved or cast as `Tensor.to` does."""
         moved: dict[str, Any] = {
-            name: value.to(*where, **options) for name in _TENSORS if isinstance(value := getattr(self, name), Tensor)
+            name: value.to(*where, **options)
+            for name in _TENSORS
+            if isinstance(value := getattr(self, name), Tensor)
         }
         return replace(self, **moved)
 
@@ -115,18 +122,22 @@ class Explanation:
         """Every map with its image's and its target's number: `(i, j, map [h, w], target, status)`."""
         for i in range(len(self)):
             if self.several:
-                for j, (target, status) in enumerate(zip(self.targets[i], self.status[i], strict=True)):
+                for j, (target, status) in enumerate(
+                    zip(self.targets[i], self.status[i], strict=True)
+                ):
                     yield i, j, self.maps[i, j], target, status
             else:
                 yield i, 0, self.maps[i], self.targets[i], self.status[i]
 
     def boxes(self, threshold: float = 0.15, *, largest: bool = True) -> list[list[Box]]:
-        """For each map the boxes `(left, top, right, bottom)` around what lies above `threshold` of its maximum.
+        """For each map the boxes `(left, top, right, bottom)` around what lies above `threshold` of
+        its maximum.
 
-        The largest connected region only (Grad-CAM, section on weakly supervised localisation: 15 %), or
-        with `largest=False` every region, the largest first. Right and bottom are exclusive. The pixels are those of
-        the model's view, as in `maps` and `images`; of a photograph that was resized and cropped for the model they
-        are not the photograph's own. Raises `ImageError` for a threshold that is no share.
+        The largest connected region only (Grad-CAM, section on weakly supervised localisation: 15
+        %), or with `largest=False` every region, the largest first. Right and bottom are exclusive.
+        The pixels are those of the model's view, as in `maps` and `images`; of a photograph that
+        was resized and cropped for the model they are not the photograph's own. Raises `ImageError`
+        for a threshold that is no share.
         """
         return [boxes_above(one, threshold, largest=largest) for _, _, one, _, _ in self.each()]
 
@@ -134,17 +145,23 @@ class Explanation:
         """One map over its image; for the methods in pixel space the pixels themselves."""
         if self.pixels is not None:
             own = _flat(self.pixels[image, target] if self.several else self.pixels[image], 1)
-            return pixels_picture(own if len(own) == 3 else own.sum(0, keepdim=True).expand(3, -1, -1))
+            return pixels_picture(
+                own if len(own) == 3 else own.sum(0, keepdim=True).expand(3, -1, -1)
+            )
         one = _flat(self.maps[image, target] if self.several else self.maps[image], 0)
         return overlay(self.photograph(image), one)
 
     def photograph(self, image: int = 0) -> Image.Image:
-        """What the model saw of an image; of a file at its own resolution. Grey where the input is no picture."""
+        """What the model saw of an image; of a file at its own resolution. Grey where the input is
+        no picture.
+        """
         if self.sources is not None:
             return framed(self.sources[image], self.preprocess)
         images = self.images
         if images is None or images.ndim not in (4, 5):
-            return Image.new("RGB", (224, 224 if self.maps.ndim > 2 + self.several else 28), (128, 128, 128))
+            return Image.new(
+                "RGB", (224, 224 if self.maps.ndim > 2 + self.several else 28), (128, 128, 128)
+            )
         pixels = _flat(images[image], 1)
         return overlay(pixels.expand(3, -1, -1), torch.zeros(pixels.shape[1:]), strength=0)
 
@@ -154,8 +171,12 @@ class Explanation:
         notes: list[list[str]] = [[] for _ in range(len(self))]
         for i, j, _, target, status in self.each():
             rows[i].append(self.picture(i, j))
-            notes[i].append(f"{target}{self._confidence(i, j)}" + ("" if status.ok else f": {status}"))
-        return sheet(rows, titles=self.names, notes=notes, bar=None if self.pixels is not None else "inferno")
+            notes[i].append(
+                f"{target}{self._confidence(i, j)}" + ("" if status.ok else f": {status}")
+            )
+        return sheet(
+            rows, titles=self.names, notes=notes, bar=None if self.pixels is not None else "inferno"
+        )
 
     def _confidence(self, i: int, j: int) -> str:
         if self.probabilities is None:
@@ -177,11 +198,12 @@ class Explanation:
         return buffer.getvalue()
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write a PNG for each map, all tensors (`explanation_METHOD.safetensors`) and the provenance.
+        """Write a PNG for each map, all tensors (`explanation_METHOD.safetensors`) and the
+        provenance.
 
-        Returns the files written. Pictures of the same name are told apart by a number, and so are explanations: one
-        of the same images, targets, layer and variant replaces its files of an earlier run, any other is written
-        beside it as `explanation_METHOD-2`.
+        Returns the files written. Pictures of the same name are told apart by a number, and so are
+        explanations: one of the same images, targets, layer and variant replaces its files of an
+        earlier run, any other is written beside it as `explanation_METHOD-2`.
         """
         return save_explanation(self, Path(folder))
 
@@ -190,11 +212,20 @@ class Explanation:
         rows = []
         for i, j, _, target, status in self.each():
             at = (i, j) if self.several else i
-            rows.append({
-                "image": self.names[i], "target": target.index, "name": target.name, "score": _number(self.scores[at]),
-                "probability": None if self.probabilities is None else _number(self.probabilities[at]),
-                "status": status.word, "message": status.message, "counts": status.counts or {},
-            })  # fmt: skip
+            rows.append(
+                {
+                    "image": self.names[i],
+                    "target": target.index,
+                    "name": target.name,
+                    "score": _number(self.scores[at]),
+                    "probability": (
+                        None if self.probabilities is None else _number(self.probabilities[at])
+                    ),
+                    "status": status.word,
+                    "message": status.message,
+                    "counts": status.counts or {},
+                }
+            )
         return json.dumps({**self.provenance, "maps": rows}, indent=2, allow_nan=False)
 
     def __repr__(self) -> str:
@@ -202,9 +233,9 @@ class Explanation:
         asked += ", ..." if not self.several and len(self) > 3 else ""
         bad = sum(not status.ok for *_, status in self.each())
         return (
-            f"Explanation({self.method} of {len(self)} image{'s' if len(self) != 1 else ''}: {asked}; "
-            f"layer {self.layer!r}, maps {list(self.maps.shape)}"
-            f"{f', {bad} not ok: see .status' if bad else ''})"
+            f"Explanation({self.method} of {len(self)} image{'s' if len(self) != 1 else ''}:"
+            f" {asked}; layer {self.layer!r}, maps"
+            f" {list(self.maps.shape)}{f', {bad} not ok: see .status' if bad else ''})"
         )
 
 
@@ -214,10 +245,14 @@ def _number(value: Tensor) -> float | None:
 
 
 def _flat(values: Tensor, lead: int) -> Tensor:
-    """What of `[*lead, *s]` goes on paper: a clip's middle frame, a signal as a strip; what is no number as 0."""
+    """What of `[*lead, *s]` goes on paper: a clip's middle frame, a signal as a strip; what is no
+    number as 0.
+    """
     axes = values.ndim - lead
     if axes == 3:
         values = values.select(lead, values.shape[lead] // 2)
     elif axes == 1:
-        values = values.unsqueeze(lead).expand(*values.shape[:lead], max(1, values.shape[-1] // 8), -1)
+        values = values.unsqueeze(lead).expand(
+            *values.shape[:lead], max(1, values.shape[-1] // 8), -1
+        )
     return values.float().cpu().nan_to_num(0, 0, 0)

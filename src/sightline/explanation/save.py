@@ -37,16 +37,23 @@ def save_explanation(explanation: Any, folder: Path) -> list[Path]:
 def writable(folder: Path) -> None:
     """Make the folder, if it is not there."""
     if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"Expected a folder to write into; {folder} is a file. Give another name.")
+        raise NotADirectoryError(
+            f"Expected a folder to write into; {folder} is a file. Give another name."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        why = f"Expected a folder that can be written into; {folder} cannot be made ({error.strerror}). Give another."
+        why = (
+            f"Expected a folder that can be written into; {folder} cannot be made"
+            f" ({error.strerror}). Give another."
+        )
         raise type(error)(why) from error
 
 
 def _number(folder: Path, method: str, record: str) -> str:
-    """What tells this explanation's files from those of others in the folder: nothing, `-2`, `-3`, ..."""
+    """What tells this explanation's files from those of others in the folder: nothing, `-2`, `-3`,
+    ...
+    """
     number, n = "", 1
     while (path := folder / f"explanation_{method}{number}.json").exists():
         if _subject(path.read_text(encoding="utf-8")) == _subject(record):
@@ -57,7 +64,9 @@ def _number(folder: Path, method: str, record: str) -> str:
 
 
 def _subject(record: str) -> Any:
-    """What an explanation is about: images, targets, layer, variant. None for a file that is no record."""
+    """What an explanation is about: images, targets, layer, variant. None for a file that is no
+    record.
+    """
     try:
         read = json.loads(record)
         return (

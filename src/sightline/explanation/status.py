@@ -14,9 +14,10 @@ Word = Literal["ok", "no positive evidence", "no gradient", "non-finite"]
 class Status:
     """The state of one map.
 
-    `word` is `ok`, `no positive evidence` (the map is zero: nothing speaks for the class), `no gradient` (the score
-    does not depend on the layer) or `non-finite` (NaN or infinity; the message names the layer). `counts`
-    says at how many places the method had to leave its formula (`clamped`, `guarded`).
+    `word` is `ok`, `no positive evidence` (the map is zero: nothing speaks for the class), `no
+    gradient` (the score does not depend on the layer) or `non-finite` (NaN or infinity; the message
+    names the layer). `counts` says at how many places the method had to leave its formula
+    (`clamped`, `guarded`).
 
     >>> print(Status("ok", counts={"clamped": 3}))
     ok (clamped at 3 places)
@@ -49,14 +50,21 @@ def statuses(
 
     A score `[b]` that is no number makes its map none either.
 
-    >>> [s.word for s in statuses(([-1.0, -1.0], [1.0, 0.0]), layer="x", targets=["cat", "cat"], counts=[{}, {}])]
+    >>> [
+    ...     s.word
+    ...     for s in statuses(
+    ...         ([-1.0, -1.0], [1.0, 0.0]), layer="x", targets=["cat", "cat"], counts=[{}, {}]
+    ...     )
+    ... ]
     ['ok', 'no positive evidence']
     """
     low, high = ends
     values = high if scores is None else scores.tolist()
     found = []
     for least, peak, score, target, count in zip(low, high, values, targets, counts, strict=True):
-        if not (isfinite(least) and isfinite(peak) and isfinite(score)):  # nan, too, is the least and the largest
+        if not (
+            isfinite(least) and isfinite(peak) and isfinite(score)
+        ):  # nan, too, is the least and the largest
             word, message = _NONFINITE
         elif not peak > 0:
             word, message = _NEGATIVE if connected() else _DEAD
@@ -69,16 +77,23 @@ def statuses(
 _OK: tuple[Word, str] = ("ok", "")
 _NONFINITE: tuple[Word, str] = (
     "non-finite",
-    "The map of {target!r} at {layer!r}, or its score, holds NaN or infinity. Run in float32, and check the weights "
-    "and the picture.",
+    (
+        "The map of {target!r} at {layer!r}, or its score, holds NaN or infinity. Run in float32,"
+        " and check the weights and the picture."
+    ),
 )
 _DEAD: tuple[Word, str] = (
     "no gradient",
-    "The score of {target!r} does not depend on {layer!r}. Name a layer on the way to the output, and keep the score "
-    "attached to it (no .detach(), no argmax).",
+    (
+        "The score of {target!r} does not depend on {layer!r}. Name a layer on the way to the"
+        " output, and keep the score attached to it (no .detach(), no argmax)."
+    ),
 )
 _NEGATIVE: tuple[Word, str] = (
     "no positive evidence",
-    "No place at {layer!r} speaks for {target!r} on balance, so the map is zero. counterfactual=True shows what "
-    "speaks against it; another layer, or hires_cam, may show more.",
+    (
+        "No place at {layer!r} speaks for {target!r} on balance, so the map is zero."
+        " counterfactual=True shows what speaks against it; another layer, or hires_cam, may show"
+        " more."
+    ),
 )

@@ -1,7 +1,8 @@
 """Pictures in: found, read, and made ready for a model.
 
-`find` names the files, `read` makes an upright RGB picture of anything that holds one, `prepare` makes a
-batch of them what a model's card asks for, and `seen` goes back from there to the pixels the model saw.
+`find` names the files, `read` makes an upright RGB picture of anything that holds one, `prepare`
+makes a batch of them what a model's card asks for, and `seen` goes back from there to the pixels
+the model saw.
 """
 
 from sightline.images.decode import MAX_PIXELS as MAX_PIXELS

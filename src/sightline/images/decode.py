@@ -1,8 +1,9 @@
 """From the bytes of a file to a decoded picture: recognised, its size checked, then decoded.
 
-Pillow's `Image.open` has a guard of its own against pictures that are too large. It warns or raises depending
-on a number shared by the whole process, without saying the picture's size. Here the same format readers are
-asked in the same order, but the size is compared with the caller's own limit before a pixel is decoded.
+Pillow's `Image.open` has a guard of its own against pictures that are too large. It warns or raises
+depending on a number shared by the whole process, without saying the picture's size. Here the same
+format readers are asked in the same order, but the size is compared with the caller's own limit
+before a pixel is decoded.
 """
 
 import io
@@ -17,17 +18,24 @@ from PIL import Image
 from sightline.errors import ImageError
 
 MAX_PIXELS = 178_956_970
-"""The largest picture read unless `max_pixels=` says otherwise: 512 MiB of RGB, where Pillow refuses too."""
+"""The largest picture read unless `max_pixels=` says otherwise: 512 MiB of RGB, where Pillow
+refuses too.
+"""
 
-_NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # what Pillow's readers raise to say so
+_NOT_THIS_FORMAT = (
+    SyntaxError,
+    IndexError,
+    TypeError,
+    struct.error,
+)  # what Pillow's readers raise to say so
 _ONE_BIG_PICTURE = threading.Lock()
 
 
 def decode(file: io.BufferedReader | io.BytesIO, name: str, max_pixels: int | None) -> Image.Image:
     """The picture in `file`, or its first frame, decoded; the caller keeps and closes the file.
 
-    `name` is what errors call it. Raises `ImageError` for a file that is empty, no picture, truncated,
-    damaged, or of more than `max_pixels`.
+    `name` is what errors call it. Raises `ImageError` for a file that is empty, no picture,
+    truncated, damaged, or of more than `max_pixels`.
     """
     picture = _recognise(file, name)
     check_size(picture.size, name, max_pixels)
@@ -40,9 +48,9 @@ def check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> None
     width, height = size
     if max_pixels is not None and width * height > max_pixels:
         raise ImageError(
-            f"{name}: expected at most {max_pixels:,} pixels; this picture has {width} x {height} = "
-            f"{width * height:,}. Save it smaller, or, in Python, "
-            f"allow it with max_pixels={width * height} (None: no limit)."
+            f"{name}: expected at most {max_pixels:,} pixels; this picture has {width} x {height} ="
+            f" {width * height:,}. Save it smaller, or, in Python, allow it with"
+            f" max_pixels={width * height} (None: no limit)."
         )
 
 
@@ -55,10 +63,12 @@ def load(picture: Image.Image, name: str) -> None:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
-            f"{name}: expected a picture Pillow agrees to decode; its own guard stopped this one ({error}). "
-            "Shrink the picture, or set PIL.Image.MAX_IMAGE_PIXELS."
+            f"{name}: expected a picture Pillow agrees to decode; its own guard stopped this one"
+            f" ({error}). Shrink the picture, or set PIL.Image.MAX_IMAGE_PIXELS."
         ) from error
-    except Exception as error:  # a decoder may raise anything: OSError, ValueError, EOFError, zlib.error, ...
+    except (
+        Exception
+    ) as error:  # a decoder may raise anything: OSError, ValueError, EOFError, zlib.error, ...
         raise _broken(name, f"{picture.format or 'image'} file", error) from error
 
 
@@ -66,7 +76,10 @@ def _recognise(file: io.BufferedReader | io.BytesIO, name: str) -> Image.Image:
     """Ask Pillow's readers whose format this is; only the header is read."""
     start = file.read(16)
     if not start:
-        raise ImageError(f"{name}: expected a picture file; came an empty one (0 bytes). Copy or download it again.")
+        raise ImageError(
+            f"{name}: expected a picture file; came an empty one (0 bytes). Copy or download it"
+            " again."
+        )
     asked: set[str] = set()
     complaints: list[tuple[str, Exception]] = []  # of readers that knew the first bytes
     absent = ""
@@ -97,7 +110,10 @@ def _recognise(file: io.BufferedReader | io.BytesIO, name: str) -> Image.Image:
 def _no_picture(name: str, start: bytes, absent: str) -> ImageError:
     do = "Convert it to PNG or JPEG."
     if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"mif1"):
-        do = "It is HEIC: convert it to JPEG, or install pillow-heif and call its register_heif_opener()."
+        do = (
+            "It is HEIC: convert it to JPEG, or install pillow-heif and call its"
+            " register_heif_opener()."
+        )
     return ImageError(
         f"{name}: expected a picture in a format Pillow reads; came a file that is none{absent}: "
         f"it begins with {start!r}. {do}"
@@ -116,8 +132,8 @@ def _broken(name: str, what: str, error: Exception) -> ImageError:
 def _pillows_guard_silenced(size: tuple[int, int]) -> Iterator[None]:
     """Drop Pillow's warning about a large picture: this one has passed the caller's own limit.
 
-    Some decoders (TIFF) look at the process's limit once more. Warning filters are shared by all threads, so
-    they are touched for such pictures only, one at a time.
+    Some decoders (TIFF) look at the process's limit once more. Warning filters are shared by all
+    threads, so they are touched for such pictures only, one at a time.
     """
     limit = Image.MAX_IMAGE_PIXELS
     if limit is None or size[0] * size[1] <= limit:

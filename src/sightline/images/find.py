@@ -9,16 +9,20 @@ from pathlib import Path
 from sightline.errors import ImageError, near
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
-"""What counts as a picture in a folder, in capitals or not. A file named by itself may end in anything."""
+"""What counts as a picture in a folder, in capitals or not.
+
+A file named by itself may end in anything.
+"""
 
 
 def find(source: str | os.PathLike[str]) -> list[Path]:
-    """The picture files of a folder (and of the folders in it), of a pattern, or the one file named.
+    """The picture files of a folder (and of the folders in it), of a pattern, or the one file
+    named.
 
-    Sorted by path the way people count, `9.jpg` before `10.jpg`. Hidden files and folders are skipped, and
-    linked folders are not entered. A folder, and a pattern such as `photos/*`, give the files that end in one
-    of `SUFFIXES`; a pattern that spells its suffix (`photos/**/*.avif`) gives what it matches. Nothing is
-    opened yet, so a file found may still be broken.
+    Sorted by path the way people count, `9.jpg` before `10.jpg`. Hidden files and folders are
+    skipped, and linked folders are not entered. A folder, and a pattern such as `photos/*`, give
+    the files that end in one of `SUFFIXES`; a pattern that spells its suffix (`photos/**/*.avif`)
+    gives what it matches. Nothing is opened yet, so a file found may still be broken.
 
     Raises `ImageError` when nothing is found: an empty list would explain nothing, silently.
 
@@ -49,15 +53,19 @@ def find(source: str | os.PathLike[str]) -> list[Path]:
 
 
 def missing(path: Path) -> ImageError:
-    """The error for a file that is not there, with names like it, or like the folder missing on the way."""
+    """The error for a file that is not there, with names like it, or like the folder missing on the
+    way.
+    """
     if address := re.match(r"([a-z][a-z0-9+.-]+:/)/?(.*)", str(path)):
         return ImageError(
-            f"{address[1]}/{address[2]}: expected a file on this machine; an address came, and sightline fetches "
-            "nothing. Download the picture and give its path, or give its bytes."
+            f"{address[1]}/{address[2]}: expected a file on this machine; an address came, and"
+            " sightline fetches nothing. Download the picture and give its path, or give its"
+            " bytes."
         )
     if os.path.islink(path):
         return ImageError(
-            f"{path}: expected a picture file; it is a link to {os.readlink(path)}, which is not there. Mend the link."
+            f"{path}: expected a picture file; it is a link to {os.readlink(path)}, which is not"
+            " there. Mend the link."
         )
     gone, folder = path, path.absolute().parent
     while not os.path.isdir(folder) and folder != folder.parent:
@@ -94,6 +102,10 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _natural(path: Path) -> tuple[tuple[str, ...], str]:
-    """Digits count as numbers, folder by folder; the path itself decides between `1.png` and `01.png`."""
-    parts = (re.sub(r"\d+", lambda digits: digits[0].zfill(20), part.casefold()) for part in path.parts)
+    """Digits count as numbers, folder by folder; the path itself decides between `1.png` and
+    `01.png`.
+    """
+    parts = (
+        re.sub(r"\d+", lambda digits: digits[0].zfill(20), part.casefold()) for part in path.parts
+    )
     return tuple(parts), str(path)

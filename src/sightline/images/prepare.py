@@ -36,23 +36,27 @@ class Prepared:
     """One a picture: its file's name, or `image 3` for the fourth if it came without one."""
 
 
-def prepare(sources: object, preprocess: Preprocess, *, max_pixels: int | None = MAX_PIXELS) -> Prepared:
+def prepare(
+    sources: object, preprocess: Preprocess, *, max_pixels: int | None = MAX_PIXELS
+) -> Prepared:
     """Read pictures and make them one batch, as `preprocess` says.
 
-    `sources` is one picture in any form `read` takes, a sequence of them, or a batch in one piece: an array
-    `[b, h, w, c]` or a uint8 tensor `[b, c, h, w]`.
+    `sources` is one picture in any form `read` takes, a sequence of them, or a batch in one piece:
+    an array `[b, h, w, c]` or a uint8 tensor `[b, c, h, w]`.
 
     $$x = (\\mathrm{crop}(\\mathrm{resize}(p)) / 255 - \\mathrm{mean}) / \\mathrm{std}$$
 
-    The short side becomes `resize` (the long one rounded down), antialiased, in 8 bits; then the centre is
-    cut out, and where the picture is smaller than the crop it gets a black border. These are torchvision's
-    `Resize(int)` and `CenterCrop` on PIL images, bit for bit. Returns float32.
+    The short side becomes `resize` (the long one rounded down), antialiased, in 8 bits; then the
+    centre is cut out, and where the picture is smaller than the crop it gets a black border. These
+    are torchvision's `Resize(int)` and `CenterCrop` on PIL images, bit for bit. Returns float32.
 
-    Raises `ImageError` for a picture that cannot be read, when the pictures end in different sizes, and for
-    a `preprocess` that makes no sense.
+    Raises `ImageError` for a picture that cannot be read, when the pictures end in different sizes,
+    and for a `preprocess` that makes no sense.
 
     >>> white = np.full((2, 4, 3), 255, dtype=np.uint8)
-    >>> ready = prepare(white, Preprocess(resize=None, crop=(2, 2), mean=(0.5,) * 3, std=(0.25,) * 3))
+    >>> ready = prepare(
+    ...     white, Preprocess(resize=None, crop=(2, 2), mean=(0.5,) * 3, std=(0.25,) * 3)
+    ... )
     >>> ready.inputs.shape, ready.inputs.unique(), ready.seen.unique(), ready.names
     (torch.Size([1, 3, 2, 2]), tensor([2.]), tensor([1.]), ['image 0'])
     """
@@ -67,12 +71,17 @@ def prepare(sources: object, preprocess: Preprocess, *, max_pixels: int | None =
         names.append(PurePath(origin).name if origin else f"image {number}")
     _check_sizes(pictures, names)
     stacked = torch.from_numpy(np.stack([np.array(picture) for picture in pictures]))
-    pixels = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    pixels = (
+        stacked.permute(0, 3, 1, 2)
+        .to(torch.float32, memory_format=torch.contiguous_format)
+        .div_(255)
+    )
     return Prepared((pixels - mean).div_(std), pixels, each, names)
 
 
 def seen(inputs: Images, preprocess: Preprocess) -> Images:
-    """The pixels behind a model-ready tensor, for display: `inputs * std + mean`, held in [0, 1], float32.
+    """The pixels behind a model-ready tensor, for display: `inputs * std + mean`, held in [0, 1],
+    float32.
 
     For `prepare`'s own inputs these are its `seen` pixels, up to float32's rounding.
 
@@ -84,10 +93,11 @@ def seen(inputs: Images, preprocess: Preprocess) -> Images:
 
 
 def framed(source: object, preprocess: Preprocess, *, most: int = 640) -> Image.Image:
-    """The part of a picture that `prepare` shows the model, at the picture's own resolution: for display.
+    """The part of a picture that `prepare` shows the model, at the picture's own resolution: for
+    display.
 
-    Reduced where its longer side exceeds `most` pixels. Where the crop reaches beyond the picture, its border is black,
-    as the model sees it.
+    Reduced where its longer side exceeds `most` pixels. Where the crop reaches beyond the picture,
+    its border is black, as the model sees it.
 
     >>> framed(np.zeros((200, 300, 3), dtype=np.uint8), Preprocess(resize=100, crop=(80, 80))).size
     (160, 160)
@@ -110,13 +120,19 @@ def _each(sources: object) -> list[object]:
         return [sources]  # a path, a PIL image, or what `read` refuses by its type
     pictures = list(sources)
     if not pictures:
-        raise ImageError("Expected at least one picture; came an empty sequence. Look where it was filled.")
+        raise ImageError(
+            "Expected at least one picture; came an empty sequence. Look where it was filled."
+        )
     return pictures
 
 
-def _fit(picture: Image.Image, preprocess: Preprocess, name: str, max_pixels: int | None) -> Image.Image:
+def _fit(
+    picture: Image.Image, preprocess: Preprocess, name: str, max_pixels: int | None
+) -> Image.Image:
     if preprocess.resize is not None:
-        picture = _resize(picture, preprocess.resize, _FILTERS[preprocess.interpolation], name, max_pixels)
+        picture = _resize(
+            picture, preprocess.resize, _FILTERS[preprocess.interpolation], name, max_pixels
+        )
     return picture if preprocess.crop is None else _centre(picture, *preprocess.crop)
 
 
@@ -124,11 +140,13 @@ def _resize(
     picture: Image.Image, short: int, resample: Image.Resampling, name: str, max_pixels: int | None
 ) -> Image.Image:
     width, height = resized(picture.size, short)
-    if max_pixels is not None and width * height > max_pixels:  # a line one pixel thin is enough for that
+    if (
+        max_pixels is not None and width * height > max_pixels
+    ):  # a line one pixel thin is enough for that
         raise ImageError(
-            f"{name}: expected at most {max_pixels:,} pixels after resizing; {picture.width} x "
-            f"{picture.height} with a short side of {short} becomes {width} x {height}. "
-            "Cut it into pieces that are less thin, or, in Python, set max_pixels= (None: no limit)."
+            f"{name}: expected at most {max_pixels:,} pixels after resizing; {picture.width} x"
+            f" {picture.height} with a short side of {short} becomes {width} x {height}. Cut it"
+            " into pieces that are less thin, or, in Python, set max_pixels= (None: no limit)."
         )
     return picture.resize((width, height), resample)
 
@@ -140,7 +158,8 @@ def _centre(picture: Image.Image, height: int, width: int) -> Image.Image:
 
 
 def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
-    """The `(width, height)` of a picture whose short side becomes `short`; the long one is rounded down.
+    """The `(width, height)` of a picture whose short side becomes `short`; the long one is rounded
+    down.
 
     >>> resized((500, 333), 256)
     (384, 256)
@@ -177,24 +196,30 @@ def _check_sizes(pictures: list[Image.Image], names: list[str]) -> None:
     if len(sizes) == 1:
         return
     listed = [
-        f"{height} x {width} ({owners[0]}{f' and {len(owners) - 1} more' if len(owners) > 1 else ''})"
+        f"{height} x {width}"
+        f" ({owners[0]}{f' and {len(owners) - 1} more' if len(owners) > 1 else ''})"
         for (height, width), owners in sizes.items()
     ]
     raise ImageError(
-        f"Expected pictures of one size in a batch; came heights x widths of {', '.join(listed[:8])}"
-        f"{' and more' if len(listed) > 8 else ''}. Give the preprocess a crop=(height, width), or prepare "
-        "the pictures one by one."
+        "Expected pictures of one size in a batch; came heights x widths of"
+        f" {', '.join(listed[:8])}{' and more' if len(listed) > 8 else ''}. Give the preprocess a"
+        " crop=(height, width), or prepare the pictures one by one."
     )
 
 
-def _statistics(preprocess: Preprocess, channels: int, axes: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _statistics(
+    preprocess: Preprocess, channels: int, axes: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation, `[1, c, 1, ...]`; one number serves every channel."""
     mean, std = preprocess.mean, preprocess.std
     if not {len(mean), len(std)} <= {1, channels} or not all(value > 0 for value in std):
         raise ImageError(
-            f"Expected a mean and a positive std for each of {channels} channels, or one for all; came "
-            f"mean={mean}, std={std}. Give a Preprocess that fits the model."
+            f"Expected a mean and a positive std for each of {channels} channels, or one for all;"
+            f" came mean={mean}, std={std}. Give a Preprocess that fits the model."
         )
     shape = (1, -1, *(1,) * (axes - 2))
-    like: dict[str, Any] = {"dtype": torch.float32, "device": device}  # whatever the process's defaults are
+    like: dict[str, Any] = {
+        "dtype": torch.float32,
+        "device": device,
+    }  # whatever the process's defaults are
     return torch.tensor(mean, **like).view(shape), torch.tensor(std, **like).view(shape)

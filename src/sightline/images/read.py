@@ -15,7 +15,9 @@ from sightline.images.find import missing
 from sightline.images.rgb import from_array, from_picture, from_tensor
 
 
-def read(source: object, *, max_pixels: int | None = MAX_PIXELS, name: str | None = None) -> Image.Image:
+def read(
+    source: object, *, max_pixels: int | None = MAX_PIXELS, name: str | None = None
+) -> Image.Image:
     """One picture as people see it: RGB, 8 bits, upright.
 
     | `source` | is |
@@ -27,19 +29,22 @@ def read(source: object, *, max_pixels: int | None = MAX_PIXELS, name: str | Non
     | `torch.Tensor` | uint8 `[c, h, w]`, c in 1, 3, 4 |
 
     - EXIF's orientation is applied, and nothing of the metadata is kept.
-    - What is transparent is laid on **white**; an alpha channel that is opaque everywhere changes nothing.
+    - What is transparent is laid on **white**; an alpha channel that is opaque everywhere changes
+      nothing.
     - Of an animation, or a file of several pages, the **first** frame is taken.
-    - 16-bit grey is scaled from 0..65535, not stretched: a scan that uses 12 of its 16 bits comes out dark.
-      Of 16-bit colour Pillow keeps the upper 8 bits.
-    - Colour profiles are ignored, as they were when nearly every published model was trained; CMYK is
-      converted by Pillow's plain formula.
+    - 16-bit grey is scaled from 0..65535, not stretched: a scan that uses 12 of its 16 bits comes
+      out dark. Of 16-bit colour Pillow keeps the upper 8 bits.
+    - Colour profiles are ignored, as they were when nearly every published model was trained; CMYK
+      is converted by Pillow's plain formula.
 
-    A file of more than `max_pixels` is refused by what its header says, before it is decoded (None: no
-    limit). `name` is what errors call the picture, if not by its path. Raises `ImageError`.
+    A file of more than `max_pixels` is refused by what its header says, before it is decoded (None:
+    no limit). `name` is what errors call the picture, if not by its path. Raises `ImageError`.
 
     >>> read(np.array([[0, 65535]], dtype=np.uint16)).getpixel((1, 0))
     (255, 255, 255)
-    >>> read(Image.new("RGBA", (8, 6), (255, 0, 0, 0))).getpixel((0, 0))  # transparent red, on white
+    >>> read(Image.new("RGBA", (8, 6), (255, 0, 0, 0))).getpixel(
+    ...     (0, 0)
+    ... )  # transparent red, on white
     (255, 255, 255)
     """
     name = name or called(source) or f"the {type(source).__name__}"
@@ -59,8 +64,9 @@ def read(source: object, *, max_pixels: int | None = MAX_PIXELS, name: str | Non
     if callable(getattr(source, "read", None)):
         return from_picture(decode(io.BytesIO(_content(source, name)), name, max_pixels), name)
     raise ImageError(
-        f"{name}: expected a path, bytes, a binary file, a PIL image, a numpy array or a uint8 tensor; "
-        f"came {type(source).__module__}.{type(source).__qualname__}. Convert it, with numpy.asarray for one."
+        f"{name}: expected a path, bytes, a binary file, a PIL image, a numpy array or a uint8"
+        f" tensor; came {type(source).__module__}.{type(source).__qualname__}. Convert it, with"
+        " numpy.asarray for one."
     )
 
 
@@ -70,7 +76,11 @@ def called(source: object) -> str | None:
         return os.fsdecode(source)
     known_as = getattr(source, "filename", None) or getattr(source, "name", None)
     is_file = isinstance(source, ImageFile.ImageFile) or callable(getattr(source, "read", None))
-    return os.fsdecode(known_as) if is_file and isinstance(known_as, str | bytes | os.PathLike) else None
+    return (
+        os.fsdecode(known_as)
+        if is_file and isinstance(known_as, str | bytes | os.PathLike)
+        else None
+    )
 
 
 def _from_path(path: Path, name: str, max_pixels: int | None) -> Image.Image:
@@ -101,8 +111,12 @@ def _content(file: Any, name: str) -> bytes:
         content = file.read()
     except (OSError, ValueError, AttributeError) as error:
         raise ImageError(
-            f"{name}: expected an open binary file; reading it failed ({error}). Give its path instead."
+            f"{name}: expected an open binary file; reading it failed ({error}). Give its path"
+            " instead."
         ) from error
     if not isinstance(content, bytes):
-        raise ImageError(f"{name}: expected a binary file; it gave {type(content).__name__}. Open it with mode 'rb'.")
+        raise ImageError(
+            f"{name}: expected a binary file; it gave {type(content).__name__}. Open it with mode"
+            " 'rb'."
+        )
     return content

@@ -28,12 +28,13 @@ _TO_UPRIGHT = {  # EXIF's orientation -> what undoes it
 def from_picture(picture: Image.Image, name: str) -> Image.Image:
     """A decoded Pillow picture of any mode as a new, upright RGB one; the given one is not changed.
 
-    The result carries no metadata: its pixels are upright, and a second reader must not turn them again.
+    The result carries no metadata: its pixels are upright, and a second reader must not turn them
+    again.
     """
     if 0 in picture.size:
         raise ImageError(
-            f"{name}: expected a picture with pixels; came one of {picture.width} x {picture.height}. "
-            "Look where it was cut out."
+            f"{name}: expected a picture with pixels; came one of {picture.width} x"
+            f" {picture.height}. Look where it was cut out."
         )
     turn = _TO_UPRIGHT.get(_orientation(picture))
     flat = _flat(picture, name)
@@ -48,7 +49,9 @@ def from_array(array: Array, name: str) -> Image.Image:
     shape = list(array.shape)
     wanted = "an array [h, w], [h, w, 1], [h, w, 3] or [h, w, 4]"
     if array.size == 0:
-        raise ImageError(f"{name}: expected {wanted} with pixels; came shape {shape}. Look where it was cut out.")
+        raise ImageError(
+            f"{name}: expected {wanted} with pixels; came shape {shape}. Look where it was cut out."
+        )
     if array.ndim != 2 and (array.ndim != 3 or shape[2] not in _CHANNELS):
         do = "Bring height, width and colours into that order."
         if array.ndim == 3 and shape[0] in _CHANNELS:
@@ -62,14 +65,16 @@ def from_array(array: Array, name: str) -> Image.Image:
 
 
 def from_tensor(tensor: Tensor, name: str) -> Image.Image:
-    """A uint8 tensor `[c, h, w]`, c in 1, 3, 4, on any device, as torchvision's `read_image` makes it."""
+    """A uint8 tensor `[c, h, w]`, c in 1, 3, 4, on any device, as torchvision's `read_image` makes
+    it.
+    """
     wanted = "a uint8 tensor [1, h, w], [3, h, w] or [4, h, w]"
     came = f"{str(tensor.dtype).removeprefix('torch.')} of shape {list(tensor.shape)}"
     do = ""
     if tensor.dtype != torch.uint8:
         do = (
-            "A float tensor is taken for a model's ready input [b, 3, h, w], which needs no preparing; "
-            "for pixels in [0, 1] give (tensor * 255).round().byte()."
+            "A float tensor is taken for a model's ready input [b, 3, h, w], which needs no"
+            " preparing; for pixels in [0, 1] give (tensor * 255).round().byte()."
         )
     elif tensor.numel() == 0:
         do = "It has no pixels: look where it was cut out."
@@ -94,7 +99,9 @@ def _orientation(picture: Image.Image) -> int:
 
 def _flat(picture: Image.Image, name: str) -> Image.Image:
     """One opaque RGB layer, always a new object."""
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
+    if picture.mode.startswith("I;16") or (
+        picture.mode == "I" and picture.format in ("PNG", "PPM")
+    ):
         grey = np.asarray(picture)
         clear = picture.info.get("transparency")
         if isinstance(clear, int):
@@ -102,8 +109,9 @@ def _flat(picture: Image.Image, name: str) -> Image.Image:
         return Image.fromarray(_from_sixteen(grey)).convert("RGB")
     if picture.mode == "I":
         raise ImageError(
-            f"{name}: expected 8 or 16 bits a channel; came 32-bit integers (Pillow's mode 'I'), which do "
-            "not say how bright white is. Scale them yourself and give a float array in [0, 1]."
+            f"{name}: expected 8 or 16 bits a channel; came 32-bit integers (Pillow's mode 'I'),"
+            " which do not say how bright white is. Scale them yourself and give a float array in"
+            " [0, 1]."
         )
     if picture.mode == "F":
         return from_array(np.asarray(picture), name)
@@ -116,8 +124,8 @@ def _flat(picture: Image.Image, name: str) -> Image.Image:
         return picture.convert("RGB")
     except ValueError as error:
         raise ImageError(
-            f"{name}: expected a colour mode Pillow turns into RGB; came '{picture.mode}' ({error}). "
-            "Convert the picture to RGB first."
+            f"{name}: expected a colour mode Pillow turns into RGB; came '{picture.mode}'"
+            f" ({error}). Convert the picture to RGB first."
         ) from error
 
 
@@ -135,8 +143,14 @@ def _eight_bits(array: Array, name: str) -> Array:
         )
     low, high = float(array.min()), float(array.max())
     if not (low >= -_FORGIVEN and high <= 1 + _FORGIVEN):  # so that nan is refused too
-        do = "Divide by 255, or give array.astype('uint8')." if high > 1 and low >= 0 else "Rescale it first."
-        raise ImageError(f"{name}: expected floats in [0, 1]; came values from {low:g} to {high:g}. {do}")
+        do = (
+            "Divide by 255, or give array.astype('uint8')."
+            if high > 1 and low >= 0
+            else "Rescale it first."
+        )
+        raise ImageError(
+            f"{name}: expected floats in [0, 1]; came values from {low:g} to {high:g}. {do}"
+        )
     scaled = array.astype(np.result_type(array.dtype, np.float32)) * 255
     return np.asarray(np.rint(scaled).clip(0, 255).astype(np.uint8))
 

@@ -1,4 +1,6 @@
-"""What is done to pictures to see what a model makes of them: pure functions of images and maps. Listed by hand."""
+"""What is done to pictures to see what a model makes of them: pure functions of images and maps.
+Listed by hand.
+"""
 
 from sightline.maps.blur import blur as blur
 from sightline.maps.deletion import deletion_steps as deletion_steps

@@ -9,16 +9,20 @@ from sightline.errors import ImageError
 from sightline.types import Images
 
 
-def blur(images: Images, size: int = 11, sigma: int | float = 5.0, *, edge: str = "replicate") -> Images:
-    r"""The images without their detail, as RISE blurs them (Petsiuk et al. 2018, evaluation.py): a Gaussian, window 11.
+def blur(
+    images: Images, size: int = 11, sigma: int | float = 5.0, *, edge: str = "replicate"
+) -> Images:
+    r"""The images without their detail, as RISE blurs them (Petsiuk et al. 2018, evaluation.py): a
+    Gaussian, window 11.
 
     $$\mathrm{blur}(I)_{ij} = \sum_{ab} k_a k_b\, I_{i+a,\,j+b}$$ `images` `[b, c, h, w]` of any space, `size` (odd) and
     `sigma` in pixels; sigma 0 changes nothing. The kernel is RISE's: the tails outside the window are folded back into
     it, not cut off, so that it sums to 1. With its 11 and 5 it is nearly flat (0.088 at the ends, 0.094 in the middle).
 
-    Beyond the border RISE sees zeros, of normalised pixels: the rim fades to the data set's mean colour, and blurring
-    raw pixels gives another image (a black rim). Here the border pixel goes on (`edge="replicate"`), so that a plain
-    image stays what it is and blurring commutes with normalising. `edge="zeros"` on normalised images is RISE's.
+    Beyond the border RISE sees zeros, of normalised pixels: the rim fades to the data set's mean
+    colour, and blurring raw pixels gives another image (a black rim). Here the border pixel goes on
+    (`edge="replicate"`), so that a plain image stays what it is and blurring commutes with
+    normalising. `edge="zeros"` on normalised images is RISE's.
 
     >>> blur(torch.tensor([[[[0.0, 9.0, 0.0]]]]), size=3, sigma=100.0)
     tensor([[[[3.0000, 3.0000, 3.0000]]]])
@@ -26,7 +30,9 @@ def blur(images: Images, size: int = 11, sigma: int | float = 5.0, *, edge: str 
     tensor([[[[1.0000, 2.0000, 2.0000]]]])
     """
     if size < 1 or size % 2 == 0:
-        raise ImageError(f"Expected an odd number of pixels as the size of a blur; got {size}. RISE's is 11.")
+        raise ImageError(
+            f"Expected an odd number of pixels as the size of a blur; got {size}. RISE's is 11."
+        )
     if edge not in ("replicate", "zeros"):
         raise ImageError(f"Expected 'replicate' or 'zeros' as the edge of a blur; got {edge!r}.")
     dtype = torch.promote_types(images.dtype, torch.float32)
@@ -34,7 +40,11 @@ def blur(images: Images, size: int = 11, sigma: int | float = 5.0, *, edge: str 
     half = size // 2
     planes = images.to(dtype).flatten(0, 1).unsqueeze(1)
     for shape, padding in (((-1, 1), (0, 0, half, half)), ((1, -1), (half, half, 0, 0))):
-        padded = F.pad(planes, padding, mode="replicate") if edge == "replicate" else F.pad(planes, padding)
+        padded = (
+            F.pad(planes, padding, mode="replicate")
+            if edge == "replicate"
+            else F.pad(planes, padding)
+        )
         planes = F.conv2d(padded, kernel.view(1, 1, *shape))
     return planes.view(images.shape).to(images.dtype)
 
@@ -42,7 +52,10 @@ def blur(images: Images, size: int = 11, sigma: int | float = 5.0, *, edge: str 
 def _kernel(size: int, sigma: float) -> Float[Tensor, " size"]:
     """The Gaussian to 4 sigma, mirrored at the ends of the window until all of it lies inside.
 
-    >>> [round(x, 4) for x in _kernel(11, 5.0).tolist()][:6], round(float(_kernel(11, 5.0).sum()), 12)
+    >>> (
+    ...     [round(x, 4) for x in _kernel(11, 5.0).tolist()][:6],
+    ...     round(float(_kernel(11, 5.0).sum()), 12),
+    ... )
     ([0.088, 0.0889, 0.0905, 0.0922, 0.0935, 0.094], 1.0)
     """
     kernel = torch.zeros(size, dtype=torch.float64)
@@ -53,4 +66,6 @@ def _kernel(size: int, sigma: float) -> Float[Tensor, " size"]:
     offsets = torch.arange(-reach, reach + 1)
     weights = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
     places = (offsets + size // 2) % (2 * size)
-    return kernel.index_add_(0, torch.minimum(places, 2 * size - 1 - places), weights / weights.sum())
+    return kernel.index_add_(
+        0, torch.minimum(places, 2 * size - 1 - places), weights / weights.sum()
+    )

@@ -11,17 +11,22 @@ def combine(weights: Weights, activations: Activations) -> Map:
 
     $$L_{ij} = \sum_k w^k_{ij} A^k_{ij}$$
 
-    `weights` `[b, c, 1, ...]`, one a channel, or `[b, c, *s]`, one a place; `activations` `[b, c, *s]`.
-    Returns `[b, *s]` in the more precise of their types and at least float32, also under autocast. Nothing
-    is rectified or scaled here, so the map keeps its unit: for gradient weights, score.
+    `weights` `[b, c, 1, ...]`, one a channel, or `[b, c, *s]`, one a place; `activations` `[b, c,
+    *s]`. Returns `[b, *s]` in the more precise of their types and at least float32, also under
+    autocast. Nothing is rectified or scaled here, so the map keeps its unit: for gradient weights,
+    score.
 
     >>> combine(torch.tensor([[[2.0], [-1.0]]]), torch.tensor([[[1.0, 0.0, 3.0], [0.0, 1.0, 1.0]]]))
     tensor([[ 2., -1.,  5.]])
     """
-    dtype = torch.promote_types(torch.promote_types(weights.dtype, activations.dtype), torch.float32)
+    dtype = torch.promote_types(
+        torch.promote_types(weights.dtype, activations.dtype), torch.float32
+    )
     weights, activations = weights.to(dtype), activations.to(dtype)
     if weights.shape[2:].numel() > 1:
         return (weights * activations).sum(1)
     with without_autocast(activations.device):
         maps = weights.flatten(1).unsqueeze(1) @ activations.flatten(2)
-    return maps.reshape(maps.shape[0], *activations.shape[2:])  # `len` would fix the batch of an exported model
+    return maps.reshape(
+        maps.shape[0], *activations.shape[2:]
+    )  # `len` would fix the batch of an exported model

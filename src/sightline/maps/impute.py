@@ -1,4 +1,6 @@
-"""ROAD's imputation: removed pixels become what their surroundings suggest, so that the hole itself says little."""
+"""ROAD's imputation: removed pixels become what their surroundings suggest, so that the hole itself
+says little.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,7 +16,9 @@ from sightline.maps.noise import drawn
 from sightline.types import Images
 
 _NEIGHBOURS = ((0, 1, 1 / 6), (1, 0, 1 / 6), (1, 1, 1 / 12), (1, -1, 1 / 12))
-"""Half of the eight, rows and columns away, with ROAD's weight: the other half is these from the other side."""
+"""Half of the eight, rows and columns away, with ROAD's weight: the other half is these from the
+other side.
+"""
 
 
 def impute(
@@ -23,25 +27,33 @@ def impute(
     noise: int | float = 0.0,
     generators: Sequence[torch.Generator] | None = None,
 ) -> Images:
-    r"""ROAD's noisy linear imputation (Rong et al. 2022): a removed pixel is the mean of its neighbours.
+    r"""ROAD's noisy linear imputation (Rong et al. 2022): a removed pixel is the mean of its
+    neighbours.
 
     $$x_p = \frac{\sum_q w_{pq} x_q}{\sum_q w_{pq}} + \epsilon$$ over the eight neighbours q inside the image, known or
     themselves removed; w = 1/6 beside, 1/12 across, renormalised at the border. All removed pixels are solved for at
     once. Noise of standard deviation `noise`, in the images' unit, comes on top of the solution (ROAD's code: 0.01).
 
-    `images` `[b, c, h, w]`, `removed` `[b, h, w]` true where a pixel goes. One generator an image, as `noisy` asks;
-    each draws a number for every pixel and channel, whatever is removed. Known pixels stay to the bit. Without a known
-    pixel there is nothing to start from (ROAD's system is singular): the image's own mean colour takes its place.
+    `images` `[b, c, h, w]`, `removed` `[b, h, w]` true where a pixel goes. One generator an image,
+    as `noisy` asks; each draws a number for every pixel and channel, whatever is removed. Known
+    pixels stay to the bit. Without a known pixel there is nothing to start from (ROAD's system is
+    singular): the image's own mean colour takes its place.
 
-    The system is sparse, symmetric and positive definite; it is solved directly, in float64, all channels at once.
-    On one core a 224 x 224 image takes about 10, 60 and 150 ms with 10, 50 and 90 % removed.
+    The system is sparse, symmetric and positive definite; it is solved directly, in float64, all
+    channels at once. On one core a 224 x 224 image takes about 10, 60 and 150 ms with 10, 50 and 90
+    % removed.
 
     >>> impute(torch.tensor([[[[1.0, 9.0, 3.0]]]]), torch.tensor([[[False, True, False]]]))
     tensor([[[[1., 2., 3.]]]])
     """
     if noise and generators is None:
-        raise ImageError("Expected generators for the noise, one for each image; came none. Give them, or noise=0.")
-    filled = torch.stack([_filled(image, gone) for image, gone in zip(images, removed, strict=True)])
+        raise ImageError(
+            "Expected generators for the noise, one for each image; came none. Give them, or"
+            " noise=0."
+        )
+    filled = torch.stack(
+        [_filled(image, gone) for image, gone in zip(images, removed, strict=True)]
+    )
     if generators is not None:
         filled += drawn(images, noise, generators)
     return torch.where(removed.unsqueeze(1), filled.to(images.dtype), images)
@@ -60,14 +72,20 @@ def _filled(image: Tensor, removed: Tensor) -> Tensor:
     elif len(gone):
         rows = _laplacian(*removed.shape)[gone]
         system = rows[:, gone].tocsc()
-        symmetric = {"permc_spec": "NATURAL", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
+        symmetric = {
+            "permc_spec": "NATURAL",
+            "diag_pivot_thresh": 0.0,
+            "options": {"SymmetricMode": True},
+        }
         values[gone] = splu(system, **symmetric).solve(-(rows[:, known] @ values[known]))
     return torch.from_numpy(values.T.copy()).view(image.shape).to(image.device)
 
 
 @lru_cache(maxsize=8)
 def _laplacian(height: int, width: int) -> Any:
-    """The matrix of all pixels that takes x to sum_q w_pq (x_p - x_q): symmetric, its rows sum to zero."""
+    """The matrix of all pixels that takes x to sum_q w_pq (x_p - x_q): symmetric, its rows sum to
+    zero.
+    """
     from scipy import sparse
 
     places = np.arange(height * width).reshape(height, width)
@@ -85,7 +103,8 @@ def _laplacian(height: int, width: int) -> Any:
 
 @lru_cache(maxsize=8)
 def _halved(height: int, width: int) -> Any:
-    """All pixels in the order in which to eliminate them: nested dissection, each dividing line after its two halves.
+    """All pixels in the order in which to eliminate them: nested dissection, each dividing line
+    after its two halves.
 
     A third less work for the solver than its own ordering (minimum degree) leaves it, at 224 x 224.
 

@@ -19,25 +19,36 @@ def noisy(
     `[c]`. One generator an image: its noise does not depend on the batch it came in, nor sample 1 on how many follow.
     Nothing is clipped, raw pixels may leave [0, 1]. Drawn in float32 (float64 for such images), where the generator is.
 
-    >>> a, b = (noisy(torch.zeros(1, 3, 2, 2), 0.1, 4, [torch.Generator().manual_seed(7)]) for _ in range(2))
+    >>> a, b = (
+    ...     noisy(torch.zeros(1, 3, 2, 2), 0.1, 4, [torch.Generator().manual_seed(7)])
+    ...     for _ in range(2)
+    ... )
     >>> a.shape, torch.equal(a, b)
     (torch.Size([1, 4, 3, 2, 2]), True)
     """
-    return torch.stack([images + drawn(images, std, generators).to(images.dtype) for _ in range(samples)], dim=1)
+    return torch.stack(
+        [images + drawn(images, std, generators).to(images.dtype) for _ in range(samples)], dim=1
+    )
 
 
-def drawn(images: Images, std: int | float | Tensor, generators: Sequence[torch.Generator]) -> Images:
+def drawn(
+    images: Images, std: int | float | Tensor, generators: Sequence[torch.Generator]
+) -> Images:
     """Gaussian noise like the images, each image's from its own generator.
 
     Raises `ImageError` where there are more or fewer generators than images.
     """
     if len(generators) != images.shape[0]:
         raise ImageError(
-            f"Expected one generator for each of the {images.shape[0]} images, so that an image's noise does not "
-            f"depend on its batch; came {len(generators)}. "
-            "For example [torch.Generator().manual_seed(number) for number in numbers]."
+            f"Expected one generator for each of the {images.shape[0]} images, so that an image's"
+            f" noise does not depend on its batch; came {len(generators)}. For example"
+            " [torch.Generator().manual_seed(number) for number in numbers]."
         )
     dtype = torch.promote_types(images.dtype, torch.float32)
-    noise = [torch.randn(images.shape[1:], generator=g, dtype=dtype, device=g.device) for g in generators]
-    size = torch.as_tensor(std, dtype=dtype, device=images.device).view(-1, *[1] * (images.ndim - 2))
+    noise = [
+        torch.randn(images.shape[1:], generator=g, dtype=dtype, device=g.device) for g in generators
+    ]
+    size = torch.as_tensor(std, dtype=dtype, device=images.device).view(
+        -1, *[1] * (images.ndim - 2)
+    )
     return torch.stack(noise).to(images.device) * size

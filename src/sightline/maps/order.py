@@ -19,9 +19,10 @@ Mask = Bool[Tensor, "b *s"]
 def rank(image_map: Float[Tensor, "b *s"]) -> Order:
     """Each image's pixels by their strength, the strongest first: `[b, n]` flat indices.
 
-    Ties keep the order of reading, row by row: the same on every machine, and no matter of chance. (RISE's order of
-    tied pixels is whatever its sort leaves; a map with large empty parts is deleted there in no meaningful order.)
-    To take the weakest first, turn it round: `rank(map).flip(1)`.
+    Ties keep the order of reading, row by row: the same on every machine, and no matter of chance.
+    (RISE's order of tied pixels is whatever its sort leaves; a map with large empty parts is
+    deleted there in no meaningful order.) To take the weakest first, turn it round:
+    `rank(map).flip(1)`.
 
     >>> rank(torch.tensor([[[0.0, 0.7], [0.7, 1.0]]]))
     tensor([[3, 1, 2, 0]])
@@ -41,10 +42,11 @@ def first(order: Order, count: int, grid: Sequence[int]) -> Mask:
 
 
 def top_mask(image_map: Float[Tensor, "b *s"], share: int | float) -> Mask:
-    """The strongest pixels, exactly this share of them: round(share x n), a half up, whatever is tied.
+    """The strongest pixels, exactly this share of them: round(share x n), a half up, whatever is
+    tied.
 
-    For the masks "soft top" (this times the map) and "binary top" (this). Ties go to the pixel read first, so an empty
-    map keeps its upper part: a mask of the right size that says nothing.
+    For the masks "soft top" (this times the map) and "binary top" (this). Ties go to the pixel read
+    first, so an empty map keeps its upper part: a mask of the right size that says nothing.
 
     >>> top_mask(torch.tensor([[[0.0, 0.7], [0.7, 1.0]]]), 0.5).int()
     tensor([[[0, 1],
@@ -58,11 +60,12 @@ def top_mask(image_map: Float[Tensor, "b *s"], share: int | float) -> Mask:
 def quantile_mask(image_map: Float[Tensor, "b *s"], theta: int | float) -> Mask:
     r"""The pixels that stay in the paper's occlusion by quantile: $$\Delta = 1$$ where $$L \ge \gamma$$ (section 7.2).
 
-    gamma is the theta-quantile of the map's own pixels. Between two of them every gamma, and so every definition of
-    the quantile from "linear" (numpy's) to "higher", leaves the same mask; no number is interpolated. theta = 0 keeps
-    all, theta = 1 the maximum only. Tied pixels stay or go together: of a map that is zero on 60 % of its pixels
-    nothing is hidden up to theta = 0.6 and all these pixels at the next step; a constant map is never hidden. So the
-    share that is really hidden has to be counted: `1 - mask.flatten(1).double().mean(1)`.
+    gamma is the theta-quantile of the map's own pixels. Between two of them every gamma, and so
+    every definition of the quantile from "linear" (numpy's) to "higher", leaves the same mask; no
+    number is interpolated. theta = 0 keeps all, theta = 1 the maximum only. Tied pixels stay or go
+    together: of a map that is zero on 60 % of its pixels nothing is hidden up to theta = 0.6 and
+    all these pixels at the next step; a constant map is never hidden. So the share that is really
+    hidden has to be counted: `1 - mask.flatten(1).double().mean(1)`.
 
     >>> quantile_mask(torch.tensor([[0.0, 0.0, 0.5, 1.0]]), 0.5).int()
     tensor([[0, 0, 1, 1]], dtype=torch.int32)
@@ -71,7 +74,9 @@ def quantile_mask(image_map: Float[Tensor, "b *s"], theta: int | float) -> Mask:
     """
     _assert_share(theta, "quantile")
     flat = image_map.flatten(1)
-    place = math.ceil(round(theta * (flat.shape[1] - 1), 6))  # 0.15 x 20 is 3, not 3.0000000000000004
+    place = math.ceil(
+        round(theta * (flat.shape[1] - 1), 6)
+    )  # 0.15 x 20 is 3, not 3.0000000000000004
     gamma = flat.kthvalue(place + 1, dim=1, keepdim=True).values
     return (flat >= gamma).view(image_map.shape)
 

@@ -11,7 +11,8 @@ Box = tuple[int, int, int, int]
 
 
 def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[Box]:
-    """Boxes around the regions where a map `[h, w]` exceeds `threshold` times its maximum, the largest first.
+    """Boxes around the regions where a map `[h, w]` exceeds `threshold` times its maximum, the
+    largest first.
 
     Places that touch at a corner belong together. A map that is zero everywhere has no box.
 
@@ -21,12 +22,13 @@ def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[
     """
     if one.ndim != 2:
         raise ImageError(
-            f"Expected a map [h, w] to put boxes around; got the shape {list(one.shape)}. "
-            "Take a frame of a clip: boxes_above(maps[0, 5], 0.15). A signal has intervals, not boxes."
+            f"Expected a map [h, w] to put boxes around; got the shape {list(one.shape)}. Take a"
+            " frame of a clip: boxes_above(maps[0, 5], 0.15). A signal has intervals, not boxes."
         )
     if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         raise ImageError(
-            f"Expected a threshold from 0 to 1, a share of the map's maximum; got {threshold!r}. 0.15 is usual."
+            f"Expected a threshold from 0 to 1, a share of the map's maximum; got {threshold!r}."
+            " 0.15 is usual."
         )
     peak = float(one.max())
     if not peak > 0:
@@ -43,8 +45,12 @@ def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[
 
 
 def _label(mask: Tensor) -> Tensor:
-    """A number for each connected region: the largest of its places' own, spread until nothing changes."""
-    numbers = torch.arange(1, mask.numel() + 1, dtype=torch.float64, device=mask.device).reshape(mask.shape)
+    """A number for each connected region: the largest of its places' own, spread until nothing
+    changes.
+    """
+    numbers = torch.arange(1, mask.numel() + 1, dtype=torch.float64, device=mask.device).reshape(
+        mask.shape
+    )
     labels = numbers * mask
     while True:
         spread = F.max_pool2d(labels[None, None], 3, stride=1, padding=1)[0, 0] * mask

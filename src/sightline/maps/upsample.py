@@ -1,4 +1,6 @@
-"""From the layer's grid to the input's: the one place where maps are rectified, enlarged and scaled."""
+"""From the layer's grid to the input's: the one place where maps are rectified, enlarged and
+scaled.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,22 +21,29 @@ _TINY, _HUGE = 1e-30, 1e30
 
 
 def image_map(
-    coarse: Map, size: Sequence[int], ends: Ends | None = None, *, shares: Sequence[float] | None = None
+    coarse: Map,
+    size: Sequence[int],
+    ends: Ends | None = None,
+    *,
+    shares: Sequence[float] | None = None,
 ) -> Float[Tensor, "b *size"]:
     r"""The picture of a map: its positive part, enlarged linearly, divided by its maximum (eq. 20).
 
-    `coarse` `[b, *s]` as `combine` returns it, `size` the input's extent along each spatial axis. Returns
-    the `ImageMap` `[b, *size]` in [0, 1], float32 or better; per image the maximum is exactly 1.
+    `coarse` `[b, *s]` as `combine` returns it, `size` the input's extent along each spatial axis.
+    Returns the `ImageMap` `[b, *size]` in [0, 1], float32 or better; per image the maximum is
+    exactly 1.
 
-    - Linear along every axis (bilinear in 2-D, trilinear in 3-D), pixel centres at the middle of their
-      pixels (`align_corners=False`). Where `size` is smaller than the grid, the filter widens, so that no
-      evidence falls between the samples.
+    - Linear along every axis (bilinear in 2-D, trilinear in 3-D), pixel centres at the middle of
+      their pixels (`align_corners=False`). Where `size` is smaller than the grid, the filter
+      widens, so that no evidence falls between the samples.
     - A map without positive evidence stays zero everywhere.
-    - A map that is not finite everywhere has no picture: it becomes zero everywhere, without touching its
-      neighbours in the batch. The coarse map keeps what was wrong, and `Explanation.status` names it.
+    - A map that is not finite everywhere has no picture: it becomes zero everywhere, without
+      touching its neighbours in the batch. The coarse map keeps what was wrong, and
+      `Explanation.status` names it.
 
-    `ends` are the `extremes` of the maps, where they are known already. `shares` says how much of the grid, along each
-    axis and from its start, lies on the input, where a model pads its input inside; the rest is cut off.
+    `ends` are the `extremes` of the maps, where they are known already. `shares` says how much of
+    the grid, along each axis and from its start, lies on the input, where a model pads its input
+    inside; the rest is cut off.
 
     Raises `LayerError` where `size` does not have one number, at least 1, for each axis of the map.
 
@@ -59,7 +68,8 @@ def image_map(
 
 
 def image_map_unread(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
-    """`image_map` without looking at a number: every step is taken, needed or not. For exporters, which follow one way.
+    """`image_map` without looking at a number: every step is taken, needed or not. For exporters,
+    which follow one way.
 
     The same up to rounding; so is the maximum 1.
 
@@ -84,7 +94,9 @@ def extremes(maps: Tensor) -> Ends:
 
 
 def _divided(maps: Tensor) -> Tensor:
-    """Maps that are never negative, by their maximum; by the smallest normal number where it is smaller."""
+    """Maps that are never negative, by their maximum; by the smallest normal number where it is
+    smaller.
+    """
     divisor = _per_image(maps.flatten(1).amax(1).clamp(min=torch.finfo(maps.dtype).tiny), maps)
     return maps / divisor if maps.requires_grad else maps.div_(divisor)  # they are our own
 
@@ -94,7 +106,8 @@ def _per_image(values: Tensor, maps: Tensor) -> Tensor:
 
 
 def enlarged(maps: Tensor, size: Sequence[int], shares: Sequence[float] | None = None) -> Tensor:
-    """Maps `[b, *s]` on a grid of another size. Linear interpolation is separable: one small matrix an axis.
+    """Maps `[b, *s]` on a grid of another size. Linear interpolation is separable: one small matrix
+    an axis.
 
     With `shares` the new grid lies over the first part of each axis of the old one only.
 
@@ -107,7 +120,9 @@ def enlarged(maps: Tensor, size: Sequence[int], shares: Sequence[float] | None =
             share = 1.0 if shares is None else shares[axis - 1]
             if old == new and share == 1:
                 continue
-            linear = _linear if type(maps) is Tensor else _linear.__wrapped__  # an exporter's stand-in is not kept
+            linear = (
+                _linear if type(maps) is Tensor else _linear.__wrapped__
+            )  # an exporter's stand-in is not kept
             matrix = linear(old, new, maps.dtype, share).to(maps.device)
             if axis == maps.ndim - 1:
                 maps = maps @ matrix.T
@@ -122,8 +137,9 @@ def _linear(old: int, new: int, dtype: torch.dtype, share: float = 1.0) -> Tenso
 
     `share` is the part of the old axis, from its start, that the new one covers.
 
-    A triangle around the new sample's centre, as wide as the larger of the two spacings. What it would
-    take from beyond the border is taken from the samples inside, which for enlarging repeats the last one.
+    A triangle around the new sample's centre, as wide as the larger of the two spacings. What it
+    would take from beyond the border is taken from the samples inside, which for enlarging repeats
+    the last one.
     """
     with recordable():  # it is kept: an inference tensor could not serve a loss later
         step = old * share / new

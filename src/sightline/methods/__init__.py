@@ -1,7 +1,8 @@
-"""The methods: each turns activations, gradients or a head into weights. One file each, listed here by hand.
+"""The methods: each turns activations, gradients or a head into weights. One file each, listed here
+by hand.
 
-A method takes plain tensors with the names it needs and returns `[b, c, 1, ...]`, one weight a channel, or
-`[b, c, *s]`, one a place. `combine` makes the map.
+A method takes plain tensors with the names it needs and returns `[b, c, 1, ...]`, one weight a
+channel, or `[b, c, *s]`, one a place. `combine` makes the map.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from sightline.methods.cams.elementwise_grad_cam import elementwise_grad_cam as 
 from sightline.methods.cams.grad_cam import grad_cam as grad_cam
 from sightline.methods.cams.grad_cam_plus import grad_cam_plus as grad_cam_plus
 from sightline.methods.cams.grad_cam_pp import grad_cam_pp as grad_cam_pp
-from sightline.methods.cams.grad_cam_pp_log_softmax import grad_cam_pp_log_softmax as grad_cam_pp_log_softmax
+from sightline.methods.cams.grad_cam_pp_log_softmax import (
+    grad_cam_pp_log_softmax as grad_cam_pp_log_softmax,
+)
 from sightline.methods.cams.grad_cam_pp_sigmoid import grad_cam_pp_sigmoid as grad_cam_pp_sigmoid
 from sightline.methods.cams.grad_cam_pp_softmax import grad_cam_pp_softmax as grad_cam_pp_softmax
 from sightline.methods.cams.hires_cam import hires_cam as hires_cam
@@ -94,7 +97,10 @@ _CHATTOPADHAY = "Chattopadhay et al., Grad-CAM++, WACV 2018, arXiv:1710.11063"
 _TITLES = {
     "cam": (
         "CAM",
-        "Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016, arXiv:1512.04150",
+        (
+            "Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016,"
+            " arXiv:1512.04150"
+        ),
     ),
     "grad_cam": ("Grad-CAM", "Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391"),
     "grad_cam_pp": ("Grad-CAM++", _CHATTOPADHAY),
@@ -103,23 +109,44 @@ _TITLES = {
     "grad_cam_pp_sigmoid": ("Grad-CAM++ (sigmoid)", _CHATTOPADHAY),
     "grad_cam_plus": (
         "Grad-CAM+",
-        "Lerma and Lucas, Grad-CAM++ is Equivalent to Grad-CAM With Positive Gradients, arXiv:2205.10838",
+        (
+            "Lerma and Lucas, Grad-CAM++ is Equivalent to Grad-CAM With Positive Gradients,"
+            " arXiv:2205.10838"
+        ),
     ),
     "xgrad_cam": ("XGrad-CAM", "Fu et al., Axiom-based Grad-CAM, BMVC 2020, arXiv:2008.02312"),
-    "layer_cam": ("Layer-CAM", "Jiang et al., LayerCAM, IEEE Transactions on Image Processing 2021"),
+    "layer_cam": (
+        "Layer-CAM",
+        "Jiang et al., LayerCAM, IEEE Transactions on Image Processing 2021",
+    ),
     "hires_cam": (
         "HiResCAM",
-        "Draelos and Carin, Use HiResCAM instead of Grad-CAM for faithful explanations, arXiv:2011.08891",
+        (
+            "Draelos and Carin, Use HiResCAM instead of Grad-CAM for faithful explanations,"
+            " arXiv:2011.08891"
+        ),
     ),
     "score_cam": ("Score-CAM", "Wang et al., Score-CAM, CVPR Workshops 2020, arXiv:1910.01279"),
     "ss_cam": ("SS-CAM", "Wang et al., SS-CAM: Smoothed Score-CAM, arXiv:2006.14255"),
     "is_cam": ("IS-CAM", "Naidu et al., IS-CAM: Integrated Score-CAM, arXiv:2010.03023"),
-    "smooth_grad_cam_pp": ("Smooth Grad-CAM++", "Omeiza et al., Smooth Grad-CAM++, arXiv:1908.01224"),
-    "opti_cam": ("Opti-CAM", "Zhang et al., Opti-CAM: Optimizing saliency maps for interpretability, arXiv:2301.07002"),
+    "smooth_grad_cam_pp": (
+        "Smooth Grad-CAM++",
+        "Omeiza et al., Smooth Grad-CAM++, arXiv:1908.01224",
+    ),
+    "opti_cam": (
+        "Opti-CAM",
+        "Zhang et al., Opti-CAM: Optimizing saliency maps for interpretability, arXiv:2301.07002",
+    ),
     "ablation_cam": ("Ablation-CAM", "Desai and Ramaswamy, Ablation-CAM, WACV 2020"),
-    "elementwise_grad_cam": ("Element-wise Grad-CAM", "pytorch-grad-cam (software), GradCAMElementWise, 2021"),
+    "elementwise_grad_cam": (
+        "Element-wise Grad-CAM",
+        "pytorch-grad-cam (software), GradCAMElementWise, 2021",
+    ),
     "shapley_cam": ("Shapley-CAM", "Cai, CAMs as Shapley Value-based Explainers, arXiv:2501.06261"),
-    "eigen_grad_cam": ("Eigen-Grad-CAM", "pytorch-grad-cam (software), EigenGradCAM, 2021; after arXiv:2008.00299"),
+    "eigen_grad_cam": (
+        "Eigen-Grad-CAM",
+        "pytorch-grad-cam (software), EigenGradCAM, 2021; after arXiv:2008.00299",
+    ),
     "eigen_cam": ("Eigen-CAM", "Muhammad and Yeasin, Eigen-CAM, IJCNN 2020, arXiv:2008.00299"),
     "kpca_cam": ("KPCA-CAM", "Karmani et al., KPCA-CAM, MMSP 2024, arXiv:2410.00267"),
 }
@@ -140,9 +167,10 @@ def about(name: str) -> Method:
 def find(name: str, score: str | None = None) -> tuple[str, Callable[..., Weights]]:
     """The method people mean, with its proper name.
 
-    Case, spaces, `-` and `_` do not matter; `++` reads `pp`, `+` reads `plus`. `score` picks the form of the
-    score Grad-CAM++ explains: `exp` (the paper's), `softmax`, `log_softmax` or `sigmoid`.
-    Raises `MethodError` for an unknown method or score, and for a score where the method has no such forms.
+    Case, spaces, `-` and `_` do not matter; `++` reads `pp`, `+` reads `plus`. `score` picks the
+    form of the score Grad-CAM++ explains: `exp` (the paper's), `softmax`, `log_softmax` or
+    `sigmoid`. Raises `MethodError` for an unknown method or score, and for a score where the method
+    has no such forms.
 
     >>> find("Grad-CAM++")[0], find("gradcam++", score="softmax")[0]
     ('grad_cam_pp', 'grad_cam_pp_softmax')
@@ -161,7 +189,7 @@ def _with_score(name: str, score: str) -> str:
         raise MethodError(f"Expected a form of the score; came {score!r}. {near(score, SCORES)}")
     if name not in ("grad_cam_pp", chosen):
         raise MethodError(
-            f"Only 'grad_cam_pp' has forms of the score; {name!r} was asked for with score={score!r}. "
-            "Leave the score out, or ask for 'grad_cam_pp'."
+            f"Only 'grad_cam_pp' has forms of the score; {name!r} was asked for with"
+            f" score={score!r}. Leave the score out, or ask for 'grad_cam_pp'."
         )
     return chosen

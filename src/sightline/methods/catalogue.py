@@ -1,4 +1,6 @@
-"""A family of methods by name: what people write leads to the function, and to what is to be said about it."""
+"""A family of methods by name: what people write leads to the function, and to what is to be said
+about it.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -21,12 +23,16 @@ class Method:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A family's functions by their proper names, other names for them, and each one's title and paper.
+    """A family's functions by their proper names, other names for them, and each one's title and
+    paper.
 
-    `kind` says what is expected: "a method", "a method in pixel space". Aliases are written as `plain` writes them.
+    `kind` says what is expected: "a method", "a method in pixel space". Aliases are written as
+    `plain` writes them.
 
     >>> from sightline.errors import near as hint
-    >>> words = Catalogue("a word", {"near": hint}, {"close": "near"}, {"near": ("Near", "a paper")})
+    >>> words = Catalogue(
+    ...     "a word", {"near": hint}, {"close": "near"}, {"near": ("Near", "a paper")}
+    ... )
     >>> words.proper("Close"), words.proper("far"), words.about("near").title
     ('near', None, 'Near')
     >>> words.unknown("neer").args[0]
@@ -43,14 +49,20 @@ class Catalogue:
         return ({plain(own): own for own in self.functions} | dict(self.aliases)).get(plain(name))
 
     def about(self, proper: str) -> Method:
-        """Title, paper and summary: the first line of the docstring."""
+        """Title, paper and summary: the first paragraph of the docstring."""
         title, paper = self.sources[proper]
-        return Method(proper, title, (inspect.getdoc(self.functions[proper]) or "").partition("\n")[0], paper)
+        first = (inspect.getdoc(self.functions[proper]) or "").partition("\n\n")[0]
+        return Method(proper, title, " ".join(first.split()), paper)
 
     def unknown(self, name: str) -> MethodError:
-        """What to raise for a name that nobody has. A name with `++` is compared in the way it reads."""
+        """What to raise for a name that nobody has.
+
+        A name with `++` is compared in the way it reads.
+        """
         read = name.strip().replace("++", "_pp").replace("+", "_plus").replace("-", "_").lower()
-        return MethodError(f"Expected the name of {self.kind}; came {name!r}. {near(read, self.functions)}")
+        return MethodError(
+            f"Expected the name of {self.kind}; came {name!r}. {near(read, self.functions)}"
+        )
 
 
 @lru_cache(maxsize=256)

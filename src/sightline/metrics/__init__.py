@@ -1,7 +1,8 @@
-"""The metrics: each turns measurements into what one image contributes. One file each, listed here by hand.
+"""The metrics: each turns measurements into what one image contributes. One file each, listed here
+by hand.
 
-A metric's parameter names are requests for measurements (`measure.WORDS`); parameters with defaults are options that
-the protocol decides. `win` and `win_share` compare two methods' rows.
+A metric's parameter names are requests for measurements (`measure.WORDS`); parameters with defaults
+are options that the protocol decides. `win` and `win_share` compare two methods' rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,9 @@ from sightline.metrics.complexity import complexity as complexity
 from sightline.metrics.coverage import coverage as coverage
 from sightline.metrics.deletion import deletion as deletion
 from sightline.metrics.energy_pointing_game import energy_pointing_game as energy_pointing_game
-from sightline.metrics.increase_in_confidence import increase_in_confidence as increase_in_confidence
+from sightline.metrics.increase_in_confidence import (
+    increase_in_confidence as increase_in_confidence,
+)
 from sightline.metrics.insertion import insertion as insertion
 from sightline.metrics.inside_outside_ratio import inside_outside_ratio as inside_outside_ratio
 from sightline.metrics.instance_recall import instance_recall as instance_recall
@@ -81,13 +84,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "sanity": ("occlusion_correlation", "sensitivity", "randomisation", "class_sensitivity"),
     "all": tuple(METRICS),
 }  # fmt: skip
-"""Metrics that belong together, by what they cost: one more forward pass for each method, dozens, or a few."""
+"""Metrics that belong together, by what they cost: one more forward pass for each method, dozens,
+or a few.
+"""
 
 
 def chosen_metrics(wanted: Sequence[Any]) -> list[Metric]:
     """The metrics meant by names, groups and functions of one's own, each once, in the order asked.
 
-    Case, spaces, `-` and `_` do not matter; commas separate names. Raises `MethodError` for an unknown one.
+    Case, spaces, `-` and `_` do not matter; commas separate names. Raises `MethodError` for an
+    unknown one.
 
     >>> [one.name for one in chosen_metrics(["average drop,faithfulness"])]
     ['average_drop', 'increase_in_confidence', 'average_gain']
@@ -101,16 +107,22 @@ def chosen_metrics(wanted: Sequence[Any]) -> list[Metric]:
             for name in _named(word.strip()):
                 found[name] = about(METRICS[name])
     if not found:
-        raise MethodError(f"Expected at least one metric; got none. {near('', [*GROUPS, *METRICS])}")
+        raise MethodError(
+            f"Expected at least one metric; got none. {near('', [*GROUPS, *METRICS])}"
+        )
     return list(found.values())
 
 
 def _named(word: str) -> tuple[str, ...]:
-    plain = {_plain(name): names for name, names in GROUPS.items()} | {_plain(name): (name,) for name in METRICS}
+    plain = {_plain(name): names for name, names in GROUPS.items()} | {
+        _plain(name): (name,) for name in METRICS
+    }
     group = next((names for name, names in GROUPS.items() if _plain(name) == _plain(word)), None)
     names = group or plain.get(_plain(word))
     if names is None:
-        raise MethodError(f"There is no metric and no group {word!r}. {near(word, [*GROUPS, *METRICS])}")
+        raise MethodError(
+            f"There is no metric and no group {word!r}. {near(word, [*GROUPS, *METRICS])}"
+        )
     return names
 
 

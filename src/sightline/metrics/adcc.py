@@ -1,4 +1,6 @@
-"""ADCC: drop, coherency and complexity in one figure, high neither for an everything-map nor for an empty one."""
+"""ADCC: drop, coherency and complexity in one figure, high neither for an everything-map nor for an
+empty one.
+"""
 
 import numpy as np
 import torch
@@ -15,7 +17,9 @@ from sightline.types import ImageMap, Scores
 def of_means(values: Values) -> float:
     """The harmonic mean of the three means: the paper's table.
 
-    >>> round(of_means(np.array([[0.25, 0.5, 0.0], [0.75, 1.0, 0.5]])), 6)  # 3 / (1/0.75 + 1/0.75 + 1/0.5)
+    >>> round(
+    ...     of_means(np.array([[0.25, 0.5, 0.0], [0.75, 1.0, 0.5]])), 6
+    ... )  # 3 / (1/0.75 + 1/0.75 + 1/0.5)
     0.642857
     """
     kept = values[np.isfinite(values).all(axis=1)]
@@ -23,7 +27,8 @@ def of_means(values: Values) -> float:
 
 
 def mean_of_images(values: Values) -> float:
-    """The mean of the images' own harmonic means: what a mean over rows would be, and the smaller figure of the two.
+    """The mean of the images' own harmonic means: what a mean over rows would be, and the smaller
+    figure of the two.
 
     >>> round(mean_of_images(np.array([[0.5, 0.5, 0.5], [0.0, 0.0, 0.0]])), 6)
     0.25
@@ -32,14 +37,22 @@ def mean_of_images(values: Values) -> float:
 
 
 @metric(
-    title="ADCC", group="faithfulness", higher_is_better=True, unit="%", scale=100,
+    title="ADCC",
+    group="faithfulness",
+    higher_is_better=True,
+    unit="%",
+    scale=100,
     figures={"ADCC": of_means, "ADCC (mean of images)": mean_of_images},
-    paper="Poppi et al., Revisiting the Evaluation of Class Activation Mapping (ADCC), CVPRW 2021, arXiv:2104.10252",
-)  # fmt: skip
+    paper=(
+        "Poppi et al., Revisiting the Evaluation of Class Activation Mapping (ADCC), CVPRW 2021,"
+        " arXiv:2104.10252"
+    ),
+)
 def adcc(
     full_score: Scores, masked_score: Scores, image_map: ImageMap, masked_map: ImageMap
 ) -> Float[Tensor, "b terms"]:
-    r"""Each image's average drop, coherency and complexity, `[b, 3]`; the figure is their harmonic mean.
+    r"""Each image's average drop, coherency and complexity, `[b, 3]`; the figure is their harmonic
+    mean.
 
     $$\frac{3}{\frac{1}{\mathrm{Coh}} + \frac{1}{1 - \mathrm{Com}} + \frac{1}{1 - \mathrm{Drop}}}$$ of the *means* over
     the images: the identity that the paper's tables meet. The mean of each image's own value is given beside it; it is
@@ -56,7 +69,9 @@ def adcc(
 
 
 def _together(rows: np.ndarray) -> np.ndarray:
-    """The harmonic mean of (1 - drop, coherency, 1 - complexity) of `[..., 3]`; 0 where one is not above 0."""
+    """The harmonic mean of (1 - drop, coherency, 1 - complexity) of `[..., 3]`; 0 where one is not
+    above 0.
+    """
     good = np.stack([1 - rows[..., 0], rows[..., 1], 1 - rows[..., 2]], axis=-1)
     with np.errstate(divide="ignore"):
         harmonic = 3 / (1 / np.maximum(good, 0)).sum(axis=-1)

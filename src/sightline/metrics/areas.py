@@ -1,4 +1,6 @@
-"""What the localisation metrics share: pixels in boxes, pixels above a threshold, regions and the boxes around them."""
+"""What the localisation metrics share: pixels in boxes, pixels above a threshold, regions and the
+boxes around them.
+"""
 
 from collections.abc import Sequence
 
@@ -20,30 +22,41 @@ Counts = Float[Tensor, "b k"]
 """For each image a number at each of `k` thresholds. In float64, which holds counts exactly."""
 
 Rectangles = Float[np.ndarray, "n 4"]
-"""Left, top, right, bottom; right and bottom exclusive, so that an area is (right - left)(bottom - top)."""
+"""Left, top, right, bottom; right and bottom exclusive, so that an area is (right - left)(bottom -
+top).
+"""
 
 Threshold = int | float
 
 
 def spans(boxes: Tensor, height: int, width: int) -> list[tuple[slice, slice]]:
-    """The rows and columns that each box `[n, 4]` covers: those whose centres lie inside it, and in the view.
+    """The rows and columns that each box `[n, 4]` covers: those whose centres lie inside it, and in
+    the view.
 
-    Pixel (row r, column c) has its centre at (c + 0.5, r + 0.5); left and top edges belong to a box, right and bottom
-    ones do not. A box that covers no pixel, because it is too small or outside the view, is left out.
+    Pixel (row r, column c) has its centre at (c + 0.5, r + 0.5); left and top edges belong to a
+    box, right and bottom ones do not. A box that covers no pixel, because it is too small or
+    outside the view, is left out.
 
     >>> spans(torch.tensor([[0.5, -9.0, 2.5, 1.0], [0.6, 0.0, 1.4, 1.0]]), 4, 4)
     [(slice(0, 1, None), slice(0, 2, None))]
     """
     size = torch.tensor([width, height, width, height], dtype=torch.float64)
-    edges = (boxes.detach().cpu().double().reshape(-1, 4) - 0.5).ceil().clamp(min=torch.zeros(4), max=size)
+    edges = (
+        (boxes.detach().cpu().double().reshape(-1, 4) - 0.5)
+        .ceil()
+        .clamp(min=torch.zeros(4), max=size)
+    )
     found = edges.long().tolist()
     return [(slice(t, b), slice(le, r)) for le, t, r, b in found if le < r and t < b]
 
 
 def covered(boxes: Boxes, like: Maps) -> Places:
-    """The union of each image's boxes in pixels, on the maps' grid and device; nothing is counted twice.
+    """The union of each image's boxes in pixels, on the maps' grid and device; nothing is counted
+    twice.
 
-    >>> covered([torch.tensor([[0.0, 0.0, 2.0, 1.0], [1.0, 0.0, 3.0, 1.0]])], torch.zeros(1, 1, 4)).tolist()
+    >>> covered(
+    ...     [torch.tensor([[0.0, 0.0, 2.0, 1.0], [1.0, 0.0, 3.0, 1.0]])], torch.zeros(1, 1, 4)
+    ... ).tolist()
     [[[True, True, True, False]]]
     """
     _, height, width = like.shape
@@ -60,13 +73,16 @@ def in_view(boxes: Tensor, height: int, width: int) -> Rectangles:
     >>> in_view(torch.tensor([[-2.0, 1.0, 3.0, 9.0], [5.0, 0.0, 7.0, 2.0]]), 4, 4).tolist()
     [[0.0, 1.0, 3.0, 4.0]]
     """
-    cut = boxes.detach().cpu().double().reshape(-1, 4).numpy().clip(0, [width, height, width, height])
+    cut = (
+        boxes.detach().cpu().double().reshape(-1, 4).numpy().clip(0, [width, height, width, height])
+    )
     kept: Rectangles = cut[(cut[:, 0] < cut[:, 2]) & (cut[:, 1] < cut[:, 3])]
     return kept
 
 
 def min_max(maps: Maps) -> Maps:
-    """Each map from 0 at its minimum to 1 at its maximum, in float64. A constant map becomes zero: no place stands out.
+    """Each map from 0 at its minimum to 1 at its maximum, in float64. A constant map becomes zero:
+    no place stands out.
 
     >>> min_max(torch.tensor([[[0.5, 0.75, 1.0]], [[1.0, 1.0, 1.0]]])).tolist()
     [[[0.0, 0.5, 1.0]], [[0.0, 0.0, 0.0]]]
@@ -79,7 +95,8 @@ def min_max(maps: Maps) -> Maps:
 def counts_above(
     maps: Maps, thresholds: Sequence[Threshold], places: Places, *, reaching: bool = False
 ) -> tuple[Counts, Counts]:
-    """How many pixels of `places`, and how many others, exceed each threshold (`reaching`: or are equal to it).
+    """How many pixels of `places`, and how many others, exceed each threshold (`reaching`: or are
+    equal to it).
 
     One pass over the pixels, however many thresholds. A map with a nan counts nan.
 
@@ -92,9 +109,13 @@ def counts_above(
     bins = len(thresholds) + 1
     order = sorted(range(len(thresholds)), key=lambda k: thresholds[k])
     edges = torch.tensor([thresholds[k] for k in order], dtype=torch.float64, device=maps.device)
-    met = torch.bucketize(maps.double().contiguous(), edges, right=reaching, out_int32=True)  # thresholds it is above
+    met = torch.bucketize(
+        maps.double().contiguous(), edges, right=reaching, out_int32=True
+    )  # thresholds it is above
     met.add_(places, alpha=bins)
-    exactly = torch.stack([torch.bincount(one, minlength=2 * bins) for one in met.flatten(1)]).view(-1, 2, bins)
+    exactly = torch.stack([torch.bincount(one, minlength=2 * bins) for one in met.flatten(1)]).view(
+        -1, 2, bins
+    )
     at_least = exactly.flip(2).cumsum(2).flip(2)[:, :, 1:].double()
     at_least[maps.amax((1, 2)).isnan()] = float("nan")
     result = torch.empty_like(at_least)
@@ -103,7 +124,8 @@ def counts_above(
 
 
 def at(delta: Threshold) -> Summary:
-    """The figure at one threshold of the protocol's `deltas`: the mean over images, or nan if it is not on the grid.
+    """The figure at one threshold of the protocol's `deltas`: the mean over images, or nan if it is
+    not on the grid.
 
     >>> at(0.5)(values=np.array([[0.9, 0.2], [0.7, 0.4]]), deltas=(0, 0.5))
     0.3...
@@ -116,30 +138,43 @@ def at(delta: Threshold) -> Summary:
 
 
 def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, " n"]]:
-    """Boxes around the connected regions of a mask and their sizes in pixels, in the order of their first pixels.
+    """Boxes around the connected regions of a mask and their sizes in pixels, in the order of their
+    first pixels.
 
     Places that touch at a corner belong together, as in `maps/regions.py` and in OpenCV's contours.
 
-    >>> [found.tolist() for found in regions(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]], dtype=bool))]
+    >>> [
+    ...     found.tolist()
+    ...     for found in regions(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]], dtype=bool))
+    ... ]
     [[[0.0, 0.0, 2.0, 2.0], [0.0, 3.0, 1.0, 4.0]], [2, 1]]
     """
     from scipy import ndimage
 
     labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    edges = [(across.start, down.start, across.stop, down.stop) for down, across in ndimage.find_objects(labels)]
+    edges = [
+        (across.start, down.start, across.stop, down.stop)
+        for down, across in ndimage.find_objects(labels)
+    ]
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     return np.array(edges, dtype=np.float64).reshape(-1, 4), sizes
 
 
-def overlaps(found: Float[np.ndarray, "n 4"], true: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
+def overlaps(
+    found: Float[np.ndarray, "n 4"], true: Float[np.ndarray, "m 4"]
+) -> Float[np.ndarray, "n m"]:
     """Intersection over union of each found box with each true one, `[n, m]`; both have an area.
 
-    >>> overlaps(np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[0.0, 0.0, 2.0, 1.0], [1.0, 1.0, 3.0, 3.0]])).tolist()
+    >>> overlaps(
+    ...     np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[0.0, 0.0, 2.0, 1.0], [1.0, 1.0, 3.0, 3.0]])
+    ... ).tolist()
     [[0.5, 0.14285714285714285]]
     """
     low = np.maximum(found[:, None, :2], true[None, :, :2])
     high = np.minimum(found[:, None, 2:], true[None, :, 2:])
     common = (high - low).clip(min=0).prod(2)
     own, theirs = (edges[:, 2:] - edges[:, :2] for edges in (found, true))
-    result: Float[np.ndarray, "n m"] = common / (own.prod(1)[:, None] + theirs.prod(1)[None] - common)
+    result: Float[np.ndarray, "n m"] = common / (
+        own.prod(1)[:, None] + theirs.prod(1)[None] - common
+    )
     return result

@@ -6,9 +6,11 @@ from sightline.types import ImageMap, Scores
 
 
 @metric(
-    title="Class sensitivity", group="sanity", higher_is_better=False,
+    title="Class sensitivity",
+    group="sanity",
+    higher_is_better=False,
     paper="Rebuffi et al., There and Back Again, CVPR 2020, arXiv:2004.02866",
-)  # fmt: skip
+)
 def class_sensitivity(image_map: ImageMap, other_map: ImageMap) -> Scores:
     r"""Pearson's correlation of the map and the map of the least likely class.
 
@@ -17,7 +19,9 @@ def class_sensitivity(image_map: ImageMap, other_map: ImageMap) -> Scores:
     rectified map of an unlikely class often is.
 
     >>> import torch
-    >>> class_sensitivity(torch.tensor([[0.0, 0.5, 1.0]]), other_map=torch.tensor([[1.0, 0.5, 0.0]]))
+    >>> class_sensitivity(
+    ...     torch.tensor([[0.0, 0.5, 1.0]]), other_map=torch.tensor([[1.0, 0.5, 0.0]])
+    ... )
     tensor([-1.], dtype=torch.float64)
     """
     return pearson(image_map, other_map)

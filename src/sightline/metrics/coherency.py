@@ -6,9 +6,16 @@ from sightline.types import ImageMap, Scores
 
 
 @metric(
-    title="Coherency", group="faithfulness", higher_is_better=True, unit="%", scale=100,
-    paper="Poppi et al., Revisiting the Evaluation of Class Activation Mapping (ADCC), CVPRW 2021, arXiv:2104.10252",
-)  # fmt: skip
+    title="Coherency",
+    group="faithfulness",
+    higher_is_better=True,
+    unit="%",
+    scale=100,
+    paper=(
+        "Poppi et al., Revisiting the Evaluation of Class Activation Mapping (ADCC), CVPRW 2021,"
+        " arXiv:2104.10252"
+    ),
+)
 def coherency(image_map: ImageMap, masked_map: ImageMap) -> Scores:
     r"""Likeness of the image's map and the map of the explanation map, both of the same class.
 

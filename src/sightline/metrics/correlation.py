@@ -1,4 +1,6 @@
-"""Pearson's and Spearman's correlation of two maps, image by image: what several sanity metrics are made of."""
+"""Pearson's and Spearman's correlation of two maps, image by image: what several sanity metrics are
+made of.
+"""
 
 import torch
 from jaxtyping import Float
@@ -13,9 +15,13 @@ def pearson(a: Rows, b: Rows) -> Float[Tensor, " b"]:
 
     $$r = \frac{\sum (a - \bar a)(b - \bar b)}{\sqrt{\sum (a - \bar a)^2 \sum (b - \bar b)^2}}$$
 
-    In [-1, 1], in float64. nan where either is constant (there is no line) or holds something that is not finite.
+    In [-1, 1], in float64. nan where either is constant (there is no line) or holds something that
+    is not finite.
 
-    >>> pearson(torch.tensor([[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]]), torch.tensor([[5.0, 3.0, 1.0], [1.0, 2.0, 3.0]]))
+    >>> pearson(
+    ...     torch.tensor([[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]]),
+    ...     torch.tensor([[5.0, 3.0, 1.0], [1.0, 2.0, 3.0]]),
+    ... )
     tensor([-1., nan], dtype=torch.float64)
     """
     x, y = (_away(rows.flatten(1).double()) for rows in (a, b))
@@ -23,10 +29,11 @@ def pearson(a: Rows, b: Rows) -> Float[Tensor, " b"]:
 
 
 def spearman(a: Rows, b: Rows) -> Float[Tensor, " b"]:
-    """Spearman's correlation of each pair of rows, that is Pearson's of their ranks: how far one rises with the other.
+    """Spearman's correlation of each pair of rows, that is Pearson's of their ranks: how far one
+    rises with the other.
 
-    Tied values share their mean rank. In [-1, 1], in float64. nan where either is constant or holds something that is
-    not finite.
+    Tied values share their mean rank. In [-1, 1], in float64. nan where either is constant or holds
+    something that is not finite.
 
     >>> spearman(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[0.1, 0.2, 0.3]]))
     tensor([1.], dtype=torch.float64)
@@ -49,7 +56,9 @@ def ranks(rows: Rows) -> Float[Tensor, "b n"]:
     first = torch.where(begins, place, 0).cummax(1).values
     ends = begins.roll(-1, 1)  # the first place always begins, so the last always ends
     last = torch.where(ends, place, n).flip(1).cummin(1).values.flip(1)
-    return torch.empty_like(values, dtype=torch.float64).scatter_(1, order, (first + last).double() / 2)
+    return torch.empty_like(values, dtype=torch.float64).scatter_(
+        1, order, (first + last).double() / 2
+    )
 
 
 def _away(rows: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:

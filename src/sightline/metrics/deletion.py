@@ -8,9 +8,11 @@ from sightline.types import Scores
 
 
 @metric(
-    title="Deletion", group="faithfulness", higher_is_better=False,
+    title="Deletion",
+    group="faithfulness",
+    higher_is_better=False,
     paper="Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421",
-)  # fmt: skip
+)
 def deletion(deletion_curve: Float[Tensor, "b k"]) -> Scores:
     r"""Area under the confidence while the pixels are deleted in equal steps, the strongest first.
 

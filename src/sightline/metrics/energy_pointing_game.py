@@ -9,9 +9,13 @@ from sightline.types import Boxes
 
 
 @metric(
-    title="Energy pointing game", group="localisation", higher_is_better=True, unit="%", scale=100,
+    title="Energy pointing game",
+    group="localisation",
+    higher_is_better=True,
+    unit="%",
+    scale=100,
     paper="Wang et al., Score-CAM, CVPR Workshops 2020, arXiv:1910.01279, section 4.3",
-)  # fmt: skip
+)
 def energy_pointing_game(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     r"""Share of the map's sum that lies inside the boxes of its class.
 
@@ -19,10 +23,13 @@ def energy_pointing_game(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     unlike Loc it is not rescaled, so a floor under the whole map counts. Boxes that overlap are united. A uniform map
     scores the boxes' share of the view; Score-CAM's figures are on 500 images with one box, smaller than half of each.
 
-    A map that is zero everywhere has no energy and contributes nan, as does an image whose boxes cover no pixel.
+    A map that is zero everywhere has no energy and contributes nan, as does an image whose boxes
+    cover no pixel.
 
     >>> import torch
-    >>> energy_pointing_game(torch.tensor([[[1.0, 0.5, 0.5, 0.0]]]), [torch.tensor([[0.0, 0.0, 2.0, 1.0]])]).tolist()
+    >>> energy_pointing_game(
+    ...     torch.tensor([[[1.0, 0.5, 0.5, 0.0]]]), [torch.tensor([[0.0, 0.0, 2.0, 1.0]])]
+    ... ).tolist()
     [0.75]
     """
     places, energy = covered(boxes, image_map), image_map.double()

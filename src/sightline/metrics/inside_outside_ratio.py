@@ -23,21 +23,28 @@ def median(values: Values) -> float:
 
 
 @metric(
-    title="Inside / outside", group="localisation", higher_is_better=True,
+    title="Inside / outside",
+    group="localisation",
+    higher_is_better=True,
     figures={"Inside / outside": mean, "Inside / outside, median": median},
-    paper="Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 8.1 (dense captioning)",
-)  # fmt: skip
+    paper=(
+        "Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 8.1 (dense captioning)"
+    ),
+)
 def inside_outside_ratio(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     r"""Mean of the map inside the boxes over its mean outside them.
 
     $$\frac{1}{|B|} \sum_{p \in B} L_p \Big/ \frac{1}{|\bar B|} \sum_{p \notin B} L_p$$ with B the union of the boxes,
     on the map as it is. From 0 up; a uniform map gives 1. Grad-CAM reports 3.27 +- 0.18 on DenseCap's regions.
 
-    Where the map is zero everywhere outside the ratio is infinite: the mean leaves it out, which is unfair to the
-    better map, and the median does not. Contributes nan: a zero map, boxes that cover no pixel, boxes that cover all.
+    Where the map is zero everywhere outside the ratio is infinite: the mean leaves it out, which is
+    unfair to the better map, and the median does not. Contributes nan: a zero map, boxes that cover
+    no pixel, boxes that cover all.
 
     >>> import torch
-    >>> inside_outside_ratio(torch.tensor([[[1.0, 0.5, 0.5, 0.0]]]), [torch.tensor([[0.0, 0.0, 2.0, 1.0]])]).tolist()
+    >>> inside_outside_ratio(
+    ...     torch.tensor([[[1.0, 0.5, 0.5, 0.0]]]), [torch.tensor([[0.0, 0.0, 2.0, 1.0]])]
+    ... ).tolist()
     [3.0]
     """
     places, energy = covered(boxes, image_map), image_map.double()

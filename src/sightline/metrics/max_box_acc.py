@@ -10,22 +10,28 @@ from sightline.metrics.metric import Values, metric
 from sightline.types import Boxes
 
 THRESHOLDS = np.arange(100) / 100
-"""0.00, 0.01, ..., 0.99: shares of the maximum. The first half of a row is about the largest region's box, the second
-about the best of all regions' boxes."""
+"""0.00, 0.01, ..., 0.99: shares of the maximum. The first half of a row is about the largest
+region's box, the second about the best of all regions' boxes."""
 
 
 def max_box_acc_v1(values: Values) -> float:
-    """The largest share of images, over thresholds, whose largest region's box overlaps by a half or more."""
+    """The largest share of images, over thresholds, whose largest region's box overlaps by a half
+    or more.
+    """
     kept = _kept(values)
     return float((kept[:, : len(THRESHOLDS)] >= 0.5).mean(0).max()) if len(kept) else float("nan")
 
 
 def max_box_acc_v2(values: Values) -> float:
-    """The same with the best of all regions' boxes, averaged over required overlaps of 0.3, 0.5 and 0.7."""
+    """The same with the best of all regions' boxes, averaged over required overlaps of 0.3, 0.5 and
+    0.7.
+    """
     kept = _kept(values)
     if not len(kept):
         return float("nan")
-    return float(np.mean([(kept[:, len(THRESHOLDS) :] >= iou).mean(0).max() for iou in (0.3, 0.5, 0.7)]))
+    return float(
+        np.mean([(kept[:, len(THRESHOLDS) :] >= iou).mean(0).max() for iou in (0.3, 0.5, 0.7)])
+    )
 
 
 def _kept(values: Values) -> Float[np.ndarray, "m k"]:
@@ -34,10 +40,17 @@ def _kept(values: Values) -> Float[np.ndarray, "m k"]:
 
 
 @metric(
-    title="MaxBoxAcc", group="localisation", higher_is_better=True, unit="%", scale=100,
+    title="MaxBoxAcc",
+    group="localisation",
+    higher_is_better=True,
+    unit="%",
+    scale=100,
     figures={"MaxBoxAcc": max_box_acc_v1, "MaxBoxAccV2": max_box_acc_v2},
-    paper="Choe et al., Evaluating Weakly Supervised Object Localization Methods Right, CVPR 2020, arXiv:2001.07437",
-)  # fmt: skip
+    paper=(
+        "Choe et al., Evaluating Weakly Supervised Object Localization Methods Right, CVPR 2020,"
+        " arXiv:2001.07437"
+    ),
+)
 def max_box_acc(image_map: Maps, boxes: Boxes) -> Float[Tensor, "b 200"]:
     r"""How well boxes drawn from the map fit the nearest true one, at each of a hundred thresholds.
 
@@ -48,25 +61,33 @@ def max_box_acc(image_map: Maps, boxes: Boxes) -> Float[Tensor, "b 200"]:
     delta = 0.3, 0.5, 0.7): `[b, 200]`, in [0, 1]. The threshold is chosen on the set itself: it says what the map
     allows, not what a user gets who must choose beforehand.
 
-    Places that touch at a corner are one region, as in the authors' code (OpenCV's contours). It differs in small ways:
-    it rounds maps to 256 values and true boxes to whole pixels; a region's area is its outline's polygon, holes
-    included (here: its number of pixels); V2 also tries boxes around holes; right and bottom edges count as inside; its
-    usual grid is ten times finer. `>` is strict; of equally large regions the first in reading order is taken. True
-    boxes are cut at the view's edges. A constant map, a
-    zero one included, has no region and overlaps by 0. An image without a true box in the view contributes nan.
+    Places that touch at a corner are one region, as in the authors' code (OpenCV's contours). It
+    differs in small ways: it rounds maps to 256 values and true boxes to whole pixels; a region's
+    area is its outline's polygon, holes included (here: its number of pixels); V2 also tries boxes
+    around holes; right and bottom edges count as inside; its usual grid is ten times finer. `>` is
+    strict; of equally large regions the first in reading order is taken. True boxes are cut at the
+    view's edges. A constant map, a zero one included, has no region and overlaps by 0. An image
+    without a true box in the view contributes nan.
 
-    >>> row = max_box_acc(torch.tensor([[[1.0, 0.5, 0.0, 0.8]]]), [torch.tensor([[3.0, 0.0, 4.0, 1.0]])])[0]
+    >>> row = max_box_acc(
+    ...     torch.tensor([[[1.0, 0.5, 0.0, 0.8]]]), [torch.tensor([[3.0, 0.0, 4.0, 1.0]])]
+    ... )[0]
     >>> [round(row[k].item(), 2) for k in (0, 60, 90, 100, 160, 190)]
     [0.0, 0.0, 0.0, 1.0, 1.0, 0.0]
     """
     scaled = min_max(image_map)
-    rows = [_fits(one.detach().cpu().numpy(), in_view(own, *one.shape)) for one, own in zip(scaled, boxes, strict=True)]
+    rows = [
+        _fits(one.detach().cpu().numpy(), in_view(own, *one.shape))
+        for one, own in zip(scaled, boxes, strict=True)
+    ]
     both = 2 * len(THRESHOLDS)
     return torch.from_numpy(np.stack(rows)).reshape(-1, both).to(scaled.device)
 
 
 def _fits(one: Float[np.ndarray, "h w"], true: Rectangles) -> Float[np.ndarray, "2 t"]:
-    """What exceeds a higher threshold lies in the box around what exceeds a lower one: the search narrows."""
+    """What exceeds a higher threshold lies in the box around what exceeds a lower one: the search
+    narrows.
+    """
     fits = np.zeros((2, len(THRESHOLDS)))
     if not len(true) or np.isnan(one).any():
         return fits + np.nan
@@ -75,7 +96,10 @@ def _fits(one: Float[np.ndarray, "h w"], true: Rectangles) -> Float[np.ndarray, 
         found, sizes = regions(one > threshold)
         if not len(found):
             break
-        (left, top), (right, bottom) = found[:, :2].min(0).astype(int), found[:, 2:].max(0).astype(int)
+        (left, top), (right, bottom) = (
+            found[:, :2].min(0).astype(int),
+            found[:, 2:].max(0).astype(int),
+        )
         best = overlaps(found + corner, true).max(1)
         fits[:, k] = best[sizes.argmax()], best.max()
         one, corner = one[top:bottom, left:right], corner + np.array([left, top, left, top])

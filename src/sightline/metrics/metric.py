@@ -1,4 +1,6 @@
-"""What a metric is: a pure function from measurements to what each image contributes, and how rows become a figure."""
+"""What a metric is: a pure function from measurements to what each image contributes, and how rows
+become a figure.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,11 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 Values = Float[np.ndarray, "n *k"]
-"""What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say', counted apart."""
+"""What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say',
+counted apart.
+"""
 
 Summary = Callable[..., float]
-"""Rows to one figure. Parameter names are requests: `values`, and whatever else it names of `classes` (the class each
-row is about) and the protocol's fields."""
+"""Rows to one figure. Parameter names are requests: `values`, and whatever else it names of
+`classes` (the class each row is about) and the protocol's fields."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -21,9 +25,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Metric:
     """What is to be said about a metric in a table, and how to summarise it.
 
-    `figures` are the numbers a report prints, by title; all have the metric's unit and direction, and are multiplied
-    with `scale` to be in that unit. `higher_is_better` is None where neither end is good. `axis` is the field of the
-    protocol along which a vector runs, for a curve; None where its entries are something else.
+    `figures` are the numbers a report prints, by title; all have the metric's unit and direction,
+    and are multiplied with `scale` to be in that unit. `higher_is_better` is None where neither end
+    is good. `axis` is the field of the protocol along which a vector runs, for a curve; None where
+    its entries are something else.
     """
 
     name: str
@@ -59,7 +64,8 @@ def metric(
     axis: str | None = None,
     paper: str = "",
 ) -> Callable[[Function], Function]:
-    """Mark a function as a metric. It stays the plain function it is; `about(function)` finds what was said.
+    """Mark a function as a metric. It stays the plain function it is; `about(function)` finds what
+    was said.
 
     >>> @metric(title="Half", group="faithfulness", higher_is_better=True)
     ... def half(full_score):
@@ -69,10 +75,19 @@ def metric(
     """
 
     def marked(function: Function) -> Function:
-        function.metric = Metric(  # type: ignore[attr-defined]  # mypy knows no attributes of functions; `about` checks
-            name=function.__name__, function=function, title=title, group=group, higher_is_better=higher_is_better,
-            unit=unit, scale=scale, figures=dict(figures) if figures else {title: mean}, axis=axis, paper=paper,
-        )  # fmt: skip
+        # mypy knows no attributes of functions; `about` checks
+        function.metric = Metric(  # type: ignore[attr-defined]
+            name=function.__name__,
+            function=function,
+            title=title,
+            group=group,
+            higher_is_better=higher_is_better,
+            unit=unit,
+            scale=scale,
+            figures=dict(figures) if figures else {title: mean},
+            axis=axis,
+            paper=paper,
+        )
         return function
 
     return marked

@@ -22,22 +22,33 @@ def over_classes(values: Values, classes: Int[np.ndarray, " n"]) -> float:
 
 
 @metric(
-    title="Pointing game", group="localisation", higher_is_better=True, unit="%", scale=100,
+    title="Pointing game",
+    group="localisation",
+    higher_is_better=True,
+    unit="%",
+    scale=100,
     figures={"Pointing game": over_classes, "Pointing game over images": mean},
     paper="Zhang et al., Excitation Backprop, IJCV 2018, arXiv:1608.00507",
-)  # fmt: skip
-def pointing_game(image_map: Maps, boxes: Boxes, *, tolerance: int | float = 15) -> Float[Tensor, " b"]:
-    r"""Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss; accuracy is averaged over classes.
+)
+def pointing_game(
+    image_map: Maps, boxes: Boxes, *, tolerance: int | float = 15
+) -> Float[Tensor, " b"]:
+    r"""Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss; accuracy is
+    averaged over classes.
 
     $$\mathrm{Acc} = \mathrm{hits} / (\mathrm{hits} + \mathrm{misses})$$ A hit is a maximum on a pixel of the boxes or
     less than `tolerance` pixels away from one, as TorchRay counts it: Euclidean distance between pixels, strictly less,
     so that a tolerance of 15 reaches 14.99; with 0 only the boxes themselves are left. TorchRay measures it in the
     photograph's pixels, this in the view's.
 
-    Of several equal maxima the first in reading order points. A map that is zero everywhere points nowhere and misses:
-    it had an object to find. An image whose boxes cover no pixel contributes nan. Boxes may overlap.
+    Of several equal maxima the first in reading order points. A map that is zero everywhere points
+    nowhere and misses: it had an object to find. An image whose boxes cover no pixel contributes
+    nan. Boxes may overlap.
 
-    >>> image_map, boxes = torch.tensor([[[0.0, 0.2, 0.0, 1.0]]]), [torch.tensor([[0.0, 0.0, 2.0, 1.0]])]
+    >>> image_map, boxes = (
+    ...     torch.tensor([[[0.0, 0.2, 0.0, 1.0]]]),
+    ...     [torch.tensor([[0.0, 0.0, 2.0, 1.0]])],
+    ... )
     >>> [pointing_game(image_map, boxes, tolerance=t).item() for t in (0, 2, 2.1)]
     [0.0, 0.0, 1.0]
     """

@@ -9,11 +9,14 @@ from sightline.metrics.areas import Maps, counts_above, min_max
 from sightline.metrics.metric import Values, metric
 
 THRESHOLDS = tuple(k / 255 for k in range(256))
-"""What a pixel must reach, from 0 (all do) to 1 (only the maximum does): one for each value of an eight-bit picture."""
+"""What a pixel must reach, from 0 (all do) to 1 (only the maximum does): one for each value of an
+eight-bit picture.
+"""
 
 
 def average_precision(values: Values) -> float:
-    r"""The area under the precision-recall curve of all pixels of all images: counts are added up before dividing.
+    r"""The area under the precision-recall curve of all pixels of all images: counts are added up
+    before dividing.
 
     $$\sum_k P_k (R_k - R_{k+1})$$ from the lowest threshold to the highest, R behind the last is 0: each step of recall
     has the precision at its far end, as in the authors' code.
@@ -30,10 +33,17 @@ def average_precision(values: Values) -> float:
 
 
 @metric(
-    title="PxAP", group="localisation", higher_is_better=True, unit="%", scale=100,
+    title="PxAP",
+    group="localisation",
+    higher_is_better=True,
+    unit="%",
+    scale=100,
     figures={"PxAP": average_precision},
-    paper="Choe et al., Evaluating Weakly Supervised Object Localization Methods Right, CVPR 2020, arXiv:2001.07437",
-)  # fmt: skip
+    paper=(
+        "Choe et al., Evaluating Weakly Supervised Object Localization Methods Right, CVPR 2020,"
+        " arXiv:2001.07437"
+    ),
+)
 def pxap(image_map: Maps, mask: list[Tensor | None]) -> Float[Tensor, "b 513"]:
     r"""Pixels of the object, and others, that reach each threshold; then all pixels of the object.
 
@@ -43,9 +53,10 @@ def pxap(image_map: Maps, mask: list[Tensor | None]) -> Float[Tensor, "b 513"]:
     `[b, 513]`: TP at 256 thresholds k / 255, FP at them, TP + FN. A pixel that equals a threshold reaches it. The
     authors' code has 1001 thresholds k / 1000 and leaves out regions to be ignored; we have none.
 
-    The figure does not care for the map's scale, only for the order of pixels over all images. A map without
-    information gives the objects' share of the pixels, as does a constant one, a zero one included: all of it
-    reaches 0 and nothing else. An image without a mask, or whose mask is empty in the view, contributes nan.
+    The figure does not care for the map's scale, only for the order of pixels over all images. A
+    map without information gives the objects' share of the pixels, as does a constant one, a zero
+    one included: all of it reaches 0 and nothing else. An image without a mask, or whose mask is
+    empty in the view, contributes nan.
 
     >>> row = pxap(torch.tensor([[[1.0, 0.5, 0.0]]]), [torch.tensor([[True, False, True]])])[0]
     >>> row[[0, 100, 255]].tolist(), row[[256, 356, 511]].tolist(), row[512].item()

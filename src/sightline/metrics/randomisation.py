@@ -20,16 +20,21 @@ def after_all_layers(values: Values) -> float:
 
 
 @metric(
-    title="Randomisation", group="sanity", higher_is_better=False,
+    title="Randomisation",
+    group="sanity",
+    higher_is_better=False,
     figures={
         "Randomisation (after the head)": after_the_head,
         "Randomisation (after all layers)": after_all_layers,
         "Randomisation (mean)": mean,
     },
     paper="Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292",
-)  # fmt: skip
-def randomisation(image_map: ImageMap, randomised_maps: Float[Tensor, "b stages *s"]) -> Float[Tensor, "b stages"]:
-    r"""Rank correlation of the map with the maps of the model while its layers lose their weights, from the top down.
+)
+def randomisation(
+    image_map: ImageMap, randomised_maps: Float[Tensor, "b stages *s"]
+) -> Float[Tensor, "b stages"]:
+    r"""Rank correlation of the map with the maps of the model while its layers lose their weights,
+    from the top down.
 
     $$\rho(L, L_k)$$ Spearman's, tied values sharing their mean rank. `randomised_maps` `[b, stages, *s]`: the first has
     the head shuffled, each further one more of the layers before it: the cascade. Returns `[b, stages]`. A map that
@@ -38,7 +43,9 @@ def randomisation(image_map: ImageMap, randomised_maps: Float[Tensor, "b stages 
     the control maps. nan where either map is constant, as that of a broken model often is (an empty map certainly
     changed, but it has no ranks): counted apart.
 
-    >>> randomisation(torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([[[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]]))
+    >>> randomisation(
+    ...     torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([[[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]])
+    ... )
     tensor([[ 1., -1.]], dtype=torch.float64)
     """
     return torch.stack([spearman(image_map, one) for one in randomised_maps.unbind(1)], dim=1)

@@ -8,9 +8,14 @@ from sightline.types import Scores
 
 
 @metric(
-    title="ROAD", group="faithfulness", higher_is_better=True,
-    paper="Rong et al., ROAD, ICML 2022, arXiv:2202.00449; combined as in pytorch-grad-cam's ROADCombined",
-)  # fmt: skip
+    title="ROAD",
+    group="faithfulness",
+    higher_is_better=True,
+    paper=(
+        "Rong et al., ROAD, ICML 2022, arXiv:2202.00449; combined as in pytorch-grad-cam's"
+        " ROADCombined"
+    ),
+)
 def road(road_morf: Float[Tensor, "b p"], road_lerf: Float[Tensor, "b p"]) -> Scores:
     r"""Half of what separates losing the least relevant pixels from losing the most relevant ones.
 

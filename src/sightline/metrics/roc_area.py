@@ -1,4 +1,6 @@
-"""The area under the paper's occlusion (ROC) curve: confidence kept while ever more of the map's weak pixels go."""
+"""The area under the paper's occlusion (ROC) curve: confidence kept while ever more of the map's
+weak pixels go.
+"""
 
 import torch
 from jaxtyping import Float
@@ -12,29 +14,39 @@ Curve = Float[Tensor, "b t"]
 
 
 @metric(
-    title="ROC area", group="faithfulness", higher_is_better=True,
+    title="ROC area",
+    group="faithfulness",
+    higher_is_better=True,
     paper="Chattopadhay et al., Grad-CAM++ v3, arXiv:1710.11063, section 7.2",
-)  # fmt: skip
+)
 def roc_area(
-    full_score: Scores, occluded_curve: Curve, occluded_fraction: Curve, *, thetas: int = 21, jumps: str = "late"
+    full_score: Scores,
+    occluded_curve: Curve,
+    occluded_fraction: Curve,
+    *,
+    thetas: int = 21,
+    jumps: str = "late",
 ) -> Scores:
-    r"""Area under relative confidence O/Y against the share f of pixels occluded, the weakest first.
+    r"""Area under relative confidence O/Y against the share f of pixels occluded, the weakest
+    first.
 
     $$\sum_i (f_i - f_{i-1}) \frac{O_i + O_{i-1}}{2 Y}$$ `occluded_curve` is the confidence O on I o Delta at each
     quantile theta, `occluded_fraction` the share of pixels really occluded there, never falling; both `[b, t]`, each
     image with its own. It equalises the area two methods may show, so a larger map is no advantage.
 
-    *Ties.* Equal pixels go together, so fractions repeat (width 0, no area) and then jump, and in a jump nothing was
-    measured. A straight line through it flatters exactly the maps that order little: FakeCAM, 1 everywhere but at one
-    pixel, would get about 1/2, where the paper's methods have 0.1. So the curve falls from the earlier point to the
-    later one within one step of theta, 1 / (thetas - 1), and lies at the *later* point's height for the rest of a wider
-    jump. Without jumps this is the trapezoid rule to 1/n; `jumps="line"` is that rule throughout.
+    *Ties.* Equal pixels go together, so fractions repeat (width 0, no area) and then jump, and in a
+    jump nothing was measured. A straight line through it flatters exactly the maps that order
+    little: FakeCAM, 1 everywhere but at one pixel, would get about 1/2, where the paper's methods
+    have 0.1. So the curve falls from the earlier point to the later one within one step of theta, 1
+    / (thetas - 1), and lies at the *later* point's height for the rest of a wider jump. Without
+    jumps this is the trapezoid rule to 1/n; `jumps="line"` is that rule throughout.
 
-    *Ends.* theta = 0 occludes nothing: f = 0, O = Y. theta = 1 leaves the maximum, f = 1 - 1/n without ties. Beyond the
-    last point nothing is counted; add one at f = 1, where all is occluded, and its jump is counted as any other. With
-    it a constant map has about the area of the empty image's confidence. A curve without any width (a constant map
-    without that point) has nothing to say, nor has an image without confidence (Y = 0): nan, counted apart. O > Y
-    counts in full, so the area may exceed 1.
+    *Ends.* theta = 0 occludes nothing: f = 0, O = Y. theta = 1 leaves the maximum, f = 1 - 1/n
+    without ties. Beyond the last point nothing is counted; add one at f = 1, where all is occluded,
+    and its jump is counted as any other. With it a constant map has about the area of the empty
+    image's confidence. A curve without any width (a constant map without that point) has nothing to
+    say, nor has an image without confidence (Y = 0): nan, counted apart. O > Y counts in full, so
+    the area may exceed 1.
 
     >>> full, curve = torch.tensor([0.5]), torch.tensor([[0.5, 0.25, 0.0]])
     >>> roc_area(full, curve, torch.tensor([[0.0, 0.5, 1.0]]), thetas=3)

@@ -20,12 +20,18 @@ def largest(values: Values) -> float:
 
 
 @metric(
-    title="Sensitivity", group="sanity", higher_is_better=False,
+    title="Sensitivity",
+    group="sanity",
+    higher_is_better=False,
     figures={"Sensitivity (max)": largest, "Sensitivity (mean)": mean},
-    paper="Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019, arXiv:1901.09392",
-)  # fmt: skip
+    paper=(
+        "Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019,"
+        " arXiv:1901.09392"
+    ),
+)
 def sensitivity(image_map: ImageMap, noisy_maps: Float[Tensor, "b n *s"]) -> Float[Tensor, "b n"]:
-    r"""How far the map moves under small noise on the image, relative to its own length, for each noisy copy.
+    r"""How far the map moves under small noise on the image, relative to its own length, for each
+    noisy copy.
 
     $$\frac{|L(I) - L(I + \epsilon)|_2}{|L(I)|_2}$$ `image_map` `[b, *s]`, `noisy_maps` `[b, n, *s]`; returns `[b, n]`.
     The figures are the mean over images of the largest and of the mean change. Yeh et al. take the maximum over a ball
@@ -33,7 +39,9 @@ def sensitivity(image_map: ImageMap, noisy_maps: Float[Tensor, "b n *s"]) -> Flo
     `samples`. 0 is a map that does not move, and so is a map that ignores the image altogether. An empty map has no
     length: nan.
 
-    >>> sensitivity(torch.tensor([[0.0, 1.0]]), torch.tensor([[[0.0, 1.0], [0.0, 0.5], [1.0, 1.0]]]))
+    >>> sensitivity(
+    ...     torch.tensor([[0.0, 1.0]]), torch.tensor([[[0.0, 1.0], [0.0, 0.5], [1.0, 1.0]]])
+    ... )
     tensor([[0.0000, 0.5000, 1.0000]], dtype=torch.float64)
     """
     here, there = image_map.double().flatten(1), noisy_maps.double().flatten(2)

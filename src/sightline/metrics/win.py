@@ -20,11 +20,16 @@ def win(drop: Scores, other_drop: Scores) -> Scores:
     >>> win(torch.tensor([0.1, 0.0, 0.5]), torch.tensor([0.3, 0.0, 0.4]))
     tensor([ 1.,  0., -1.], dtype=torch.float64)
     """
-    return (other_drop.double() - drop.double()).sign().masked_fill(drop.isnan() | other_drop.isnan(), torch.nan)
+    return (
+        (other_drop.double() - drop.double())
+        .sign()
+        .masked_fill(drop.isnan() | other_drop.isnan(), torch.nan)
+    )
 
 
 def win_share(values: Values) -> tuple[float, float, float]:
-    """The shares of wins, ties and losses among the rows that say something; nan where none does. Their sum is 1.
+    """The shares of wins, ties and losses among the rows that say something; nan where none does.
+    Their sum is 1.
 
     Seen from the other method the first and the last change places.
 

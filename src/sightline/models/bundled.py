@@ -29,7 +29,9 @@ def card() -> Card:
 
 
 def card_of(model: nn.Module) -> Card | None:
-    """The bundled model's card for a `Lookout`; without class names if it was built for other classes."""
+    """The bundled model's card for a `Lookout`; without class names if it was built for other
+    classes.
+    """
     if not isinstance(model, Lookout):
         return None
     known = card()
@@ -37,13 +39,16 @@ def card_of(model: nn.Module) -> Card | None:
     return known if same else replace(known, classes=None)
 
 
-def build(weights: str | Path | None, pretrained: bool, options: Mapping[str, Any]) -> tuple[nn.Module, Card]:
+def build(
+    weights: str | Path | None, pretrained: bool, options: Mapping[str, Any]
+) -> tuple[nn.Module, Card]:
     """The model in evaluation mode and its card; `options` are those of `Lookout`."""
     if weights is None and pretrained:
         if options:
             raise ModelError(
-                f"the bundled weights fit '{NAME}' as it is, not with {', '.join(options)}. "
-                "Leave the options out, or give weights of your own (weights='FILE') or pretrained=False."
+                f"the bundled weights fit '{NAME}' as it is, not with {', '.join(options)}. Leave"
+                " the options out, or give weights of your own (weights='FILE') or"
+                " pretrained=False."
             )
         return lookout(), card()
     stored = None if weights is None else read_weights(weights)
@@ -52,7 +57,9 @@ def build(weights: str | Path | None, pretrained: bool, options: Mapping[str, An
     try:
         model = Lookout(**{**sizes, **options}).eval()
     except TypeError as error:
-        raise ModelError(f"'{NAME}' cannot be built: {error}. The options are those of Lookout.") from error
+        raise ModelError(
+            f"'{NAME}' cannot be built: {error}. The options are those of Lookout."
+        ) from error
     if stored is None or weights is None:
         return model, replace(card_of(model) or card(), source="random weights")
     fit(model, stored, Path(weights).name)

@@ -1,4 +1,6 @@
-"""A card stands beside each model: what it wants to be shown, where to look, what its outputs are called."""
+"""A card stands beside each model: what it wants to be shown, where to look, what its outputs are
+called.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,18 @@ Outputs = Literal["softmax", "sigmoid"]
 class Card:
     """What is known about a model without running it.
 
-    `layer` is the layer worth explaining (None: sightline chooses), `preprocess` how a picture becomes its
-    input, `classes` the short names of its outputs in order (None: not known), `source` where the weights and
-    the recipe come from and what of this card is assumed, `outputs` how logits become probabilities.
+    `layer` is the layer worth explaining (None: sightline chooses), `preprocess` how a picture
+    becomes its input, `classes` the short names of its outputs in order (None: not known), `source`
+    where the weights and the recipe come from and what of this card is assumed, `outputs` how
+    logits become probabilities.
 
-    >>> card = Card("mine", layer=None, preprocess=Preprocess(), classes=("cat", "dog"), source="trained by me")
+    >>> card = Card(
+    ...     "mine",
+    ...     layer=None,
+    ...     preprocess=Preprocess(),
+    ...     classes=("cat", "dog"),
+    ...     source="trained by me",
+    ... )
     >>> Card.from_dict(card.as_dict()) == card
     True
     """
@@ -49,7 +58,9 @@ class Card:
 
         Raises `ModelError` when an entry is missing or cannot be understood.
 
-        >>> Card.from_dict({"name": "mine", "preprocess": {"resize": 40, "crop": [32, 32]}, "measured": 0.9}).preprocess
+        >>> Card.from_dict(
+        ...     {"name": "mine", "preprocess": {"resize": 40, "crop": [32, 32]}, "measured": 0.9}
+        ... ).preprocess
         Preprocess(resize=40, crop=(32, 32), interpolation='bilinear', mean=(0.485, ...), std=(0.229, ...))
         """
         try:
@@ -65,9 +76,9 @@ class Card:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ModelError(
-                "a card needs 'name' and 'preprocess', the latter with entries of Preprocess (resize, crop, "
-                f"interpolation, mean, std), but: {type(error).__name__} {error}. "
-                "Complete it, or write a fresh one with Card(...).as_dict()."
+                "a card needs 'name' and 'preprocess', the latter with entries of Preprocess"
+                f" (resize, crop, interpolation, mean, std), but: {type(error).__name__} {error}."
+                " Complete it, or write a fresh one with Card(...).as_dict()."
             ) from error
 
     @staticmethod
@@ -76,7 +87,9 @@ class Card:
         try:
             entries = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ModelError(f"expected a card in JSON at '{path}', but {error}. See Card.as_dict().") from error
+            raise ModelError(
+                f"expected a card in JSON at '{path}', but {error}. See Card.as_dict()."
+            ) from error
         return Card.from_dict(entries)
 
 

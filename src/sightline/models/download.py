@@ -17,7 +17,8 @@ PATIENCE = 10.0
 
 
 def reach(url: str, name: str) -> None:
-    """Return if the server answers, whatever it answers; else raise the `ModelError` of `downloading`.
+    """Return if the server answers, whatever it answers; else raise the `ModelError` of
+    `downloading`.
 
     The libraries' own downloads try again for a minute before they give up, or wait for ever.
     """
@@ -27,7 +28,9 @@ def reach(url: str, name: str) -> None:
         except HTTPError:
             pass  # an answer is an answer
         except URLError as error:
-            if not isinstance(error.reason, ssl.SSLError):  # the library may have certificates that Python has not
+            if not isinstance(
+                error.reason, ssl.SSLError
+            ):  # the library may have certificates that Python has not
                 raise
 
 
@@ -37,9 +40,11 @@ def downloading(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:
-        reason = getattr(error, "reason", None) or error.__cause__ or str(error) or type(error).__name__
+        reason = (
+            getattr(error, "reason", None) or error.__cause__ or str(error) or type(error).__name__
+        )
         raise ModelError(
-            f"the pretrained weights of '{name}' could not be fetched: {str(reason).splitlines()[0][:200]}. "
-            "Check the connection, or give a local file (weights='FILE', --weights FILE), "
-            "or take random weights (pretrained=False)."
+            f"the pretrained weights of '{name}' could not be fetched:"
+            f" {str(reason).splitlines()[0][:200]}. Check the connection, or give a local file"
+            " (weights='FILE', --weights FILE), or take random weights (pretrained=False)."
         ) from error

@@ -40,9 +40,9 @@ def build(
 ) -> tuple[nn.Module, Card]:
     """The model in evaluation mode and its card.
 
-    Weights come from a local file if one is given, else from timm's download, else they are random. A file
-    brings its number of classes. Where its names are not timm's, timm's own translation for the family is
-    tried.
+    Weights come from a local file if one is given, else from timm's download, else they are random.
+    A file brings its number of classes. Where its names are not timm's, timm's own translation for
+    the family is tried.
     """
     config = _config(name)
     if weights is not None:
@@ -50,11 +50,13 @@ def build(
     if not pretrained:
         model = _built(name, options)
         card = _card(model)
-        return model, replace(card, source=f"random weights; preprocessing and class names as for {card.source}")
+        return model, replace(
+            card, source=f"random weights; preprocessing and class names as for {card.source}"
+        )
     if not config.has_weights:
         raise ModelError(
-            f"timm has no pretrained weights for '{name}'. Give a local file (weights='FILE', --weights "
-            "FILE), or take random weights (pretrained=False)."
+            f"timm has no pretrained weights for '{name}'. Give a local file (weights='FILE',"
+            " --weights FILE), or take random weights (pretrained=False)."
         )
     found = _cached(config)
     if not found:
@@ -90,13 +92,17 @@ def _from_file(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Mo
 
 
 def _translated(stored: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Weights under the names their authors gave them to timm's, by timm's own function for the family."""
+    """Weights under the names their authors gave them to timm's, by timm's own function for the
+    family.
+    """
     translate = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if translate is None:
         return stored
     try:
         translated = cast(dict[str, Tensor], translate(dict(stored), model))
-    except Exception:  # not made for this file either; the message about the names in the file is the helpful one
+    except (
+        Exception
+    ):  # not made for this file either; the message about the names in the file is the helpful one
         return stored
     return translated
 
@@ -107,7 +113,9 @@ def _built(name: str, options: Mapping[str, Any]) -> nn.Module:
     try:
         return cast(nn.Module, timm.create_model(name, **options)).eval()
     except (TypeError, ValueError, AssertionError) as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "pretrained")
+        given = ", ".join(
+            f"{key}={value!r}" for key, value in options.items() if key != "pretrained"
+        )
         raise ModelError(
             f"timm cannot build {name} with {given or 'its default options'}: {error}. "
             "The options are those of timm.create_model."
@@ -117,12 +125,17 @@ def _built(name: str, options: Mapping[str, Any]) -> nn.Module:
 def _card(model: nn.Module) -> Card:
     card = card_of(model)
     if card is None:
-        raise ModelError(f"timm built a {type(model).__name__} without a description. Use another version of timm.")
+        raise ModelError(
+            f"timm built a {type(model).__name__} without a description. Use another version of"
+            " timm."
+        )
     return card
 
 
 def _cached(config: Any) -> dict[str, Any]:
-    """The file of an earlier download, as entries of a `pretrained_cfg`; timm itself would ask the server first."""
+    """The file of an earlier download, as entries of a `pretrained_cfg`; timm itself would ask the
+    server first.
+    """
     from huggingface_hub import try_to_load_from_cache
 
     if not config.hf_hub_id or config.hf_hub_filename:
@@ -135,7 +148,9 @@ def _cached(config: Any) -> dict[str, Any]:
 
 
 def _reach(config: Any, name: str) -> None:
-    """Find out in seconds what the hub's client finds out in a minute; unless that is set to offline."""
+    """Find out in seconds what the hub's client finds out in a minute; unless that is set to
+    offline.
+    """
     from huggingface_hub import constants
 
     if config.hf_hub_id and not constants.HF_HUB_OFFLINE:

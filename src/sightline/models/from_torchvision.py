@@ -33,7 +33,8 @@ def names() -> tuple[str, ...]:
 
 
 def card_for(name: str) -> Card:
-    """The card of `resnet50`, or with other weights than the default ones, `resnet50.IMAGENET1K_V1`.
+    """The card of `resnet50`, or with other weights than the default ones,
+    `resnet50.IMAGENET1K_V1`.
 
     Nothing is downloaded; at most the model is built without memory to name its layer.
     """
@@ -46,9 +47,9 @@ def build(
 ) -> tuple[nn.Module, Card]:
     """The model in evaluation mode and its card.
 
-    Weights come from a local file if one is given, else from torchvision's download, else they are random. A
-    file brings its number of classes, and for a vision transformer its input size; when it is named as
-    torchvision's download is, it gets the card of just these weights.
+    Weights come from a local file if one is given, else from torchvision's download, else they are
+    random. A file brings its number of classes, and for a vision transformer its input size; when
+    it is named as torchvision's download is, it gets the card of just these weights.
     """
     architecture, enum = _weights(name)
     if weights is not None:
@@ -61,7 +62,9 @@ def build(
         return model, fitted(described(architecture, enum, layer(model)), model)
     model = _built(architecture, {**_own(architecture, {}), **options})
     card = fitted(described(architecture, enum, layer(model)), model)
-    return model, replace(card, source=f"random weights; preprocessing and class names as for {card.source}")
+    return model, replace(
+        card, source=f"random weights; preprocessing and class names as for {card.source}"
+    )
 
 
 def _weights(name: str) -> tuple[str, Any]:
@@ -70,23 +73,35 @@ def _weights(name: str) -> tuple[str, Any]:
 
     architecture, _, tag = name.partition(".")
     if architecture not in names():
-        raise ModelError(f"torchvision has no classifier '{architecture}'. {near(architecture, names())}")
+        raise ModelError(
+            f"torchvision has no classifier '{architecture}'. {near(architecture, names())}"
+        )
     offered = get_model_weights(architecture).__members__
     if tag and tag not in offered:
-        raise ModelError(f"torchvision has no weights '{tag}' for {architecture}. {near(tag, offered)}")
+        raise ModelError(
+            f"torchvision has no weights '{tag}' for {architecture}. {near(tag, offered)}"
+        )
     return architecture, offered[tag] if tag else get_model_weights(architecture).DEFAULT
 
 
-def _from_file(architecture: str, enum: Any, file: Path, options: Mapping[str, Any]) -> tuple[nn.Module, Card]:
+def _from_file(
+    architecture: str, enum: Any, file: Path, options: Mapping[str, Any]
+) -> tuple[nn.Module, Card]:
     from torchvision.models import get_model_weights
 
     stored = _renamed(architecture, read_weights(file))
     wanted = {**_own(architecture, stored), **_image_size(architecture, stored), **options}
     model = built_for(stored, partial(_built, architecture), wanted)
     fit(model, stored, file.name)
-    known = [entry for entry in get_model_weights(architecture) if PurePath(entry.url).stem == file.stem]
+    known = [
+        entry for entry in get_model_weights(architecture) if PurePath(entry.url).stem == file.stem
+    ]
     card = fitted(described(architecture, known[0] if known else enum, layer(model)), model)
-    return model, replace(card, source=f"local file {file.name}: {card.source}") if known else told(card, file.name)
+    return model, (
+        replace(card, source=f"local file {file.name}: {card.source}")
+        if known
+        else told(card, file.name)
+    )
 
 
 def _built(architecture: str, options: Mapping[str, Any]) -> nn.Module:
@@ -97,15 +112,17 @@ def _built(architecture: str, options: Mapping[str, Any]) -> nn.Module:
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "weights")
         raise ModelError(
-            f"torchvision cannot build {architecture} with {given or 'its default options'}: {error}. "
-            f"The options are those of torchvision.models.{architecture}."
+            f"torchvision cannot build {architecture} with {given or 'its default options'}:"
+            f" {error}. The options are those of torchvision.models.{architecture}."
         ) from error
 
 
 def _own(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What torchvision sets on its own when it loads its own weights, for the two families that need it.
+    """What torchvision sets on its own when it loads its own weights, for the two families that
+    need it.
 
-    Their weights expect another normalisation than all others; `transform_input` turns the usual one into it.
+    Their weights expect another normalisation than all others; `transform_input` turns the usual
+    one into it.
     """
     if architecture not in ("googlenet", "inception_v3"):
         return {}
@@ -116,7 +133,9 @@ def _own(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _image_size(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The input size a vision transformer's weights were made for, from the number of its positions."""
+    """The input size a vision transformer's weights were made for, from the number of its
+    positions.
+    """
     positions, patches = stored.get("encoder.pos_embedding"), stored.get("conv_proj.weight")
     if not architecture.startswith("vit_") or positions is None or patches is None:
         return {}
@@ -127,7 +146,10 @@ def _renamed(architecture: str, stored: dict[str, Tensor]) -> dict[str, Tensor]:
     """The files of DenseNets date from when `norm1` was called `norm.1`."""
     if not architecture.startswith("densenet"):
         return stored
-    return {re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", key): t for key, t in stored.items()}
+    return {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", key): t
+        for key, t in stored.items()
+    }
 
 
 @cache

@@ -1,9 +1,10 @@
 """`lookout`, the bundled model: a small residual network of our own that ships inside the package.
 
-Fifty everyday classes, at its best on pictures of 64 to 112 pixels; 1.4 million weights. It is made to be
-explained: ReLU everywhere, so that it is piecewise linear and the closed forms of Grad-CAM++ are exact; a last
-feature map behind a ReLU, on a fine grid (stride 8); a tail of global average pooling and one linear layer, where
-CAM is exact too. `training/classifier.py` made the weights; the card `lookout.json` beside this file says how.
+Fifty everyday classes, at its best on pictures of 64 to 112 pixels; 1.4 million weights. It is made
+to be explained: ReLU everywhere, so that it is piecewise linear and the closed forms of Grad-CAM++
+are exact; a last feature map behind a ReLU, on a fine grid (stride 8); a tail of global average
+pooling and one linear layer, where CAM is exact too. `training/classifier.py` made the weights; the
+card `lookout.json` beside this file says how.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from torch import Tensor, nn
 
 
 def conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
-    """A convolution without bias and its batch normalisation; the map keeps its size, up to the stride."""
+    """A convolution without bias and its batch normalisation; the map keeps its size, up to the
+    stride.
+    """
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False), nn.BatchNorm2d(outputs)
+        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
     )
 
 
@@ -31,19 +35,23 @@ class Block(nn.Module):
         self.second = conv(outputs, outputs, 3)
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs or stride != 1:
-            # Pooling before the 1x1 drops nothing; at odd sizes it rounds up, as the strided 3x3 does.
+            # Pooling before the 1x1 drops nothing; at odd sizes it rounds up, as the strided 3x3
+            # does.
             pool = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)
             self.shortcut = nn.Sequential(pool, *conv(inputs, outputs, 1))
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[b, inputs, h, w]` to `[b, outputs, h / stride, w / stride]`, rounded up, nowhere negative."""
+        """`[b, inputs, h, w]` to `[b, outputs, h / stride, w / stride]`, rounded up, nowhere
+        negative.
+        """
         out: Tensor = self.relu(self.shortcut(x) + self.second(self.first(x)))
         return out
 
 
 class Lookout(nn.Module):
-    """Images `[b, 3, h, w]` of any size to logits `[b, classes]`; the last map, `features`, has stride 8.
+    """Images `[b, 3, h, w]` of any size to logits `[b, classes]`; the last map, `features`, has
+    stride 8.
 
     >>> model = Lookout().eval()
     >>> model.features(torch.zeros(1, 3, 64, 80)).shape[-2:]
@@ -78,7 +86,8 @@ class Lookout(nn.Module):
 def lookout(pretrained: bool = True) -> Lookout:
     """The bundled model in evaluation mode, with its trained weights unless `pretrained` is false.
 
-    The file holds float16, the model float32: half the size, and no measurable difference in accuracy.
+    The file holds float16, the model float32: half the size, and no measurable difference in
+    accuracy.
 
     >>> model = lookout()
     >>> model.training, model.head.weight.dtype

@@ -13,17 +13,19 @@ from sightline.models.structure import unwrap
 from sightline.types import Preprocess
 
 MARK = "sightline_card"
-"""The attribute in which a model carries its card; copies and pickles of the model carry it along."""
+"""The attribute in which a model carries its card; copies and pickles of the model carry it along.
+"""
 
 
 def card_of(model: nn.Module) -> Card:
     """The card of any module; it never fails, and its `source` says what of it is assumed.
 
-    In this order: the card given by `load` or `describe`; the bundled model; timm's `pretrained_cfg`; a class
-    of torchvision (ImageNet names only with 1000 outputs); a detector of torchvision's; class names in a Hugging Face
-    style `config.id2label`; else the usual ImageNet preprocessing. DataParallel, DistributedDataParallel and
-    torch.compile are looked through; the card's `layer` is named as in the model inside. The model's head is
-    looked at each time: names are dropped when it was exchanged for one of another size.
+    In this order: the card given by `load` or `describe`; the bundled model; timm's
+    `pretrained_cfg`; a class of torchvision (ImageNet names only with 1000 outputs); a detector of
+    torchvision's; class names in a Hugging Face style `config.id2label`; else the usual ImageNet
+    preprocessing. DataParallel, DistributedDataParallel and torch.compile are looked through; the
+    card's `layer` is named as in the model inside. The model's head is looked at each time: names
+    are dropped when it was exchanged for one of another size.
 
     >>> card_of(nn.Conv2d(3, 8, 3)).source
     'assumed: nothing is known about a Conv2d; ImageNet preprocessing, no class names'
@@ -43,7 +45,8 @@ def card_of(model: nn.Module) -> Card:
 
 
 def describe(model: nn.Module, card: Card) -> None:
-    """Give a model its card: `card_of`, and so every explanation of this model, uses it from now on.
+    """Give a model its card: `card_of`, and so every explanation of this model, uses it from now
+    on.
 
     >>> model = nn.Linear(4, 2)
     >>> describe(model, Card("mine", None, Preprocess(), ("cat", "dog"), "trained by me"))

@@ -26,18 +26,22 @@ class Loaded(NamedTuple):
     card: Card
 
 
-def load(name: str, *, weights: str | Path | None = None, pretrained: bool | None = None, **options: Any) -> Loaded:
-    """The model of that name in evaluation mode with its card, which `card_of(model)` then also gives.
+def load(
+    name: str, *, weights: str | Path | None = None, pretrained: bool | None = None, **options: Any
+) -> Loaded:
+    """The model of that name in evaluation mode with its card, which `card_of(model)` then also
+    gives.
 
-    `lookout` is the bundled model, `torchvision/resnet50` and `timm/resnet50` are the libraries' (with `.`
-    and a tag for other weights than the default ones: `resnet50.IMAGENET1K_V1`, `timm/resnet50.a1_in1k`); a
-    plain `resnet50` is looked up in torchvision first, then in timm. `weights` is a local file, read safely
-    (`read_weights`) and strictly; without one the library's weights are downloaded, unless `pretrained` is
-    false: then they are random. `options` go to the library's builder (`num_classes`, timm's `pad_type`); the
-    number of classes is taken from the file.
+    `lookout` is the bundled model, `torchvision/resnet50` and `timm/resnet50` are the libraries'
+    (with `.` and a tag for other weights than the default ones: `resnet50.IMAGENET1K_V1`,
+    `timm/resnet50.a1_in1k`); a plain `resnet50` is looked up in torchvision first, then in timm.
+    `weights` is a local file, read safely (`read_weights`) and strictly; without one the library's
+    weights are downloaded, unless `pretrained` is false: then they are random. `options` go to the
+    library's builder (`num_classes`, timm's `pad_type`); the number of classes is taken from the
+    file.
 
-    Raises `ModelError` for an unknown name, a library that is not installed, a download or a file that
-    failed.
+    Raises `ModelError` for an unknown name, a library that is not installed, a download or a file
+    that failed.
 
     >>> model, card = load("torchvision/squeezenet1_1", pretrained=False)
     >>> model.training, card.layer, card.classes[281]
@@ -45,12 +49,13 @@ def load(name: str, *, weights: str | Path | None = None, pretrained: bool | Non
     """
     if weights is not None and pretrained:
         raise ModelError(
-            f"one source of weights was expected, but '{name}' got a local file and pretrained=True. "
-            "Give one of the two."
+            f"one source of weights was expected, but '{name}' got a local file and"
+            " pretrained=True. Give one of the two."
         )
     if not isinstance(name, str):
         raise ModelError(
-            f"the name of a model was expected; got {name!r}. A module needs no loading: explain(model, images)."
+            f"the name of a model was expected; got {name!r}. A module needs no loading:"
+            " explain(model, images)."
         )
     download = weights is None and pretrained is not False
     library, rest = _resolve(name)
@@ -70,11 +75,16 @@ def card_for(name: str) -> Card:
     ('features.29', 235)
     """
     library, rest = _resolve(name)
-    return bundled.card() if library is None else _told(LIBRARIES[library].card_for(rest), name, library)
+    return (
+        bundled.card()
+        if library is None
+        else _told(LIBRARIES[library].card_for(rest), name, library)
+    )
 
 
 def known() -> list[str]:
-    """The names of all models: `lookout`, then `torchvision/...` and `timm/...` as far as they are installed.
+    """The names of all models: `lookout`, then `torchvision/...` and `timm/...` as far as they are
+    installed.
 
     >>> known()[:2]
     ['lookout', 'torchvision/alexnet']
@@ -86,7 +96,8 @@ def known() -> list[str]:
 
 
 def find(pattern: str) -> list[str]:
-    """The known names with a pattern in them; with `*`, `?` or `[` the pattern must match a whole name.
+    """The known names with a pattern in them; with `*`, `?` or `[` the pattern must match a whole
+    name.
 
     The library may be left out. No match is an empty list.
 
@@ -94,7 +105,11 @@ def find(pattern: str) -> list[str]:
     (['torchvision/resnet101', 'torchvision/resnet152'], 'torchvision/resnet50')
     """
     wild = pattern.lower() if any(sign in pattern for sign in "*?[") else f"*{pattern.lower()}*"
-    return [name for name in known() if any(fnmatchcase(n, wild) for n in (name.lower(), _plain(name).lower()))]
+    return [
+        name
+        for name in known()
+        if any(fnmatchcase(n, wild) for n in (name.lower(), _plain(name).lower()))
+    ]
 
 
 def _resolve(name: str) -> tuple[str | None, str]:
@@ -105,17 +120,25 @@ def _resolve(name: str) -> tuple[str | None, str]:
     if slash and library in LIBRARIES:
         _need(library, name)
         if rest.partition(".")[0] not in LIBRARIES[library].names():
-            raise ModelError(f"{library} has no model '{rest}'. {near(rest, LIBRARIES[library].names())}")
+            raise ModelError(
+                f"{library} has no model '{rest}'. {near(rest, LIBRARIES[library].names())}"
+            )
         return library, rest
     for library, room in LIBRARIES.items():
         if name.partition(".")[0] in room.names():
             _need(library, name)
             return library, name
     absent = [library for library, room in LIBRARIES.items() if not room.names()]
-    hint = f" Not available here: {' and '.join(absent)} (pip install sightline[models])." if absent else ""
+    hint = (
+        f" Not available here: {' and '.join(absent)} (pip install sightline[models])."
+        if absent
+        else ""
+    )
     plain = dict.fromkeys(_plain(full) for full in known())
     near_by = near(name, known() if slash else plain)
-    raise ModelError(f"there is no model '{name}'. {near_by}{hint} `sightline models` lists them all.")
+    raise ModelError(
+        f"there is no model '{name}'. {near_by}{hint} `sightline models` lists them all."
+    )
 
 
 def _need(library: str, name: str) -> None:
@@ -124,7 +147,8 @@ def _need(library: str, name: str) -> None:
         import_module(library)
     except (ImportError, RuntimeError) as error:  # RuntimeError: built for another PyTorch
         raise ModelError(
-            f"'{name}' needs {library}, which cannot be imported ({error}). Run: pip install sightline[models]"
+            f"'{name}' needs {library}, which cannot be imported ({error}). Run: pip install"
+            " sightline[models]"
         ) from error
 
 
@@ -132,7 +156,10 @@ def _told(card: Card, name: str, library: str) -> Card:
     """A plain name may mean models of several libraries; the card says which one was taken."""
     if "/" in name:
         return card
-    return replace(card, source=f"{card.source}; a plain name is looked up in torchvision first: {library}/{name}")
+    return replace(
+        card,
+        source=f"{card.source}; a plain name is looked up in torchvision first: {library}/{name}",
+    )
 
 
 def _plain(name: str) -> str:

@@ -16,17 +16,23 @@ from sightline.types import Preprocess
 
 
 def described(config: Mapping[str, Any], outputs: int | None = None, size: Any = None) -> Card:
-    """The card of a `pretrained_cfg`; `outputs` and `size` are those of the model at hand, if they differ.
+    """The card of a `pretrained_cfg`; `outputs` and `size` are those of the model at hand, if they
+    differ.
 
-    timm resizes the short side to `input size / crop_pct`, rounded down. Where it squashes a picture or adds
-    a border instead, the card crops the centre and its source says so. No layer is named: sightline chooses.
+    timm resizes the short side to `input size / crop_pct`, rounded down. Where it squashes a
+    picture or adds a border instead, the card crops the centre and its source says so. No layer is
+    named: sightline chooses.
     """
     count = config.get("num_classes") if outputs is None else outputs
     names = config.get("label_names")
     mode = config.get("crop_mode") or "center"
     name = ".".join(filter(None, (config.get("architecture"), config.get("tag")))) or "unnamed"
-    origin = next((config[key] for key in ("hf_hub_id", "origin_url", "url") if config.get(key)), "no weights")
-    source = f"timm, {origin}" + (f" (its crop mode '{mode}' is replaced by a centre crop)" if mode != "center" else "")
+    origin = next(
+        (config[key] for key in ("hf_hub_id", "origin_url", "url") if config.get(key)), "no weights"
+    )
+    source = f"timm, {origin}" + (
+        f" (its crop mode '{mode}' is replaced by a centre crop)" if mode != "center" else ""
+    )
     return Card(
         name=f"timm/{name}",
         layer=None,
@@ -38,13 +44,17 @@ def described(config: Mapping[str, Any], outputs: int | None = None, size: Any =
 
 
 def card_of(model: nn.Module) -> Card | None:
-    """The card of a model built by timm, from the description it carries; None for any other module."""
+    """The card of a model built by timm, from the description it carries; None for any other
+    module.
+    """
     config = vars(model).get("pretrained_cfg") or vars(model).get("default_cfg")
     if is_dataclass(config) and not isinstance(config, type):
         config = asdict(config)
     if not isinstance(config, Mapping) or "input_size" not in config:
         return None
-    return described(config, outputs(model), getattr(getattr(model, "patch_embed", None), "img_size", None))
+    return described(
+        config, outputs(model), getattr(getattr(model, "patch_embed", None), "img_size", None)
+    )
 
 
 def outputs(model: nn.Module) -> int | None:
@@ -62,15 +72,20 @@ def outputs(model: nn.Module) -> int | None:
 def preprocess(config: Mapping[str, Any], size: Any = None) -> Preprocess:
     """How timm prepares a picture for evaluation.
 
-    >>> preprocess({"input_size": (3, 224, 224), "crop_pct": 0.9, "interpolation": "bicubic"}).resize
+    >>> preprocess(
+    ...     {"input_size": (3, 224, 224), "crop_pct": 0.9, "interpolation": "bicubic"}
+    ... ).resize
     248
     """
     _, height, width = config["input_size"]
     if isinstance(size, tuple | list) and len(size) == 2:
         height, width = size
-    # A picture must cover the crop: of a crop_pct above 1, or an oblong crop, timm would pad the rest.
+    # A picture must cover the crop: of a crop_pct above 1, or an oblong crop, timm would pad the
+    # rest.
     short = max(height, width, math.floor(max(height, width) / (config.get("crop_pct") or 0.875)))
-    how: Literal["bilinear", "bicubic"] = "bilinear" if config.get("interpolation") == "bilinear" else "bicubic"
+    how: Literal["bilinear", "bicubic"] = (
+        "bilinear" if config.get("interpolation") == "bilinear" else "bicubic"
+    )
     usual = Preprocess()
     return Preprocess(
         resize=short,

@@ -29,16 +29,22 @@ LAYERS = {
     "shufflenetv2": "conv5",
     "squeezenet": "features.-1",
     "swin_transformer": "permute",  # behind the last norm, channels first again
-    "vgg": "features.-2",  # the last ReLU before the last pooling: conv5_3 of VGG-16, as in the papers
-    "vision_transformer": "encoder.layers.-1.ln_1",  # behind it only the class token gathers from the patches
+    # the last ReLU before the last pooling: conv5_3 of VGG-16, as in the papers
+    "vgg": "features.-2",
+    # behind it only the class token gathers from the patches
+    "vision_transformer": "encoder.layers.-1.ln_1",
 }
-"""The layer worth explaining, by torchvision's file for the family; -1, -2 count children from the end."""
+"""The layer worth explaining, by torchvision's file for the family; -1, -2 count children from the
+end.
+"""
 
 LICENCE = "BSD-3-Clause (torchvision); weights: see source"
 
 
 def family(model: nn.Module) -> str | None:
-    """The file of `torchvision.models` in which the module's class, or the class it extends, is defined."""
+    """The file of `torchvision.models` in which the module's class, or the class it extends, is
+    defined.
+    """
     for kind in type(model).__mro__:
         folder, _, file = kind.__module__.rpartition(".")
         if folder == "torchvision.models" and file in LAYERS:
@@ -47,7 +53,9 @@ def family(model: nn.Module) -> str | None:
 
 
 def layer(model: nn.Module) -> str | None:
-    """The name of the layer worth explaining, None when the module is not torchvision's or was rebuilt."""
+    """The name of the layer worth explaining, None when the module is not torchvision's or was
+    rebuilt.
+    """
     file = family(model)
     return place(model, LAYERS[file]) if file else None
 
@@ -79,7 +87,9 @@ def fitted(card: Card, model: nn.Module) -> Card:
 
 def _fitted(card: Card, count: int | None, side: int | None) -> Card:
     same = card.classes is not None and count == len(card.classes)
-    return replace(card, preprocess=sized(card.preprocess, side), classes=card.classes if same else None)
+    return replace(
+        card, preprocess=sized(card.preprocess, side), classes=card.classes if same else None
+    )
 
 
 def _side(model: nn.Module) -> int | None:
@@ -97,13 +107,16 @@ def outputs(model: nn.Module) -> int | None:
 def card_of(model: nn.Module) -> Card | None:
     """The card of a module of torchvision, recognised by its class; None for any other module.
 
-    The class does not tell which weights were loaded: preprocessing is the usual one, with the input size
-    where the architecture fixes it, and the ImageNet names are given to a head of 1000 outputs.
+    The class does not tell which weights were loaded: preprocessing is the usual one, with the
+    input size where the architecture fixes it, and the ImageNet names are given to a head of 1000
+    outputs.
     """
     file = family(model)
     if file is None:
         return None
-    return _recognised(file, type(model).__name__, place(model, LAYERS[file]), outputs(model), _side(model))
+    return _recognised(
+        file, type(model).__name__, place(model, LAYERS[file]), outputs(model), _side(model)
+    )
 
 
 @lru_cache(maxsize=256)
@@ -114,7 +127,10 @@ def _recognised(file: str, kind: str, at: str | None, count: int | None, side: i
         layer=at,
         preprocess=usual,
         classes=imagenet_classes(),
-        source=f"recognised as torchvision's {kind} by its class; preprocessing and class names are assumed",
+        source=(
+            f"recognised as torchvision's {kind} by its class; preprocessing and class names are"
+            " assumed"
+        ),
         licence=LICENCE,
     )
     return _fitted(card, count, side)

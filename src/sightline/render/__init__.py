@@ -1,7 +1,8 @@
-"""Pictures of what a model looked at: overlays, sheets, a page. Plain tensors and pictures in, pictures out.
+"""Pictures of what a model looked at: overlays, sheets, a page. Plain tensors and pictures in,
+pictures out.
 
-RGB throughout; every picture of a tensor is rounded to the nearest of 256 values. Maps may come from any
-device, in any float type, with or without a graph.
+RGB throughout; every picture of a tensor is rounded to the nearest of 256 values. Maps may come
+from any device, in any float type, with or without a graph.
 """
 
 from sightline.render.colour_bar import colour_bar as colour_bar

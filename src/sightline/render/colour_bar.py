@@ -20,15 +20,18 @@ def colour_bar(
 ) -> Image.Image:
     """A colour map from end to end, with what its ends mean below: 0 no evidence, 1 most evidence.
 
-    `name` a map for evidence in [0, 1], or `"blue_red"`, which runs from -1 (against) over 0 to 1 (for).
-    The pixels of the first and last column are the colours of the ends. `labels` replaces the words at the
-    ends, `size` is that of the text in pixels. Raises `MethodError` for an unknown name.
+    `name` a map for evidence in [0, 1], or `"blue_red"`, which runs from -1 (against) over 0 to 1
+    (for). The pixels of the first and last column are the colours of the ends. `labels` replaces
+    the words at the ends, `size` is that of the text in pixels. Raises `MethodError` for an unknown
+    name.
 
     >>> colour_bar("grey", width=100).getpixel((99, 0))
     (255, 255, 255)
     """
     both_signs = name == DIVERGING
-    start, end = labels or (("-1 against", "1 for") if both_signs else ("0 no evidence", "1 most evidence"))
+    start, end = labels or (
+        ("-1 against", "1 for") if both_signs else ("0 no evidence", "1 most evidence")
+    )
     scale = torch.linspace(-1 if both_signs else 0, 1, width)[None]
     colours = diverging(scale, limit=1.0) if both_signs else colourise(scale, name)
 

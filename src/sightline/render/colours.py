@@ -1,9 +1,9 @@
 """Colour maps in which equal steps of evidence look like equal steps.
 
-The tables of *inferno*, *viridis*, *magma* (S. van der Walt, N. Smith) and *cividis* (J. Nuñez, C. Anderton,
-R. Renslow) are every fifth colour (cividis: every third, it bends sharply in the blue) of the 256 their
-authors gave to the public domain (CC0), and straight lines between them. Lightness rises all the way, so
-that they read in grey print and with any colour vision.
+The tables of *inferno*, *viridis*, *magma* (S. van der Walt, N. Smith) and *cividis* (J. Nuñez, C.
+Anderton, R. Renslow) are every fifth colour (cividis: every third, it bends sharply in the blue) of
+the 256 their authors gave to the public domain (CC0), and straight lines between them. Lightness
+rises all the way, so that they read in grey print and with any colour vision.
 """
 
 import torch
@@ -67,11 +67,12 @@ def colourise(map: Plane, name: str = "inferno") -> Float[Tensor, "h w 3"]:
 
 
 def diverging(map: Plane, *, limit: int | float | None = None) -> Float[Tensor, "h w 3"]:
-    """Colours of a signed map: white at 0, straight in OKLab to blue at `-limit` and to red at `+limit`.
+    """Colours of a signed map: white at 0, straight in OKLab to blue at `-limit` and to red at
+    `+limit`.
 
-    `limit` is the evidence that gets the full colour, the same on both sides, so that equally strong
-    evidence for and against looks equally strong; without it the largest magnitude in the map.
-    Evidence beyond the limit is drawn as the limit.
+    `limit` is the evidence that gets the full colour, the same on both sides, so that equally
+    strong evidence for and against looks equally strong; without it the largest magnitude in the
+    map. Evidence beyond the limit is drawn as the limit.
 
     >>> diverging(torch.tensor([[0.0, 1.0]]))[0].round(decimals=2)
     tensor([[1.0000, 1.0000, 1.0000],
@@ -79,7 +80,9 @@ def diverging(map: Plane, *, limit: int | float | None = None) -> Float[Tensor, 
     """
     map = signed(map, limit)
     hue = torch.deg2rad(torch.tensor([_BLUE, _RED]))
-    ends = torch.stack([torch.full((2,), _LIGHTNESS - 1), _CHROMA * hue.cos(), _CHROMA * hue.sin()], dim=1)
+    ends = torch.stack(
+        [torch.full((2,), _LIGHTNESS - 1), _CHROMA * hue.cos(), _CHROMA * hue.sin()], dim=1
+    )
     white = torch.tensor([1.0, 0.0, 0.0])
     return from_oklab(white + map.abs()[..., None] * ends[(map > 0).long()])
 
@@ -93,9 +96,14 @@ def table(name: str) -> Float[Tensor, "n 3"]:
     """
     if name == DIVERGING:
         raise MethodError(
-            f"Expected a colour map for evidence in [0, 1]; came {name!r}, which is for signed maps. "
-            f"Use `signed_overlay` or `diverging`, or one of: {', '.join(map(repr, COLOURS))}."
+            f"Expected a colour map for evidence in [0, 1]; came {name!r}, which is for signed"
+            " maps. Use `signed_overlay` or `diverging`, or one of:"
+            f" {', '.join(map(repr, COLOURS))}."
         )
     if name not in COLOURS:
-        raise MethodError(f"Expected the name of a colour map; came {name!r}. {near(name, COLOURS)}")
-    return torch.frombuffer(bytearray.fromhex(COLOURS[name]), dtype=torch.uint8).reshape(-1, 3) / 255
+        raise MethodError(
+            f"Expected the name of a colour map; came {name!r}. {near(name, COLOURS)}"
+        )
+    return (
+        torch.frombuffer(bytearray.fromhex(COLOURS[name]), dtype=torch.uint8).reshape(-1, 3) / 255
+    )

@@ -1,7 +1,7 @@
 """What comes in, made plain: detached, float32, on the CPU, of the right shape and range.
 
-These functions check, with a message, what a signature cannot: pictures and maps arrive here from people's
-own code.
+These functions check, with a message, what a signature cannot: pictures and maps arrive here from
+people's own code.
 """
 
 from typing import TypeAlias
@@ -41,8 +41,9 @@ def photograph(image: Photograph) -> Float[Tensor, "h w 3"]:
         )
     if image.min() < -_ROUNDING or image.max() > 1 + _ROUNDING:
         raise ImageError(
-            f"Expected an image in [0, 1]; came values from {image.min():.4g} to {image.max():.4g}. "
-            "Divide 8-bit values by 255; a model's normalised input is no picture: pass the pixels it was made from."
+            f"Expected an image in [0, 1]; came values from {image.min():.4g} to {image.max():.4g}."
+            " Divide 8-bit values by 255; a model's normalised input is no picture: pass the"
+            " pixels it was made from."
         )
     return image.clamp(0, 1).permute(1, 2, 0)
 
@@ -56,28 +57,36 @@ def unit(map: Plane) -> Float[Tensor, "h w"]:
     map = _plane(map)
     if map.min() < -_ROUNDING or map.max() > 1 + _ROUNDING:
         raise ImageError(
-            f"Expected a map in [0, 1]; came values from {map.min():.4g} to {map.max():.4g}. "
-            "Rectify it and divide by its maximum (`upsample.image_map`), or draw it with `signed_overlay`."
+            f"Expected a map in [0, 1]; came values from {map.min():.4g} to {map.max():.4g}."
+            " Rectify it and divide by its maximum (`upsample.image_map`), or draw it with"
+            " `signed_overlay`."
         )
     return map.clamp(0, 1)
 
 
 def signed(map: Plane, limit: int | float | None = None) -> Float[Tensor, "h w"]:
-    """A signed map divided by `limit` (its largest magnitude, where none is given) and cut off at -1 and 1.
+    """A signed map divided by `limit` (its largest magnitude, where none is given) and cut off at
+    -1 and 1.
 
     >>> signed(torch.tensor([[-4.0, 2.0]]))
     tensor([[-1.0000,  0.5000]])
     """
     if limit is not None and not 0 < limit < float("inf"):
-        raise ImageError(f"Expected a limit above 0; came {limit}. Leave it out to take the map's largest magnitude.")
+        raise ImageError(
+            f"Expected a limit above 0; came {limit}. Leave it out to take the map's largest"
+            " magnitude."
+        )
     map = _plane(map)
     largest = map.abs().max()
     divisor = largest if limit is None else torch.tensor(limit)
     return (map / divisor).clamp(-1, 1) if largest > 0 else map
 
 
-def enlarged(map: Float[Tensor, "h w"], height: int, width: int) -> Float[Tensor, "{height} {width}"]:
-    """The map on another grid, bilinear between the centres of its places (as `upsample.image_map` does).
+def enlarged(
+    map: Float[Tensor, "h w"], height: int, width: int
+) -> Float[Tensor, "{height} {width}"]:
+    """The map on another grid, bilinear between the centres of its places (as `upsample.image_map`
+    does).
 
     >>> enlarged(torch.tensor([[0.0, 2.0]]), 1, 4)
     tensor([[0.0000, 0.5000, 1.5000, 2.0000]])

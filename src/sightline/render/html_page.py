@@ -25,9 +25,10 @@ LARGEST = 1024
 class Bar:
     """A labelled bar: a class and the model's confidence in it, as a rule.
 
-    `value` is the bar's length, a share of the whole; beyond 1 the bar ends at 1. `text` is written beside
-    it (the value in per cent, where none is given). `marked` bars stand out: the class explained. `tick` is a
-    line across the bar: what the value is to be compared with, e.g. the confidence on the whole photograph.
+    `value` is the bar's length, a share of the whole; beyond 1 the bar ends at 1. `text` is written
+    beside it (the value in per cent, where none is given). `marked` bars stand out: the class
+    explained. `tick` is a line across the bar: what the value is to be compared with, e.g. the
+    confidence on the whole photograph.
     """
 
     label: str
@@ -40,8 +41,9 @@ class Bar:
         for share in (self.value, self.tick or 0.0):
             if not 0 <= share < math.inf:
                 raise ImageError(
-                    f"Expected the length of a bar as a share, 0 or more; came {share} for {self.label!r}. "
-                    "Leave out what could not be measured, or say so in a warning."
+                    f"Expected the length of a bar as a share, 0 or more; came {share} for"
+                    f" {self.label!r}. Leave out what could not be measured, or say so in a"
+                    " warning."
                 )
 
     @property
@@ -61,8 +63,8 @@ class Figure:
     """A picture with its caption, and one sentence on what one sees.
 
     - `bar`: drawn below, e.g. the confidence that the explanation map keeps.
-    - `group`: figures that follow one another with the same group stand below one heading: a class, where
-      one photograph is asked about several.
+    - `group`: figures that follow one another with the same group stand below one heading: a class,
+      where one photograph is asked about several.
     - `drawing`: line art and text, stored without loss (PNG); else stored as a photograph (JPEG).
     - `alt`: what a screen reader says; the caption and the entry's title, where none is given.
     """
@@ -80,9 +82,9 @@ class Figure:
 class Entry:
     """A photograph and all that is to be shown of it. Everything but the title may be missing.
 
-    `sentences` are paragraphs below the title, `photograph` stands beside the `figures` with `bars` below it
-    under the heading `bars_title`; `facts` are small print (layer, method, variant), `warnings` are seen
-    first: a status that is not ok, a file that could not be read.
+    `sentences` are paragraphs below the title, `photograph` stands beside the `figures` with `bars`
+    below it under the heading `bars_title`; `facts` are small print (layer, method, variant),
+    `warnings` are seen first: a status that is not ok, a file that could not be read.
     """
 
     title: str
@@ -97,7 +99,10 @@ class Entry:
     @property
     def groups(self) -> list[tuple[str, list[Figure]]]:
         """The figures under their headings, in order."""
-        return [(name, list(some)) for name, some in itertools.groupby(self.figures, lambda figure: figure.group)]
+        return [
+            (name, list(some))
+            for name, some in itertools.groupby(self.figures, lambda figure: figure.group)
+        ]
 
 
 def report(
@@ -111,14 +116,14 @@ def report(
 ) -> str:
     """The page, as text: write it to a file with `encoding="utf-8"`.
 
-    - Pictures are inside the page, at most 1024 pixels a side; the page forbids the browser to load anything
-      (a content security policy), so it works offline and tells nobody that it was opened.
+    - Pictures are inside the page, at most 1024 pixels a side; the page forbids the browser to load
+      anything (a content security policy), so it works offline and tells nobody that it was opened.
     - All texts are plain text: what looks like markup in a file's name is shown, not obeyed.
-    - `intro` and `footer` are paragraphs; `legend` explains words, e.g. what each method shows, beside the
-      bar of the colour map `colours` (None: no bar).
-    - It follows the reader's light or dark setting and the width of the window, prints, and can be read by a
-      screen reader. A click enlarges a figure; the arrow keys then step through the figures of its entry,
-      which shows small differences by their flicker.
+    - `intro` and `footer` are paragraphs; `legend` explains words, e.g. what each method shows,
+      beside the bar of the colour map `colours` (None: no bar).
+    - It follows the reader's light or dark setting and the width of the window, prints, and can be
+      read by a screen reader. A click enlarges a figure; the arrow keys then step through the
+      figures of its entry, which shows small differences by their flicker.
 
     Raises `MethodError` for an unknown colour map.
 
@@ -129,7 +134,9 @@ def report(
     from jinja2 import Environment, StrictUndefined  # only a page needs it
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"picture": _picture, "paragraphs": _paragraphs, "share": _share}
     script = _resource("report.js")
     return environment.from_string(_resource("report.html.jinja")).render(
@@ -156,7 +163,11 @@ def _picture(figure: Figure) -> dict[str, Any]:
         picture.save(buffer, "JPEG", quality=88, subsampling=0, optimize=True)
     kind = "png" if figure.drawing else "jpeg"
     data = base64.b64encode(buffer.getvalue()).decode()
-    return {"address": f"data:image/{kind};base64,{data}", "width": picture.width, "height": picture.height}
+    return {
+        "address": f"data:image/{kind};base64,{data}",
+        "width": picture.width,
+        "height": picture.height,
+    }
 
 
 def _share(share: int | float) -> str:

@@ -1,8 +1,9 @@
 """Text on a picture: as wide as it may be, wrapped, cut with an ellipsis, never clipped.
 
-Drawn with the font that Pillow carries, so that a picture looks the same on every machine. That font knows
-Latin letters without accents: other letters are written with their nearest ones, and as `?` where there are
-none. Give the path of a font file that has them to keep, say, Greek or Chinese class names.
+Drawn with the font that Pillow carries, so that a picture looks the same on every machine. That
+font knows Latin letters without accents: other letters are written with their nearest ones, and as
+`?` where there are none. Give the path of a font file that has them to keep, say, Greek or Chinese
+class names.
 """
 
 import unicodedata
@@ -52,7 +53,9 @@ class Lettering:
         return round(self.size * 1.3)
 
     def lines(self, text: str, width: int | float, most: int) -> list[str]:
-        """The text in at most `most` lines no wider than `width` pixels, the last cut with an ellipsis."""
+        """The text in at most `most` lines no wider than `width` pixels, the last cut with an
+        ellipsis.
+        """
         lines: list[str] = []
         for paragraph in self._written(text).splitlines():
             line = ""
@@ -65,13 +68,25 @@ class Lettering:
                     else:
                         line = longer
             lines.append(line)
-        return lines if len(lines) <= most else [*lines[: most - 1], self._cut(" ".join(lines[most - 1 :]), width)]
+        return (
+            lines
+            if len(lines) <= most
+            else [*lines[: most - 1], self._cut(" ".join(lines[most - 1 :]), width)]
+        )
 
-    def draw(self, on: Image.Image, place: tuple[int | float, int | float], lines: list[str]) -> None:
+    def draw(
+        self, on: Image.Image, place: tuple[int | float, int | float], lines: list[str]
+    ) -> None:
         """The lines on the picture, from `place` (left, top) downwards."""
         pen = ImageDraw.Draw(on)
         for index, line in enumerate(lines):
-            pen.text((place[0], place[1] + index * self.leading), line, self.colour, self.face, anchor="la")
+            pen.text(
+                (place[0], place[1] + index * self.leading),
+                line,
+                self.colour,
+                self.face,
+                anchor="la",
+            )
 
     def _pieces(self, word: str, width: int | float) -> list[str]:
         """A word wider than a line, in pieces that are not."""
@@ -102,7 +117,9 @@ class Lettering:
         return plain if all(self._has(part) for part in plain) else "?"
 
     def _has(self, letter: str) -> bool:
-        return letter.isspace() or (letter.isprintable() and bytes(self.face.getmask(letter)) != self._missing)
+        return letter.isspace() or (
+            letter.isprintable() and bytes(self.face.getmask(letter)) != self._missing
+        )
 
     @cached_property
     def _missing(self) -> bytes:

@@ -1,8 +1,8 @@
 """OKLab: colours as lightness and two hues, in which equal distances look equal.
 
-The straight line between two colours is drawn here and not in sRGB, where its steps look uneven. Matrices
-and cube root as published by B. Ottosson, "A perceptual color space for image processing" (2020); the sRGB
-curve is IEC 61966-2-1.
+The straight line between two colours is drawn here and not in sRGB, where its steps look uneven.
+Matrices and cube root as published by B. Ottosson, "A perceptual color space for image processing"
+(2020); the sRGB curve is IEC 61966-2-1.
 """
 
 import torch

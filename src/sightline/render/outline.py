@@ -22,21 +22,25 @@ def outline(
 ) -> Image.Image:
     """A copy of the picture with its boxes drawn, each with its label on a small plate.
 
-    `boxes` `[n, 4]`: left, top, right, bottom in pixels of the picture, right and bottom just outside of
-    the box, so that `right - left` is its width. The line lies on the box's own outermost pixels, with a
-    thin dark one inside it, to be seen on any ground. Boxes beyond the picture are cut at its edge.
-    Raises `ImageError` where a box does not have four numbers, or the labels are not as many as the boxes.
+    `boxes` `[n, 4]`: left, top, right, bottom in pixels of the picture, right and bottom just
+    outside of the box, so that `right - left` is its width. The line lies on the box's own
+    outermost pixels, with a thin dark one inside it, to be seen on any ground. Boxes beyond the
+    picture are cut at its edge. Raises `ImageError` where a box does not have four numbers, or the
+    labels are not as many as the boxes.
 
     >>> outline(Image.new("RGB", (40, 40)), [(10, 10, 30, 30)]).getpixel((10, 20))
     (255, 176, 0)
     """
     drawn = picture.convert("RGB").copy()
     places = [[float(edge) for edge in box] for box in boxes]
-    if any(len(place) != 4 for place in places) or (labels is not None and len(labels) != len(places)):
+    if any(len(place) != 4 for place in places) or (
+        labels is not None and len(labels) != len(places)
+    ):
         raise ImageError(
-            f"Expected boxes of four numbers (left, top, right, bottom) and a label for each, or none; came "
-            f"boxes of {sorted({len(place) for place in places})} numbers, {len(places)} of them, and "
-            f"{'no' if labels is None else len(labels)} labels. Pass one box a label."
+            "Expected boxes of four numbers (left, top, right, bottom) and a label for each, or"
+            f" none; came boxes of {sorted({len(place) for place in places})} numbers,"
+            f" {len(places)} of them, and {'no' if labels is None else len(labels)} labels. Pass"
+            " one box a label."
         )
     pen = ImageDraw.Draw(drawn)
     thick = max(1, round(min(drawn.size) / 110))
@@ -55,8 +59,12 @@ def outline(
     return drawn
 
 
-def _plate(on: Image.Image, text: Lettering, label: str, left: int, top: int, colour: Colour) -> None:
-    """The label above the box, or inside it where there is no room above; moved left to stay in the picture."""
+def _plate(
+    on: Image.Image, text: Lettering, label: str, left: int, top: int, colour: Colour
+) -> None:
+    """The label above the box, or inside it where there is no room above; moved left to stay in the
+    picture.
+    """
     gap = round(text.size * 0.35)
     lines = text.lines(label, on.width - 2 * gap, 1)
     width = round(text.face.getlength(lines[0])) + 2 * gap

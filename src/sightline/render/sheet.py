@@ -32,19 +32,21 @@ def sheet(
 ) -> Image.Image:
     """A table of pictures on white.
 
-    - `rows`: pictures of any sizes, enlarged or reduced so that the longer side is `cell` pixels; `None`
-      leaves a pale square. Rows may differ in length. A column is at least half a cell wide.
-    - `columns`: a heading above each column. `titles`: a title left of each row; what stands behind its
-      first line break is written paler. `notes`: a caption below each picture, `""` for none.
-    - `heading`: one line above it all. `bar`: the colour map whose bar stands below, or `None`; `ends`: other
-      words at its ends than 0 no evidence, 1 most evidence.
+    - `rows`: pictures of any sizes, enlarged or reduced so that the longer side is `cell` pixels;
+      `None` leaves a pale square. Rows may differ in length. A column is at least half a cell wide.
+    - `columns`: a heading above each column. `titles`: a title left of each row; what stands behind
+      its first line break is written paler. `notes`: a caption below each picture, `""` for none.
+    - `heading`: one line above it all. `bar`: the colour map whose bar stands below, or `None`;
+      `ends`: other words at its ends than 0 no evidence, 1 most evidence.
     - `font`: a font file, for letters that Pillow's own font lacks.
 
-    Text is wrapped, and cut with an ellipsis where it would be too long; nothing is clipped. With `cell=224`
-    the margin is 24 pixels, the gap between columns 12, and titles take 132 and a gap; everything grows with
-    `cell`. So four square columns without titles are 2 * 24 + 4 * 224 + 3 * 12 = 980 pixels wide.
+    Text is wrapped, and cut with an ellipsis where it would be too long; nothing is clipped. With
+    `cell=224` the margin is 24 pixels, the gap between columns 12, and titles take 132 and a gap;
+    everything grows with `cell`. So four square columns without titles are 2 * 24 + 4 * 224 + 3 *
+    12 = 980 pixels wide.
 
-    Raises `ImageError` without any picture, or with more headings, titles or notes than there are places.
+    Raises `ImageError` without any picture, or with more headings, titles or notes than there are
+    places.
 
     >>> four = [Image.new("RGB", (10, 10))] * 4
     >>> sheet([four], columns=["Photograph", "Grad-CAM", "Grad-CAM++", "Layer-CAM"]).width
@@ -54,17 +56,27 @@ def sheet(
     look = _Look(cell, font)
     pictures = [[_fit(picture, cell) for picture in row] for row in rows]
     count = max(map(len, pictures))
-    widths = [max(cell // 2, *(row[c].width for row in pictures if c < len(row))) for c in range(count)]
+    widths = [
+        max(cell // 2, *(row[c].width for row in pictures if c < len(row))) for c in range(count)
+    ]
     start = look.margin + (look.titled + look.gap if titles is not None else 0)
-    lefts = list(accumulate(widths[:-1], lambda left, width: left + width + look.gap, initial=start))
+    lefts = list(
+        accumulate(widths[:-1], lambda left, width: left + width + look.gap, initial=start)
+    )
     width = lefts[-1] + widths[-1] + look.margin
 
     # All that is written is wrapped first: the heights follow from it.
     above = look.large.lines(heading, width - 2 * look.margin, 2)
     heads = [look.head.lines(text, widths[c], 3) for c, text in enumerate(columns or [])]
     parts = [title.partition("\n") for title in titles or [""] * len(rows)]
-    names = [(look.head.lines(name, look.titled, 5), look.pale.lines(more, look.titled, 6)) for name, _, more in parts]
-    below = [[look.pale.lines(note, widths[c], 4) for c, note in enumerate(row)] for row in notes or [[]] * len(rows)]
+    names = [
+        (look.head.lines(name, look.titled, 5), look.pale.lines(more, look.titled, 6))
+        for name, _, more in parts
+    ]
+    below = [
+        [look.pale.lines(note, widths[c], 4) for c, note in enumerate(row)]
+        for row in notes or [[]] * len(rows)
+    ]
     pictured = [max(picture.height for picture in row) for row in pictures]
     noted = [max(map(len, row), default=0) * look.pale.leading for row in below]
     titled = [len(name) * look.head.leading + len(more) * look.pale.leading for name, more in names]
@@ -82,7 +94,9 @@ def sheet(
         room = min(width - 2 * look.margin, max(200, look.px(260)))
         foot = colour_bar(bar, width=room, labels=ends, size=look.pale.size, font=font)
 
-    page = Image.new("RGB", (width, end + (look.apart + foot.height if foot else 0) + look.margin), "white")
+    page = Image.new(
+        "RGB", (width, end + (look.apart + foot.height if foot else 0) + look.margin), "white"
+    )
     look.large.draw(page, (look.margin, look.margin), above)
     for left, lines in zip(lefts, heads, strict=False):
         look.head.draw(page, (left, first + (most - len(lines)) * look.head.leading), lines)
@@ -167,18 +181,22 @@ def _check(
     count = max(map(len, rows), default=0)
     if not count or not all(rows) or cell < 32:
         raise ImageError(
-            f"Expected rows of one or more pictures, cells of 32 pixels or more; came {len(rows)} rows of "
-            f"{[len(row) for row in rows]} pictures, cells of {cell}. Leave empty rows out."
+            f"Expected rows of one or more pictures, cells of 32 pixels or more; came {len(rows)}"
+            f" rows of {[len(row) for row in rows]} pictures, cells of {cell}. Leave empty rows"
+            " out."
         )
     if len(columns or []) > count or (titles is not None and len(titles) != len(rows)):
         raise ImageError(
-            f"Expected at most {count} column headings and {len(rows)} row titles; came {len(columns or [])} and "
-            f"{len(titles or [])}. Give one heading a column, one title a row."
+            f"Expected at most {count} column headings and {len(rows)} row titles; came"
+            f" {len(columns or [])} and {len(titles or [])}. Give one heading a column, one title a"
+            " row."
         )
     if notes is not None and (
-        len(notes) != len(rows) or any(len(few) > len(row) for few, row in zip(notes, rows, strict=True))
+        len(notes) != len(rows)
+        or any(len(few) > len(row) for few, row in zip(notes, rows, strict=True))
     ):
         raise ImageError(
-            f"Expected a row of notes for each of {len(rows)} rows, at most one a picture; came rows of "
+            f"Expected a row of notes for each of {len(rows)} rows, at most one a picture; came"
+            " rows of "
             f'{[len(row) for row in notes]} notes. Write "" where there is nothing to say.'
         )

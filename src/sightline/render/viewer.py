@@ -8,17 +8,27 @@ from PIL import Image
 
 
 def show(picture: Image.Image) -> None:
-    """Below the cell of a notebook, else in the system's viewer; where there is no display, a warning says so."""
+    """Below the cell of a notebook, else in the system's viewer; where there is no display, a
+    warning says so.
+    """
     try:  # mypy: IPython is optional; where it is installed its names are not exported
-        from IPython import get_ipython  # type: ignore[attr-defined,import-not-found,unused-ignore]  # may be absent
-        from IPython.display import display  # type: ignore[import-not-found,unused-ignore]  # the same
+        # may be absent
+        from IPython import get_ipython  # type: ignore[attr-defined,import-not-found,unused-ignore]
+
+        # the same
+        from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         notebook = False
     else:
         notebook = get_ipython() is not None
     if notebook:
         display(picture)
-    elif sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        warnings.warn("there is no display to show a picture on; e.save('out/') writes it to a file", stacklevel=3)
+    elif sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        warnings.warn(
+            "there is no display to show a picture on; e.save('out/') writes it to a file",
+            stacklevel=3,
+        )
     else:
         picture.show()

@@ -1,9 +1,10 @@
 """Run a model once and keep what its layer saw; then look back, only as far as that layer.
 
-The forward starts without a graph. When the chosen layer has spoken, its output is detached into a leaf, recording
-is switched on, and the model goes on with a *clone* of the leaf: an in-place ReLU behind the cut then writes over
-the clone, not over what is kept. So the graph exists only behind the layer, on any model, without rewriting
-it. `torch.autograd.grad` writes no `.grad`, and the hooks are gone before `capture` returns.
+The forward starts without a graph. When the chosen layer has spoken, its output is detached into a
+leaf, recording is switched on, and the model goes on with a *clone* of the leaf: an in-place ReLU
+behind the cut then writes over the clone, not over what is kept. So the graph exists only behind
+the layer, on any model, without rewriting it. `torch.autograd.grad` writes no `.grad`, and the
+hooks are gone before `capture` returns.
 """
 
 import threading
@@ -33,8 +34,9 @@ from sightline.types import Activations
 class Cut:
     """One layer, opened: its activations `[b, c, *s]` and where they lie in the graph.
 
-    `calls` counts how often the layer ran; `call` is the run that was kept. `shares` is how much of the grid, along
-    each axis and from its start, lies on the picture, where the model pads it inside; None: all of it.
+    `calls` counts how often the layer ran; `call` is the run that was kept. `shares` is how much of
+    the grid, along each axis and from its start, lies on the picture, where the model pads it
+    inside; None: all of it.
     """
 
     layer: str
@@ -50,8 +52,9 @@ class Cut:
 class Trace:
     """One run of a model, opened at some layers.
 
-    `outputs` is what the model returned, with a graph that reaches back to the earliest of the layers. `plain` tells
-    that this graph is all there is to the way back: nothing on it is hooked or computed again.
+    `outputs` is what the model returned, with a graph that reaches back to the earliest of the
+    layers. `plain` tells that this graph is all there is to the way back: nothing on it is hooked
+    or computed again.
     """
 
     outputs: Any
@@ -70,43 +73,58 @@ class Trace:
     ) -> tuple[Tensor | None, ...]:
         """Derivatives of the scores at each layer; None where the scores do not depend on it.
 
-        `scores` is `[b]`, giving `[b, c, *s]` for each layer, or `[n, b]`, giving `[n, b, c, *s]`: more
-        questions about the same run cost only what lies behind the layers. With `classes` `[b, n]` the scores are
-        logits `[b, k]`, and question j asks image i for its class `classes[i, j]`. A function of the outputs is
-        called with recording on, and so works under `no_grad` too. May be called again. A gradient that is the same
-        at every place may be a view with the stride 0 there.
+        `scores` is `[b]`, giving `[b, c, *s]` for each layer, or `[n, b]`, giving `[n, b, c, *s]`:
+        more questions about the same run cost only what lies behind the layers. With `classes` `[b,
+        n]` the scores are logits `[b, k]`, and question j asks image i for its class `classes[i,
+        j]`. A function of the outputs is called with recording on, and so works under `no_grad`
+        too. May be called again. A gradient that is the same at every place may be a view with the
+        stride 0 there.
         """
-        if classes is not None and isinstance(scores, Tensor) and self.plain and len(self.cuts) == 1:
+        if (
+            classes is not None
+            and isinstance(scores, Tensor)
+            and self.plain
+            and len(self.cuts) == 1
+        ):
             with recordable():
                 weights = pooled_head(scores, self.cuts[0].node, self.cuts[0].grid)
             if weights is not None:
                 return (_free(weights[classes.T], self.cuts[0]),)
         nodes = [cut.node for cut in self.cuts]
-        # Guarded once more: parts of a model may run again on the way back, by checkpoints or by functions of its own.
+        # Guarded once more: parts of a model may run again on the way back, by checkpoints or by
+        # functions of its own.
         with guard.untouched(self.model), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             seeds = None if classes is None else _seeds(scores, classes)
             try:
-                found = gradients(scores, nodes, seeds=seeds, differentiable=self.differentiable, plain=self.plain)
+                found = gradients(
+                    scores, nodes, seeds=seeds, differentiable=self.differentiable, plain=self.plain
+                )
             except RuntimeError as error:
                 if "use_reentrant" not in str(error):
                     raise
                 raise SurgeryError(
-                    f"Expected checkpoints that can be looked back through; {type(self.model).__name__} calls "
-                    "torch.utils.checkpoint with use_reentrant=True. Pass False there: the numbers are the same."
+                    "Expected checkpoints that can be looked back through;"
+                    f" {type(self.model).__name__} calls torch.utils.checkpoint with"
+                    " use_reentrant=True. Pass False there: the numbers are the same."
                 ) from error
         lead = scores.ndim - 1 if seeds is None else 1
         return tuple(
-            None if grad is None else _read(cut.grid, grad, lead) for cut, grad in zip(self.cuts, found, strict=True)
+            None if grad is None else _read(cut.grid, grad, lead)
+            for cut, grad in zip(self.cuts, found, strict=True)
         )
 
     def head(self, rows: Tensor, cut: int) -> Tensor | None:
-        """The weights `[k, c]` of a linear head on the mean of a layer, if the logits `rows` `[b, k]` are one."""
+        """The weights `[k, c]` of a linear head on the mean of a layer, if the logits `rows` `[b,
+        k]` are one.
+        """
         with guard.untouched(self.model):  # autograd may have to confirm it
             return pooled_head(rows, self.cuts[cut].node, self.cuts[cut].grid)
 
     def class_gradients(self, rows: Tensor, cut: int) -> Tensor | None:
-        """Derivatives of every logit `[b, k]` at a layer, `[k, b, c, *s]`; None where they do not depend on it."""
+        """Derivatives of every logit `[b, k]` at a layer, `[k, b, c, *s]`; None where they do not
+        depend on it.
+        """
         weights = self.head(rows, cut) if self.plain else None
         if weights is None:
             return self.gradients(lambda _: rows.T)[cut]
@@ -124,15 +142,17 @@ def capture(
 ) -> Trace:
     """Run the model on the inputs once, opened at a layer (or several).
 
-    `inputs` is a tensor, a tuple of positional or a dict of keyword arguments. `layer` is a name, a module or a
-    function from the model to a module. A layer that runs more than once is taken at its last run, or at `call`.
-    `grid` states how to read the layer where that cannot be inferred. `differentiable=True` keeps the
-    whole graph, so that a loss on the maps can train the model.
+    `inputs` is a tensor, a tuple of positional or a dict of keyword arguments. `layer` is a name, a
+    module or a function from the model to a module. A layer that runs more than once is taken at
+    its last run, or at `call`. `grid` states how to read the layer where that cannot be inferred.
+    `differentiable=True` keeps the whole graph, so that a loss on the maps can train the model.
 
-    The model runs in eval mode and comes out bit-equal, also after an error. Raises `LayerError` for an unknown
-    or a grid-less layer, `SurgeryError` for a layer that did not run.
+    The model runs in eval mode and comes out bit-equal, also after an error. Raises `LayerError`
+    for an unknown or a grid-less layer, `SurgeryError` for a layer that did not run.
 
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).train()
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ... ).train()
     >>> trace = capture(net, torch.ones(2, 3, 8, 8), "1")
     >>> trace.activations.shape, net.training
     (torch.Size([2, 4, 6, 6]), True)
@@ -142,8 +162,8 @@ def capture(
     model = operable(model)
     if not isinstance(call, int) or call < -1:
         raise SurgeryError(
-            f"Expected the number of a run, from 0 on, or -1 for the last; got call={call!r}. A layer that runs once "
-            "needs none."
+            f"Expected the number of a run, from 0 on, or -1 for the last; got call={call!r}. A"
+            " layer that runs once needs none."
         )
     named: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     wanted = [resolve(model, one) for one in named]
@@ -153,26 +173,40 @@ def capture(
     with guard.untouched(model):
         outputs, plain = _operate(model, args, kwargs, scalpels, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
-            # A `no_grad` inside the model ended recording behind the layer. With recording on from the start
-            # it survives: more memory, the same numbers.
+            # A `no_grad` inside the model ended recording behind the layer. With recording on from
+            # the start it survives: more memory, the same numbers.
             outputs, plain = _operate(model, args, kwargs, scalpels, graph=True)
-    return Trace(outputs, tuple(scalpel.cut(differentiable) for scalpel in scalpels), model, differentiable, plain)
+    return Trace(
+        outputs,
+        tuple(scalpel.cut(differentiable) for scalpel in scalpels),
+        model,
+        differentiable,
+        plain,
+    )
 
 
 _HOOKED = "saved tensors are hooked: run with the weights as they are"
-"""What is kept is compared by checkpointing, which computes it again, and then with the weights themselves."""
+"""What is kept is compared by checkpointing, which computes it again, and then with the weights
+themselves.
+"""
 
 
 def _operate(
-    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], scalpels: Sequence["_Scalpel"],
-    graph: bool, checkpointed: bool = False,
-) -> tuple[Any, bool]:  # fmt: skip
+    model: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    scalpels: Sequence["_Scalpel"],
+    graph: bool,
+    checkpointed: bool = False,
+) -> tuple[Any, bool]:
     """The outputs, and whether the graph behind the layer is plain.
 
     The weights are put aside behind the layer, unless the model turns out to be checkpointed.
     """
     whole = graph or checkpointed
-    forbidden = nullcontext() if whole else torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED)
+    forbidden = (
+        nullcontext() if whole else torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED)
+    )
     try:
         with (
             torch.set_grad_enabled(graph),
@@ -185,8 +219,9 @@ def _operate(
     except RuntimeError as error:
         if "Inference tensors cannot be saved" in str(error):
             raise SurgeryError(
-                f"Expected a model that can record a graph; {type(model).__name__} computes with tensors made under "
-                "torch.inference_mode(), where none can be. Build the model and load its weights outside of it."
+                f"Expected a model that can record a graph; {type(model).__name__} computes with"
+                " tensors made under torch.inference_mode(), where none can be. Build the model"
+                " and load its weights outside of it."
             ) from error
         if whole or _HOOKED not in str(error):
             raise
@@ -209,7 +244,9 @@ def _hooked(scalpels: Sequence["_Scalpel"], opened: Callable[[], None] | None) -
 class _Scalpel:
     """The forward hook of one layer."""
 
-    def __init__(self, name: str, module: nn.Module, frame: Frame, call: int, grid: Shape | Reader | None) -> None:
+    def __init__(
+        self, name: str, module: nn.Module, frame: Frame, call: int, grid: Shape | Reader | None
+    ) -> None:
         self.name, self.module, self.frame, self.call, self.stated = name, module, frame, call, grid
 
     def start(self, opened: Callable[[], None] | None) -> None:
@@ -224,8 +261,9 @@ class _Scalpel:
             return None  # somebody else's forward on the same model
         if torch.is_inference_mode_enabled():
             raise SurgeryError(
-                f"Expected a model that can record a graph; layer {self.name!r} runs inside its own "
-                "torch.inference_mode(), where none can be. Use torch.no_grad() there, which can be looked into."
+                f"Expected a model that can record a graph; layer {self.name!r} runs inside its own"
+                " torch.inference_mode(), where none can be. Use torch.no_grad() there, which can"
+                " be looked into."
             )
         index, self.calls = self.calls, self.calls + 1
         if self.call >= 0 and index != self.call:
@@ -243,10 +281,13 @@ class _Scalpel:
         if self.node is None or self.grid is None:
             ran = f"it ran {self.calls} times" if self.calls else "it did not run on this input"
             raise SurgeryError(
-                f"Expected layer {self.name!r} to run{'' if self.call < 0 else f' at least {self.call + 1} times'}; "
-                f"{ran}. Name a layer that does: sightline.layers(model, images) lists them."
+                f"Expected layer {self.name!r} to"
+                f" run{'' if self.call < 0 else f' at least {self.call + 1} times'}; {ran}. Name a"
+                " layer that does: sightline.layers(model, images) lists them."
             )
-        shown = self.node if differentiable else self.node.detach()  # a loss on the map must reach the weights
+        shown = (
+            self.node if differentiable else self.node.detach()
+        )  # a loss on the map must reach the weights
         read = self.grid.read(shown)
         return Cut(self.name, read, self.grid, self.calls, self.kept, self.node, self.frame.shares)
 

@@ -1,8 +1,8 @@
 """Run a model once and look back past every layer, to the pixels.
 
-As in `layer_trace.py` the model is given back as it was. Here the graph begins at the picture: a detached copy of it is the
-leaf, so the caller's tensor is neither written to nor marked, and what the model gets is a copy of the leaf,
-so that an in-place first layer may write over it.
+As in `layer_trace.py` the model is given back as it was. Here the graph begins at the picture: a
+detached copy of it is the leaf, so the caller's tensor is neither written to nor marked, and what
+the model gets is a copy of the leaf, so that an in-place first layer may write over it.
 """
 
 from collections import Counter
@@ -34,14 +34,16 @@ class PixelTrace:
     def gradients(
         self, scores: Tensor | Callable[[Any], Tensor], rule: str | None = None
     ) -> tuple[Tensor, dict[str, int]]:
-        """What comes back from the scores to the pixels, float32 at least, and how many activations the rule governed.
+        """What comes back from the scores to the pixels, float32 at least, and how many activations
+        the rule governed.
 
-        `scores` is `[b]`, giving `[b, c, *s]`, or `[n, b]`, giving `[n, b, c, *s]`; a function of the outputs is called
-        with recording on. `rule` is None for the derivative, `"guided"` or `"deconvnet"` (see `Rectified`).
-        The counts are by kind, `{"ReLU": 26}`, of one question; `{}` for the derivative. May be called again.
+        `scores` is `[b]`, giving `[b, c, *s]`, or `[n, b]`, giving `[n, b, c, *s]`; a function of
+        the outputs is called with recording on. `rule` is None for the derivative, `"guided"` or
+        `"deconvnet"` (see `Rectified`). The counts are by kind, `{"ReLU": 26}`, of one question;
+        `{}` for the derivative. May be called again.
 
-        Raises `SurgeryError` where the scores do not depend on the pixels, `MethodError` for an unknown rule and
-        where the rule finds no activation to govern.
+        Raises `SurgeryError` where the scores do not depend on the pixels, `MethodError` for an
+        unknown rule and where the rule finds no activation to govern.
         """
         # Guarded once more, because a checkpointed model runs again during its backward pass.
         with guard.untouched(self.model), torch.enable_grad():
@@ -58,8 +60,9 @@ class PixelTrace:
     def _look(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
         gradient, governed = self._back(scores, rule)
         if not gradient.isfinite().all():
-            # fp16 may have overflowed: deconvnet's sums grow from layer to layer. From a smaller score everything comes
-            # back smaller in proportion, by the derivative and by both rules.
+            # fp16 may have overflowed: deconvnet's sums grow from layer to layer. From a smaller
+            # score everything comes back smaller in proportion, by the derivative and by both
+            # rules.
             for less in (2.0**-10, 2.0**-20):
                 again, _ = self._back(scores.float() * less, rule)
                 if again.isfinite().all():
@@ -76,21 +79,26 @@ class PixelTrace:
             if "use_reentrant" not in str(error):
                 raise
             raise SurgeryError(
-                f"Expected checkpoints that can be looked back through; {name} calls torch.utils.checkpoint with "
-                "use_reentrant=True. Pass use_reentrant=False there: the numbers are the same."
+                f"Expected checkpoints that can be looked back through; {name} calls"
+                " torch.utils.checkpoint with use_reentrant=True. Pass use_reentrant=False there:"
+                " the numbers are the same."
             ) from error
         if gradient is None:
             raise SurgeryError(
-                f"Expected scores that depend on the pixels; those of {name} do not. Look in the model for "
-                "torch.no_grad(), torch.inference_mode(), .detach(), argmax or rounding on the way; a CAM at a layer "
-                "behind it works."
+                f"Expected scores that depend on the pixels; those of {name} do not. Look in the"
+                " model for torch.no_grad(), torch.inference_mode(), .detach(), argmax or rounding"
+                " on the way; a CAM at a layer behind it works."
             )
         if rectified is not None and not rectified.governed:
-            others = ", ".join(f"{n} {kind}" for kind, n in left_alone(scores).items()) or "no other that is known"
+            others = (
+                ", ".join(f"{n} {kind}" for kind, n in left_alone(scores).items())
+                or "no other that is known"
+            )
             raise MethodError(
-                f"Expected a rectifier or a smooth gate for the {rule} rule between the scores and the pixels; {name} "
-                f"has none (activations left alone: {others}). Take method='gradient', which needs none, or use "
-                "torch's own functions in the model: F.relu(x), F.silu(x)."
+                f"Expected a rectifier or a smooth gate for the {rule} rule between the scores and"
+                f" the pixels; {name} has none (activations left alone: {others}). Take"
+                " method='gradient', which needs none, or use torch's own functions in the model:"
+                " F.relu(x), F.silu(x)."
             )
         return gradient, Counter() if rectified is None else rectified.governed
 
@@ -98,14 +106,17 @@ class PixelTrace:
 def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     """Run the model on the inputs once, with a graph that begins at the picture.
 
-    `inputs` is a tensor, a tuple of positional or a dict of keyword arguments; the first floating point tensor
-    `[b, c, *s]` among them is the picture. The model runs in eval mode and comes out bit-equal, also after an
-    error; no parameter gets a `.grad`. Works under `no_grad` and `inference_mode` and with frozen parameters.
+    `inputs` is a tensor, a tuple of positional or a dict of keyword arguments; the first floating
+    point tensor `[b, c, *s]` among them is the picture. The model runs in eval mode and comes out
+    bit-equal, also after an error; no parameter gets a `.grad`. Works under `no_grad` and
+    `inference_mode` and with frozen parameters.
 
-    Kept for the way back is what frozen weights would keep: see `WeightsAside`. Raises `SurgeryError` where no
-    input is a picture.
+    Kept for the way back is what frozen weights would keep: see `WeightsAside`. Raises
+    `SurgeryError` where no input is a picture.
 
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ... )
     >>> trace = capture_pixels(net, torch.ones(2, 3, 8, 8))
     >>> pixels, governed = trace.gradients(trace.outputs[:, 0], "guided")
     >>> pixels.shape, governed
@@ -125,7 +136,9 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
 
 
 _HOOKED = "saved tensors are hooked: run with the weights as they are"
-"""What is kept is checked by checkpointing, which computes it again, and then with the weights themselves."""
+"""What is kept is checked by checkpointing, which computes it again, and then with the weights
+themselves.
+"""
 
 
 def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> PixelTrace:
@@ -133,10 +146,16 @@ def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     return PixelTrace(run(model, args, kwargs), model, leaf)
 
 
-def _opened(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Tensor, tuple[Any, ...], dict[str, Any]]:
+def _opened(
+    args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[Tensor, tuple[Any, ...], dict[str, Any]]:
     """The leaf, and the arguments with a copy of it in the picture's place."""
     given: dict[Any, Any] = {**dict(enumerate(args)), **kwargs}
-    place = next(key for key, v in given.items() if isinstance(v, Tensor) and v.ndim >= 3 and v.is_floating_point())
+    place = next(
+        key
+        for key, v in given.items()
+        if isinstance(v, Tensor) and v.ndim >= 3 and v.is_floating_point()
+    )
     leaf = given[place].detach().clone().requires_grad_()
     given[place] = leaf.clone()
     return leaf, tuple(given[i] for i in range(len(args))), {name: given[name] for name in kwargs}

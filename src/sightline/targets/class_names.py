@@ -30,28 +30,37 @@ def checked_names(classes: Sequence[str], outputs: Any) -> Sequence[str]:
     if len(classes) in ({1, 2} if count == 1 else {count}):
         return classes
     raise TargetError(
-        f"Expected {count} class names, one for each of the model's outputs; got {len(classes)}. Give them in the "
-        "order of the outputs, or leave classes= out and ask by number."
+        f"Expected {count} class names, one for each of the model's outputs; got {len(classes)}."
+        " Give them in the order of the outputs, or leave classes= out and ask by number."
     )
 
 
 def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
-    """The number of the class called `name`: the whole name, one of its synonyms, or the only one that holds the words.
+    """The number of the class called `name`: the whole name, one of its synonyms, or the only one
+    that holds the words.
 
     Raises `TargetError` for an unknown or an ambiguous name, with near ones.
 
-    >>> find_class("Tabby", ["tabby, tabby cat", "tiger cat"], 2), find_class("tiger", ["tabby", "tiger cat"], 2)
+    >>> (
+    ...     find_class("Tabby", ["tabby, tabby cat", "tiger cat"], 2),
+    ...     find_class("tiger", ["tabby", "tiger cat"], 2),
+    ... )
     (0, 1)
     """
-    if name.strip().isdigit() and (classes is None or name.strip() not in classes):  # digits have names, too: '7'
+    if name.strip().isdigit() and (
+        classes is None or name.strip() not in classes
+    ):  # digits have names, too: '7'
         return checked(int(name), count)
     if classes is None:
         raise TargetError(
-            f"Expected a class number: this model's class names are not known, so {name!r} cannot be found. "
-            f"Pass classes=[...] with its {count} names, or ask for a number from 0 to {count - 1}."
+            f"Expected a class number: this model's class names are not known, so {name!r} cannot"
+            f" be found. Pass classes=[...] with its {count} names, or ask for a number from 0 to"
+            f" {count - 1}."
         )
     wanted = name.strip().lower().replace("_", " ")
-    spelled = [[part.strip().lower().replace("_", " ") for part in known.split(",")] for known in classes]
+    spelled = [
+        [part.strip().lower().replace("_", " ") for part in known.split(",")] for known in classes
+    ]
     for matches in (
         [i for i, parts in enumerate(spelled) if ", ".join(parts) == wanted or parts[0] == wanted],
         [i for i, parts in enumerate(spelled) if wanted in parts],
@@ -61,13 +70,21 @@ def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
             return checked(matches[0], count)
         if matches:
             named = ", ".join(f"{i} {classes[i]!r}" for i in matches[:8])
-            raise TargetError(f"Expected one class; {name!r} fits {len(matches)}: {named}. Ask for one by number.")
-    close = near(name, dict.fromkeys(part.strip() for known in classes for part in known.split(",")))
-    raise TargetError(f"The model has no class {name!r}. {close} Numbers 0 to {count - 1} work too.")
+            raise TargetError(
+                f"Expected one class; {name!r} fits {len(matches)}: {named}. Ask for one by number."
+            )
+    close = near(
+        name, dict.fromkeys(part.strip() for known in classes for part in known.split(","))
+    )
+    raise TargetError(
+        f"The model has no class {name!r}. {close} Numbers 0 to {count - 1} work too."
+    )
 
 
 def checked(index: int, count: int) -> int:
     """The class number, if the outputs have it."""
     if 0 <= index < count:
         return index
-    raise TargetError(f"Expected a class from 0 to {count - 1} (the model has {count} outputs); got {index}.")
+    raise TargetError(
+        f"Expected a class from 0 to {count - 1} (the model has {count} outputs); got {index}."
+    )

@@ -16,15 +16,18 @@ _TOP = re.compile(r"top[-_ ]?(\d+)$", re.IGNORECASE)
 
 
 def indices_of(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> tuple[Tensor, bool]:
-    """The classes asked of each image, `[b, n]`, and whether that is more than one question by form."""
+    """The classes asked of each image, `[b, n]`, and whether that is more than one question by
+    form.
+    """
     b, count = rows.shape
     if isinstance(target, range):
         target = list(target)
     if isinstance(target, np.ndarray):
         if target.dtype.kind not in "iu":
             raise TargetError(
-                f"Expected class numbers as integers; got an array of {target.dtype}. Use .astype(int) or .argmax(1) "
-                "on numbers; .tolist() on names asks them of every image."
+                f"Expected class numbers as integers; got an array of {target.dtype}. Use"
+                " .astype(int) or .argmax(1) on numbers; .tolist() on names asks them of every"
+                " image."
             )
         target = torch.from_numpy(target.astype(np.int64))
     if isinstance(target, Tensor):
@@ -33,20 +36,24 @@ def indices_of(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> t
         return _of_each(target, rows, classes)
     parts = list(target) if isinstance(target, list | tuple) else [target]
     if not parts:
-        raise TargetError("Expected at least one target; got an empty list. Leave it out for the predicted class.")
+        raise TargetError(
+            "Expected at least one target; got an empty list. Leave it out for the predicted class."
+        )
     columns = [_of_all(one, rows, classes) for one in parts]
-    return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1), isinstance(target, list | tuple) or _is_top(
-        target
-    )
+    return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1), isinstance(
+        target, list | tuple
+    ) or _is_top(target)
 
 
 def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
     if target.is_floating_point() or target.dtype == torch.bool:
-        raise TargetError(f"Expected class numbers as integers; got {target.dtype}. Use .long() or .argmax(1).")
+        raise TargetError(
+            f"Expected class numbers as integers; got {target.dtype}. Use .long() or .argmax(1)."
+        )
     if target.ndim not in (0, 1, 2) or (target.ndim and len(target) != b) or not target.numel():
         raise TargetError(
-            f"Expected one class for each of the {b} images, a tensor [{b}] or [{b}, n]; got {tuple(target.shape)}. "
-            "A list asks the same classes of every image."
+            f"Expected one class for each of the {b} images, a tensor [{b}] or [{b}, n]; got"
+            f" {tuple(target.shape)}. A list asks the same classes of every image."
         )
     for index in (target.min(), target.max()):
         checked(int(index), count)
@@ -54,8 +61,13 @@ def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
     return (target, True) if target.ndim == 2 else (target.unsqueeze(1), False)
 
 
-def _of_each(target: Sequence[Any], rows: Tensor, classes: Sequence[str] | None) -> tuple[Tensor, bool]:
-    if len(target) != len(rows) or len({len(one) if isinstance(one, list | tuple) else -1 for one in target}) != 1:
+def _of_each(
+    target: Sequence[Any], rows: Tensor, classes: Sequence[str] | None
+) -> tuple[Tensor, bool]:
+    if (
+        len(target) != len(rows)
+        or len({len(one) if isinstance(one, list | tuple) else -1 for one in target}) != 1
+    ):
         raise TargetError(
             f"Expected for each of the {len(rows)} images a list of equally many targets; "
             f"got {len(target)} entries. Fill up, or explain the images in groups."
@@ -67,8 +79,8 @@ def _of_each(target: Sequence[Any], rows: Tensor, classes: Sequence[str] | None)
     counts = [own.shape[1] for own in each] if target[0] else [0]
     if len(set(counts)) != 1 or counts[0] == 0:
         raise TargetError(
-            f"Expected at least one class of each image, and equally many; the lists ask for {counts} ('top3' asks for "
-            "three). Fill up, or explain the images in groups."
+            "Expected at least one class of each image, and equally many; the lists ask for"
+            f" {counts} ('top3' asks for three). Fill up, or explain the images in groups."
         )
     return torch.cat(each), True
 
@@ -83,7 +95,9 @@ def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
     if isinstance(one, str) and (top := _TOP.match(one.strip())):
         k = int(top[1])
         if not 1 <= k <= count:
-            raise TargetError(f"Expected top1 to top{count} (the model has {count} outputs); got {one!r}.")
+            raise TargetError(
+                f"Expected top1 to top{count} (the model has {count} outputs); got {one!r}."
+            )
         return rows.topk(k, dim=1).indices
     if isinstance(one, str):
         index = find_class(one, classes, count)
@@ -93,9 +107,13 @@ def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
         index = checked(int(one), count)
     else:
         raise TargetError(
-            "Expected a class number, a class name, 'top3', 'predicted' or a function of the outputs, or a list of "
-            f"classes, or one of functions; got {type(one).__name__}"
-            + (" among classes. Ask in two calls, or write the classes as functions too." if callable(one) else ".")
+            "Expected a class number, a class name, 'top3', 'predicted' or a function of the"
+            f" outputs, or a list of classes, or one of functions; got {type(one).__name__}"
+            + (
+                " among classes. Ask in two calls, or write the classes as functions too."
+                if callable(one)
+                else "."
+            )
         )
     return torch.full((b, 1), index, device=rows.device)
 

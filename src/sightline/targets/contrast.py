@@ -1,4 +1,6 @@
-"""A class against its rivals: Finer-CAM's difference to similar classes, and the margin to the runner-up."""
+"""A class against its rivals: Finer-CAM's difference to similar classes, and the margin to the
+runner-up.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,14 +40,24 @@ class Contrast(Aim):
         else:
             columns = [chosen(one, len(rows), classes, rows.shape[1]) for one in self.against]
             if not columns:
-                raise TargetError("Expected classes to compare with; against= is empty. Leave it out for similar ones.")
+                raise TargetError(
+                    "Expected classes to compare with; against= is empty. Leave it out for similar"
+                    " ones."
+                )
             rivals = torch.stack(columns, dim=1).to(rows.device)
             if bool((rivals == own[:, None]).any()):
-                raise TargetError("Expected other classes to compare with; against= holds the class asked for itself.")
+                raise TargetError(
+                    "Expected other classes to compare with; against= holds the class asked for"
+                    " itself."
+                )
         return rows.gather(1, own[:, None])[:, 0] - self.gamma * rows.gather(1, rivals).mean(1)
 
     def __str__(self) -> str:
-        rivals = "similar classes" if self.against is None else ", ".join(named(one) for one in self.against)
+        rivals = (
+            "similar classes"
+            if self.against is None
+            else ", ".join(named(one) for one in self.against)
+        )
         return f"{named(self.klass)} against {rivals}"
 
 
@@ -71,13 +83,17 @@ class Margin(Aim):
 
 
 def similar(rows: Tensor, own: Tensor, count: int) -> Tensor:
-    """The `count` other classes whose logits are nearest to the class's own, `[b, count]`, nearest first.
+    """The `count` other classes whose logits are nearest to the class's own, `[b, count]`, nearest
+    first.
 
     >>> similar(torch.tensor([[5.0, 4.0, 1.0, 7.0]]), torch.tensor([0]), 2)
     tensor([[1, 3]])
     """
     if not 1 <= count < rows.shape[1]:
-        raise TargetError(f"Expected 1 to {rows.shape[1] - 1} similar classes (the others there are); got {count}.")
+        raise TargetError(
+            f"Expected 1 to {rows.shape[1] - 1} similar classes (the others there are); got"
+            f" {count}."
+        )
     away = (rows - rows.gather(1, own[:, None])).abs().scatter(1, own[:, None], torch.inf)
     return away.topk(count, dim=1, largest=False).indices
 
@@ -87,8 +103,8 @@ def _rivals(outputs: Any, klass: Any, classes: Names) -> tuple[Tensor, Tensor]:
     rows = logits(outputs)
     if rows.shape[1] < 2:
         raise TargetError(
-            "Expected two classes or more to compare; the model has a single logit, whose negative is its other class. "
-            "Ask for class 1 or 0."
+            "Expected two classes or more to compare; the model has a single logit, whose negative"
+            " is its other class. Ask for class 1 or 0."
         )
     if klass is None:
         return rows, rows.detach().argmax(1)

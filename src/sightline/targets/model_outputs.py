@@ -13,9 +13,11 @@ Kind = Literal["softmax", "sigmoid"]
 
 
 def logits(outputs: Any) -> Tensor:
-    """The scores `[b, classes]` in a model's outputs: a tensor, or a tuple, mapping or dataclass that holds one.
+    """The scores `[b, classes]` in a model's outputs: a tensor, or a tuple, mapping or dataclass
+    that holds one.
 
-    A mapping's `logits` come first; else the first float tensor with two axes. A tensor `[b]` is one logit an image.
+    A mapping's `logits` come first; else the first float tensor with two axes. A tensor `[b]` is
+    one logit an image.
 
     >>> logits({"loss": torch.tensor(0.5), "logits": torch.zeros(2, 3)}).shape
     torch.Size([2, 3])
@@ -38,13 +40,16 @@ def logits(outputs: Any) -> Tensor:
         return tensors[0].unsqueeze(1)
     seen = [tuple(t.shape) for t in tensors] or type(outputs).__name__
     raise TargetError(
-        f"Expected a classifier's outputs, a float tensor [images, classes]; the model returned {seen}. "
-        "Say what to explain with a function of the outputs that gives one score an image: target=lambda out: out[...]."
+        "Expected a classifier's outputs, a float tensor [images, classes]; the model returned"
+        f" {seen}. Say what to explain with a function of the outputs that gives one score an"
+        " image: target=lambda out: out[...]."
     )
 
 
 def probabilities(scores: Tensor, kind: Kind) -> Tensor:
-    """Confidence of each class `[b, classes]`, at least float32: softmax; sigmoid for multi-label and single logits."""
+    """Confidence of each class `[b, classes]`, at least float32: softmax; sigmoid for multi-label
+    and single logits.
+    """
     scores = scores.detach().to(torch.promote_types(scores.dtype, torch.float32))
     if kind == "sigmoid" or scores.shape[1] == 1:
         return scores.sigmoid()
@@ -53,6 +58,8 @@ def probabilities(scores: Tensor, kind: Kind) -> Tensor:
 
 def look_like_probabilities(scores: Tensor) -> bool:
     """Whether rows are non-negative and sum to one, as after a softmax; then they are no logits."""
-    if scores.shape[1] < 2 or not scores.detach().min() >= 0:  # most logits go no further; nan is not
+    if (
+        scores.shape[1] < 2 or not scores.detach().min() >= 0
+    ):  # most logits go no further; nan is not
         return False
     return all(abs(one - 1) < 1e-3 for one in scores.detach().float().sum(1).tolist())

@@ -13,11 +13,13 @@ from sightline.targets.target import Aim, Key, Names, Size, offered, part, reduc
 
 @dataclass(frozen=True, eq=False)
 class Output(Aim):
-    """Any target, asked of one of several outputs: of an auxiliary head, of `logits_per_image`, of `[1]` of a tuple.
+    """Any target, asked of one of several outputs: of an auxiliary head, of `logits_per_image`, of
+    `[1]` of a tuple.
 
-    `key` is a name or an index; a list of them leads further in. `target` is whatever `explain` takes: a class, a
-    name, `"top3"`, a function, another of these objects. Alone it is answered as if the model had returned
-    only that output, with confidences and class names; in a list of several it gives its score.
+    `key` is a name or an index; a list of them leads further in. `target` is whatever `explain`
+    takes: a class, a name, `"top3"`, a function, another of these objects. Alone it is answered as
+    if the model had returned only that output, with confidences and class names; in a list of
+    several it gives its score.
     """
 
     key: Key
@@ -31,23 +33,27 @@ class Output(Aim):
         question = ask(self.target, part(outputs, self.key), classes=classes, size=size)
         if len(question.scores) != 1:
             raise TargetError(
-                f"Expected one question of the output {self.key!r} in a list of several; {self.target!r} asks "
-                f"{len(question.scores)}. Write one Output(...) for each."
+                f"Expected one question of the output {self.key!r} in a list of several;"
+                f" {self.target!r} asks {len(question.scores)}. Write one Output(...) for each."
             )
         return question.scores[0]
 
     def __str__(self) -> str:
-        target = "predicted" if self.target is None else getattr(self.target, "__name__", self.target)
+        target = (
+            "predicted" if self.target is None else getattr(self.target, "__name__", self.target)
+        )
         return f"{target} of {self.key}"
 
 
 @dataclass(frozen=True, eq=False)
 class Neuron(Aim):
-    """One channel of an output, at one place of it or summed up over all: what an inner number responds to.
+    """One channel of an output, at one place of it or summed up over all: what an inner number
+    responds to.
 
-    The outputs (or the one that `output` names) are `[b, ..., c, ...]` with the channels along `axis`. `at` is an index
-    into the remaining axes: `(row, column)` of a map `[b, c, h, w]`, `(token,)` of `[b, n, c]` with `axis=-1`.
-    Without it the places are averaged, or summed with `reduce="sum"`.
+    The outputs (or the one that `output` names) are `[b, ..., c, ...]` with the channels along
+    `axis`. `at` is an index into the remaining axes: `(row, column)` of a map `[b, c, h, w]`,
+    `(token,)` of `[b, n, c]` with `axis=-1`. Without it the places are averaged, or summed with
+    `reduce="sum"`.
 
     >>> import torch
     >>> maps = torch.arange(8.0).reshape(1, 2, 2, 2)
@@ -64,25 +70,36 @@ class Neuron(Aim):
     def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
         values = outputs if self.output is None else part(outputs, self.output)
         if not isinstance(values, Tensor) or values.ndim < 2:
-            raise TargetError(f"Expected an output [b, c, ...] to take a channel of; {offered(values)}")
+            raise TargetError(
+                f"Expected an output [b, c, ...] to take a channel of; {offered(values)}"
+            )
         axis = self.axis % values.ndim
         if axis == 0 or not -values.ndim <= self.axis < values.ndim:
-            raise TargetError(f"Expected an axis of channels among 1 to {values.ndim - 1}; got axis={self.axis}.")
+            raise TargetError(
+                f"Expected an axis of channels among 1 to {values.ndim - 1}; got axis={self.axis}."
+            )
         if not -values.shape[axis] <= self.channel < values.shape[axis]:
             raise TargetError(
-                f"Expected a channel from 0 to {values.shape[axis] - 1} (the output is {list(values.shape)}, its "
-                f"channels along axis {axis}); got {self.channel}."
+                f"Expected a channel from 0 to {values.shape[axis] - 1} (the output is"
+                f" {list(values.shape)}, its channels along axis {axis}); got {self.channel}."
             )
         values = values.select(axis, self.channel)
         if self.at is None:
             return reduced(values, self.reduce)
         places = tuple(values.shape[1:])
-        if len(self.at) != len(places) or any(not -n <= i < n for i, n in zip(self.at, places, strict=True)):
-            raise TargetError(f"Expected a place within {list(places)}, an index for each axis; got {tuple(self.at)}.")
+        if len(self.at) != len(places) or any(
+            not -n <= i < n for i, n in zip(self.at, places, strict=True)
+        ):
+            raise TargetError(
+                f"Expected a place within {list(places)}, an index for each axis; got"
+                f" {tuple(self.at)}."
+            )
         for index in self.at:
             values = values[:, index]
         return values
 
     def __str__(self) -> str:
         where = "" if self.at is None else f" at {', '.join(map(str, self.at))}"
-        return f"channel {self.channel}{where}" + ("" if self.output is None else f" of {self.output}")
+        return f"channel {self.channel}{where}" + (
+            "" if self.output is None else f" of {self.output}"
+        )

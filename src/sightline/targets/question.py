@@ -19,10 +19,11 @@ from sightline.targets.target import Aim, Function, Wanted
 class Question:
     """`n` questions asked of each of `b` images.
 
-    `scores` `[n, b]` is what is explained, with its graph; `indices` `[b, n]` the classes and `confidence`
-    `[b, n]` their probabilities (None for a function of the outputs); `targets[i][j]` says in words what was
-    asked of image i. `several` tells whether the caller asked for more than one, `rows` are the logits, `single`
-    tells that the model has one logit, whose negative stands for class 0. `top` are the five most probable classes.
+    `scores` `[n, b]` is what is explained, with its graph; `indices` `[b, n]` the classes and
+    `confidence` `[b, n]` their probabilities (None for a function of the outputs); `targets[i][j]`
+    says in words what was asked of image i. `several` tells whether the caller asked for more than
+    one, `rows` are the logits, `single` tells that the model has one logit, whose negative stands
+    for class 0. `top` are the five most probable classes.
     """
 
     scores: Tensor
@@ -44,7 +45,8 @@ def ask(
     images: int | None = None,
     size: Sequence[int] | None = None,
 ) -> Question:
-    """Put the target to the outputs of `images` images (None: as many as the outputs have rows) with `size` pixels.
+    """Put the target to the outputs of `images` images (None: as many as the outputs have rows)
+    with `size` pixels.
 
     | target | asks |
     |---|---|
@@ -56,7 +58,8 @@ def ask(
     | tensor `[b]`, tensor `[b, n]`, nested list | each image's own class, or n classes |
     | a function, a `Region`, `Box`, ... | one score an image, `[b]`, from whatever the model returned |
 
-    A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive). Raises `TargetError`.
+    A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive).
+    Raises `TargetError`.
 
     >>> ask("top2", torch.tensor([[1.0, 3.0, 2.0]])).indices
     tensor([[1, 2]])
@@ -65,15 +68,20 @@ def ask(
     """
     while isinstance(target, Aim) and (narrowed := target.within(outputs)) is not None:
         outputs, target = narrowed
-        if isinstance(outputs, Tensor) and outputs.ndim == 2 and classes is not None:  # names may be another head's
+        if (
+            isinstance(outputs, Tensor) and outputs.ndim == 2 and classes is not None
+        ):  # names may be another head's
             classes = classes if len(classes) == outputs.shape[1] else None
     if (functions := _as_functions(target)) is not None:
-        return _functions(functions, outputs, images, classes, size, several=isinstance(target, list | tuple))
+        return _functions(
+            functions, outputs, images, classes, size, several=isinstance(target, list | tuple)
+        )
     rows = logits(outputs)
     if images not in (None, len(rows)):
         raise TargetError(
-            f"Expected a row of outputs for each of the {images} images; the model returned {len(rows)}. Say what "
-            "belongs to which with a function of the outputs, one score an image: target=lambda out: out[...]."
+            f"Expected a row of outputs for each of the {images} images; the model returned"
+            f" {len(rows)}. Say what belongs to which with a function of the outputs, one score an"
+            " image: target=lambda out: out[...]."
         )
     single = rows.shape[1] == 1
     if single:  # against (0) and for (1)
@@ -97,7 +105,9 @@ def ask(
 
 
 def beyond_classes(target: Wanted) -> bool:
-    """Whether the outputs are asked by a function, or a list of them, and not for classes by name or number."""
+    """Whether the outputs are asked by a function, or a list of them, and not for classes by name
+    or number.
+    """
     return _as_functions(target) is not None
 
 
@@ -107,7 +117,9 @@ def _as_functions(target: Wanted) -> list[Function] | None:
     return [target] if callable(target) and not isinstance(target, Tensor) else None
 
 
-def _top(sure: Tensor, classes: Sequence[str] | None, most: int = 5) -> list[list[tuple[Target, float]]]:
+def _top(
+    sure: Tensor, classes: Sequence[str] | None, most: int = 5
+) -> list[list[tuple[Target, float]]]:
     values, indices = sure.topk(min(most, sure.shape[1]), dim=1)
     return [
         [(Target(k, label(k, classes)), p) for k, p in zip(*row, strict=True)]
@@ -116,9 +128,13 @@ def _top(sure: Tensor, classes: Sequence[str] | None, most: int = 5) -> list[lis
 
 
 def _functions(
-    functions: list[Function], outputs: Any, images: int | None, classes: Sequence[str] | None,
-    size: Sequence[int] | None, several: bool,
-) -> Question:  # fmt: skip
+    functions: list[Function],
+    outputs: Any,
+    images: int | None,
+    classes: Sequence[str] | None,
+    size: Sequence[int] | None,
+    several: bool,
+) -> Question:
     columns: list[Tensor] = []
     for function in functions:
         score = function(outputs, classes, size) if isinstance(function, Aim) else function(outputs)
@@ -126,8 +142,9 @@ def _functions(
         if not isinstance(score, Tensor) or score.ndim > 1 or b not in (None, score.numel()):
             came = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
             raise TargetError(
-                f"Expected {_called(function)} to give one score an image, a tensor [{b or 'b'}]; it gave {came}. "
-                "Sum over what belongs to one image: lambda out: out[:, 3].flatten(1).sum(1)."
+                f"Expected {_called(function)} to give one score an image, a tensor [{b or 'b'}];"
+                f" it gave {came}. Sum over what belongs to one image: lambda out: out[:,"
+                " 3].flatten(1).sum(1)."
             )
         columns.append(score.reshape(-1))
     targets = [[Target(None, _called(f)) for f in functions] for _ in range(len(columns[0]))]

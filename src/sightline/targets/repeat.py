@@ -1,4 +1,6 @@
-"""The same question, asked of other outputs: of pictures seen through a mask, of a layer with a channel less."""
+"""The same question, asked of other outputs: of pictures seen through a mask, of a layer with a
+channel less.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -26,12 +28,14 @@ def ask_again(
     size: Sequence[int] | None = None,
     probability: bool = False,
 ) -> Tensor:
-    """The scores `[n, versions, b]` of the question in the outputs of so many versions of its b images.
+    """The scores `[n, versions, b]` of the question in the outputs of so many versions of its b
+    images.
 
-    The outputs have a row for each image of the first version, then the second, and so on. Classes are those that were
-    found the first time: who asked for the predicted class is told of that one, whatever is predicted now. A function
-    of the outputs is given one version after another, so that it sees the b images in their order.
-    `probability` asks how sure the model is of the classes; a function has none (`MethodError`).
+    The outputs have a row for each image of the first version, then the second, and so on. Classes
+    are those that were found the first time: who asked for the predicted class is told of that one,
+    whatever is predicted now. A function of the outputs is given one version after another, so that
+    it sees the b images in their order. `probability` asks how sure the model is of the classes; a
+    function has none (`MethodError`).
 
     >>> first = torch.tensor([[1.0, 3.0]])
     >>> ask_again(ask(None, first), None, torch.tensor([[5.0, 4.0], [0.0, 0.5]]), 2)
@@ -42,8 +46,9 @@ def ask_again(
     if question.indices is None or beyond_classes(target):
         if probability:
             raise MethodError(
-                "Expected classes to be sure of; the target is a function of the outputs, which has no probability. "
-                "Ask for the score itself: leave probability=True or form='authors' out."
+                "Expected classes to be sure of; the target is a function of the outputs, which has"
+                " no probability. Ask for the score itself: leave probability=True or"
+                " form='authors' out."
             )
         count = len(question.scores[0])
         try:
@@ -53,8 +58,9 @@ def ask_again(
             ]
         except TargetError as error:
             raise TargetError(
-                f"{error} (It was there in the picture itself; this is said of one that was changed: seen through a "
-                "mask, noisy, or with other activations. Take a method that runs the model once, such as grad_cam_pp.)"
+                f"{error} (It was there in the picture itself; this is said of one that was"
+                " changed: seen through a mask, noisy, or with other activations. Take a method"
+                " that runs the model once, such as grad_cam_pp.)"
             ) from error
         return torch.stack(each, dim=1)
     rows = logits(outputs)
@@ -69,15 +75,24 @@ def _apart(outputs: Any, versions: int, count: int) -> list[Any]:
     """The outputs of each version by itself; what has no row for each image is the same for all."""
     if versions == 1:
         return [outputs]
-    return [_some(outputs, slice(v * count, (v + 1) * count), versions * count) for v in range(versions)]
+    return [
+        _some(outputs, slice(v * count, (v + 1) * count), versions * count) for v in range(versions)
+    ]
 
 
 def _some(outputs: Any, rows: slice, total: int) -> Any:
     def cut(tensor: Tensor) -> Tensor:
         return tensor[rows] if tensor.ndim and len(tensor) == total else tensor
 
-    if isinstance(outputs, list) and len(outputs) == total and all(isinstance(one, Mapping) for one in outputs):
+    if (
+        isinstance(outputs, list)
+        and len(outputs) == total
+        and all(isinstance(one, Mapping) for one in outputs)
+    ):
         return outputs[rows]  # a detector's list, an entry an image
     if is_dataclass(outputs) and not isinstance(outputs, type) and not isinstance(outputs, Mapping):
-        return replace(outputs, **{one.name: _some(getattr(outputs, one.name), rows, total) for one in fields(outputs)})
+        return replace(
+            outputs,
+            **{one.name: _some(getattr(outputs, one.name), rows, total) for one in fields(outputs)},
+        )
     return tree_map_only(Tensor, cut, outputs)

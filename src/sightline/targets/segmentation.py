@@ -1,4 +1,6 @@
-"""A segmentation network asked about a class, in a region or at a pixel: Seg-Grad-CAM's score, for any method."""
+"""A segmentation network asked about a class, in a region or at a pixel: Seg-Grad-CAM's score, for
+any method.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,15 +28,20 @@ class Region(Aim):
     its alpha knows the size of a gradient, and a sum over thousands of pixels is no logit any more. So the mean is
     the default.
 
-    - `klass`: a number, a name, or a tensor `[b]`. None: at each pixel the class that is predicted there.
-    - `where`: a mask `[h, w]` or `[b, h, w]`, tensor or array (weights are allowed), a box `(left, top, right, bottom)`
-      or a pixel `(x, y)`, counted in the picture's pixels. None: where the class is predicted.
+    - `klass`: a number, a name, or a tensor `[b]`. None: at each pixel the class that is predicted
+      there.
+    - `where`: a mask `[h, w]` or `[b, h, w]`, tensor or array (weights are allowed), a box `(left,
+      top, right, bottom)` or a pixel `(x, y)`, counted in the picture's pixels. None: where the
+      class is predicted.
 
-    The outputs are `[b, k, h, w]`: a tensor, torchvision's mapping with `out`, transformers' `logits` at a lower
-    resolution, or MaskFormer's queries (`dense`). They are enlarged linearly to the picture, or to the mask where
-    one is given, before anything is predicted. Raises `TargetError` where nothing is predicted as the class.
+    The outputs are `[b, k, h, w]`: a tensor, torchvision's mapping with `out`, transformers'
+    `logits` at a lower resolution, or MaskFormer's queries (`dense`). They are enlarged linearly to
+    the picture, or to the mask where one is given, before anything is predicted. Raises
+    `TargetError` where nothing is predicted as the class.
 
-    >>> logits = torch.tensor([[[[1.0, 5.0]], [[2.0, 3.0]]]])  # one image, two classes, 1 x 2 pixels
+    >>> logits = torch.tensor(
+    ...     [[[[1.0, 5.0]], [[2.0, 3.0]]]]
+    ... )  # one image, two classes, 1 x 2 pixels
     >>> Region(1)(logits), Region(0, where=(0, 0, 2, 1))(logits), Region(None, reduce="sum")(logits)
     (tensor([2.]), tensor([3.]), tensor([7.]))
     """
@@ -44,7 +51,11 @@ class Region(Aim):
     reduce: Literal["mean", "sum"] = "mean"
 
     def __post_init__(self) -> None:
-        if self.where is not None and hasattr(self.where, "__array__") and not isinstance(self.where, Tensor):
+        if (
+            self.where is not None
+            and hasattr(self.where, "__array__")
+            and not isinstance(self.where, Tensor)
+        ):
             object.__setattr__(self, "where", torch.as_tensor(self.where))
 
     def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
@@ -77,14 +88,18 @@ class Region(Aim):
 
 
 def _of_the_picture(mask: Tensor, picture: Sequence[int]) -> Sequence[int]:
-    """A mask's size, `[*s]`: any with the picture's proportions. A mask that lies across would tell of other pixels."""
+    """A mask's size, `[*s]`: any with the picture's proportions. A mask that lies across would tell
+    of other pixels.
+    """
     size = mask.shape[-len(picture) :]
     if mask.ndim < len(picture) or any(
-        abs(own * picture[0] - size[0] * side) > max(picture[0], side) for own, side in zip(size, picture, strict=True)
+        abs(own * picture[0] - size[0] * side) > max(picture[0], side)
+        for own, side in zip(size, picture, strict=True)
     ):
         raise TargetError(
-            f"Expected a mask of the picture's proportions, {' x '.join(map(str, picture))} (height first) or the same "
-            f"on another scale; got the shape {list(mask.shape)}. Transpose or resize it."
+            f"Expected a mask of the picture's proportions, {' x '.join(map(str, picture))} (height"
+            f" first) or the same on another scale; got the shape {list(mask.shape)}. Transpose or"
+            " resize it."
         )
     return size
 
@@ -92,8 +107,9 @@ def _of_the_picture(mask: Tensor, picture: Sequence[int]) -> Sequence[int]:
 def dense(outputs: Any) -> Tensor:
     """Scores of every class at every place, `[b, k, *s]`, in what a segmentation network returns.
 
-    `out` or `logits` first, else the first float tensor with four axes or more. MaskFormer and its kind answer with
-    queries: a query's class probabilities times its mask, summed over the queries, are the scores then.
+    `out` or `logits` first, else the first float tensor with four axes or more. MaskFormer and its
+    kind answer with queries: a query's class probabilities times its mask, summed over the queries,
+    are the scores then.
 
     >>> dense({"aux": torch.zeros(1, 2, 4, 4), "out": torch.ones(1, 2, 4, 4)}).max()
     tensor(1.)
@@ -104,7 +120,9 @@ def dense(outputs: Any) -> Tensor:
         if "class_queries_logits" in outputs and "masks_queries_logits" in outputs:
             sure = outputs["class_queries_logits"].softmax(-1)[..., :-1]  # the last is "nothing"
             return torch.einsum("bqk,bqhw->bkhw", sure, outputs["masks_queries_logits"].sigmoid())
-        found = [outputs[name] for name in ("out", "logits") if name in outputs] or list(outputs.values())
+        found = [outputs[name] for name in ("out", "logits") if name in outputs] or list(
+            outputs.values()
+        )
     elif isinstance(outputs, tuple | list):
         found = list(outputs)
     else:
@@ -114,20 +132,24 @@ def dense(outputs: Any) -> Tensor:
             return one
     seen = [tuple(one.shape) for one in found if isinstance(one, Tensor)] or type(outputs).__name__
     raise TargetError(
-        f"Expected a segmentation network's outputs, [images, classes, height, width]; the model returned {seen}. "
-        "A classifier is asked by class: target=3; anything else by a function of the outputs: target=lambda out: ..."
+        "Expected a segmentation network's outputs, [images, classes, height, width]; the model"
+        f" returned {seen}. A classifier is asked by class: target=3; anything else by a function"
+        " of the outputs: target=lambda out: ..."
     )
 
 
 def enlarged(logits: Tensor, size: Size) -> Tensor:
-    """The logits on another grid, linearly between pixel centres; as they are where no size is known."""
+    """The logits on another grid, linearly between pixel centres; as they are where no size is
+    known.
+    """
     if size is None or tuple(size) == tuple(logits.shape[2:]):
         return logits
     return F.interpolate(logits, size=tuple(size), mode=_MODES[len(size)], align_corners=False)
 
 
 def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -> Tensor:
-    """The weight of each pixel, `[b, *grid]`: of a mask, a box `(left, top, right, bottom)` or a pixel `(x, y)`.
+    """The weight of each pixel, `[b, *grid]`: of a mask, a box `(left, top, right, bottom)` or a
+    pixel `(x, y)`.
 
     A box holds the pixels whose centres lie in it.
 
@@ -137,19 +159,25 @@ def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -
     """
     if isinstance(where, Tensor):
         mask = where.float()
-        if mask.ndim not in (len(grid), len(grid) + 1) or (mask.ndim > len(grid) and len(mask) not in (1, b)):
+        if mask.ndim not in (len(grid), len(grid) + 1) or (
+            mask.ndim > len(grid) and len(mask) not in (1, b)
+        ):
             raise TargetError(
-                f"Expected a mask {list(grid)}, or one for each of the {b} images; got the shape {list(mask.shape)}."
+                f"Expected a mask {list(grid)}, or one for each of the {b} images; got the shape"
+                f" {list(mask.shape)}."
             )
         mask = mask.expand(b, *grid)
         if not bool((mask.flatten(1).sum(1) > 0).all()):
-            raise TargetError("Expected a mask with a pixel in it for every image; one is empty. Leave that image out.")
+            raise TargetError(
+                "Expected a mask with a pixel in it for every image; one is empty. Leave that image"
+                " out."
+            )
         return mask
     numbers = [float(x) for x in where]
     if len(numbers) not in (2, 4) or len(grid) != 2:
         raise TargetError(
-            f"Expected a region of a picture as mask, box (left, top, right, bottom) or pixel (x, y); got {where} for "
-            f"outputs over {list(grid)}. For clips and volumes pass a mask."
+            "Expected a region of a picture as mask, box (left, top, right, bottom) or pixel (x,"
+            f" y); got {where} for outputs over {list(grid)}. For clips and volumes pass a mask."
         )
     h, w = grid
     if len(numbers) == 2:
@@ -163,8 +191,9 @@ def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -
     mask = ((ys >= top) & (ys < bottom))[:, None] & ((xs >= left) & (xs < right))
     if not inside or not mask.any():
         raise TargetError(
-            f"Expected a place within the picture, {w} pixels wide and {h} high, counted from its left top corner; got "
-            f"{tuple(where)}. A box is (left, top, right, bottom), a pixel (x, y)."
+            f"Expected a place within the picture, {w} pixels wide and {h} high, counted from its"
+            f" left top corner; got {tuple(where)}. A box is (left, top, right, bottom), a pixel"
+            " (x, y)."
         )
     return mask.float().expand(b, h, w)
 
@@ -177,10 +206,15 @@ def _predicted(logits: Tensor, wanted: Tensor, classes: Names) -> Tensor:
         if not one.any():
             counts = torch.bincount(answer[i].flatten(), minlength=logits.shape[1])
             best = counts.argsort(descending=True)[:3].tolist()
-            told = ", ".join(f"{label(k, classes)} ({float(counts[k]) / one.numel():.0%})" for k in best if counts[k])
+            told = ", ".join(
+                f"{label(k, classes)} ({float(counts[k]) / one.numel():.0%})"
+                for k in best
+                if counts[k]
+            )
             name = label(int(wanted[i]), classes)
             raise TargetError(
-                f"Expected pixels predicted as {name!r}; image {i} has none, but {told}. Ask for one of these, or say "
-                f"where to look: Region(..., where=) a box, a pixel or a mask."
+                f"Expected pixels predicted as {name!r}; image {i} has none, but {told}. Ask for"
+                " one of these, or say where to look: Region(..., where=) a box, a pixel or a"
+                " mask."
             )
     return mask

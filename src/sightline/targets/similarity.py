@@ -1,4 +1,6 @@
-"""An embedding network asked how near it is to a vector: to a text's embedding, or to another image's (CLIP)."""
+"""An embedding network asked how near it is to a vector: to a text's embedding, or to another
+image's (CLIP).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,20 +37,29 @@ class Similarity(Aim):
     def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
         if not isinstance(self.to, Tensor):
             raise TargetError(
-                f"Expected an embedding to compare with, a tensor [d] or [b, d]; got {self.to!r}. A text becomes one "
-                "by the model's own text tower: Similarity(model.get_text_features(...), name='a cat')."
+                f"Expected an embedding to compare with, a tensor [d] or [b, d]; got {self.to!r}. A"
+                " text becomes one by the model's own text tower:"
+                " Similarity(model.get_text_features(...), name='a cat')."
             )
         own = embedding(outputs, self.output)
         own = own.to(torch.promote_types(own.dtype, torch.float32))  # lengths of halves lose digits
         to = self.to.detach().to(own)
-        if to.ndim not in (1, 2) or to.shape[-1] != own.shape[1] or (to.ndim == 2 and len(to) not in (1, len(own))):
+        if (
+            to.ndim not in (1, 2)
+            or to.shape[-1] != own.shape[1]
+            or (to.ndim == 2 and len(to) not in (1, len(own)))
+        ):
             raise TargetError(
-                f"Expected a vector [{own.shape[1]}], or one for each of the {len(own)} images; got {list(to.shape)}. "
-                "Text and image embeddings have one length only behind CLIP's projections (text_embeds, image_embeds)."
+                f"Expected a vector [{own.shape[1]}], or one for each of the {len(own)} images; got"
+                f" {list(to.shape)}. Text and image embeddings have one length only behind CLIP's"
+                " projections (text_embeds, image_embeds)."
             )
         lengths = to.norm(dim=-1), own.detach().norm(dim=-1)
         if not all(bool((length > 0).all()) for length in lengths):
-            raise TargetError("Expected embeddings with a direction; one of them is zero, and has a cosine to nothing.")
+            raise TargetError(
+                "Expected embeddings with a direction; one of them is zero, and has a cosine to"
+                " nothing."
+            )
         cosine: Tensor = (own * to).sum(1) / (own.norm(dim=1) * to.norm(dim=-1))
         return cosine
 
@@ -57,7 +68,9 @@ class Similarity(Aim):
 
 
 def embedding(outputs: Any, key: Key | None = None) -> Tensor:
-    """One vector an image, `[b, d]`: the outputs, or their `image_embeds`, `pooler_output`, or what `key` names."""
+    """One vector an image, `[b, d]`: the outputs, or their `image_embeds`, `pooler_output`, or what
+    `key` names.
+    """
     if key is not None:
         found = part(outputs, key)
     elif isinstance(outputs, Tensor):
@@ -66,11 +79,13 @@ def embedding(outputs: Any, key: Key | None = None) -> Tensor:
         held = outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})
         found = next((one for name in _NAMES if isinstance(one := held.get(name), Tensor)), outputs)
     if isinstance(found, Tensor) and found.is_floating_point():
-        vectors = found.flatten(1) if found.ndim > 2 and found[0, 0].numel() == 1 else found  # [b, d, 1, 1]
+        vectors = (
+            found.flatten(1) if found.ndim > 2 and found[0, 0].numel() == 1 else found
+        )  # [b, d, 1, 1]
         if vectors.ndim == 2:
             return vectors
     came = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
     raise TargetError(
-        f"Expected an embedding for each image, [b, d]; the model returned {came}. Name it, Similarity(..., "
-        "output='image_embeds'), or pool it in a model of your own."
+        f"Expected an embedding for each image, [b, d]; the model returned {came}. Name it,"
+        " Similarity(..., output='image_embeds'), or pool it in a model of your own."
     )

@@ -1,4 +1,6 @@
-"""What the targets beyond classes have in common: settings, and a score an image from the model's outputs alone."""
+"""What the targets beyond classes have in common: settings, and a score an image from the model's
+outputs alone.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +14,16 @@ from sightline.targets.class_names import find_class, label
 
 Function = Callable[[Any], Tensor]
 """A score an image from whatever the model returned."""
-Wanted = int | str | Tensor | np.integer[Any] | np.ndarray[Any, np.dtype[Any]] | Function | Sequence[Any] | None
+Wanted = (
+    int
+    | str
+    | Tensor
+    | np.integer[Any]
+    | np.ndarray[Any, np.dtype[Any]]
+    | Function
+    | Sequence[Any]
+    | None
+)
 """What a target may be written as."""
 Key = str | int | Sequence[str | int]
 """Where in a nest of outputs a part stands: a name, an index, or several, from the outside in."""
@@ -25,9 +36,9 @@ Size = Sequence[int] | None
 class Aim:
     """A question with settings. It holds no model and no layer.
 
-    Called with the outputs it gives one score an image, `[b]`. What the outputs do not say can be told beside
-    them: the names of the classes, and the picture's spatial size, in whose pixels boxes and places are counted.
-    `explain` tells both. `str` says in words what is asked.
+    Called with the outputs it gives one score an image, `[b]`. What the outputs do not say can be
+    told beside them: the names of the classes, and the picture's spatial size, in whose pixels
+    boxes and places are counted. `explain` tells both. `str` says in words what is asked.
     """
 
     def __call__(self, outputs: Any, classes: Names = None, size: Size = None) -> Tensor:
@@ -50,7 +61,11 @@ def part(outputs: Any, key: Key) -> Any:
     """
     steps = [key] if isinstance(key, str | int) else list(key)
     for step in steps:
-        listed = isinstance(outputs, Sequence) and isinstance(step, int) and -len(outputs) <= step < len(outputs)
+        listed = (
+            isinstance(outputs, Sequence)
+            and isinstance(step, int)
+            and -len(outputs) <= step < len(outputs)
+        )
         if listed or (isinstance(outputs, Mapping) and step in outputs):
             outputs = outputs[step]
         elif isinstance(step, str) and getattr(outputs, step, None) is not None:
@@ -61,19 +76,36 @@ def part(outputs: Any, key: Key) -> Any:
 
 
 def offered(outputs: Any, asked: Any = "") -> str:
-    """The end of a message about an output that is not there: what the model returned, and near names."""
+    """The end of a message about an output that is not there: what the model returned, and near
+    names.
+    """
     if isinstance(outputs, Tensor):
-        return f"the model returned one tensor {list(outputs.shape)}. Leave the name of the output out."
+        return (
+            f"the model returned one tensor {list(outputs.shape)}. Leave the name of the output"
+            " out."
+        )
     if isinstance(outputs, tuple | list) and not hasattr(outputs, "_fields"):
-        return f"the model returned {len(outputs)} things. Ask by their number, from 0 to {len(outputs) - 1}."
-    keys = outputs if isinstance(outputs, Mapping) else getattr(outputs, "_fields", getattr(outputs, "__dict__", ()))
+        return (
+            f"the model returned {len(outputs)} things. Ask by their number, from 0 to"
+            f" {len(outputs) - 1}."
+        )
+    keys = (
+        outputs
+        if isinstance(outputs, Mapping)
+        else getattr(outputs, "_fields", getattr(outputs, "__dict__", ()))
+    )
     names = [str(name) for name in keys if not str(name).startswith("_")]
-    end = near(str(asked), names) if names else "Ask with a function of the outputs: target=lambda out: ..."
+    end = (
+        near(str(asked), names)
+        if names
+        else "Ask with a function of the outputs: target=lambda out: ..."
+    )
     return f"the model returned a {type(outputs).__name__} without it. {end}"
 
 
 def chosen(klass: Any, b: int, classes: Names, count: int) -> Tensor:
-    """The class number of each of `b` images, `[b]`: one number or name for all, or a tensor with one an image.
+    """The class number of each of `b` images, `[b]`: one number or name for all, or a tensor with
+    one an image.
 
     >>> chosen("cat", 2, ["dog", "cat"], 2)
     tensor([1, 1])
@@ -81,11 +113,17 @@ def chosen(klass: Any, b: int, classes: Names, count: int) -> Tensor:
     if isinstance(klass, str):
         return torch.full((b,), find_class(klass, classes, count))
     numbers = torch.as_tensor(klass)
-    if numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool or numbers.ndim > 1:
+    if (
+        numbers.is_floating_point()
+        or numbers.is_complex()
+        or numbers.dtype == torch.bool
+        or numbers.ndim > 1
+    ):
         raise TargetError(f"Expected a class as number, name or integer tensor [b]; got {klass!r}.")
     if numbers.ndim == 1 and len(numbers) != b:
         raise TargetError(
-            f"Expected one class for each of the {b} images; got {len(numbers)}. One number asks it of every image."
+            f"Expected one class for each of the {b} images; got {len(numbers)}. One number asks it"
+            " of every image."
         )
     if numbers.numel() and not 0 <= int(numbers.min()) <= int(numbers.max()) < count:
         raise TargetError(f"Expected a class from 0 to {count - 1}; got {numbers.tolist()}.")
@@ -105,7 +143,8 @@ def named(klass: Any, classes: Names = None) -> str:
 
 
 def reduced(values: Tensor, how: str) -> Tensor:
-    """The mean or the sum of each image's values, `[b, ...]` to `[b]`, in float32 at least: a sum of halves overflows.
+    """The mean or the sum of each image's values, `[b, ...]` to `[b]`, in float32 at least: a sum
+    of halves overflows.
 
     >>> reduced(torch.tensor([[1.0, 3.0]]), "mean"), reduced(torch.tensor([1.0, 3.0]), "sum")
     (tensor([2.]), tensor([1., 3.]))

@@ -25,7 +25,10 @@ def folder(tmp_path):
     pictures = tmp_path / "photos"
     (pictures / "more").mkdir(parents=True)
     rng = np.random.default_rng(0)
-    for path, size in ((pictures / "cat.png", (90, 120)), (pictures / "more" / "cat.png", (200, 100))):
+    for path, size in (
+        (pictures / "cat.png", (90, 120)),
+        (pictures / "more" / "cat.png", (200, 100)),
+    ):
         Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(path)
     (pictures / "empty.png").write_bytes(b"")
     (pictures / "text.jpg").write_text("no picture")
@@ -36,10 +39,25 @@ def folder(tmp_path):
 
 def test_a_folder_with_broken_files_is_done_as_far_as_it_goes(folder, tmp_path):
     out = tmp_path / "out"
-    result = run("explain", str(folder), "-m", "grad_cam_pp", "-m", "Grad-CAM", "-t", "top2", "--out", str(out))
+    result = run(
+        "explain",
+        str(folder),
+        "-m",
+        "grad_cam_pp",
+        "-m",
+        "Grad-CAM",
+        "-t",
+        "top2",
+        "--out",
+        str(out),
+    )
     assert result.exit_code == 2, result.output
     assert "2 explained" in result.output
-    for name, said in (("empty.png", "0 bytes"), ("text.jpg", "none"), ("truncated.png", "truncated")):
+    for name, said in (
+        ("empty.png", "0 bytes"),
+        ("text.jpg", "none"),
+        ("truncated.png", "truncated"),
+    ):
         assert re.search(rf"not done: .*{name}.*{said}", result.output), name
     rows = [json.loads(line) for line in (out / "explanations.jsonl").read_text().splitlines()]
     assert len(rows) == 2 * 2 * 2  # pictures, methods, targets
@@ -49,7 +67,10 @@ def test_a_folder_with_broken_files_is_done_as_far_as_it_goes(folder, tmp_path):
         with Image.open(out / row["picture"]) as picture:
             assert picture.mode == "RGB"
         assert 0 <= row["probability"] <= 1
-    assert sorted(path.name for path in (out / "maps").iterdir()) == ["cat-2.safetensors", "cat.safetensors"]
+    assert sorted(path.name for path in (out / "maps").iterdir()) == [
+        "cat-2.safetensors",
+        "cat.safetensors",
+    ]
     tensors = load_file(out / "maps" / "cat.safetensors")
     assert tensors["grad_cam_pp/maps"].shape == (2, 80, 80)
     assert tensors["grad_cam_pp/coarse"].shape == (2, 10, 10)
@@ -61,7 +82,9 @@ def test_a_folder_with_broken_files_is_done_as_far_as_it_goes(folder, tmp_path):
 
 def test_one_file_one_class_by_name(folder, tmp_path):
     out = tmp_path / "out"
-    result = run("explain", str(folder / "cat.png"), "-t", "tabby", "--out", str(out), "--alpha", "authors")
+    result = run(
+        "explain", str(folder / "cat.png"), "-t", "tabby", "--out", str(out), "--alpha", "authors"
+    )
     assert result.exit_code == 0, result.output
     (row,) = [json.loads(line) for line in (out / "explanations.jsonl").read_text().splitlines()]
     assert (row["name"], row["target"], row["layer"]) == ("tabby", 13, "features")
@@ -86,7 +109,13 @@ def test_what_would_strike_every_picture_is_one_error(folder, tmp_path, words, s
 
 def test_an_error_is_one_line_and_exit_code_1():
     done = subprocess.run(
-        [sys.executable, "-c", "from sightline.cli import main; main()", "explain", "/nowhere/at.jpg"],
+        [
+            sys.executable,
+            "-c",
+            "from sightline.cli import main; main()",
+            "explain",
+            "/nowhere/at.jpg",
+        ],
         capture_output=True,
         text=True,
     )
@@ -119,6 +148,15 @@ def test_the_demo_writes_a_page_that_loads_nothing(tmp_path):
     assert result.exit_code == 0, result.output
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    for text in ("A cat and a cup", "Grad-CAM++", "Guided Grad-CAM", "Explanation map", "tabby", "espresso"):
+    for text in (
+        "A cat and a cup",
+        "Grad-CAM++",
+        "Guided Grad-CAM",
+        "Explanation map",
+        "tabby",
+        "espresso",
+    ):
         assert text in page
-    assert len(list((tmp_path / "pictures").glob("*.png"))) == 4 * (4 + 2)  # methods x (four scenes + two targets)
+    assert len(list((tmp_path / "pictures").glob("*.png"))) == 4 * (
+        4 + 2
+    )  # methods x (four scenes + two targets)

@@ -34,8 +34,24 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def measured(photos, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    result = run("evaluate", photos, "-m", "grad_cam", "-m", "grad_cam_pp", "-m", "fake_cam", "--metrics",
-                 "average_drop,increase_in_confidence", "--out", out, "--workers", "0", "--batch", "2")  # fmt: skip
+    result = run(
+        "evaluate",
+        photos,
+        "-m",
+        "grad_cam",
+        "-m",
+        "grad_cam_pp",
+        "-m",
+        "fake_cam",
+        "--metrics",
+        "average_drop,increase_in_confidence",
+        "--out",
+        out,
+        "--workers",
+        "0",
+        "--batch",
+        "2",
+    )
     return result, out
 
 
@@ -59,8 +75,22 @@ def test_numbers_with_intervals_the_protocol_beside_them_and_what_was_not_measur
 
 def test_the_same_command_goes_on_and_another_is_refused(measured, photos):
     _, out = measured
-    again = ["evaluate", photos, "-m", "grad_cam", "-m", "grad_cam_pp", "-m", "fake_cam", "--metrics",
-             "average_drop,increase_in_confidence", "--out", out, "--batch", "2"]  # fmt: skip
+    again = [
+        "evaluate",
+        photos,
+        "-m",
+        "grad_cam",
+        "-m",
+        "grad_cam_pp",
+        "-m",
+        "fake_cam",
+        "--metrics",
+        "average_drop,increase_in_confidence",
+        "--out",
+        out,
+        "--batch",
+        "2",
+    ]
     assert run(*again).exit_code == 2
     result = run(*again, "--set", "fill=mean")
     assert isinstance(result.exception, SightlineError)
@@ -81,13 +111,35 @@ def test_the_report_needs_neither_model_nor_data(measured, tmp_path):
 
 def test_shards_are_reported_together(photos, tmp_path, measured):
     for k in (2, 1):
-        run("evaluate", photos, "-m", "grad_cam", "--metrics", "average_drop", "--out", tmp_path / str(k), "--shard",
-            f"{k}/2", "--workers", "0", "--batch", "1", "--part", "3", "--views", "0")  # fmt: skip
+        run(
+            "evaluate",
+            photos,
+            "-m",
+            "grad_cam",
+            "--metrics",
+            "average_drop",
+            "--out",
+            tmp_path / str(k),
+            "--shard",
+            f"{k}/2",
+            "--workers",
+            "0",
+            "--batch",
+            "1",
+            "--part",
+            "3",
+            "--views",
+            "0",
+        )
     write(store.read(tmp_path / "2"), tmp_path / "half")
-    assert "3 of 6 images are not here" in (tmp_path / "half" / "report.md").read_text(encoding="utf-8")
+    assert "3 of 6 images are not here" in (tmp_path / "half" / "report.md").read_text(
+        encoding="utf-8"
+    )
     found = store.read([tmp_path / "1", tmp_path / "2"])
     whole = store.read(measured[1])
-    for part, all_of_it in zip(found.column("average_drop"), whole.column("average_drop", "grad_cam"), strict=True):
+    for part, all_of_it in zip(
+        found.column("average_drop"), whole.column("average_drop", "grad_cam"), strict=True
+    ):
         assert part == (None if all_of_it is None else pytest.approx(all_of_it, abs=1e-4))
 
 
@@ -104,9 +156,26 @@ def test_seeds_are_masks_of_the_photographs(measured, tmp_path):
 
 def test_a_protocol_from_a_file_with_changes(photos, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps({"mask": "soft top", "top": 0.3}))
-    result = run("evaluate", photos, "-m", "grad_cam", "--metrics", "average_drop", "--out", tmp_path / "out",
-                 "--workers", "0", "--protocol", tmp_path / "mine.json", "--set", "top=0.25", "--explain", "given",
-                 "--limit", "2")  # fmt: skip
+    result = run(
+        "evaluate",
+        photos,
+        "-m",
+        "grad_cam",
+        "--metrics",
+        "average_drop",
+        "--out",
+        tmp_path / "out",
+        "--workers",
+        "0",
+        "--protocol",
+        tmp_path / "mine.json",
+        "--set",
+        "top=0.25",
+        "--explain",
+        "given",
+        "--limit",
+        "2",
+    )
     assert result.exit_code == 0, result.output
     used = store.read(tmp_path / "out").run["protocol"]
     assert (used["mask"], used["top"], used["explained"]) == ("soft top", 0.25, "given")
@@ -129,7 +198,9 @@ def test_a_protocol_from_a_file_with_changes(photos, tmp_path):
         (["--out", __file__], "expected a folder that can be written"),
     ],
 )
-def test_bad_input_is_one_clear_line_before_a_model_is_loaded(photos, tmp_path, monkeypatch, words, said):
+def test_bad_input_is_one_clear_line_before_a_model_is_loaded(
+    photos, tmp_path, monkeypatch, words, said
+):
     monkeypatch.setattr("sightline.models.load", None)
     result = run("evaluate", photos, "--out", tmp_path / "out", "--workers", "0", *words)
     assert isinstance(result.exception, SightlineError), result.output
@@ -137,7 +208,9 @@ def test_bad_input_is_one_clear_line_before_a_model_is_loaded(photos, tmp_path, 
     assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
-@pytest.mark.parametrize("words", [["--shard", "3"], ["--shard", "a/b"], ["--weights", "x", "--random"]])
+@pytest.mark.parametrize(
+    "words", [["--shard", "3"], ["--shard", "a/b"], ["--weights", "x", "--random"]]
+)
 def test_bad_usage_is_told_as_such(photos, tmp_path, words):
     assert run("evaluate", photos, "--out", tmp_path / "out", *words).exit_code == 2
 

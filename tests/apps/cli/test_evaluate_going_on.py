@@ -1,4 +1,6 @@
-"""`sightline evaluate` and its folder: stopped by a key and gone on with, broken, all errors; who reads pictures."""
+"""`sightline evaluate` and its folder: stopped by a key and gone on with, broken, all errors; who
+reads pictures.
+"""
 
 import json
 import os
@@ -31,7 +33,18 @@ def photos(tmp_path):
 
 
 def measuring(photos, out, *more):
-    usual = ["--metrics", "average_drop", "--batch", "1", "--part", "2", "--views", "0", "--workers", "0"]
+    usual = [
+        "--metrics",
+        "average_drop",
+        "--batch",
+        "1",
+        "--part",
+        "2",
+        "--views",
+        "0",
+        "--workers",
+        "0",
+    ]
     return run("evaluate", photos, "-m", "grad_cam", "--out", out, *usual, *more)
 
 
@@ -50,12 +63,19 @@ def pressed_after(monkeypatch, batches):
 
 def test_a_key_pressed_says_how_to_go_on(photos, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    whole = store.read(tmp_path / "whole") if measuring(photos, tmp_path / "whole").exit_code == 0 else None
+    whole = (
+        store.read(tmp_path / "whole")
+        if measuring(photos, tmp_path / "whole").exit_code == 0
+        else None
+    )
     with monkeypatch.context() as patch:
         pressed_after(patch, 3)
         result = measuring(photos, out)
     assert result.exit_code == 130
-    assert f"stopped; {out} keeps 1 part of up to 2 pictures: the same command goes on from there." in result.stderr
+    assert (
+        f"stopped; {out} keeps 1 part of up to 2 pictures: the same command goes on from there."
+        in result.stderr
+    )
     assert "Traceback" not in result.output
     assert store.read(out).column("item") == [0, 1]
     assert measuring(photos, out).exit_code == 0
@@ -67,12 +87,17 @@ def test_a_key_pressed_before_anything_is_kept_says_so(photos, tmp_path, monkeyp
         pressed_after(patch, 1)
         result = measuring(photos, tmp_path / "out")
     assert result.exit_code == 130
-    assert "stopped; the first 2 pictures were not done: the same command begins again" in result.stderr
+    assert (
+        "stopped; the first 2 pictures were not done: the same command begins again"
+        in result.stderr
+    )
     assert measuring(photos, tmp_path / "out").exit_code == 0
 
 
 @pytest.mark.parametrize("content", ["", '{"methods": ['])
-def test_a_run_json_cut_short_is_named_before_a_model_is_loaded(photos, tmp_path, monkeypatch, content):
+def test_a_run_json_cut_short_is_named_before_a_model_is_loaded(
+    photos, tmp_path, monkeypatch, content
+):
     out = tmp_path / "out"
     assert measuring(photos, out).exit_code == 0
     (out / "run.json").write_text(content)
@@ -90,7 +115,9 @@ def test_pictures_that_are_all_broken(photos, tmp_path):
     assert result.exit_code == 2
     assert "caution: Nothing could be measured: all 4 images failed." in result.stdout
     assert "n=0" not in result.stdout
-    assert len([line for line in result.stderr.splitlines() if line.startswith("not measured: ")]) == 4
+    assert (
+        len([line for line in result.stderr.splitlines() if line.startswith("not measured: ")]) == 4
+    )
     result = run("report", tmp_path / "out")
     assert result.exit_code == 0, result.output
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
@@ -98,8 +125,12 @@ def test_pictures_that_are_all_broken(photos, tmp_path):
     assert ">Scores<" not in page
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(None, 0), (1, 0), (2, 0), (4, 1), (11, 2), (16, 4), (256, 4)])
-def test_pictures_are_read_by_others_where_there_are_cores_to_spare(photos, tmp_path, monkeypatch, cores, workers):
+@pytest.mark.parametrize(
+    ("cores", "workers"), [(None, 0), (1, 0), (2, 0), (4, 1), (11, 2), (16, 4), (256, 4)]
+)
+def test_pictures_are_read_by_others_where_there_are_cores_to_spare(
+    photos, tmp_path, monkeypatch, cores, workers
+):
     class StopError(Exception):
         pass
 
@@ -117,7 +148,9 @@ def test_pictures_are_read_by_others_where_there_are_cores_to_spare(photos, tmp_
 
 
 def test_the_help_says_who_reads():
-    assert "one for every four processor cores, 4 at most" in " ".join(run("evaluate", "--help").output.split())
+    assert "one for every four processor cores, 4 at most" in " ".join(
+        run("evaluate", "--help").output.split()
+    )
 
 
 def test_seeds_that_cannot_be_written(photos, tmp_path):

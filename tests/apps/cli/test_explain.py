@@ -37,12 +37,17 @@ def run(*arguments):
 
 
 def lines_of(out):
-    return [json.loads(line) for line in (out / "explanations.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (out / "explanations.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def test_broken_files_are_reported_the_good_ones_done_and_the_exit_code_tells(photos, tmp_path):
     out = tmp_path / "out"
-    result = run(photos, "--out", out, "--method", "grad_cam_pp", "--method", "Grad-CAM", "--target", "top3")
+    result = run(
+        photos, "--out", out, "--method", "grad_cam_pp", "--method", "Grad-CAM", "--target", "top3"
+    )
     assert result.exit_code == 2, result.output
     assert f"2 explained; open {out / 'index.html'}" in result.stdout
     told = [line for line in result.stderr.splitlines() if line.startswith("not done: ")]
@@ -63,7 +68,9 @@ def test_broken_files_are_reported_the_good_ones_done_and_the_exit_code_tells(ph
     assert "https://" not in html
 
 
-def test_all_good_is_exit_code_0_and_the_default_is_grad_cam_pp_of_the_predicted_class(photos, tmp_path):
+def test_all_good_is_exit_code_0_and_the_default_is_grad_cam_pp_of_the_predicted_class(
+    photos, tmp_path
+):
     out = tmp_path / "out"
     result = run(photos / "a.png", photos / "z.jpg", "-o", out)
     assert (result.exit_code, result.stderr) == (0, "")
@@ -88,19 +95,48 @@ def test_every_option_reaches_the_library(photos, tmp_path):
         counterfactual=True,
     )
     result = run(
-        photos / "a.png", "-o", out, "-m", "grad_cam_pp", "-t", "3", "-t", "predicted", "--layer", "features.6",
-        "--score", "log_softmax", "--alpha", "authors", "--counterfactual", "--device", "cpu", "--batch", "1",
-    )  # fmt: skip
+        photos / "a.png",
+        "-o",
+        out,
+        "-m",
+        "grad_cam_pp",
+        "-t",
+        "3",
+        "-t",
+        "predicted",
+        "--layer",
+        "features.6",
+        "--score",
+        "log_softmax",
+        "--alpha",
+        "authors",
+        "--counterfactual",
+        "--device",
+        "cpu",
+        "--batch",
+        "1",
+    )
     assert result.exit_code == 0, result.output
     lines = lines_of(out)
-    assert [(line["method"], line["layer"]) for line in lines] == [("grad_cam_pp_log_softmax", "features.6")] * 2
+    assert [(line["method"], line["layer"]) for line in lines] == [
+        ("grad_cam_pp_log_softmax", "features.6")
+    ] * 2
     assert [line["target"] for line in lines] == [target.index for target in e.targets[0]]
     tensors = load_file(out / "maps" / "a.safetensors")
     torch.testing.assert_close(tensors["grad_cam_pp_log_softmax/coarse"], e.coarse[0])
 
 
 def test_options_of_methods_by_name(photos, tmp_path):
-    arguments = ["explain", str(photos / "a.png"), "--out", str(tmp_path / "out"), "-m", "rise", "-m", "ss_cam"]
+    arguments = [
+        "explain",
+        str(photos / "a.png"),
+        "--out",
+        str(tmp_path / "out"),
+        "-m",
+        "rise",
+        "-m",
+        "ss_cam",
+    ]
     asked = [
         "-O",
         "masks=8",
@@ -146,7 +182,9 @@ def test_a_folder_shows_a_bar(photos, tmp_path):
 def test_a_second_run_does_not_explain_the_pictures_of_the_first(photos):
     for _ in range(2):
         run(photos, "-o", photos / "out")
-    assert {line["file"] for line in lines_of(photos / "out")} == {str(photos / name) for name in GOOD}
+    assert {line["file"] for line in lines_of(photos / "out")} == {
+        str(photos / name) for name in GOOD
+    }
 
 
 def test_local_weights_are_used(photos, tmp_path):
@@ -157,9 +195,15 @@ def test_local_weights_are_used(photos, tmp_path):
         key: value + 0.01 * torch.randn_like(value) if value.is_floating_point() else value
         for key, value in state.items()
     }
-    save_file({key: value.contiguous() for key, value in changed.items()}, tmp_path / "mine.safetensors")
+    save_file(
+        {key: value.contiguous() for key, value in changed.items()}, tmp_path / "mine.safetensors"
+    )
     scores = []
-    for out, more in (("one", []), ("two", ["--weights", tmp_path / "mine.safetensors"]), ("three", ["--random"])):
+    for out, more in (
+        ("one", []),
+        ("two", ["--weights", tmp_path / "mine.safetensors"]),
+        ("three", ["--random"]),
+    ):
         assert run(photos / "a.png", "-t", "0", "-o", tmp_path / out, *more).exit_code == 0
         scores.append(lines_of(tmp_path / out)[0]["score"])
     assert len(set(scores)) == 3
@@ -167,7 +211,14 @@ def test_local_weights_are_used(photos, tmp_path):
 
 def test_another_model_by_name(photos, tmp_path):
     result = run(
-        photos / "a.png", "--model", "torchvision/squeezenet1_1", "--random", "-o", tmp_path / "out", "-t", "tabby"
+        photos / "a.png",
+        "--model",
+        "torchvision/squeezenet1_1",
+        "--random",
+        "-o",
+        tmp_path / "out",
+        "-t",
+        "tabby",
     )
     assert result.exit_code == 0, result.output
     (line,) = lines_of(tmp_path / "out")
@@ -195,7 +246,10 @@ def test_help_names_the_options():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x.png", "--weights", "w.pth", "--random"], "one source of weights; got --weights and --random"),
+        (
+            ["x.png", "--weights", "w.pth", "--random"],
+            "one source of weights; got --weights and --random",
+        ),
         ([], "Missing argument 'PICTURES...'"),
         (["a.png", "--batch", "0"], "Invalid value for '--batch'"),
         (["a.png", "--score", "sofmax"], "'sofmax' is not one of"),

@@ -50,7 +50,10 @@ def test_the_bundled_model_is_the_default():
 
 def test_a_model_may_be_named_as_everywhere_else():
     by_option = CliRunner().invoke(commands, ["layers", "--model", "resnet18", "--size", "64"])
-    assert by_option.output == CliRunner().invoke(commands, ["layers", "resnet18", "--size", "64"]).output
+    assert (
+        by_option.output
+        == CliRunner().invoke(commands, ["layers", "resnet18", "--size", "64"]).output
+    )
     assert "<- chosen" in by_option.output
 
 

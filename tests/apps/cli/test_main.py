@@ -14,7 +14,9 @@ from sightline.apps.cli import commands, main
 @pytest.fixture
 def picture(tmp_path):
     path = tmp_path / "a.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 80, 3), dtype=np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 80, 3), dtype=np.uint8)).save(
+        path
+    )
     return str(path)
 
 
@@ -43,8 +45,12 @@ def typed(monkeypatch, capsys, *arguments):
     ],
     ids=" ".join,
 )
-def test_an_unknown_name_is_one_line_and_exit_code_1(options, message, picture, tmp_path, monkeypatch, capsys):
-    code, out, err = typed(monkeypatch, capsys, "explain", picture, "--out", str(tmp_path / "out"), *options)
+def test_an_unknown_name_is_one_line_and_exit_code_1(
+    options, message, picture, tmp_path, monkeypatch, capsys
+):
+    code, out, err = typed(
+        monkeypatch, capsys, "explain", picture, "--out", str(tmp_path / "out"), *options
+    )
     assert code == 1
     assert message in err
     assert err.startswith("sightline: ")

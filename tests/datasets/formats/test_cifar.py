@@ -28,7 +28,12 @@ def batch(path, start, stop, protocol=2, **rest):
     """A batch as CIFAR is published: rows of 3072, the channels one after the other."""
     rows = PIXELS[start:stop].transpose(0, 3, 1, 2).reshape(stop - start, -1)
     path.parent.mkdir(exist_ok=True)
-    content = {b"data": rows, b"labels": [number % 2 for number in range(start, stop)], b"batch_label": b"x", **rest}
+    content = {
+        b"data": rows,
+        b"labels": [number % 2 for number in range(start, stop)],
+        b"batch_label": b"x",
+        **rest,
+    }
     path.write_bytes(pickle.dumps(content, protocol=protocol))
 
 
@@ -58,11 +63,15 @@ def test_pictures_without_labels(tmp_path):
 
 
 def test_parts_within_a_file(tmp_path):
-    np.savez(tmp_path / "a.npz", x_train=PIXELS[:3], y_train=[0, 1, 2], x_test=PIXELS[3:], y_test=[2, 2])
+    np.savez(
+        tmp_path / "a.npz", x_train=PIXELS[:3], y_train=[0, 1, 2], x_test=PIXELS[3:], y_test=[2, 2]
+    )
     data = cifar(tmp_path / "a.npz", split="test")
     assert [record.labels for record in data] == [("2",), ("2",)]
     same(data, PIXELS[3:])
-    with pytest.raises(DataError, match=r"found 'x_train'.*Name one of the parts test, train with split"):
+    with pytest.raises(
+        DataError, match=r"found 'x_train'.*Name one of the parts test, train with split"
+    ):
         cifar(tmp_path / "a.npz")
     with pytest.raises(DataError, match=r"called x, images or data \(_val\); found 'x_train'"):
         cifar(tmp_path / "a.npz", split="val")
@@ -110,7 +119,9 @@ def test_batches_as_published(tmp_path, protocol):
     batch(root / "data_batch_1", 0, 2, protocol)
     batch(root / "data_batch_2", 2, 4, protocol)
     batch(root / "test_batch", 4, 5, protocol, **{"filenames": [b"t.png"]})
-    (root / "batches.meta").write_bytes(pickle.dumps({b"label_names": [b"cat", b"dog"]}, protocol=protocol))
+    (root / "batches.meta").write_bytes(
+        pickle.dumps({b"label_names": [b"cat", b"dog"]}, protocol=protocol)
+    )
     data = cifar(root, split="train")
     assert [record.labels[0] for record in data] == ["cat", "dog", "cat", "dog"]
     assert data.classes == ("cat", "dog")
@@ -120,7 +131,9 @@ def test_batches_as_published(tmp_path, protocol):
     assert test.name == "t.png"
     assert np.array_equal(np.asarray(read(cifar(root / "test_batch")[0].picture)), PIXELS[4])
     batch(root / "data_batch_1", 0, 5, protocol, **files)
-    assert [record.name for record in cifar(root / "data_batch_1")] == [f"f{i}.png" for i in range(5)]
+    assert [record.name for record in cifar(root / "data_batch_1")] == [
+        f"f{i}.png" for i in range(5)
+    ]
 
 
 def test_batches_that_python_2_wrote(tmp_path):
@@ -179,7 +192,9 @@ def test_broken_files(tmp_path):
     with pytest.raises(DataError, match=r"is broken|cannot be read"):
         cifar(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(DataError, match="expected numpy's arrays of numbers or text; it cannot be read"):
+    with pytest.raises(
+        DataError, match="expected numpy's arrays of numbers or text; it cannot be read"
+    ):
         cifar(tmp_path / "b.npz")
     with pytest.raises(DataError, match="found none"):
         cifar(tmp_path / "none" if (tmp_path / "none").mkdir() is None else tmp_path)
@@ -189,7 +204,9 @@ def test_a_file_that_went_away(tmp_path):
     np.savez(tmp_path / "a.npz", x=PIXELS)
     record = cifar(tmp_path / "a.npz")[1]
     (tmp_path / "a.npz").unlink()
-    with pytest.raises(ImageError, match=r"a\.npz\[1\]: expected a picture in this file; it cannot be read"):
+    with pytest.raises(
+        ImageError, match=r"a\.npz\[1\]: expected a picture in this file; it cannot be read"
+    ):
         record.picture.read()
 
 
@@ -227,7 +244,8 @@ def test_nothing_of_a_malicious_pickle_is_run(tmp_path, protocol):
     ):
         (tmp_path / "data_batch_1").write_bytes(pickle.dumps({b"data": bad}, protocol=protocol))
         with pytest.raises(
-            DataError, match=r"this one asks for .*which could run code or break memory, and nothing of it"
+            DataError,
+            match=r"this one asks for .*which could run code or break memory, and nothing of it",
         ):
             cifar(tmp_path / "data_batch_1")
         assert not trace.exists()
@@ -236,12 +254,18 @@ def test_nothing_of_a_malicious_pickle_is_run(tmp_path, protocol):
 def test_the_test_above_can_fail(tmp_path):
     trace = tmp_path / "trace"
     with pytest.raises(TypeError):
-        pickle.loads(pickle.dumps(_Malicious(exec, f"open({str(trace)!r}, 'w').close()")) + b"")["a"]
+        pickle.loads(pickle.dumps(_Malicious(exec, f"open({str(trace)!r}, 'w').close()")) + b"")[
+            "a"
+        ]
     assert trace.exists()
 
 
 def test_arrays_of_python_objects_are_refused(tmp_path):
-    for array in (np.array([{}, []], dtype=object), np.zeros(2, dtype=[("a", "i4")]), np.array(["2020"], "M8[Y]")):
+    for array in (
+        np.array([{}, []], dtype=object),
+        np.zeros(2, dtype=[("a", "i4")]),
+        np.array(["2020"], "M8[Y]"),
+    ):
         (tmp_path / "a").write_bytes(pickle.dumps({"data": array}))
         with pytest.raises(DataError, match=r"asks for numpy\.dtype"):
             load(tmp_path / "a")
@@ -273,13 +297,17 @@ def test_pickles_that_are_broken(tmp_path):
 
 
 def test_a_broken_pickle_does_not_ask_for_all_memory(tmp_path):
-    (tmp_path / "a").write_bytes(b"\x80\x02}r\xff\xff\xff\x7f.")  # an empty dict, noted as the two-billionth value
+    (tmp_path / "a").write_bytes(
+        b"\x80\x02}r\xff\xff\xff\x7f."
+    )  # an empty dict, noted as the two-billionth value
     assert load(tmp_path / "a") == {}  # the reader in C makes room for two billion
 
 
 def test_a_pickle_of_something_else(tmp_path):
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(DataError, match="expected a dict of arrays, as CIFAR is published; came list"):
+    with pytest.raises(
+        DataError, match="expected a dict of arrays, as CIFAR is published; came list"
+    ):
         cifar(tmp_path / "data_batch_1")
 
 

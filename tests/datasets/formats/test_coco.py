@@ -1,4 +1,6 @@
-"""MS COCO: boxes, masks of all three kinds, crowds, images of which nothing is said; and what can be broken."""
+"""MS COCO: boxes, masks of all three kinds, crowds, images of which nothing is said; and what can
+be broken.
+"""
 
 import json
 import pickle
@@ -15,13 +17,26 @@ IMAGE = {"id": 7, "file_name": "a.jpg", "width": 20, "height": 10}
 
 
 def note(box, **rest):
-    return {"id": 1, "image_id": 7, "category_id": 2, "bbox": box, "iscrowd": 0, "segmentation": [], **rest}
+    return {
+        "id": 1,
+        "image_id": 7,
+        "category_id": 2,
+        "bbox": box,
+        "iscrowd": 0,
+        "segmentation": [],
+        **rest,
+    }
 
 
 def test_boxes_are_corner_and_size(tmp_path):
     (record,) = coco(coco_set(tmp_path, [IMAGE], [note([2, 3, 4.5, 5])]))
     assert record.objects == (Object("dog", (2, 3, 6.5, 8)),)
-    assert (record.name, record.size, record.labels, record.tags) == ("a.jpg", (20, 10), ("dog",), (ONE,))
+    assert (record.name, record.size, record.labels, record.tags) == (
+        "a.jpg",
+        (20, 10),
+        ("dog",),
+        (ONE,),
+    )
     assert record.picture == tmp_path / "images" / "a.jpg"
     assert record.objects[0].mask is None
     assert coco(tmp_path).classes == ("cat", "dog")
@@ -29,7 +44,10 @@ def test_boxes_are_corner_and_size(tmp_path):
 
 def test_the_three_kinds_of_masks(tmp_path):
     polygon = note([2, 1, 3, 2], segmentation=[[2, 1, 5, 1, 5, 3, 2, 3]])
-    plain = {"counts": [21, 2, 8, 2, 8, 2, 157], "size": [10, 20]}  # columns of 10: rows 1, 2 of columns 2, 3, 4
+    plain = {
+        "counts": [21, 2, 8, 2, 8, 2, 157],
+        "size": [10, 20],
+    }  # columns of 10: rows 1, 2 of columns 2, 3, 4
     data = coco(coco_set(tmp_path, [IMAGE], [polygon, note([2, 1, 3, 2], segmentation=plain)]))
     expected = np.zeros((10, 20), bool)
     expected[1:3, 2:5] = True
@@ -41,7 +59,12 @@ def test_the_three_kinds_of_masks(tmp_path):
 
 
 def test_crowds_are_not_counted(tmp_path):
-    crowd = note([0, 0, 20, 10], iscrowd=1, category_id=1, segmentation={"counts": [0, 200], "size": [10, 20]})
+    crowd = note(
+        [0, 0, 20, 10],
+        iscrowd=1,
+        category_id=1,
+        segmentation={"counts": [0, 200], "size": [10, 20]},
+    )
     (record,) = coco(coco_set(tmp_path, [IMAGE], [note([2, 3, 4, 5]), crowd]))
     assert [one.crowd for one in record.objects] == [False, True]
     assert (record.labels, record.tags) == (("dog",), (ONE,))
@@ -50,7 +73,10 @@ def test_crowds_are_not_counted(tmp_path):
 
 
 def test_an_image_of_which_nothing_is_said(tmp_path):
-    images = [IMAGE | {"has_boxes": False}, IMAGE | {"id": 8, "file_name": "b.jpg", "has_boxes": True}]
+    images = [
+        IMAGE | {"has_boxes": False},
+        IMAGE | {"id": 8, "file_name": "b.jpg", "has_boxes": True},
+    ]
     first, second = coco(coco_set(tmp_path, images, []))
     assert (first.annotated, first.tags) == (False, ())
     assert (second.annotated, second.objects) == (True, ())
@@ -88,7 +114,9 @@ def test_broken_records_keep_their_place(tmp_path):
 
 def test_annotations_of_images_that_are_not_listed_are_told(tmp_path):
     data = coco(coco_set(tmp_path, [IMAGE], [note([2, 3, 4, 5]), note([2, 3, 4, 5], image_id=99)]))
-    assert data.notes == ("1 annotations of instances.json belong to images that it does not list.",)
+    assert data.notes == (
+        "1 annotations of instances.json belong to images that it does not list.",
+    )
     assert len(data[0].objects) == 1
 
 
@@ -100,7 +128,10 @@ def test_files_as_coco_lays_them_out(tmp_path):
     for year in ("train2017", "val2017"):
         (tmp_path / "annotations" / f"instances_{year}.json").write_text(content)
         photo(tmp_path / year / "a.jpg")
-    with pytest.raises(DataError, match=r"expected one JSON file of annotations; found .*train2017.*val2017.*a split"):
+    with pytest.raises(
+        DataError,
+        match=r"expected one JSON file of annotations; found .*train2017.*val2017.*a split",
+    ):
         coco(tmp_path)
     data = coco(tmp_path, split="val2017")
     assert data[0].picture == tmp_path / "val2017" / "a.jpg"
@@ -116,10 +147,15 @@ def test_files_as_coco_lays_them_out(tmp_path):
 
 
 def test_a_split_that_the_images_name(tmp_path):
-    images = [IMAGE | {"split": "val2017"}, IMAGE | {"id": 8, "file_name": "b.jpg", "split": "train2017"}]
+    images = [
+        IMAGE | {"split": "val2017"},
+        IMAGE | {"id": 8, "file_name": "b.jpg", "split": "train2017"},
+    ]
     coco_set(tmp_path, images, [])
     assert [record.name for record in coco(tmp_path, split="train")] == ["b.jpg"]
-    with pytest.raises(DataError, match="expected images of split 'test'; found train2017, val2017"):
+    with pytest.raises(
+        DataError, match="expected images of split 'test'; found train2017, val2017"
+    ):
         coco(tmp_path, split="test")
 
 
@@ -129,7 +165,10 @@ def test_a_split_that_the_images_name(tmp_path):
         ('{"annotations": []}', "expected COCO's JSON, a dict with 'images'.*came 'annotations'"),
         ("[1, 2]", "expected COCO's JSON, a dict .*came list"),
         ('{"images": []', "it cannot be read"),
-        ('{"images": [], "annotations": []}', "expected at least one image; its list 'images' is empty"),
+        (
+            '{"images": [], "annotations": []}',
+            "expected at least one image; its list 'images' is empty",
+        ),
         ('{"images": [7]}', "expected dicts in 'images'"),
     ],
 )
@@ -140,13 +179,17 @@ def test_json_that_is_none_of_coco_s(tmp_path, content, message):
 
 
 def test_no_json(tmp_path):
-    with pytest.raises(DataError, match=r"expected COCO's annotations in instances\.json .*; found no such file"):
+    with pytest.raises(
+        DataError, match=r"expected COCO's annotations in instances\.json .*; found no such file"
+    ):
         coco(tmp_path)
 
 
 def test_an_image_without_a_file_name(tmp_path):
     (tmp_path / "instances.json").write_text(json.dumps({"images": [{"id": 3}]}))
-    assert coco(tmp_path)[0].error.startswith("Expected a file_name for the image with id 3; there is none")
+    assert coco(tmp_path)[0].error.startswith(
+        "Expected a file_name for the image with id 3; there is none"
+    )
 
 
 def test_values_of_the_wrong_kind(tmp_path):
@@ -158,7 +201,9 @@ def test_values_of_the_wrong_kind(tmp_path):
     data = coco(tmp_path)
     assert data.classes == ("1",)
     assert list(data.errors) == ["b.jpg"]
-    assert data.errors["b.jpg"].startswith("Expected width and height of b.jpg as numbers; came others")
+    assert data.errors["b.jpg"].startswith(
+        "Expected width and height of b.jpg as numbers; came others"
+    )
 
 
 def test_the_real_thing():

@@ -25,7 +25,12 @@ def test_a_plain_folder_counts_as_people_do(tmp_path):
     data = image_folder(tmp_path)
     assert [record.name for record in data] == ["9.jpg", "10.jpg", "more/1.png"]
     assert data[2].picture == tmp_path / "more" / "1.png"
-    assert (data.classes, data.kind, data[0].labels, data[0].annotated) == (None, "folder", (), False)
+    assert (data.classes, data.kind, data[0].labels, data[0].annotated) == (
+        None,
+        "folder",
+        (),
+        False,
+    )
     assert [record.name for record in image_folder(tmp_path, limit=2)] == ["9.jpg", "10.jpg"]
     assert [record.name for record in image_folder(tmp_path, split="more")] == ["1.png"]
 
@@ -56,7 +61,9 @@ def test_folders_are_classes(tmp_path):
         "stray.jpg": (),
     }
     assert list(data.errors) == ["stray.jpg"]
-    assert data.errors["stray.jpg"].startswith("Expected stray.jpg in the folder of its class; it lies beside them")
+    assert data.errors["stray.jpg"].startswith(
+        "Expected stray.jpg in the folder of its class; it lies beside them"
+    )
 
 
 def test_wnids_are_named(tmp_path):
@@ -138,8 +145,8 @@ def test_a_column_called_label_may_hold_either(tmp_path, values):
 def test_a_table_of_everything(tmp_path):
     data = table(
         tmp_path,
-        "file,class_index,wnid,name\n"
-        'a.jpg,517,n03126707,crane\nb.jpg,134,n02012849,crane\nc.jpg,1,n01443537,"goldfish, Carassius auratus"\n',
+        'file,class_index,wnid,name\na.jpg,517,n03126707,crane\nb.jpg,134,n02012849,crane\nc.jpg,1,n01443537,"goldfish,'
+        ' Carassius auratus"\n',
     )
     assert data.classes == ("goldfish", "crane (n02012849)", "crane (n03126707)")
     assert data.aliases["goldfish"] == ("n01443537", "goldfish, Carassius auratus", "1")
@@ -151,7 +158,9 @@ def test_broken_rows_keep_their_place(tmp_path):
     assert [record.name for record in data] == ["a.jpg", "lost.jpg", "b.jpg", "row 5", "c.jpg"]
     errors = [record.error for record in data]
     assert errors[0] is None
-    assert errors[1].startswith("Expected the picture 'lost.jpg' that labels.csv names; it is neither in")
+    assert errors[1].startswith(
+        "Expected the picture 'lost.jpg' that labels.csv names; it is neither in"
+    )
     assert errors[2].startswith("Expected a class in the row of b.jpg; its columns are empty")
     assert errors[3].startswith("Expected the picture '' that labels.csv names")
     assert errors[4].startswith("Expected a class in the row of c.jpg")

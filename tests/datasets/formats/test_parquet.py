@@ -20,19 +20,26 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 
 def pictures(tmp_path, count, width=20, height=10):
-    return [photo(tmp_path / "p.png", width, height, (i * 10, 0, 0)).read_bytes() for i in range(count)]
+    return [
+        photo(tmp_path / "p.png", width, height, (i * 10, 0, 0)).read_bytes() for i in range(count)
+    ]
 
 
 def write(path, metadata=None, group=2, **columns):
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table(columns)
-    table = table.replace_schema_metadata({key: json.dumps(value) for key, value in (metadata or {}).items()})
+    table = table.replace_schema_metadata(
+        {key: json.dumps(value) for key, value in (metadata or {}).items()}
+    )
     pq.write_table(table, path, row_group_size=group)
     return path
 
 
 def structs(contents, names=None):
-    return [{"bytes": one, "path": None if names is None else names[i]} for i, one in enumerate(contents)]
+    return [
+        {"bytes": one, "path": None if names is None else names[i]}
+        for i, one in enumerate(contents)
+    ]
 
 
 def test_pictures_are_read_from_their_row_group(tmp_path):
@@ -77,7 +84,11 @@ def test_one_box_a_row(tmp_path):
     image = pictures(tmp_path, 3)
     boxes = [[1, 2, 20, 10], [0, 0, 5, 5], None]
     data = parquet(write(tmp_path / "a.parquet", image=image, label=["a", "b", "c"], box=boxes))
-    assert [record.objects for record in data] == [(Object("a", (1, 2, 20, 10)),), (Object("b", (0, 0, 5, 5)),), ()]
+    assert [record.objects for record in data] == [
+        (Object("a", (1, 2, 20, 10)),),
+        (Object("b", (0, 0, 5, 5)),),
+        (),
+    ]
     assert [record.annotated for record in data] == [True, True, False]
     assert [record.tags for record in data] == [(ONE,), (ONE,), ()]
     assert data.notes == ()
@@ -85,7 +96,9 @@ def test_one_box_a_row(tmp_path):
 
 def test_boxes_that_count_their_last_pixel(tmp_path):
     image = pictures(tmp_path, 2)  # 20 x 10: columns 0 to 19, rows 0 to 9
-    path = write(tmp_path / "a.parquet", image=image, label=["a", "b"], box=[[1, 2, 19, 9], [3, 0, 3, 9]])
+    path = write(
+        tmp_path / "a.parquet", image=image, label=["a", "b"], box=[[1, 2, 19, 9], [3, 0, 3, 9]]
+    )
     data = parquet(path)
     assert [record.objects[0].box for record in data] == [(1, 2, 20, 10), (3, 0, 4, 10)]
     (note,) = data.notes
@@ -102,7 +115,9 @@ def test_boxes_that_count_their_last_pixel(tmp_path):
 
 def test_the_guess_about_the_last_pixel_can_be_overruled_and_is_then_no_note(tmp_path):
     image = pictures(tmp_path, 2)
-    path = write(tmp_path / "a.parquet", image=image, label=["a", "b"], box=[[1, 2, 19, 9], [3, 0, 3, 9]])
+    path = write(
+        tmp_path / "a.parquet", image=image, label=["a", "b"], box=[[1, 2, 19, 9], [3, 0, 3, 9]]
+    )
     assert [record.objects[0].box for record in parquet(path)] == [(1, 2, 20, 10), (3, 0, 4, 10)]
     exclusive = parquet(path, inclusive=False)
     assert exclusive[0].objects[0].box == (1, 2, 19, 9)
@@ -115,7 +130,12 @@ def test_the_guess_about_the_last_pixel_can_be_overruled_and_is_then_no_note(tmp
 
 
 def test_several_boxes_a_row(tmp_path):
-    path = write(tmp_path / "a.parquet", image=pictures(tmp_path, 1), label=["a"], boxes=[[[0, 0, 4, 4], [5, 5, 9, 9]]])
+    path = write(
+        tmp_path / "a.parquet",
+        image=pictures(tmp_path, 1),
+        label=["a"],
+        boxes=[[[0, 0, 4, 4], [5, 5, 9, 9]]],
+    )
     (record,) = parquet(path)
     assert record.objects == (Object("a", (0, 0, 4, 4)), Object("a", (5, 5, 9, 9)))
     assert record.tags == (SEVERAL,)
@@ -123,9 +143,21 @@ def test_several_boxes_a_row(tmp_path):
 
 @pytest.mark.parametrize("as_lists", [True, False])
 def test_objects(tmp_path, as_lists):
-    objects = [{"bbox": [1.0, 2.0, 3.0, 4.0], "category": 1}, {"bbox": [0.0, 0.0, 2.0, 2.0], "category": 0}]
-    cell = {key: [one[key] for one in objects] for key in ("bbox", "category")} if as_lists else objects
-    names = {"category": {"feature": {"names": ["cat", "dog"], "_type": "ClassLabel"}, "_type": "Sequence"}}
+    objects = [
+        {"bbox": [1.0, 2.0, 3.0, 4.0], "category": 1},
+        {"bbox": [0.0, 0.0, 2.0, 2.0], "category": 0},
+    ]
+    cell = (
+        {key: [one[key] for one in objects] for key in ("bbox", "category")}
+        if as_lists
+        else objects
+    )
+    names = {
+        "category": {
+            "feature": {"names": ["cat", "dog"], "_type": "ClassLabel"},
+            "_type": "Sequence",
+        }
+    }
     hub = {"info": {"features": {"objects": names}}}
     path = write(
         tmp_path / "a.parquet",
@@ -171,20 +203,30 @@ def test_parts_have_to_be_chosen(tmp_path):
         write(tmp_path / "data" / f"{name}.parquet", image=pictures(tmp_path, 1), label=[name])
     with pytest.raises(DataError, match="found several: train, val"):
         parquet(tmp_path)
-    assert [record.labels[0][:11] for record in parquet(tmp_path, split="train")] == ["train-00000", "train-00001"]
+    assert [record.labels[0][:11] for record in parquet(tmp_path, split="train")] == [
+        "train-00000",
+        "train-00001",
+    ]
     assert len(parquet(tmp_path, split="val")) == len(parquet(tmp_path, split="validation")) == 1
 
 
 def test_a_file_is_not_taken_for_another_part(tmp_path):
     path = write(tmp_path / "train.parquet", image=pictures(tmp_path, 1), label=[0])
     assert len(parquet(path, split="train")) == len(parquet(path)) == 1
-    with pytest.raises(DataError, match=r"expected a part called 'val'; found train \(train\.parquet\)"):
+    with pytest.raises(
+        DataError, match=r"expected a part called 'val'; found train \(train\.parquet\)"
+    ):
         parquet(path, split="val")
 
 
 def test_a_row_without_a_picture_says_so_when_it_is_loaded(tmp_path):
-    data = parquet(write(tmp_path / "a.parquet", image=[*pictures(tmp_path, 1), None], label=[0, 0]))
-    message = r"a\.parquet\[0:1\]: expected the bytes of a picture; this row holds none\. Write the table again\.$"
+    data = parquet(
+        write(tmp_path / "a.parquet", image=[*pictures(tmp_path, 1), None], label=[0, 0])
+    )
+    message = (
+        r"a\.parquet\[0:1\]: expected the bytes of a picture; this row holds none\. Write the table"
+        r" again\.$"
+    )
     with pytest.raises(ImageError, match=message):
         load(data[1], Preprocess())
 
@@ -194,7 +236,9 @@ def test_tables_that_are_none(tmp_path):
     with pytest.raises(DataError, match="expected a Parquet file; it cannot be read"):
         parquet(tmp_path / "a.parquet")
     write(tmp_path / "b.parquet", text=["a"])
-    with pytest.raises(DataError, match="expected a column 'image' with the pictures' bytes; found 'text'"):
+    with pytest.raises(
+        DataError, match="expected a column 'image' with the pictures' bytes; found 'text'"
+    ):
         parquet(tmp_path / "b.parquet")
     write(tmp_path / "c.parquet", image=pa.array([], pa.binary()))
     with pytest.raises(DataError, match="expected at least one row; found none"):

@@ -14,7 +14,10 @@ from sightline.errors import DataError
 def test_boxes_are_counted_from_one(tmp_path):
     voc_item(tmp_path, "a", [("cat", 1, 1, 20, 10), ("dog", 3, 2, 3, 2)], difficult=[1])
     (record,) = voc(tmp_path)
-    assert record.objects == (Object("cat", (0, 0, 20, 10)), Object("dog", (2, 1, 3, 2), difficult=True))
+    assert record.objects == (
+        Object("cat", (0, 0, 20, 10)),
+        Object("dog", (2, 1, 3, 2), difficult=True),
+    )
     assert (record.name, record.size, record.annotated, record.error) == ("a", (20, 10), True, None)
     assert record.labels == ("cat",)  # a difficult object is not counted
     assert record.tags == (ONE,)
@@ -46,7 +49,9 @@ def test_a_list_names_the_split(tmp_path):
     data = voc(tmp_path, split="val")
     assert [record.name for record in data] == ["c", "a", "lost"]
     assert data[2].error.startswith("Expected the picture lost that the list names; it is not in")
-    with pytest.raises(DataError, match=r"expected the list ImageSets/Main/test\.txt .*There are: val\."):
+    with pytest.raises(
+        DataError, match=r"expected the list ImageSets/Main/test\.txt .*There are: val\."
+    ):
         voc(tmp_path, split="test")
 
 
@@ -105,7 +110,10 @@ def test_broken_records_keep_their_place(tmp_path):
 def test_a_picture_without_annotation_is_not_annotated(tmp_path):
     voc_item(tmp_path, "a", [("cat", 1, 1, 5, 5)])
     photo(tmp_path / "JPEGImages" / "b.png")
-    assert [(r.name, r.annotated, r.error) for r in voc(tmp_path)] == [("a", True, None), ("b", False, None)]
+    assert [(r.name, r.annotated, r.error) for r in voc(tmp_path)] == [
+        ("a", True, None),
+        ("b", False, None),
+    ]
 
 
 def test_a_size_of_zero_is_not_known(tmp_path):
@@ -122,7 +130,9 @@ def test_a_picture_called_as_the_xml_says(tmp_path):
 
 def test_nothing_there(tmp_path):
     (tmp_path / "Annotations").mkdir()
-    with pytest.raises(DataError, match=r"expected pictures in JPEGImages/ and XML files .*; found none"):
+    with pytest.raises(
+        DataError, match=r"expected pictures in JPEGImages/ and XML files .*; found none"
+    ):
         voc(tmp_path)
 
 
@@ -132,8 +142,14 @@ def test_the_real_thing():
     assert data.errors == {}
     record = {record.name: record for record in data}["000032"]
     assert record.objects[0] == Object("aeroplane", (103, 77, 375, 183))
-    assert (record.labels, record.tags, record.size) == (("aeroplane", "person"), (SEVERAL,), (500, 281))
-    for one in record.objects:  # each mask lies in its own box, and reaches from side to side, but for VOC's border
+    assert (record.labels, record.tags, record.size) == (
+        ("aeroplane", "person"),
+        (SEVERAL,),
+        (500, 281),
+    )
+    for one in (
+        record.objects
+    ):  # each mask lies in its own box, and reaches from side to side, but for VOC's border
         rows, columns = np.nonzero(one.pixels())
         left, top, right, bottom = one.box
         inside = (columns >= left) & (columns < right) & (rows >= top) & (rows < bottom)
@@ -143,7 +159,10 @@ def test_the_real_thing():
 
 
 def test_real_sets_of_one_class():
-    for name, pictures, boxes, several in [("kangaroo-voc", 98, 158, 34), ("raccoon-voc", 116, 127, 10)]:
+    for name, pictures, boxes, several in [
+        ("kangaroo-voc", 98, 158, 34),
+        ("raccoon-voc", 116, 127, 10),
+    ]:
         data = voc(shared(name))
         assert (len(data), sum(len(record.objects) for record in data)) == (pictures, boxes)
         assert sum(SEVERAL in record.tags for record in data) == several

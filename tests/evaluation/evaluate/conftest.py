@@ -23,6 +23,8 @@ def folder(tmp_path):
     for k in range(12):
         place = tmp_path / "data" / CLASSES[k % 3]
         place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 255, (20, 24, 3), dtype=np.uint8)).save(place / f"{k:02}.png")
+        Image.fromarray(rng.integers(0, 255, (20, 24, 3), dtype=np.uint8)).save(
+            place / f"{k:02}.png"
+        )
     (tmp_path / "data" / "dog" / "04.png").write_bytes(b"\x89PNG broken")
     return tmp_path / "data"

@@ -26,9 +26,13 @@ def test_classes_that_fit_none_of_the_model_s_are_an_error_where_they_matter(mod
     with pytest.raises(DataError, match="cat"):
         run(model, folder, ["grad_cam"], "average_drop", protocol=Protocol(explained="given"))
     found = run(
-        model, folder, ["grad_cam"], "average_drop", protocol=Protocol(explained="given"),
+        model,
+        folder,
+        ["grad_cam"],
+        "average_drop",
+        protocol=Protocol(explained="given"),
         classes={"cat": "x", "dog": 1, "emu": None},
-    )  # fmt: skip
+    )
     assert [row["target"] for row in found.rows.to_pylist()][:5] == [0, 0, 0, 0, 1]
 
 

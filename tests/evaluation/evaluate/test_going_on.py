@@ -1,4 +1,6 @@
-"""A run stopped, split, or begun again is the same run; another one is refused, and nothing measured is lost."""
+"""A run stopped, split, or begun again is the same run; another one is refused, and nothing
+measured is lost.
+"""
 
 import sys
 from dataclasses import replace
@@ -16,7 +18,9 @@ from sightline.evaluation import store as stored
 from sightline.evaluation.fingerprint import contents_digest, weights_digest
 
 
-def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(model, folder, tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(
+    model, folder, tmp_path, monkeypatch
+):
     asked = {"methods": ["grad_cam", "random"], "batch_size": 2, "part_size": 4}
     whole = run(model, folder, **asked, out=tmp_path / "whole")
 
@@ -42,16 +46,29 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(model, fol
     assert len(stored.read(tmp_path / "halves")) == 8
     done = []
     again = run(
-        model, folder, ["grad_cam", "random"], out=tmp_path / "halves", batch_size=2, part_size=4, progress=done.append
+        model,
+        folder,
+        ["grad_cam", "random"],
+        out=tmp_path / "halves",
+        batch_size=2,
+        part_size=4,
+        progress=done.append,
     )
     assert sum(done) == 8
     same(whole, again)
-    monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "rows_of", None)  # nothing is left to measure
+    monkeypatch.setattr(
+        sys.modules["sightline.evaluation.evaluate"], "rows_of", None
+    )  # nothing is left to measure
     same(whole, run(model, folder, **asked, out=tmp_path / "halves"))
 
 
 def test_four_shards_in_any_order_are_one_run(model, folder, tmp_path):
-    asked = {"methods": ["grad_cam", "centre"], "metrics": "faithfulness,curves", "batch_size": 2, "part_size": 2}
+    asked = {
+        "methods": ["grad_cam", "centre"],
+        "metrics": "faithfulness,curves",
+        "batch_size": 2,
+        "part_size": 2,
+    }
     whole = run(model, folder, out=tmp_path / "whole", **asked)
     folders = [tmp_path / f"shard{k}" for k in (3, 1, 4, 2)]
     for k, out in zip((3, 1, 4, 2), folders, strict=True):
@@ -66,7 +83,9 @@ def test_workers_read_the_same_pictures(model, folder):
 
 def test_another_run_in_the_same_folder_is_refused(model, folder, tmp_path):
     run(model, folder, ["grad_cam"], out=tmp_path / "out")
-    with pytest.raises(StoreError, match=r"methods is \['grad_cam'\] there and \['layer_cam'\] here"):
+    with pytest.raises(
+        StoreError, match=r"methods is \['grad_cam'\] there and \['layer_cam'\] here"
+    ):
         run(model, folder, ["layer_cam"], out=tmp_path / "out")
     with torch.no_grad():
         model[-1].bias += 1
@@ -114,7 +133,15 @@ def test_a_full_disk_is_said_and_earlier_rows_are_safe(model, folder, tmp_path, 
 
     monkeypatch.setattr(stored, "_replace", full)
     with pytest.raises(StoreError, match="No space left on device"):
-        run(model, folder, ["grad_cam"], "average_drop", out=tmp_path / "out", batch_size=4, part_size=4)
+        run(
+            model,
+            folder,
+            ["grad_cam"],
+            "average_drop",
+            out=tmp_path / "out",
+            batch_size=4,
+            part_size=4,
+        )
     monkeypatch.undo()
     assert stored.read(tmp_path / "out").column("item") == list(range(8))
 
@@ -144,7 +171,18 @@ def grown(by=1.0):
         (grown({"a": 1}), grown({"a": 2})),
         (grown([1, 2]), grown([1, 3])),
     ],
-    ids=["closed over", "partial", "default", "code", "tensor", "array", "function", "module", "mapping", "list"],
+    ids=[
+        "closed over",
+        "partial",
+        "default",
+        "code",
+        "tensor",
+        "array",
+        "function",
+        "module",
+        "mapping",
+        "list",
+    ],
 )
 def test_functions_are_told_apart_by_what_they_do(one, other):
     assert contents_digest(one) == contents_digest(one) != contents_digest(other)
@@ -161,11 +199,18 @@ def test_a_function_that_holds_itself_and_a_set_has_contents_too():
 
         return mine
 
-    assert contents_digest(folded({1, 2})) == contents_digest(folded({2, 1})) != contents_digest(folded({1, 3}))
+    assert (
+        contents_digest(folded({1, 2}))
+        == contents_digest(folded({2, 1}))
+        != contents_digest(folded({1, 3}))
+    )
 
 
 def test_two_functions_of_one_name_are_refused_and_one_function_twice_is_once(model, folder):
     with pytest.raises(MethodError, match="two are called '<lambda>'"):
         run(model, folder, [grown(1.0), grown(2.0)])
     one = grown(1.0)
-    assert set(run(model, folder, [one, one, "grad_cam", "Grad-CAM"]).column("method")) == {"<lambda>", "grad_cam"}
+    assert set(run(model, folder, [one, one, "grad_cam", "Grad-CAM"]).column("method")) == {
+        "<lambda>",
+        "grad_cam",
+    }

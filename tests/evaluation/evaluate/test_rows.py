@@ -46,7 +46,10 @@ def test_all_metrics_at_once(model, folder):
     found = run(model, folder, ["grad_cam", "random"], "all")
     for name in found.run["metrics"]:
         assert name in found.rows.column_names
-    lengths = {name: {len(v) for v in found.column(name) if isinstance(v, list)} for name in found.run["metrics"]}
+    lengths = {
+        name: {len(v) for v in found.column(name) if isinstance(v, list)}
+        for name in found.run["metrics"]
+    }
     assert lengths["loc"] == {20}
     assert lengths["randomisation"] == {5}
     assert lengths["adcc"] == {3}
@@ -66,7 +69,9 @@ def test_mixed_sizes_are_measured_side_by_side(model, tmp_path):
     describe(model, Card("any size", None, Preprocess(resize=None, crop=None), CLASSES, "a test"))
     rng = np.random.default_rng(0)
     for k, size in enumerate([(20, 16), (16, 20), (20, 16)]):
-        Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(tmp_path / f"{k}.png")
+        Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(
+            tmp_path / f"{k}.png"
+        )
     found = run(model, tmp_path, ["grad_cam"], "average_drop")
     assert found.column("coarse_shape") == [[20, 16], [16, 20], [20, 16]]
     assert found.column("item") == [0, 1, 2]
@@ -89,7 +94,9 @@ def test_a_metric_and_a_method_of_one_s_own(model, folder):
 
 
 def test_methods_of_one_s_own_and_of_pixel_space_are_measured_by_everything(model, folder):
-    """Maps are made again for some metrics: of other pictures and of other weights, at the layer that was explained."""
+    """Maps are made again for some metrics: of other pictures and of other weights, at the layer
+    that was explained.
+    """
 
     def flat_cam(activations):
         return torch.ones_like(activations[:, :, :1, :1])
@@ -99,7 +106,9 @@ def test_methods_of_one_s_own_and_of_pixel_space_are_measured_by_everything(mode
     alone = run(model, folder, ["grad_cam"], "adcc,sanity", limit=3)
     for name in ("coherency", "sensitivity", "randomisation"):
         for one, other in zip(found.column(name, "grad_cam"), alone.column(name), strict=True):
-            assert np.allclose(np.array(one, float), np.array(other, float), atol=2e-3, equal_nan=True), name
+            assert np.allclose(
+                np.array(one, float), np.array(other, float), atol=2e-3, equal_nan=True
+            ), name
 
 
 def test_thumbnails_are_of_what_the_model_saw(model, folder):
@@ -107,7 +116,9 @@ def test_thumbnails_are_of_what_the_model_saw(model, folder):
 
     found = run(model, folder, ["grad_cam"], "average_drop", views=8)
     views = found.views.to_pylist()
-    assert [view["item"] for view in views] == [i for i in range(12) if found.column("error")[i] is None]
+    assert [view["item"] for view in views] == [
+        i for i in range(12) if found.column("error")[i] is None
+    ]
     assert Image.open(io.BytesIO(views[0]["jpeg"])).size == (8, 8)
     assert run(model, folder, ["grad_cam"], "average_drop", views=0).views.num_rows == 0
 
@@ -128,7 +139,9 @@ def test_the_model_comes_out_as_it_went_in(model, folder):
     digest = weights_digest(model)
     run(model, folder, ["grad_cam", "guided_grad_cam"], "all")
     assert weights_digest(model) == digest
-    assert json.dumps(sorted((k, str(v)) for k, v in photograph(model)["training"].items())) == before
+    assert (
+        json.dumps(sorted((k, str(v)) for k, v in photograph(model)["training"].items())) == before
+    )
 
 
 def test_the_metrics_are_the_functions_themselves():

@@ -14,22 +14,38 @@ from sightline.protocol import Protocol
 def test_a_loader_of_batches_gives_the_same_numbers_as_the_folder(model, folder):
     from sightline.images import prepare
 
-    paths = [p for p in sorted(folder.rglob("*.png"), key=lambda p: (p.parent.name, p.name)) if p.name != "04.png"]
+    paths = [
+        p
+        for p in sorted(folder.rglob("*.png"), key=lambda p: (p.parent.name, p.name))
+        if p.name != "04.png"
+    ]
     inputs = prepare(paths, PREPROCESS).inputs
     labels = torch.tensor([CLASSES.index(p.parent.name) for p in paths])
     loader = DataLoader(TensorDataset(inputs, labels), batch_size=4)
     found = run(model, loader, ["grad_cam_pp"], "average_drop")
-    want = [v for v in run(model, folder, ["grad_cam_pp"], "average_drop").column("average_drop") if v is not None]
+    want = [
+        v
+        for v in run(model, folder, ["grad_cam_pp"], "average_drop").column("average_drop")
+        if v is not None
+    ]
     assert np.allclose(found.column("average_drop"), want, atol=1e-5)
     assert found.column("label") == labels.tolist()
 
 
 def test_batches_in_a_mapping_bring_boxes_and_names(model):
     x = torch.rand(2, 3, 16, 16)
-    batch = {"images": x, "labels": torch.tensor([1, 2]), "names": ["a", "b"],
-             "boxes": [torch.tensor([[0, 0, 16, 16]]), torch.zeros(0, 4)]}  # fmt: skip
+    batch = {
+        "images": x,
+        "labels": torch.tensor([1, 2]),
+        "names": ["a", "b"],
+        "boxes": [torch.tensor([[0, 0, 16, 16]]), torch.zeros(0, 4)],
+    }
     found = run(
-        model, [batch], ["grad_cam"], "energy_pointing_game,localisation_error", protocol=Protocol(explained="given")
+        model,
+        [batch],
+        ["grad_cam"],
+        "energy_pointing_game,localisation_error",
+        protocol=Protocol(explained="given"),
     )
     assert found.column("image") == ["a", "b"]
     assert found.column("target") == [1, 2]
@@ -41,7 +57,9 @@ def test_annotations_of_batches(model):
     x = torch.rand(3, 3, 16, 16)
     boxes = [torch.tensor([[2.0, 2, 8, 8]]), None, torch.tensor([[8.0, 8, 2, 2]])]
     batch = {"images": x, "labels": torch.tensor([0, 1, 2]), "boxes": boxes}
-    found = run(model, [batch], ["grad_cam"], "energy_pointing_game", protocol=Protocol(explained="given"))
+    found = run(
+        model, [batch], ["grad_cam"], "energy_pointing_game", protocol=Protocol(explained="given")
+    )
     assert found.column("boxes") == [[[2, 2, 8, 8]], None, None]
     assert found.column("error")[:2] == [None, None]
     assert "[left, top, right, bottom]" in found.column("error")[2]
@@ -50,7 +68,9 @@ def test_annotations_of_batches(model):
 
 
 def test_a_label_out_of_range_is_a_row_with_its_error(model):
-    found = run(model, [(torch.rand(2, 3, 16, 16), torch.tensor([0, 7]))], ["grad_cam"], "average_drop")
+    found = run(
+        model, [(torch.rand(2, 3, 16, 16), torch.tensor([0, 7]))], ["grad_cam"], "average_drop"
+    )
     assert found.column("error")[0] is None
     assert "a class from 0 to 2; the label is 7" in found.column("error")[1]
 
@@ -61,7 +81,9 @@ def test_no_batch_at_all_is_said(model, data, tmp_path):
         run(model, data, ["grad_cam"])
 
 
-def test_a_bar_counts_the_images_of_a_folder_and_the_batches_of_a_loader(model, folder, monkeypatch):
+def test_a_bar_counts_the_images_of_a_folder_and_the_batches_of_a_loader(
+    model, folder, monkeypatch
+):
     import click
 
     seen = []
@@ -81,6 +103,11 @@ def test_a_bar_counts_the_images_of_a_folder_and_the_batches_of_a_loader(model, 
 
     monkeypatch.setattr(click, "progressbar", Bar)
     evaluate(model, folder, ["grad_cam"], "average_drop", batch_size=8)
-    evaluate(model, DataLoader(TensorDataset(torch.rand(5, 3, 16, 16)), batch_size=2), ["grad_cam"], "average_drop")
+    evaluate(
+        model,
+        DataLoader(TensorDataset(torch.rand(5, 3, 16, 16)), batch_size=2),
+        ["grad_cam"],
+        "average_drop",
+    )
     evaluate(model, (one for one in [torch.rand(1, 3, 16, 16)]), ["grad_cam"], "average_drop")
     assert seen == [[12, 8, 4], [3, 1, 1, 1]]

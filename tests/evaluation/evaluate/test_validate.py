@@ -26,13 +26,21 @@ from sightline.protocol import Protocol
         ({"data": torch.rand(1, 3, 8, 8)}, DataError, r"A tensor is one batch: \[tensor\]"),
         ({"data": 3}, DataError, "an iterable of batches; got int"),
         ({"data": [[1, 2]]}, DataError, "Expected batches of model-ready float tensors"),
-        ({"data": [(torch.rand(2, 3, 8, 8), torch.tensor([1]))]}, DataError, "a label for each of the 2 images; got 1"),
+        (
+            {"data": [(torch.rand(2, 3, 8, 8), torch.tensor([1]))]},
+            DataError,
+            "a label for each of the 2 images; got 1",
+        ),
         ({"limit": 3}, DataError, "itertools.islice"),
         ({"data": "no/such/folder"}, DataError, "no/such/folder"),
     ],
 )
 def test_what_would_strike_every_image_is_an_error(model, options, error, said):
-    options = {"data": [torch.rand(2, 3, 16, 16)], "methods": ["grad_cam"], "metrics": "average_drop"} | options
+    options = {
+        "data": [torch.rand(2, 3, 16, 16)],
+        "methods": ["grad_cam"],
+        "metrics": "average_drop",
+    } | options
     with pytest.raises(error, match=said):
         run(model, options.pop("data"), options.pop("methods"), options.pop("metrics"), **options)
 
@@ -51,11 +59,18 @@ def test_what_rows_need_is_looked_for_before_anything_is_measured(model, monkeyp
         (["edge"], "faithfulness", {}, "Controls explain nothing by themselves"),
         ("grad_cam", "averag_drop", {}, "'average_drop'"),
         ("grad_cam", "faithfulness", {"shard": (0, 2)}, "a shard k of n"),
-        ("grad_cam", "faithfulness", {"out": "file/below"}, "expected a folder that can be written"),
+        (
+            "grad_cam",
+            "faithfulness",
+            {"out": "file/below"},
+            "expected a folder that can be written",
+        ),
         ("grad_cam", "faithfulness", {"out": "broken"}, r"run\.json: expected what was run"),
     ],
 )
-def test_what_needs_no_model_is_looked_at_without_one(model, monkeypatch, tmp_path, methods, metrics, options, said):
+def test_what_needs_no_model_is_looked_at_without_one(
+    model, monkeypatch, tmp_path, methods, metrics, options, said
+):
     (tmp_path / "file").write_text("")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "run.json").write_text("{")
@@ -63,7 +78,9 @@ def test_what_needs_no_model_is_looked_at_without_one(model, monkeypatch, tmp_pa
         options = {"out": tmp_path / options["out"]}
     with pytest.raises(SightlineError, match=said):
         asked(methods, metrics, **options)
-    monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "operable", None)  # the model is not looked at
+    monkeypatch.setattr(
+        sys.modules["sightline.evaluation.evaluate"], "operable", None
+    )  # the model is not looked at
     with pytest.raises(SightlineError, match=said):
         evaluate(model, [torch.rand(2, 3, 16, 16)], methods, metrics, **options)
 
@@ -82,5 +99,7 @@ def test_truth_is_missed_before_a_model_is_loaded(folder):
     assert needs_truth(classes, loc, Protocol())
     assert needs_truth(classes, drop, Protocol(explained="given"))
     for metrics, protocol in ((loc, Protocol()), (drop, Protocol(explained="given"))):
-        with pytest.raises(DataError, match=r"is read as 'folder', without classes\. Take faithfulness metrics"):
+        with pytest.raises(
+            DataError, match=r"is read as 'folder', without classes\. Take faithfulness metrics"
+        ):
             needs_truth(pictures, metrics, protocol)

@@ -7,9 +7,13 @@ from sightline.evaluation.measure import Shown
 
 def shown(items=(4, 9)):
     return Shown(
-        torch.zeros(2, 3, 4, 4), list(items), [1, None],
-        boxes=[{1: torch.tensor([[0.0, 0, 2, 2]])}, {}], masks=[{}, {}], annotated=[True, False],
-    )  # fmt: skip
+        torch.zeros(2, 3, 4, 4),
+        list(items),
+        [1, None],
+        boxes=[{1: torch.tensor([[0.0, 0, 2, 2]])}, {}],
+        masks=[{}, {}],
+        annotated=[True, False],
+    )
 
 
 def test_not_there_is_not_the_same_as_not_looked_for():

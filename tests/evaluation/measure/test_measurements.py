@@ -1,4 +1,6 @@
-"""Every measurement against the same thing done plainly: one image, one method, one forward pass at a time."""
+"""Every measurement against the same thing done plainly: one image, one method, one forward pass at
+a time.
+"""
 
 import pytest
 import torch
@@ -13,9 +15,16 @@ from sightline.maps import blur
 from sightline.protocol import Protocol
 
 PROTOCOL = Protocol(
-    steps=5, thetas=4, patch=4, stride=3, samples=2, road_percentages=(20, 60), noise=0.1, deletion_fill="black",
+    steps=5,
+    thetas=4,
+    patch=4,
+    stride=3,
+    samples=2,
+    road_percentages=(20, 60),
+    noise=0.1,
+    deletion_fill="black",
     blur=(3, 1),
-)  # fmt: skip
+)
 STATISTICS = Preprocess(resize=None, crop=None, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 METHODS, CONTROLS = ["grad_cam", "grad_cam_pp", "gradient"], ["fake_cam", "edge"]
 MEAN, STD = (torch.tensor(v).view(1, 3, 1, 1) for v in (STATISTICS.mean, STATISTICS.std))
@@ -31,14 +40,22 @@ def net(classes=7):
 def shown(b=3):
     torch.manual_seed(4)
     images = (torch.rand(b, 3, 12, 10) - MEAN) / STD
-    return Shown(images, [7 + i for i in range(b)], [2, None, 5][:b], [{}] * b, [{}] * b, [True] * b)
+    return Shown(
+        images, [7 + i for i in range(b)], [2, None, 5][:b], [{}] * b, [{}] * b, [True] * b
+    )
 
 
 def measured(protocol=PROTOCOL, model=None, batch=None, **options):
     bench = Bench(
-        model or net(), batch or shown(), METHODS, protocol, controls=CONTROLS, columns=set(COLUMNS.values()),
-        outputs=7, **options,
-    )  # fmt: skip
+        model or net(),
+        batch or shown(),
+        METHODS,
+        protocol,
+        controls=CONTROLS,
+        columns=set(COLUMNS.values()),
+        outputs=7,
+        **options,
+    )
     return bench, Measurements(bench)
 
 
@@ -78,7 +95,11 @@ def test_curves_take_pixels_away_and_put_them_in(material):
                     picture = start[i].clone().flatten(1)
                     some = order[: round(k * 120 / 5)]
                     picture[:, some] = end[i].flatten(1)[:, some]
-                    assert_near(curve[i, k : k + 1], say(model, picture.view(1, 3, 12, 10), classes[i : i + 1]), 1e-5)
+                    assert_near(
+                        curve[i, k : k + 1],
+                        say(model, picture.view(1, 3, 12, 10), classes[i : i + 1]),
+                        1e-5,
+                    )
 
 
 def test_occlusion_by_the_map_s_own_quantiles(material):
@@ -92,17 +113,21 @@ def test_occlusion_by_the_map_s_own_quantiles(material):
                 kept = values >= torch.quantile(values, k / 3, interpolation="higher")
                 picture = torch.where(kept, bench.shown.inputs[i], BLACK)
                 assert_near(curve[i, k : k + 1], say(model, picture, classes[i : i + 1]), 1e-5)
-                assert float(hidden[i, k]) == pytest.approx(1 - kept.double().mean().item(), abs=1e-12)
-            assert_near(curve[i, 4:], say(model, BLACK.expand(1, 3, 12, 10), classes[i : i + 1]), 1e-5)
+                assert float(hidden[i, k]) == pytest.approx(
+                    1 - kept.double().mean().item(), abs=1e-12
+                )
+            assert_near(
+                curve[i, 4:], say(model, BLACK.expand(1, 3, 12, 10), classes[i : i + 1]), 1e-5
+            )
             assert hidden[i, 4] == 1
 
 
 def test_road_keeps_what_is_not_removed_and_does_not_depend_on_the_batch(material):
     model, bench, m, _ = material
     both = m.of("grad_cam")
-    alone_bench, alone = measured(model=model, batch=Shown(
-        bench.shown.inputs[1:2], [8], [None], [{}], [{}], [True]
-    ))  # fmt: skip
+    alone_bench, alone = measured(
+        model=model, batch=Shown(bench.shown.inputs[1:2], [8], [None], [{}], [{}], [True])
+    )
     for word in ("road_morf", "road_lerf"):
         assert both[word].shape == (3, 2)
         assert_near(alone.of("grad_cam")[word], both[word][1:2], 1e-4)
@@ -123,7 +148,9 @@ def test_one_look_tells_the_map_and_the_confidence(monkeypatch):
     m = Measurements(bench, ["masked_score", "masked_map"])
     asked = []
     monkeypatch.setattr(
-        Bench, "confidences", lambda self, pictures: asked.append(len(list(pictures))) or [torch.zeros(3)]
+        Bench,
+        "confidences",
+        lambda self, pictures: asked.append(len(list(pictures))) or [torch.zeros(3)],
     )
     m.of("grad_cam")["masked_score"]
     assert asked == [1, 1]  # the two controls; methods tell it with their maps
@@ -133,7 +160,10 @@ def test_other_classes_of_the_same_image_come_with_the_same_pass(material):
     model, bench, m, _ = material
     x, order = bench.shown.inputs, model(bench.shown.inputs).argsort(1, descending=True)
     for name in ("grad_cam", "gradient"):
-        for word, classes in (("other_map", order[:, -1]), ("given_map", torch.tensor([2, int(order[1, 0]), 5]))):
+        for word, classes in (
+            ("other_map", order[:, -1]),
+            ("given_map", torch.tensor([2, int(order[1, 0]), 5])),
+        ):
             assert_near(m.of(name)[word], explain(model, x, classes, name).maps, 1e-5)
         for k in range(5):
             one = explain(model, x, order[:, k], name)
@@ -146,7 +176,9 @@ def test_other_classes_of_the_same_image_come_with_the_same_pass(material):
 def test_the_rank_of_the_given_class(material):
     model, bench, m, _ = material
     order = model(bench.shown.inputs).argsort(1, descending=True)[:, :5].tolist()
-    want = [row.index(label) if label in row else 5 for row, label in zip(order, [2, 0, 5], strict=True)]
+    want = [
+        row.index(label) if label in row else 5 for row, label in zip(order, [2, 0, 5], strict=True)
+    ]
     want[1] = -1  # unknown
     assert m.of("grad_cam")["rank"].tolist() == want
 
@@ -188,10 +220,14 @@ def test_randomised_maps_forget_and_the_model_does_not():
     assert all(torch.equal(before["values"][k], after["values"][k]) for k in before["values"])
 
 
-@pytest.mark.parametrize("word", [w for w in WORDS if w not in ("boxes", "given_boxes", "top_boxes", "mask")])
+@pytest.mark.parametrize(
+    "word", [w for w in WORDS if w not in ("boxes", "given_boxes", "top_boxes", "mask")]
+)
 def test_an_image_s_numbers_do_not_depend_on_its_batch(word, material):
     model, bench, m, _ = material
-    alone = measured(model=model, batch=Shown(bench.shown.inputs[2:], [9], [5], [{}], [{}], [True]))[1]
+    alone = measured(
+        model=model, batch=Shown(bench.shown.inputs[2:], [9], [5], [{}], [{}], [True])
+    )[1]
     for name in ("grad_cam_pp", "edge"):
         got, want = alone.of(name)[word], m.of(name)[word][2:]
         assert torch.allclose(got.double(), want.double(), atol=2e-4, rtol=1e-3), word
@@ -201,7 +237,9 @@ def test_small_batches_are_shown_together(monkeypatch):
     sizes = []
     _, m = measured(together=8)
     say_so = Bench._said
-    monkeypatch.setattr(Bench, "_said", lambda self, see, p: sizes.append(len(p) * 3) or say_so(self, see, p))
+    monkeypatch.setattr(
+        Bench, "_said", lambda self, see, p: sizes.append(len(p) * 3) or say_so(self, see, p)
+    )
     m.of("grad_cam")["masked_score"]  # 5 maps of 3 images
     assert sizes == [9, 6]
 

@@ -1,4 +1,6 @@
-"""Curves: means over images, each image on its own fractions, and the area one sees is the area that is counted."""
+"""Curves: means over images, each image on its own fractions, and the area one sees is the area
+that is counted.
+"""
 
 import itertools
 
@@ -26,7 +28,11 @@ def summary(results):
 
 def test_curves_are_means_over_images(results, summary):
     found = {(one.name, one.method): one for one in summary.curves}
-    rows = [row for row in results.rows.to_pylist() if row["method"] == "grad_cam" and row["deletion_curve"]]
+    rows = [
+        row
+        for row in results.rows.to_pylist()
+        if row["method"] == "grad_cam" and row["deletion_curve"]
+    ]
     one = found["deletion_curve", "grad_cam"]
     np.testing.assert_allclose(one.y, np.mean([row["deletion_curve"] for row in rows], axis=0))
     assert (one.x[0], one.x[-1], one.n) == (0.0, 100.0, 39)
@@ -47,21 +53,36 @@ def test_an_occlusion_curve_by_hand():
     rows = replaced(results.rows, "full_score", [0.5, 1.0])
     rows = replaced(rows, "occluded_fraction", [[0.0, 0.5, 1.0], [0.0, 0.25, 1.0]])
     rows = replaced(rows, "occluded_curve", [[0.5, 0.25, 0.0], [1.0, 1.0, 0.0]])
-    run = {**results.run, "protocol": {**results.run["protocol"], "thetas": 3}}  # a step of theta is 1/2
+    run = {
+        **results.run,
+        "protocol": {**results.run["protocol"], "thetas": 3},
+    }  # a step of theta is 1/2
     board = Board(Made(run, rows, results.views))
     (one,) = (c for c in curves(board, {}, Resamples(2, 100), 0.95) if c.name[0] == "o")
     at = dict(zip(one.x, one.y, strict=True))
     assert (at[0.0], at[25.0], at[50.0]) == pytest.approx((100.0, (75 + 100) / 2, (50 + 50) / 2))
-    assert at[75.0] == pytest.approx((25 + 0) / 2), "the second image's jump from 1/4 to 1 is over after one step"
+    assert at[75.0] == pytest.approx((25 + 0) / 2), (
+        "the second image's jump from 1/4 to 1 is over after one step"
+    )
 
 
 def test_the_area_below_an_occlusion_curve_is_the_one_that_is_counted():
-    """A map that orders nothing, with one jump over the whole picture, has no large area in the drawing either."""
+    """A map that orders nothing, with one jump over the whole picture, has no large area in the
+    drawing either.
+    """
     results = made(1, methods=("grad_cam",), controls=(), broken=(), silent=(), pictures=False)
     fraction = [0.0, 0.2, 0.2, 0.9, 1.0]
     rows = replaced(results.rows, "full_score", [0.5])
     rows = replaced(rows, "occluded_fraction", [fraction])
     rows = replaced(rows, "occluded_curve", [[0.5, 0.45, 0.45, 0.05, 0.0]])
-    (one,) = (c for c in curves(Board(with_rows(results, rows)), {}, Resamples(1, 10), 0.95) if c.name[0] == "o")
-    counted = roc_area(torch.tensor([0.5]), torch.tensor([[0.5, 0.45, 0.45, 0.05, 0.0]]), torch.tensor([fraction]))
-    assert sum(b + a for a, b in itertools.pairwise(one.y)) / 2 * 2.5 / 1e4 == pytest.approx(counted.item(), abs=1e-6)
+    (one,) = (
+        c
+        for c in curves(Board(with_rows(results, rows)), {}, Resamples(1, 10), 0.95)
+        if c.name[0] == "o"
+    )
+    counted = roc_area(
+        torch.tensor([0.5]), torch.tensor([[0.5, 0.45, 0.45, 0.05, 0.0]]), torch.tensor([fraction])
+    )
+    assert sum(b + a for a, b in itertools.pairwise(one.y)) / 2 * 2.5 / 1e4 == pytest.approx(
+        counted.item(), abs=1e-6
+    )

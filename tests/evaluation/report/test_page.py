@@ -72,7 +72,11 @@ def test_the_page_loads_nothing(text):
 
 def test_the_page_forbids_what_it_does_not_need(text):
     whole = Page(text)
-    policy = next(a["content"] for tag, a in whole.elements if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"]
+        for tag, a in whole.elements
+        if a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy.startswith("default-src 'none'")
     (script,) = whole.scripts
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -159,12 +163,17 @@ def test_ties_for_the_best_are_stated(results):
 
 
 def test_there_is_no_gallery_without_pictures_or_numbers(results, summary):
-    assert gallery(summary, Made(results.run, results.rows, results.views.slice(0, 0)), "average_drop") == []
+    assert (
+        gallery(summary, Made(results.run, results.rows, results.views.slice(0, 0)), "average_drop")
+        == []
+    )
     assert gallery(summary, results, "loc") == []
     assert gallery(summary, results, None) == []
     assert gallery(summary, results, "average_drop", 0) == []
     few = Made(results.run, results.rows, results.views.slice(0, 2))
-    assert {one.item for room in gallery(summary, few, "average_drop") for one in room.exhibits} == {0, 1}
+    assert {
+        one.item for room in gallery(summary, few, "average_drop") for one in room.exhibits
+    } == {0, 1}
 
 
 def test_boxes_are_scaled_to_the_thumbnail(results, summary):
@@ -175,13 +184,17 @@ def test_boxes_are_scaled_to_the_thumbnail(results, summary):
     assert room.exhibits[0].photograph.getpixel((80, 120)) == (255, 176, 0)
 
 
-@pytest.mark.parametrize("name", ["scores", "pairs", "wins", "curves", "errors", "by_class", "by_tag"])
+@pytest.mark.parametrize(
+    "name", ["scores", "pairs", "wins", "curves", "errors", "by_class", "by_tag"]
+)
 def test_csv_can_be_read_back_to_the_last_bit(summary, name):
     rows = list(csv.DictReader(io.StringIO(sheets(summary)[name], newline="")))
     if name == "scores":
         whole = [one for one in summary.scores if not one.by]
         assert [float(row["estimate"]) for row in rows] == [one.estimate for one in whole]
-        assert [(float(row["low"]), int(row["n"])) for row in rows] == [(one.low, one.n) for one in whole]
+        assert [(float(row["low"]), int(row["n"])) for row in rows] == [
+            (one.low, one.n) for one in whole
+        ]
         assert {row["protocol"] for row in rows} == {summary.run["protocol_digest"]}
     if name == "by_class":
         assert {row["group"] for row in rows} == set(summary.breakdowns["class"])
@@ -203,7 +216,9 @@ def test_latex_has_a_table_for_each_group(summary):
     assert r"\textbf{" in text
     columns = {line.count("&") for line in text.splitlines() if line.endswith(r"\\")}
     assert columns == {5}
-    assert not re.search(r"(?<!\\)[%_]", text.replace("% Made by sightline.", "").replace("tab:", ""))
+    assert not re.search(
+        r"(?<!\\)[%_]", text.replace("% Made by sightline.", "").replace("tab:", "")
+    )
 
 
 def test_markdown_tables_are_whole(summary):
@@ -219,13 +234,17 @@ def test_everything_is_written_and_nothing_half(results, summary, tmp_path):
     written = write(results, tmp_path / "out", summary=summary, images=1)
     names = [str(path.relative_to(tmp_path / "out")) for path in written]
     assert names[0] == "report.html"
-    assert {"report.md", "report.tex", "tables/scores.csv", "plots/deletion_curve.svg"} <= set(names)
+    assert {"report.md", "report.tex", "tables/scores.csv", "plots/deletion_curve.svg"} <= set(
+        names
+    )
     assert all(path.stat().st_size for path in written)
     assert not list(tmp_path.rglob("*.part"))
     assert b"\r\n" in (tmp_path / "out/tables/scores.csv").read_bytes()
     first = {path: path.read_bytes() for path in written}
     write(results, tmp_path / "out", summary=summary, images=1)
-    assert {path: path.read_bytes() for path in written} == first, "the same results, the same report"
+    assert {path: path.read_bytes() for path in written} == first, (
+        "the same results, the same report"
+    )
 
 
 def test_where_nothing_can_be_written_it_says_so(results, summary, tmp_path):
@@ -245,7 +264,9 @@ def test_one_method_alone_has_a_report(tmp_path):
 def test_of_an_old_run_little_is_known(tmp_path, results):
     run = {"methods": results.run["methods"], "metrics": ["average_drop"], "protocol": {"gone": 1}}
     old = Made(run, results.rows, results.views)
-    text = Page(write(old, tmp_path, metrics=METRICS, resamples=20, images=0)[0].read_text("utf-8")).text
+    text = Page(
+        write(old, tmp_path, metrics=METRICS, resamples=20, images=0)[0].read_text("utf-8")
+    ).text
     assert "gone: 1" in text
     assert "FakeCAM" in text
 
@@ -263,6 +284,8 @@ def test_the_terminal_gets_the_same_numbers(results, summary):
     score = summary.score("average_drop", "Average Drop", "grad_cam_pp")
     (line,) = (line for line in lines if line.startswith("Average Drop (%) ↓"))
     assert f"{score.estimate:.1f}* [{score.low:.1f}, {score.high:.1f}]" in line
-    assert len({len(line) for line in lines if "[" in line and not line.startswith("!")}) == 1, "columns are straight"
+    assert len({len(line) for line in lines if "[" in line and not line.startswith("!")}) == 1, (
+        "columns are straight"
+    )
     assert any(line.startswith("! FakeCAM, which explains nothing, beats") for line in lines)
     assert lines[0].split() == ["Grad-CAM", "Grad-CAM++", "Grad-CAM+", "FakeCAM", "Random", "map"]

@@ -18,7 +18,9 @@ def test_a_line_is_an_image_whatever_the_order_of_the_rows(results):
     for name in ("average_drop", "loc"):
         for method, values in one.measured(name).items():
             np.testing.assert_array_equal(values, other.measured(name)[method])
-    assert one.all == other.all == ["grad_cam", "grad_cam_pp", "grad_cam_plus", "fake_cam", "random"]
+    assert (
+        one.all == other.all == ["grad_cam", "grad_cam_pp", "grad_cam_plus", "fake_cam", "random"]
+    )
     assert one.methods == ["grad_cam", "grad_cam_pp", "grad_cam_plus"]
 
 
@@ -47,14 +49,23 @@ def test_groups_are_ordered_by_size_then_name(results):
     sizes = [len(places["random"]) for _, places in Board(results).groups("class")]
     assert sizes == sorted(sizes, reverse=True)
     tags = dict(Board(results).groups("tag"))
-    assert sum(len(places["grad_cam"]) for places in tags.values()) == 8, "each image has one tag, the broken one too"
+    assert sum(len(places["grad_cam"]) for places in tags.values()) == 8, (
+        "each image has one tag, the broken one too"
+    )
     assert [name for name, _ in Board(results).groups("source")] == ["made_up"]
 
 
 def test_an_image_may_be_in_several_groups(results):
-    rows = replaced(results.rows, "tags", [["a", "b"] if item < 2 else [] for item in results.rows["item"].to_pylist()])
+    rows = replaced(
+        results.rows,
+        "tags",
+        [["a", "b"] if item < 2 else [] for item in results.rows["item"].to_pylist()],
+    )
     groups = dict(Board(with_rows(results, rows)).groups("tag"))
-    assert {name: places["random"].tolist() for name, places in groups.items()} == {"a": [0, 1], "b": [0, 1]}
+    assert {name: places["random"].tolist() for name, places in groups.items()} == {
+        "a": [0, 1],
+        "b": [0, 1],
+    }
 
 
 def test_no_such_breakdown(results):
@@ -65,12 +76,20 @@ def test_no_such_breakdown(results):
 
 
 def test_rows_of_several_protocols_are_refused(results):
-    some = ["other" if k == 0 else results.run["protocol_digest"] for k in range(results.rows.num_rows)]
+    some = [
+        "other" if k == 0 else results.run["protocol_digest"] for k in range(results.rows.num_rows)
+    ]
     mixed = with_rows(results, replaced(results.rows, "protocol", some))
-    with pytest.raises(StoreError, match=r"one protocol.*other \(1 rows\).*report each folder by itself"):
+    with pytest.raises(
+        StoreError, match=r"one protocol.*other \(1 rows\).*report each folder by itself"
+    ):
         Board(mixed)
-    foreign = with_rows(results, replaced(results.rows, "protocol", ["other"] * results.rows.num_rows))
-    with pytest.raises(StoreError, match=f"one protocol, {results.run['protocol_digest']}; came other"):
+    foreign = with_rows(
+        results, replaced(results.rows, "protocol", ["other"] * results.rows.num_rows)
+    )
+    with pytest.raises(
+        StoreError, match=f"one protocol, {results.run['protocol_digest']}; came other"
+    ):
         Board(foreign)
 
 

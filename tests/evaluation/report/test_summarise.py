@@ -26,7 +26,10 @@ def summary(results):
 
 def column(results, name, method):
     rows = results.rows.to_pylist()
-    return np.array([np.nan if row[name] is None else row[name] for row in rows if row["method"] == method], float)
+    return np.array(
+        [np.nan if row[name] is None else row[name] for row in rows if row["method"] == method],
+        float,
+    )
 
 
 def kinds(summary):
@@ -48,14 +51,18 @@ def test_a_figure_may_ask_for_the_protocol(results, summary):
     assert found.estimate == pytest.approx(np.nanmean(boxes[:, 5]))
     wool = sum(row["target_name"] == "100 % wool" for row in rows)
     assert (found.n, found.missing, found.errors) == (39 - wool, wool, 1)
-    assert summary.score("loc", "best over δ", "random").estimate == pytest.approx(np.nanmean(boxes, 0).max())
+    assert summary.score("loc", "best over δ", "random").estimate == pytest.approx(
+        np.nanmean(boxes, 0).max()
+    )
 
 
 def test_differences_are_paired(results, summary):
     pair = summary.pair("average_drop", "Average Drop", "grad_cam", "grad_cam_pp")
     drops = [column(results, "average_drop", name) for name in ("grad_cam", "grad_cam_pp")]
     assert pair.paired.difference == pytest.approx(100 * np.nanmean(drops[0] - drops[1]))
-    ours, theirs = (summary.score("average_drop", "Average Drop", name) for name in ("grad_cam", "grad_cam_pp"))
+    ours, theirs = (
+        summary.score("average_drop", "Average Drop", name) for name in ("grad_cam", "grad_cam_pp")
+    )
     assert pair.paired.high - pair.paired.low < max(ours.high - ours.low, theirs.high - theirs.low)
     assert pair.signs.larger == (drops[0] > drops[1]).sum()
     turned = summary.pair("average_drop", "Average Drop", "grad_cam_pp", "grad_cam")
@@ -66,7 +73,8 @@ def test_differences_are_paired(results, summary):
 
 def test_groups_add_up_to_the_whole(summary):
     groups = [
-        summary.score("average_drop", "Average Drop", "random", "tag", name) for name in summary.breakdowns["tag"]
+        summary.score("average_drop", "Average Drop", "random", "tag", name)
+        for name in summary.breakdowns["tag"]
     ]
     whole = summary.score("average_drop", "Average Drop", "random")
     assert sum(one.n for one in groups) == whole.n
@@ -100,7 +108,9 @@ def test_one_image():
 
 
 def test_a_metric_that_never_says_anything(results):
-    silent = with_rows(results, replaced(results.rows, "pointing_game", [None] * results.rows.num_rows))
+    silent = with_rows(
+        results, replaced(results.rows, "pointing_game", [None] * results.rows.num_rows)
+    )
     summary = of(silent)
     score = summary.score("pointing_game", "Pointing game", "grad_cam")
     assert (score.n, score.missing, score.errors) == (0, 39, 1)
@@ -149,7 +159,9 @@ def fooled(summary):
 
 def test_a_metric_that_likes_a_control_is_said_to_be_fooled(summary):
     (said,) = fooled(summary)
-    assert said.startswith("FakeCAM, which explains nothing, beats every method in Average Drop (%) ↓ (0.2 against ")
+    assert said.startswith(
+        "FakeCAM, which explains nothing, beats every method in Average Drop (%) ↓ (0.2 against "
+    )
     assert "Loc" not in said
     assert "Complexity" not in said, "neither end is good"
     assert summary.fooled_by("average_drop", "Average Drop") == ["fake_cam"]
@@ -163,7 +175,10 @@ def test_a_metric_that_does_not_like_it_is_not():
 
 def test_a_control_that_cannot_be_told_apart_is_named(results):
     rng = np.random.default_rng(0)
-    noise = [None if e else float(v) for e, v in zip(results.rows["error"].to_pylist(), rng.random(200), strict=True)]
+    noise = [
+        None if e else float(v)
+        for e, v in zip(results.rows["error"].to_pylist(), rng.random(200), strict=True)
+    ]
     summary = of(with_rows(results, replaced(results.rows, "deletion_auc", noise)))
     said = " ".join(one.sentence for one in summary.cautions if one.kind == "blunt")
     assert "not told apart from the best method in Deletion AUC ↓" in said
@@ -175,7 +190,10 @@ def test_the_best_stands_out_only_if_every_comparison_says_so(summary, results):
     assert summary.best("complexity", "Complexity") is None
     rows = results.rows.to_pylist()
     by_image = {row["item"]: row["average_drop"] for row in rows if row["method"] == "grad_cam_pp"}
-    copied = [by_image[row["item"]] if row["method"] == "grad_cam_plus" else row["average_drop"] for row in rows]
+    copied = [
+        by_image[row["item"]] if row["method"] == "grad_cam_plus" else row["average_drop"]
+        for row in rows
+    ]
     equal = of(with_rows(results, replaced(results.rows, "average_drop", copied)))
     assert equal.best("average_drop", "Average Drop") == "grad_cam_pp"
     assert equal.stands_out("average_drop", "Average Drop") is None
@@ -183,7 +201,11 @@ def test_the_best_stands_out_only_if_every_comparison_says_so(summary, results):
 
 def test_few_images_are_said_to_be_few(summary):
     assert not any(one.sentence.startswith("Only") for one in summary.cautions)
-    assert of(made(29, pictures=False)).cautions[0].sentence.startswith("Only 29 images: with fewer than 30")
+    assert (
+        of(made(29, pictures=False))
+        .cautions[0]
+        .sentence.startswith("Only 29 images: with fewer than 30")
+    )
 
 
 def test_a_column_nobody_describes_is_a_plain_mean(results):
@@ -201,10 +223,14 @@ def test_a_summary_is_a_value(summary):
 
 
 def test_beyond_so_many_groups_the_largest_stay(monkeypatch, results):
-    monkeypatch.setattr(importlib.import_module("sightline.evaluation.report.summarise"), "MOST_GROUPS", 2)
+    monkeypatch.setattr(
+        importlib.import_module("sightline.evaluation.report.summarise"), "MOST_GROUPS", 2
+    )
     summary = of(results, by="class")
     assert len({one.group for one in summary.scores if one.by == "class"}) == 2
-    assert "2 groups left out" in next(one.sentence for one in summary.cautions if one.kind == "groups")
+    assert "2 groups left out" in next(
+        one.sentence for one in summary.cautions if one.kind == "groups"
+    )
 
 
 def test_of_few_images_nothing_stands_out():
@@ -219,11 +245,15 @@ def test_of_few_images_nothing_stands_out():
 def test_a_metric_that_few_images_have_is_named(results):
     pointing = [
         v if item < 9 else None
-        for item, v in zip(*(results.rows[c].to_pylist() for c in ("item", "pointing_game")), strict=True)
+        for item, v in zip(
+            *(results.rows[c].to_pylist() for c in ("item", "pointing_game")), strict=True
+        )
     ]
     said = next(
         one.sentence
-        for one in of(with_rows(results, replaced(results.rows, "pointing_game", pointing))).cautions
+        for one in of(
+            with_rows(results, replaced(results.rows, "pointing_game", pointing))
+        ).cautions
         if one.kind == "few"
     )
     assert said.startswith("Fewer than 30 images have: ")

@@ -51,7 +51,9 @@ def slowly(of, values, resamples, **columns):
 def test_each_way_of_resampling_is_the_slow_one(of, wide):
     values = np.random.default_rng(1).random((23, 5) if wide else 23)
     resamples = Resamples(23, count=50)
-    np.testing.assert_allclose(replicates(of, values, {}, resamples), slowly(of, values, resamples), atol=1e-12)
+    np.testing.assert_allclose(
+        replicates(of, values, {}, resamples), slowly(of, values, resamples), atol=1e-12
+    )
 
 
 def test_what_goes_with_the_images_is_resampled_with_them():
@@ -59,7 +61,9 @@ def test_what_goes_with_the_images_is_resampled_with_them():
     values, classes = rng.random(40), rng.integers(0, 3, 40)
     resamples = Resamples(40, count=30)
     expected = slowly(mean_of_classes, values, resamples, classes=classes)
-    np.testing.assert_allclose(replicates(mean_of_classes, values, {"classes": classes}, resamples), expected)
+    np.testing.assert_allclose(
+        replicates(mean_of_classes, values, {"classes": classes}, resamples), expected
+    )
 
 
 def test_the_interval_holds_the_central_share_of_the_resampled_figures():

@@ -17,7 +17,9 @@ def by_hand(larger, smaller):
     return min(1.0, 2 * sum(comb(n, k) for k in range(most, n + 1)) / 2**n)
 
 
-@pytest.mark.parametrize(("larger", "smaller", "ties"), [(9, 1, 0), (5, 5, 3), (0, 6, 1), (13, 4, 40), (1, 0, 0)])
+@pytest.mark.parametrize(
+    ("larger", "smaller", "ties"), [(9, 1, 0), (5, 5, 3), (0, 6, 1), (13, 4, 40), (1, 0, 0)]
+)
 def test_the_sign_test_is_the_binomial_one(larger, smaller, ties):
     a = np.array([1.0] * larger + [-1.0] * smaller + [0.0] * ties)
     found = sign_test(a, np.zeros(len(a)))
@@ -47,7 +49,9 @@ def test_of_means_it_is_the_bootstrap_of_the_differences():
     rng = np.random.default_rng(1)
     a, b = rng.random(33), rng.random(33)
     found, expected = paired(average, a, b), bootstrap(average, a - b)
-    assert (found.difference, found.low, found.high) == pytest.approx((expected.estimate, expected.low, expected.high))
+    assert (found.difference, found.low, found.high) == pytest.approx(
+        (expected.estimate, expected.low, expected.high)
+    )
 
 
 def test_turned_round_it_says_the_same():
@@ -84,7 +88,12 @@ def test_p_is_rarely_small_where_there_is_nothing():
 def test_wins_ties_and_losses_add_up():
     a, b = np.array([0.1, 0.5, 0.0, 0.2, np.nan]), np.array([0.3, 0.4, 0.0, 0.9, 0.1])
     found = win(a, b)
-    assert (found.win.estimate, found.tie.estimate, found.loss.estimate, found.n) == (0.5, 0.25, 0.25, 4)
+    assert (found.win.estimate, found.tie.estimate, found.loss.estimate, found.n) == (
+        0.5,
+        0.25,
+        0.25,
+        4,
+    )
     turned = win(b, a)
     assert (turned.win, turned.tie) == (found.loss, found.tie)
     assert win(a, b, higher_is_better=True).win == found.loss

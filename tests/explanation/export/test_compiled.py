@@ -16,7 +16,9 @@ BACKEND = "aot_eager"
 """Traced as for every backend, and run by torch's own kernels."""
 
 
-@pytest.mark.parametrize(("kind", "layer"), [(Narrow, "body"), (Tokens, "mix"), (Normed, None), (convnet, None)])
+@pytest.mark.parametrize(
+    ("kind", "layer"), [(Narrow, "body"), (Tokens, "mix"), (Normed, None), (convnet, None)]
+)
 def test_outputs_and_maps_of_batches_of_any_size(kind, layer):
     net = kind().eval()
     fast = compiled(exportable(net, layer, images=noise(1, 16, 16)), backend=BACKEND)
@@ -24,7 +26,9 @@ def test_outputs_and_maps_of_batches_of_any_size(kind, layer):
         agree(fast.explainer, net, noise(b, 16, 16), fast(noise(b, 16, 16)))
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler, which the default backend writes for")
+@pytest.mark.skipif(
+    shutil.which("g++") is None, reason="needs a C++ compiler, which the default backend writes for"
+)
 def test_the_default_backend():
     net = Normed().eval()
     fast = compiled(exportable(net, images=noise(1, 16, 16), coarse=True))
@@ -37,7 +41,11 @@ def test_given_classes():
     net = Normed().eval()
     fast = compiled(exportable(net, images=noise(1, 16, 16), target="given"), backend=BACKEND)
     agree(
-        fast.explainer, net, noise(3, 16, 16), fast(noise(3, 16, 16), torch.tensor([4, 0, 2])), torch.tensor([4, 0, 2])
+        fast.explainer,
+        net,
+        noise(3, 16, 16),
+        fast(noise(3, 16, 16), torch.tensor([4, 0, 2])),
+        torch.tensor([4, 0, 2]),
     )
     agree(fast.explainer, net, noise(2, 16, 16), fast(noise(2, 16, 16), torch.tensor([-1, -1])))
     with pytest.raises(TargetError, match="Expected a class for each image"):
@@ -68,7 +76,10 @@ def test_nothing_returned_is_written_over_by_the_next_run():
     explainer = exportable(Normed().eval(), images=noise(1, 16, 16))
     once = explainer(noise(2, 16, 16))
     fast = Compiled(
-        explainer, nn.Identity(), lambda images: [one.mul_(images.new_tensor(2)) for one in once], copies=True
+        explainer,
+        nn.Identity(),
+        lambda images: [one.mul_(images.new_tensor(2)) for one in once],
+        copies=True,
     )
     first = fast(noise(2, 16, 16))
     before = [one.clone() for one in first]
@@ -87,5 +98,7 @@ def test_what_it_was_not_made_for_is_told():
     net = Normed().eval()
     with pytest.raises(SurgeryError, match=r"Expected an explainer; got Normed. Make one"):
         compiled(net)
-    with pytest.raises(ImageError, match=r"size \[16, 16\] that this explainer was made for; got \[20, 20\]"):
+    with pytest.raises(
+        ImageError, match=r"size \[16, 16\] that this explainer was made for; got \[20, 20\]"
+    ):
         compiled(exportable(net, images=noise(1, 16, 16)), backend=BACKEND)(noise(2, 20, 20))

@@ -1,4 +1,6 @@
-"""The graph that an explainer writes down: the way back taken apart into plain operators, and no number looked at."""
+"""The graph that an explainer writes down: the way back taken apart into plain operators, and no
+number looked at.
+"""
 
 import pytest
 import torch
@@ -22,7 +24,12 @@ from sightline.surgery.tracing.decompositions import APART
         (nn.Conv2d(4, 6, 3, stride=(2, 3), padding=(1, 2), dilation=(2, 1), groups=2), (11, 14)),
         (nn.Conv2d(4, 6, (3, 5), padding="same"), (9, 8)),
         (nn.Conv2d(4, 8, 1, stride=4, groups=4), (10, 7)),
-        (nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2, dilation=2), (5, 6)),
+        (
+            nn.ConvTranspose2d(
+                4, 6, 3, stride=2, padding=1, output_padding=1, groups=2, dilation=2
+            ),
+            (5, 6),
+        ),
         (nn.Sequential(nn.Flatten(2), nn.Conv1d(4, 2, 3, stride=2)), (3, 4)),
         (nn.Conv3d(4, 2, 2, stride=2), (5, 4, 3)),
         (nn.MaxPool2d(3, 1, 1), (6, 5)),
@@ -40,7 +47,9 @@ from sightline.surgery.tracing.decompositions import APART
     ids=str,
 )
 def test_what_is_taken_apart_is_the_derivative(layer, size):
-    """One layer between two others, looked back through by autograd and by the written graph, in float64."""
+    """One layer between two others, looked back through by autograd and by the written graph, in
+    float64.
+    """
     torch.manual_seed(7)
     images = torch.randn(2, 4, *size, dtype=torch.float64)
     net = nn.Sequential(layer, nn.Tanh()).double().eval().requires_grad_(False)
@@ -59,8 +68,12 @@ def test_what_is_taken_apart_is_the_derivative(layer, size):
 
 
 def test_a_derivative_that_nobody_takes_apart_is_told():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.LPPool2d(2, 2), nn.FractionalMaxPool2d(2, 2), nn.Flatten())
-    with pytest.raises(SurgeryError, match=r"aten.fractional_max_pool2d_backward.default cannot\. Choose a later"):
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.LPPool2d(2, 2), nn.FractionalMaxPool2d(2, 2), nn.Flatten()
+    )
+    with pytest.raises(
+        SurgeryError, match=r"aten.fractional_max_pool2d_backward.default cannot\. Choose a later"
+    ):
         exportable(model, "1", images=noise(1, 12, 12))
 
 
@@ -86,7 +99,9 @@ def test_a_map_enlarged_unread_is_the_map():
     coarse[4] *= 1e-38
     coarse[5] *= 1e38 / coarse[5].abs().max()
     for size in ((13, 9), (5, 4), (3, 8)):
-        torch.testing.assert_close(image_map_unread(coarse, size), image_map(coarse, size), rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            image_map_unread(coarse, size), image_map(coarse, size), rtol=0, atol=1e-6
+        )
 
 
 def test_what_an_exporter_computes_with_is_not_kept():

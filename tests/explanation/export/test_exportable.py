@@ -1,4 +1,6 @@
-"""A model that explains itself gives the outputs and maps of `explain`, or says what it cannot give."""
+"""A model that explains itself gives the outputs and maps of `explain`, or says what it cannot
+give.
+"""
 
 import pytest
 import torch
@@ -9,7 +11,15 @@ from helpers.nets import assert_same, batch, convnet, photograph
 from sightline import METHODS, exportable
 from sightline.errors import ImageError, MethodError, ModelError, SurgeryError, TargetError
 
-ONE_PASS = ("grad_cam", "grad_cam_pp", "grad_cam_plus", "hires_cam", "layer_cam", "xgrad_cam", "grad_cam_pp_sigmoid")
+ONE_PASS = (
+    "grad_cam",
+    "grad_cam_pp",
+    "grad_cam_plus",
+    "hires_cam",
+    "layer_cam",
+    "xgrad_cam",
+    "grad_cam_pp_sigmoid",
+)
 HEAD_ONLY = ("cam", "grad_cam_pp_softmax", "grad_cam_pp_log_softmax")
 
 
@@ -39,7 +49,13 @@ def test_the_class_is_the_predicted_one_or_a_given_one_or_always_the_same():
         predicted = model(images).argmax(1)
         classes = torch.tensor([4, -1, 0, -1])
         asked = exportable(model, target="given", method="hires_cam", images=images, coarse=True)
-        agree(asked, model, images, asked(images, classes), target=classes.where(classes >= 0, predicted))
+        agree(
+            asked,
+            model,
+            images,
+            asked(images, classes),
+            target=classes.where(classes >= 0, predicted),
+        )
         fixed = exportable(model, target="c", classes="abcde", images=images)
         agree(fixed, model, images, fixed(images), target=2)
         assert fixed.card.classes == tuple("abcde")
@@ -48,7 +64,9 @@ def test_the_class_is_the_predicted_one_or_a_given_one_or_always_the_same():
 def test_a_single_logit_has_two_classes():
     for head in ("pool", "fc"):
         model, images = convnet(head=head, classes=1), batch(b=6)
-        explainer = exportable(model, method="hires_cam", images=images, target="given", coarse=True)
+        explainer = exportable(
+            model, method="hires_cam", images=images, target="given", coarse=True
+        )
         assert explainer(images, torch.zeros(6, dtype=torch.long))[0].shape == (6, 1)
         for classes in (torch.tensor([0, 1, 0, 1, 0, 1]), model(images)[:, 0].gt(0).long()):
             agree(explainer, model, images, explainer(images, classes), target=classes)
@@ -68,13 +86,17 @@ def test_any_size_where_the_model_allows_it():
 def test_any_size_is_refused_where_the_model_does_not(model):
     layer = {Narrow: "body", Tokens: "mix"}.get(type(model))
     size = (12, 10) if isinstance(model, nn.Sequential) else (20, 24)
-    with pytest.raises(SurgeryError, match=r"pictures of any size; .* does not hold for .* Leave any_size out"):
+    with pytest.raises(
+        SurgeryError, match=r"pictures of any size; .* does not hold for .* Leave any_size out"
+    ):
         exportable(model, layer, images=noise(1, *size), any_size=True)
 
 
 def test_a_pool_over_a_fixed_window_is_global_for_one_size_only():
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AvgPool2d(8), nn.Flatten(), nn.LazyLinear(3)).eval()
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AvgPool2d(8), nn.Flatten(), nn.LazyLinear(3)
+    ).eval()
     model(noise(1, 8, 8))
     assert exportable(model, "1", images=noise(1, 8, 8)).way == "head"
     with pytest.raises(SurgeryError, match="Leave any_size out"):
@@ -99,7 +121,11 @@ def test_a_layer_that_runs_twice_is_taken_at_the_run_asked_for():
         def __init__(self) -> None:
             super().__init__()
             torch.manual_seed(1)
-            self.same, self.act, self.head = nn.Conv2d(3, 3, 3, padding=1), nn.SiLU(), nn.Linear(3, 4)
+            self.same, self.act, self.head = (
+                nn.Conv2d(3, 3, 3, padding=1),
+                nn.SiLU(),
+                nn.Linear(3, 4),
+            )
 
         def forward(self, images: Tensor) -> Tensor:
             return self.head(self.act(self.same(self.act(self.same(images)))).mean((2, 3)))
@@ -114,7 +140,9 @@ def test_a_layer_that_runs_twice_is_taken_at_the_run_asked_for():
 # What cannot be
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in (*ONE_PASS, *HEAD_ONLY)])
+@pytest.mark.parametrize(
+    "method", [name for name in METHODS if name not in (*ONE_PASS, *HEAD_ONLY)]
+)
 def test_a_method_that_takes_more_than_one_pass_is_refused_or_right(method):
     model, images = convnet(), batch()
     try:
@@ -127,7 +155,10 @@ def test_a_method_that_takes_more_than_one_pass_is_refused_or_right(method):
 
 @pytest.mark.parametrize("method", HEAD_ONLY)
 def test_what_needs_every_class_is_refused_behind_other_heads(method):
-    with pytest.raises(MethodError, match="behind a pooled linear head only; Sequential has something else behind '5'"):
+    with pytest.raises(
+        MethodError,
+        match="behind a pooled linear head only; Sequential has something else behind '5'",
+    ):
         exportable(convnet(head="fc"), method=method, images=batch())
 
 
@@ -139,9 +170,17 @@ def test_what_needs_every_class_is_refused_behind_other_heads(method):
         ({"method": ["cam", "grad_cam"]}, MethodError, "Expected one method; got a list"),
         ({"target": "zebra"}, TargetError, "class names are not known"),
         ({"target": 5}, TargetError, "Expected a class from 0 to 4"),
-        ({"target": torch.tensor([1])}, TargetError, "target='given' takes classes as a second input"),
+        (
+            {"target": torch.tensor([1])},
+            TargetError,
+            "target='given' takes classes as a second input",
+        ),
         ({"images": torch.zeros(3, 12, 10)}, ImageError, r"got torch.float32 \[3, 12, 10\]"),
-        ({"images": torch.zeros(1, 3, 12, 10, dtype=torch.uint8)}, ImageError, "Expected a float tensor"),
+        (
+            {"images": torch.zeros(1, 3, 12, 10, dtype=torch.uint8)},
+            ImageError,
+            "Expected a float tensor",
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_told(asked, error, says):
@@ -160,7 +199,11 @@ def test_what_an_explainer_was_not_made_for_is_told():
     with pytest.raises(TargetError, match="a class for each image as second input; none came"):
         exportable(convnet(), images=batch(), target="given")(batch())
     given = exportable(convnet(), images=batch(), target="given")
-    for classes in (torch.tensor([1]), torch.tensor([1.0, 2.0, 3.0]), torch.tensor([[1], [2], [3]])):
+    for classes in (
+        torch.tensor([1]),
+        torch.tensor([1.0, 2.0, 3.0]),
+        torch.tensor([[1], [2], [3]]),
+    ):
         with pytest.raises(TargetError, match=r"an integer tensor \[3\]; got"):
             given(batch(), classes)
     with pytest.raises(ImageError, match=r"a float tensor \[b, 3, 12, 10\]; got torch.uint8"):

@@ -1,4 +1,6 @@
-"""An explainer elsewhere: through torch.export, by the command, and in ONNX Runtime, where there is no PyTorch."""
+"""An explainer elsewhere: through torch.export, by the command, and in ONNX Runtime, where there is
+no PyTorch.
+"""
 
 import json
 import subprocess
@@ -30,7 +32,9 @@ def in_runtime(path: Path, *inputs: Tensor) -> list[np.ndarray]:
 
 
 def test_what_cannot_be_written_is_told_before_anything_is_traced(tmp_path):
-    with pytest.raises(ModelError, match=r"Expected an explainer; got Sequential. Make one: to_onnx"):
+    with pytest.raises(
+        ModelError, match=r"Expected an explainer; got Sequential. Make one: to_onnx"
+    ):
         to_onnx(convnet(), tmp_path / "a.onnx")
     with pytest.raises(ModelError, match=r"is a folder. Name one: .*explainer.onnx"):
         to_onnx(exportable(convnet(), images=batch()), tmp_path)
@@ -43,7 +47,10 @@ def test_it_goes_through_torch_export(make, tmp_path):
     explainer = exportable(model, images=noise(1, 12, 12), any_size=True)
     dynamic = torch.export.Dim.DYNAMIC
     program = torch.export.export(
-        explainer, explainer.example(), dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},), strict=False
+        explainer,
+        explainer.example(),
+        dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},),
+        strict=False,
     )
     torch.export.save(program, tmp_path / "explainer.pt2")
     loaded = torch.export.load(tmp_path / "explainer.pt2").module()
@@ -55,11 +62,15 @@ def test_it_goes_through_torch_export(make, tmp_path):
 @pytest.mark.usefixtures("shapes_unchecked")
 def test_onnx_any_size_given_classes_and_the_coarse_map(tmp_path):
     model, images = Normed().eval(), noise(3, 33, 40)
-    explainer = exportable(model, images=noise(1, 24, 24), any_size=True, target="given", coarse=True)
+    explainer = exportable(
+        model, images=noise(1, 24, 24), any_size=True, target="given", coarse=True
+    )
     path = to_onnx(explainer, tmp_path / "new" / "normed.onnx")
     classes = torch.tensor([3, -1, 0])
     found = in_runtime(path, images, classes)
-    agree(explainer, model, images, found, target=classes.where(classes >= 0, model(images).argmax(1)))
+    agree(
+        explainer, model, images, found, target=classes.where(classes >= 0, model(images).argmax(1))
+    )
     agree(explainer, model, images[:1, :, :26], in_runtime(path, images[:1, :, :26], classes[1:2]))
 
 
@@ -86,10 +97,17 @@ def test_the_command_writes_a_file_that_says_what_it_is(tmp_path):
     import onnxruntime
 
     path = tmp_path / "lookout.onnx"
-    said = CliRunner().invoke(commands, ["export", "lookout", "-o", str(path), "-t", "tabby", "-m", "grad-cam"])
+    said = CliRunner().invoke(
+        commands, ["export", "lookout", "-o", str(path), "-t", "tabby", "-m", "grad-cam"]
+    )
     assert said.exit_code == 0, said.output
-    assert said.output == f"{path}: grad_cam at 'features', the last feature map (160 channels, 10 x 10 places)\n"
-    about = json.loads(onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map["sightline"])
+    assert (
+        said.output
+        == f"{path}: grad_cam at 'features', the last feature map (160 channels, 10 x 10 places)\n"
+    )
+    about = json.loads(
+        onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map["sightline"]
+    )
     model, card = sightline.load("lookout")
     assert about["classes"] == list(card.classes)
     assert about["preprocess"]["mean"] == list(card.preprocess.mean)
@@ -127,7 +145,8 @@ def lively(model: nn.Module, images: Tensor) -> nn.Module:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "way"), [("resnet50", "head"), ("mobilenet_v2", "head"), ("vgg16", "tail"), ("convnext_tiny", "tail")]
+    ("name", "way"),
+    [("resnet50", "head"), ("mobilenet_v2", "head"), ("vgg16", "tail"), ("convnext_tiny", "tail")],
 )
 def test_deployed_networks_say_the_same_without_pytorch(name, way, tmp_path):
     torch.manual_seed(0)
@@ -142,9 +161,13 @@ def test_deployed_networks_say_the_same_without_pytorch(name, way, tmp_path):
     with torch.no_grad():
         outputs = model(images)
     path = to_onnx(explainer, tmp_path / f"{name}.onnx")
-    np.savez(tmp_path / "known.npz", images=images.numpy(), outputs=outputs.numpy(), maps=e.maps.numpy())
+    np.savez(
+        tmp_path / "known.npz", images=images.numpy(), outputs=outputs.numpy(), maps=e.maps.numpy()
+    )
     found = subprocess.run(
-        [sys.executable, "-c", ALONE, str(path), str(tmp_path / "known.npz")], capture_output=True, text=True
+        [sys.executable, "-c", ALONE, str(path), str(tmp_path / "known.npz")],
+        capture_output=True,
+        text=True,
     )
     path.unlink()  # half a gigabyte of VGG need not wait for the end of the session
     assert found.stdout == "agreed without sightline torch\n", found.stderr

@@ -49,7 +49,12 @@ def test_about_says_title_paper_and_summary_and_the_docstring_has_a_formula_and_
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("RISE", "rise"), ("Occlusion sensitivity", "occlusion"), ("LIME", "lime"), ("lime-style", "lime")],
+    [
+        ("RISE", "rise"),
+        ("Occlusion sensitivity", "occlusion"),
+        ("LIME", "lime"),
+        ("lime-style", "lime"),
+    ],
 )
 def test_names_that_people_use(written, meant):
     assert find(written) == (meant, BLACKBOX[meant])
@@ -64,7 +69,13 @@ def test_an_unknown_name_is_told_what_there_is():
 
 def test_aliases_are_plain_lead_somewhere_and_hide_no_name():
     assert set(ALIASES.values()) <= set(BLACKBOX)
-    others = {*BLACKBOX, *methods.METHODS, *pixelspace.PIXELSPACE, *methods.ALIASES, *pixelspace.ALIASES}
+    others = {
+        *BLACKBOX,
+        *methods.METHODS,
+        *pixelspace.PIXELSPACE,
+        *methods.ALIASES,
+        *pixelspace.ALIASES,
+    }
     for alias in ALIASES:
         assert alias == plain(alias)
         assert alias not in {plain(name) for name in others}

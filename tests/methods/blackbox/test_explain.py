@@ -1,4 +1,6 @@
-"""What holds for every black box through `explain`: any model that runs, any question, no trace, bounded memory."""
+"""What holds for every black box through `explain`: any model that runs, any question, no trace,
+bounded memory.
+"""
 
 import pytest
 import torch
@@ -17,7 +19,9 @@ every_box = pytest.mark.parametrize("method", BLACKBOX)
 
 def run(net, x, target, method, **options):
     known = steps(method, {})[0].options
-    return explain(net, x, target, method, **{k: v for k, v in (QUICK | options).items() if k in known})
+    return explain(
+        net, x, target, method, **{k: v for k, v in (QUICK | options).items() if k in known}
+    )
 
 
 class Closed(nn.Module):
@@ -75,7 +79,9 @@ def test_a_model_in_which_no_graph_can_be_recorded(method, mode):
 @every_box
 @pytest.mark.filterwarnings("ignore:torch.quantize_per")
 def test_a_quantised_model_need_not_be_opened(method):
-    net = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), torch.ao.nn.quantized.dynamic.Linear(48, 3))
+    net = nn.Sequential(
+        nn.AdaptiveAvgPool2d(4), nn.Flatten(), torch.ao.nn.quantized.dynamic.Linear(48, 3)
+    )
     e = run(net, batch(), 1, method)
     assert [status.word for status in e.status] == ["ok"] * 3
     assert float(e.coarse.abs().max()) > 0
@@ -162,4 +168,7 @@ def test_autocast_is_the_callers():
     full = explain(net, x, 1, "occlusion", window=4)
     assert half.coarse.dtype == torch.float32
     assert not torch.equal(half.coarse, full.coarse)
-    assert float(torch.corrcoef(torch.stack([half.coarse.flatten(), full.coarse.flatten()]))[0, 1]) > 0.9
+    assert (
+        float(torch.corrcoef(torch.stack([half.coarse.flatten(), full.coarse.flatten()]))[0, 1])
+        > 0.9
+    )

@@ -14,7 +14,9 @@ from sightline.errors import MethodError
 from sightline.methods.blackbox.lime import _drawn
 from sightline.methods.blackbox.segments import grid, segmented
 
-WHOLE = re.compile(r"^coefficient of determination of a linear fit to (\d+) ([\w ()]+): (\S+) \((.+), (.+)\)$")
+WHOLE = re.compile(
+    r"^coefficient of determination of a linear fit to (\d+) ([\w ()]+): (\S+) \((.+), (.+)\)$"
+)
 
 
 def notes(e):
@@ -25,7 +27,14 @@ def notes(e):
 @pytest.mark.parametrize("ridge", [0.0, 1.0])
 def test_the_map_and_the_fit_are_the_twins(axes, ridge):
     net, x = made(axes)
-    options = {"samples": 60, "cells": 2, "seed": 3, "ridge": ridge, "kernel": 0.4, "segments": "grid"}
+    options = {
+        "samples": 60,
+        "cells": 2,
+        "seed": 3,
+        "ridge": ridge,
+        "kernel": 0.4,
+        "segments": "grid",
+    }
     e = explain(net, x, 1, "lime", **options)
     segments = grid(x.shape[2:], 2)
     z = _drawn(60, int(segments.max()) + 1, 3)
@@ -44,25 +53,34 @@ def test_on_a_linear_model_the_coefficients_are_the_contributions(axes):
     for i in range(2):
         for j in range(2):
             pixel = contributions(net, x[i], j)
-            want = torch.stack([pixel[segments == k].sum() for k in range(int(segments.max()) + 1)])[segments]
+            want = torch.stack(
+                [pixel[segments == k].sum() for k in range(int(segments.max()) + 1)]
+            )[segments]
             assert_near(e.coarse[i, j], want, 1e-8)
     assert [row[2] for row in notes(e)] == ["1.000"] * 4
     assert [row[3:] for row in notes(e)] == [
-        ("image 0", "class 0"), ("image 1", "class 0"), ("image 0", "class 1"), ("image 1", "class 1"),
-    ]  # fmt: skip
+        ("image 0", "class 0"),
+        ("image 1", "class 0"),
+        ("image 0", "class 1"),
+        ("image 1", "class 1"),
+    ]
 
 
 def test_a_ridge_makes_the_coefficients_smaller():
     net, x = linear_model(2, (6, 6)), torch.randn(1, 3, 6, 6).double()
     sizes = [
-        float(explain(net, x, 0, "lime", samples=80, cells=2, ridge=r, segments="grid").coarse.norm())
+        float(
+            explain(net, x, 0, "lime", samples=80, cells=2, ridge=r, segments="grid").coarse.norm()
+        )
         for r in (0, 1, 100)
     ]
     assert sizes[0] > sizes[1] > sizes[2] > 0
 
 
 def test_superpixels_of_pictures():
-    pytest.importorskip("skimage.segmentation", reason="needs scikit-image: pip install 'sightline[demo]'")
+    pytest.importorskip(
+        "skimage.segmentation", reason="needs scikit-image: pip install 'sightline[demo]'"
+    )
     picture = torch.zeros(2, 3, 20, 20)
     picture[0, :, :, 10:], picture[1, :, 5:] = 1, 1
     numbers, kind = segmented(picture, [20, 20], 3, None)
@@ -91,7 +109,9 @@ def test_without_scikit_image_there_is_a_grid_and_superpixels_say_what_to_instal
 
     monkeypatch.setattr(builtins, "__import__", without)
     net, x = made()
-    assert {row[1] for row in notes(explain(net, x, 1, "lime", samples=80, cells=3))} == {"cells of a grid"}
+    assert {row[1] for row in notes(explain(net, x, 1, "lime", samples=80, cells=3))} == {
+        "cells of a grid"
+    }
     with pytest.raises(MethodError, match=r"pip install 'sightline\[demo\]'"):
         explain(net, x, 1, "lime", segments="slic")
 
@@ -99,15 +119,22 @@ def test_without_scikit_image_there_is_a_grid_and_superpixels_say_what_to_instal
 @pytest.mark.parametrize("broken", [False, True])
 def test_pictures_without_parts_have_a_grid(broken):
     """In noise SLIC finds one superpixel, and the map would be 1 everywhere."""
-    pytest.importorskip("skimage.segmentation", reason="needs scikit-image: pip install 'sightline[demo]'")
+    pytest.importorskip(
+        "skimage.segmentation", reason="needs scikit-image: pip install 'sightline[demo]'"
+    )
     noise = torch.rand(1, 3, 80, 80, generator=torch.Generator().manual_seed(0))
     if broken:
         noise[0, 0, 0, 0] = torch.nan
     numbers, kind = segmented(noise, (80, 80), 5, None)
     assert int(numbers.max()) + 1 == 25
-    assert kind == f"cells of a grid ({'a picture is not finite' if broken else 'SLIC finds 1 superpixels'})"
+    assert (
+        kind == "cells of a grid"
+        f" ({'a picture is not finite' if broken else 'SLIC finds 1 superpixels'})"
+    )
     if not broken:
-        with pytest.raises(MethodError, match=r"SLIC finds 1 superpixels in one. Take segments='grid'"):
+        with pytest.raises(
+            MethodError, match=r"SLIC finds 1 superpixels in one. Take segments='grid'"
+        ):
             segmented(noise, (80, 80), 5, "slic")
 
 

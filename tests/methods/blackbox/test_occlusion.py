@@ -19,7 +19,11 @@ def test_the_map_is_the_twins(axes, window, stride):
     stride = 4 if axes == 3 and stride == 1 else stride
     e = explain(net, x, 1, "occlusion", window=window, stride=stride)
     for i, one in enumerate(x):
-        assert_near(e.coarse[i], occlusion(scorer(net, 1), one, torch.zeros_like(one), window, stride), 1e-10)
+        assert_near(
+            e.coarse[i],
+            occlusion(scorer(net, 1), one, torch.zeros_like(one), window, stride),
+            1e-10,
+        )
 
 
 def test_a_blur_as_the_fill():
@@ -53,7 +57,9 @@ def test_the_probability_of_the_class():
         covered[:, :, :4, :4] = 0
         drop = net(x).softmax(1)[0, 1] - net(covered).softmax(1)[0, 1]
     assert_near(e.coarse[0, 0, 0], drop, 1e-10)
-    against = explain(net, x, 1, "occlusion", window=4, stride=4, probability=True, counterfactual=True)
+    against = explain(
+        net, x, 1, "occlusion", window=4, stride=4, probability=True, counterfactual=True
+    )
     assert_near(against.coarse, -e.coarse, 1e-10)
 
 

@@ -31,12 +31,22 @@ def test_the_map_is_the_twins(axes, centred):
 
 
 def test_the_expectation_of_a_linear_model():
-    """Not one map, but the mean of 40 of them, within five standard errors of what covariances say it is."""
-    net, x = linear_model(1, (8,)), torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(2)).double()
-    found = torch.stack(
-        [explain(net, x, 0, "rise", masks=200, cells=4, keep=0.6, seed=s, at_once=200).coarse[0] for s in range(40)]
+    """Not one map, but the mean of 40 of them, within five standard errors of what covariances say
+    it is.
+    """
+    net, x = (
+        linear_model(1, (8,)),
+        torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(2)).double(),
     )
-    want = slow.expected(contributions(net, x[0], 0), 4, 0.6) * 199 / 200  # the mean is that of the sample
+    found = torch.stack(
+        [
+            explain(net, x, 0, "rise", masks=200, cells=4, keep=0.6, seed=s, at_once=200).coarse[0]
+            for s in range(40)
+        ]
+    )
+    want = (
+        slow.expected(contributions(net, x[0], 0), 4, 0.6) * 199 / 200
+    )  # the mean is that of the sample
     errors = found.std(0) / 40**0.5
     assert bool(((found.mean(0) - want).abs() < 5 * errors).all())
     assert float(want.abs().max() / errors.max()) > 10, "the test can fail"
@@ -95,7 +105,9 @@ def test_the_papers_own_form():
         with torch.no_grad():
             return float(net(picture[None]).softmax(1)[0, 1])
 
-    masks = [slow.mask(shows, shifts, [12, 10]) for shows, shifts in slow.drawn(12, 3, 0.5, [12, 10], 0)]
+    masks = [
+        slow.mask(shows, shifts, [12, 10]) for shows, shifts in slow.drawn(12, 3, 0.5, [12, 10], 0)
+    ]
     assert_near(e.coarse[0], slow.rise(sure, x[0], masks, 0.5, False), 1e-6)
 
 

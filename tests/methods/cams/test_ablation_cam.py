@@ -32,7 +32,9 @@ def test_the_whole_way_is_that_of_naive_loops(axes, head, layer):
     e = explain(net, x, [1, 4], "ablation_cam", layer)
     own = net[: int(layer) + 1](x).detach()
     for j, klass in enumerate((1, 4)):
-        assert_near(e.coarse[:, j], slow_map(net, x, layer, own, lambda out, k=klass: out[:, k]), 1e-9)
+        assert_near(
+            e.coarse[:, j], slow_map(net, x, layer, own, lambda out, k=klass: out[:, k]), 1e-9
+        )
 
 
 @pytest.mark.parametrize("head", ["pool", "fc"])
@@ -79,7 +81,9 @@ def test_a_silent_channel_is_not_replayed_and_a_constant_one_is():
         asked.append(shares.shape)
         return (activations * shares).sum((2, 3))
 
-    activations = torch.tensor([[[1.0, 2.0], [0.0, 0.0], [3.0, 3.0]], [[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]])
+    activations = torch.tensor(
+        [[[1.0, 2.0], [0.0, 0.0], [3.0, 3.0]], [[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]]
+    )
     assert ablation_cam(activations, rescore).flatten(1).tolist() == [[3, 0, 6], [1, 0, 0]]
     assert asked == [(3, 1, 3, 1)]
 
@@ -90,7 +94,9 @@ def test_a_single_logit(klass):
         net, x = convnet(head=head, classes=1).double(), batch().double()
         e = explain(net, x, klass, "ablation_cam")
         own = net[:6](x).detach()
-        assert_near(e.coarse, slow_map(net, x, "5", own, lambda out: (2 * klass - 1) * out[:, 0]), 1e-9)
+        assert_near(
+            e.coarse, slow_map(net, x, "5", own, lambda out: (2 * klass - 1) * out[:, 0]), 1e-9
+        )
 
 
 def test_a_function_of_the_outputs_sees_the_images_in_their_order():
@@ -156,7 +162,11 @@ def test_a_layer_that_runs_several_times():
     for call in (0, 1):
         e = explain(net, x, 1, "ablation_cam", "block", call=call)
         own = block(x).detach() if call == 0 else block(block(x)).detach()
-        rest = (lambda a: net.fc(block(a).amax((2, 3)))) if call == 0 else (lambda a: net.fc(a.amax((2, 3))))
+        rest = (
+            (lambda a: net.fc(block(a).amax((2, 3))))
+            if call == 0
+            else (lambda a: net.fc(a.amax((2, 3))))
+        )
         losses = []
         for k in range(3):
             without = own.clone()

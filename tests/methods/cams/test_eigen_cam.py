@@ -1,4 +1,6 @@
-"""Eigen-CAM and Eigen-Grad-CAM: hand values, signs, and material that breaks a singular value decomposition."""
+"""Eigen-CAM and Eigen-Grad-CAM: hand values, signs, and material that breaks a singular value
+decomposition.
+"""
 
 import pytest
 import torch
@@ -14,7 +16,9 @@ from sightline.methods.cams.common.principal import first_right, largest_is_posi
 
 
 def relu(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).relu()
+    return torch.randn(
+        *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    ).relu()
 
 
 def test_two_places_and_two_channels_by_hand():
@@ -55,7 +59,9 @@ def test_the_largest_magnitude_is_positive(centred):
     rows = rows - rows.mean(2, keepdim=True) if centred else rows
     projections = (eigen_cam(activations, centred=centred).flatten(2) * rows).sum(1)
     assert (projections.amax(1) >= -projections.amin(1)).all()
-    assert torch.equal(eigen_cam(activations.neg(), centred=centred), -eigen_cam(activations, centred=centred))
+    assert torch.equal(
+        eigen_cam(activations.neg(), centred=centred), -eigen_cam(activations, centred=centred)
+    )
 
 
 def test_a_tie_is_settled_by_the_first_place():
@@ -69,7 +75,9 @@ def test_it_is_the_best_map_of_its_kind():
     activations = relu(1, 6, 4, 4)
     best = combine(eigen_cam(activations), activations).square().sum()
     for seed in range(50):
-        other = torch.randn(1, 6, 1, 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        other = torch.randn(
+            1, 6, 1, 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+        )
         assert combine(other / other.norm(), activations).square().sum() < best
 
 
@@ -131,7 +139,9 @@ def test_a_layer_the_score_does_not_depend_on_has_an_eigen_cam_and_no_eigen_grad
         def forward(self, x):
             return self.head(x.mean((2, 3))) + 0 * self.body(x).detach().sum()
 
-    found = explain(Cut().eval(), batch(), 1, ["eigen_cam", "eigen_grad_cam", "elementwise_grad_cam"], "body")
+    found = explain(
+        Cut().eval(), batch(), 1, ["eigen_cam", "eigen_grad_cam", "elementwise_grad_cam"], "body"
+    )
     assert {s.word for s in found["eigen_cam"].status} == {"ok"}
     assert {s.word for s in found["eigen_grad_cam"].status} == {"no gradient"}
     assert {s.word for s in found["elementwise_grad_cam"].status} == {"no gradient"}
@@ -148,7 +158,9 @@ def test_eigen_grad_cam_forgets_the_sign_behind_a_pooled_linear_head():
 def test_the_same_twice_bit_by_bit():
     activations, gradients = relu(2, 32, 7, 7).float(), relu(2, 32, 7, 7, seed=1).float() - 0.5
     assert torch.equal(eigen_cam(activations), eigen_cam(activations))
-    assert torch.equal(eigen_grad_cam(activations, gradients), eigen_grad_cam(activations, gradients))
+    assert torch.equal(
+        eigen_grad_cam(activations, gradients), eigen_grad_cam(activations, gradients)
+    )
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 3), (9, 2, 2)])
@@ -156,8 +168,10 @@ def test_derivatives_are_those_of_finite_differences(shape):
     """More places than channels, and fewer; with a silent channel, where torch's own would be NaN."""
     activations = relu(2, *shape) - 0.3
     activations[:, 0] = 0
-    assert torch.autograd.gradcheck(lambda a: eigen_cam(torch.cat([activations[:, :1], a], 1)),
-                                    activations[:, 1:].clone().requires_grad_())  # fmt: skip
+    assert torch.autograd.gradcheck(
+        lambda a: eigen_cam(torch.cat([activations[:, :1], a], 1)),
+        activations[:, 1:].clone().requires_grad_(),
+    )
     value, vector = leading(torch.eye(3, dtype=torch.float64)[None].requires_grad_())
     (vector.sum() + value.sum()).backward()  # no first vector, and no NaN
 

@@ -1,4 +1,6 @@
-"""The maps of singular vectors, kernels and second derivatives on a trained network and on a transformer."""
+"""The maps of singular vectors, kernels and second derivatives on a trained network and on a
+transformer.
+"""
 
 import pytest
 import timm
@@ -50,7 +52,9 @@ def test_float32_as_a_user_gets_it_against_loops_in_float64(trained, layer):
     for name, weights in slow.items():
         assert_near(found[name].coarse, combine(weights, own), 1e-4)
     assert_near(centred["eigen_cam"].coarse, combine(eigen_cam(own, centred=True), own), 1e-4)
-    assert_near(centred["eigen_grad_cam"].coarse, combine(eigen_grad_cam(own, g, centred=True), own), 1e-4)
+    assert_near(
+        centred["eigen_grad_cam"].coarse, combine(eigen_grad_cam(own, g, centred=True), own), 1e-4
+    )
 
 
 @pytest.mark.parametrize("layer", ["layer3", "layer2", "layer3.1.conv1"])

@@ -26,7 +26,10 @@ def test_behind_a_relu_it_is_layer_cam():
 def test_for_and_against_make_hires_cam():
     """What is cut off is what the counterfactual map shows."""
     net, x = convnet(head="fc"), batch()
-    both = [explain(net, x, 1, "elementwise_grad_cam", "3", counterfactual=one).coarse for one in (False, True)]
+    both = [
+        explain(net, x, 1, "elementwise_grad_cam", "3", counterfactual=one).coarse
+        for one in (False, True)
+    ]
     assert (both[0] >= 0).all()
     assert (both[1] >= 0).all()
     assert_near(both[0] - both[1], explain(net, x, 1, "hires_cam", "3").coarse, 1e-5)
@@ -34,5 +37,7 @@ def test_for_and_against_make_hires_cam():
 
 def test_no_number_shows():
     activations, gradients = torch.ones(1, 1, 2), torch.tensor([[[torch.nan, -1.0]]])
-    assert combine(elementwise_grad_cam(activations, gradients), activations).isnan().tolist() == [[True, False]]
+    assert combine(elementwise_grad_cam(activations, gradients), activations).isnan().tolist() == [
+        [True, False]
+    ]
     assert hires_cam(gradients).isnan().any()

@@ -20,4 +20,6 @@ def test_negated_gradients_are_the_counterfactual():
 def test_evidence_for_less_evidence_against_is_all_evidence():
     torch.manual_seed(0)
     gradients = torch.randn(2, 3, 4, 5, dtype=torch.float64)
-    assert_relative(grad_cam_plus(gradients) - grad_cam_plus(-gradients), grad_cam(gradients), 1e-12)
+    assert_relative(
+        grad_cam_plus(gradients) - grad_cam_plus(-gradients), grad_cam(gradients), 1e-12
+    )

@@ -1,4 +1,6 @@
-"""Grad-CAM++: eq. 19 against true derivatives, the paper's toy, its limits, and what happens at the pole."""
+"""Grad-CAM++: eq. 19 against true derivatives, the paper's toy, its limits, and what happens at the
+pole.
+"""
 
 import pytest
 import torch
@@ -35,7 +37,9 @@ def test_alpha_and_weights_are_those_of_the_true_derivatives(axes, head):
         assert_relative(torch.where(counts, ours, 0), torch.where(counts, alphas, 0), 1e-10)
         weights = torch.where(counts, alphas * first, 0).sum(space, keepdim=True)  # eq. 5
         assert_relative(
-            grad_cam_pp(activations, m["gradients"]) * column(m["scores"].exp(), activations), weights, 1e-10
+            grad_cam_pp(activations, m["gradients"]) * column(m["scores"].exp(), activations),
+            weights,
+            1e-10,
         )
         shares = torch.where(counts, alphas, 0).sum(space, keepdim=True)
         assert_relative(
@@ -94,7 +98,9 @@ def test_small_gradients_lead_to_grad_cam_plus(small):
 
 
 def test_the_size_of_the_score_matters():
-    """Twice the logits is another map: alpha is no constant. (An alpha from mean(A) would hardly notice.)"""
+    """Twice the logits is another map: alpha is no constant. (An alpha from mean(A) would hardly
+    notice.)
+    """
     activations, gradients = torch.ones(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
     assert grad_cam_pp(activations, gradients).item() == pytest.approx(16 / 18)
     assert grad_cam_pp(activations, 2 * gradients).item() == pytest.approx(32 / 34)
@@ -108,18 +114,24 @@ def test_pictures_are_those_of_the_slow_twin(alpha):
     coarse = combine(grad_cam_pp(activations, gradients, alpha=alpha), activations)
     want = grad_cam_pp_map(activations, gradients, [13, 10], alpha)
     assert_near(image_map(coarse, [13, 10]), want, 1e-12)
-    single = combine(grad_cam_pp(activations.float(), gradients.float(), alpha=alpha), activations.float())
+    single = combine(
+        grad_cam_pp(activations.float(), gradients.float(), alpha=alpha), activations.float()
+    )
     assert_near(image_map(single, [13, 10]), want, 1e-5)
 
 
-finite = st.floats(-1e6, 1e6).map(lambda x: x if abs(x) > 1e-100 else 0.0)  # products must not underflow
+finite = st.floats(-1e6, 1e6).map(
+    lambda x: x if abs(x) > 1e-100 else 0.0
+)  # products must not underflow
 shapes = st.shared(array_shapes(min_dims=3, max_dims=5, max_side=4), key="shape")
 
 
 @settings(deadline=None, max_examples=300)
 @given(arrays("float64", shapes, elements=finite), arrays("float64", shapes, elements=finite))
 def test_alpha_stays_in_its_bounds_whatever_comes(activations, gradients):
-    """So 0 <= w <= sum relu(g), with signed activations too; and the authors' mean lies between its terms."""
+    """So 0 <= w <= sum relu(g), with signed activations too; and the authors' mean lies between its
+    terms.
+    """
     activations, gradients = torch.from_numpy(activations), torch.from_numpy(gradients)
     space = tuple(range(2, gradients.ndim))
     weights = grad_cam_pp(activations, gradients)
@@ -132,7 +144,10 @@ def test_alpha_stays_in_its_bounds_whatever_comes(activations, gradients):
 
 
 @settings(deadline=None, max_examples=100)
-@given(arrays("float64", shapes, elements=st.floats(0, 1e6)), arrays("float64", shapes, elements=finite))
+@given(
+    arrays("float64", shapes, elements=st.floats(0, 1e6)),
+    arrays("float64", shapes, elements=finite),
+)
 def test_behind_a_relu_nothing_is_clamped_and_alpha_is_at_most_one_half(activations, gradients):
     activations, gradients = torch.from_numpy(activations), torch.from_numpy(gradients)
     clamped = []
@@ -175,7 +190,10 @@ def test_nothing_overflows_or_vanishes_in_float32():
 def test_what_is_not_a_number_stays_visible(alpha):
     activations, gradients = torch.ones(1, 2, 3), torch.ones(1, 2, 3)
     gradients[0, 1, 2] = torch.nan
-    assert grad_cam_pp(activations, gradients, alpha=alpha).isnan().flatten().tolist() == [False, True]
+    assert grad_cam_pp(activations, gradients, alpha=alpha).isnan().flatten().tolist() == [
+        False,
+        True,
+    ]
 
 
 def test_an_unknown_alpha_is_refused():

@@ -19,4 +19,6 @@ def test_the_signed_map_sums_to_the_score_less_the_bias():
     total = combine(hires_cam(m["gradients"]), activations).sum((1, 2))
     assert_relative(total, m["scores"] - linear.bias.detach()[explained], 1e-10)
     other = combine(grad_cam(m["gradients"]), activations).sum((1, 2))
-    assert not torch.allclose(other, total, rtol=0.01), "Grad-CAM keeps no such promise on this head"
+    assert not torch.allclose(other, total, rtol=0.01), (
+        "Grad-CAM keeps no such promise on this head"
+    )

@@ -13,17 +13,21 @@ from sightline.methods import eigen_cam, kpca_cam
 
 
 def relu(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).relu()
+    return torch.randn(
+        *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    ).relu()
 
 
 def component(activations, kernel="sigmoid", gamma=None):
     rows = activations.flatten(1).T.numpy()
-    return torch.from_numpy(first_component(list(rows), kernel, gamma)).reshape(activations.shape[1:])
+    return torch.from_numpy(first_component(list(rows), kernel, gamma)).reshape(
+        activations.shape[1:]
+    )
 
 
 def test_one_place_apart_from_three_by_hand():
-    """K is 1 within the three and 0 between them and the one; centred it has the one value 3/2, and the vector
-    (-1, -1, -1, 3) / sqrt(12)."""
+    """K is 1 within the three and 0 between them and the one; centred it has the one value 3/2, and
+    the vector (-1, -1, -1, 3) / sqrt(12)."""
     activations = torch.tensor([[[1.0, 1.0, 1.0, 5.0]]], dtype=torch.float64)
     got = combine(kpca_cam(activations, kernel="rbf", gamma=100.0), activations)
     want = 1.5**0.5 * torch.tensor([[-1.0, -1.0, -1.0, 3.0]], dtype=torch.float64) / 12**0.5
@@ -39,7 +43,9 @@ def test_the_shares_of_the_channels_add_up_to_the_component(kernel, grid):
 
 
 def test_a_wide_rbf_kernel_is_the_centred_eigen_cam():
-    """With a small gamma the kernel is 1 - gamma d^2, which centred is 2 gamma times the centred products."""
+    """With a small gamma the kernel is 1 - gamma d^2, which centred is 2 gamma times the centred
+    products.
+    """
     activations = relu(1, 5, 4, 4)
     linear = combine(eigen_cam(activations, centred=True), activations)
     linear = linear - linear.mean((1, 2), keepdim=True)

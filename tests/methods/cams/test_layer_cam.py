@@ -20,5 +20,7 @@ def test_behind_a_relu_its_map_is_never_negative():
 def test_for_and_against_make_hires_cam():
     torch.manual_seed(0)
     activations, gradients = torch.randn(2, 3, 4, 5).double(), torch.randn(2, 3, 4, 5).double()
-    balance = combine(layer_cam(gradients), activations) - combine(layer_cam(-gradients), activations)
+    balance = combine(layer_cam(gradients), activations) - combine(
+        layer_cam(-gradients), activations
+    )
     assert_near(balance, combine(hires_cam(gradients), activations), 1e-12)

@@ -1,4 +1,6 @@
-"""Opti-CAM: hand values, the whole way against torch's own Adam on one long graph, what is left alone, precision."""
+"""Opti-CAM: hand values, the whole way against torch's own Adam on one long graph, what is left
+alone, precision.
+"""
 
 import pytest
 import torch
@@ -21,17 +23,25 @@ def logit(klass, sign=1.0):
 
 def slow_map(net, image, activations, ask, **options):
     weights, told = network_weights(net, image, activations, ask, **options)
-    return combine(weights.reshape(1, -1, *[1] * (activations.ndim - 1)), activations[None])[0], told
+    return combine(weights.reshape(1, -1, *[1] * (activations.ndim - 1)), activations[None])[
+        0
+    ], told
 
 
 def test_the_first_steps_by_hand():
-    """Adam's first step has the size of the rate, whatever the slope: u = (0.1, -0.1), then (0.2, -0.2)."""
+    """Adam's first step has the size of the rate, whatever the slope: u = (0.1, -0.1), then (0.2,
+    -0.2).
+    """
     two = torch.eye(2).double()[None]
     slopes = torch.tensor([[5.0, 0.0]]).double()
     for steps in (1, 2):
         u = 0.1 * steps
-        weights = opti_cam(two, lambda maps, **_: (maps[:, 0], slopes), torch.zeros(1), steps=steps).flatten()
-        assert weights[0].item() == pytest.approx(1 / (1 + torch.tensor(-2 * u).exp().item()), rel=2e-4)
+        weights = opti_cam(
+            two, lambda maps, **_: (maps[:, 0], slopes), torch.zeros(1), steps=steps
+        ).flatten()
+        assert weights[0].item() == pytest.approx(
+            1 / (1 + torch.tensor(-2 * u).exp().item()), rel=2e-4
+        )
         assert weights.sum().item() == pytest.approx(1, rel=1e-12)
 
 
@@ -39,7 +49,9 @@ def test_the_difference_is_climbed_down_from_above_and_up_from_below():
     two, slopes = torch.eye(2).double()[None], torch.tensor([[1.0, 0.0]]).double()
     for whole, first_wins in ((9.0, True), (-9.0, False)):
         told = torch.tensor([whole]).double()
-        weights = opti_cam(two, lambda maps, **_: (maps[:, 0], slopes), told, steps=3, form="difference").flatten()
+        weights = opti_cam(
+            two, lambda maps, **_: (maps[:, 0], slopes), told, steps=3, form="difference"
+        ).flatten()
         assert bool(weights[0] > weights[1]) is first_wins
 
 
@@ -72,9 +84,13 @@ def test_a_batch_is_its_images_and_a_list_its_questions_however_many_go_at_once(
     net, x = convnet(head="fc").double(), batch().double()
     whole = explain(net, x, [0, 1, 2], METHOD, steps=6).coarse
     for at_once in (1, 4, 100):
-        assert_near(explain(net, x, [0, 1, 2], METHOD, steps=6, at_once=at_once).coarse, whole, 1e-9)
+        assert_near(
+            explain(net, x, [0, 1, 2], METHOD, steps=6, at_once=at_once).coarse, whole, 1e-9
+        )
     for i in range(3):
-        assert_near(explain(net, x[i : i + 1], [0, 1, 2], METHOD, steps=6).coarse, whole[i : i + 1], 1e-9)
+        assert_near(
+            explain(net, x[i : i + 1], [0, 1, 2], METHOD, steps=6).coarse, whole[i : i + 1], 1e-9
+        )
     assert_near(explain(net, x, 2, METHOD, steps=6).coarse, whole[:, 2], 1e-9)
     assert torch.equal(explain(net, x, [0, 1, 2], METHOD, steps=6).coarse, whole)
 
@@ -126,7 +142,8 @@ def test_a_constant_channel_has_no_part():
     assert [one.counts for one in e.status] == [{"constant": 1}, {"constant": 0}]
     own = inner[:7](x).detach()
     assert_near(e.coarse[0], slow_map(inner, x[0], own[0], logit(1), steps=5)[0], 1e-7)
-    second = lambda one: inner(torch.cat([torch.zeros_like(one), one]))[1:]  # noqa: E731  # where it stands in the batch
+    # where it stands in the batch
+    second = lambda one: inner(torch.cat([torch.zeros_like(one), one]))[1:]  # noqa: E731
     assert_near(e.coarse[1], slow_map(second, x[1], own[1], logit(1), steps=5)[0], 1e-7)
 
 
@@ -142,7 +159,11 @@ def test_a_function_of_the_outputs_sees_the_images_in_their_order():
     net, x = convnet(head="fc").double(), batch().double()
     classes = torch.tensor([1, 4, 2])
     want = explain(net, x, classes, METHOD, steps=4).coarse
-    assert_near(explain(net, x, lambda out: out[torch.arange(3), classes], METHOD, steps=4).coarse, want, 1e-9)
+    assert_near(
+        explain(net, x, lambda out: out[torch.arange(3), classes], METHOD, steps=4).coarse,
+        want,
+        1e-9,
+    )
 
 
 def test_clips_with_the_time_first_and_other_inputs_go_along():
@@ -156,7 +177,14 @@ def test_clips_with_the_time_first_and_other_inputs_go_along():
 
     net, x = Clips().double().eval(), batch(3, b=2).double()
     loudness = torch.tensor([0.5, 2.0]).double()
-    e = explain(net, {"clips": x.transpose(1, 2).contiguous(), "loudness": loudness}, 1, METHOD, "net.5", steps=4)
+    e = explain(
+        net,
+        {"clips": x.transpose(1, 2).contiguous(), "loudness": loudness},
+        1,
+        METHOD,
+        "net.5",
+        steps=4,
+    )
     own = net.net[:6](x).detach()
     for i in range(2):
         ask = lambda out, i=i: out[0, 1] * loudness[i]  # noqa: E731
@@ -188,8 +216,12 @@ def test_checkpointed_and_in_place_networks_are_looked_back_through():
 
     net, x = convnet(head="fc"), batch()
     want = explain(net, x, 1, METHOD, "5", steps=4).coarse
-    assert_near(explain(Checkpointed(net).eval(), x, 1, METHOD, "net.5", steps=4).coarse, want, 1e-5)
-    assert_near(explain(convnet(head="fc", inplace=True), x, 1, METHOD, "5", steps=4).coarse, want, 1e-5)
+    assert_near(
+        explain(Checkpointed(net).eval(), x, 1, METHOD, "net.5", steps=4).coarse, want, 1e-5
+    )
+    assert_near(
+        explain(convnet(head="fc", inplace=True), x, 1, METHOD, "5", steps=4).coarse, want, 1e-5
+    )
 
 
 def test_a_network_that_does_not_look_at_its_pixels_is_told():

@@ -23,8 +23,14 @@ from sightline.methods import grad_cam_pp
 class Block(nn.Module):
     def __init__(self, inside, outside, stride):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside)
-        self.conv2, self.bn2 = nn.Conv2d(outside, outside, 3, 1, 1, bias=False), nn.BatchNorm2d(outside)
+        self.conv1, self.bn1 = (
+            nn.Conv2d(inside, outside, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outside),
+        )
+        self.conv2, self.bn2 = (
+            nn.Conv2d(outside, outside, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outside),
+        )
         self.stride, self.more = stride, (outside - inside) // 2
 
     def forward(self, x):
@@ -64,7 +70,9 @@ def cifar(mean, std):
     with np.load(shared("cifar10", "test.npz")) as test:
         jpeg, offset = test["jpeg"], test["offset"]
     images = [Image.open(io.BytesIO(jpeg[offset[i] : offset[i + 1]].tobytes())) for i in range(2)]
-    return torch.stack([normal(torch.from_numpy(np.asarray(image).copy()), mean, std) for image in images])
+    return torch.stack(
+        [normal(torch.from_numpy(np.asarray(image).copy()), mean, std) for image in images]
+    )
 
 
 def normal(pixels, mean, std):
@@ -75,7 +83,10 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 NETWORKS = {
-    "mobilenetv2": ("imagenet-weights/mobilenetv2_100_same.safetensors", ["bn2.act", "blocks.3.0.bn1.act"]),
+    "mobilenetv2": (
+        "imagenet-weights/mobilenetv2_100_same.safetensors",
+        ["bn2.act", "blocks.3.0.bn1.act"],
+    ),
     "squeezenet": ("imagenet-weights/squeezenet1_1.safetensors", ["features.12", "features.7"]),
     "resnet20": ("cifar10/resnet20.safetensors", ["layer3", "layer2"]),
     "resnet56": ("cifar10/resnet56.safetensors", ["layer3", "layer2"]),
@@ -98,7 +109,9 @@ def network(name):
 
 
 def look(model, layer, inputs, explained=None):
-    """Activations and gradients at the layer, for the class that was predicted or the one that is given."""
+    """Activations and gradients at the layer, for the class that was predicted or the one that is
+    given.
+    """
     kept = []
 
     def keep(module, arguments, output):

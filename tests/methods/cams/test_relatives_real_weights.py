@@ -1,4 +1,6 @@
-"""Relatives that run the model again, on a trained network: float32, as a user gets it, against loops in float64."""
+"""Relatives that run the model again, on a trained network: float32, as a user gets it, against
+loops in float64.
+"""
 
 import pytest
 import torch
@@ -87,18 +89,24 @@ def test_smooth_grad_cam_pp(trained, form):
 
 
 def test_opti_cam_at_the_layer_that_is_chosen(trained):
-    """Its own ascent, and a picture through which the network is surer than through the mean of the channels."""
+    """Its own ascent, and a picture through which the network is surer than through the mean of the
+    channels.
+    """
     net, x = trained
     classes = net(x).argmax(1)
     e = in_float32(trained, "opti_cam", None, classes, steps=20)
     own = capture(net, x, e.layer).activations
     for i in range(IMAGES):
-        weights, told = network_weights(net, x[i], own[i], lambda out, i=i: out[0, classes[i]], steps=20)
+        weights, told = network_weights(
+            net, x[i], own[i], lambda out, i=i: out[0, classes[i]], steps=20
+        )
         assert_near(e.coarse[i], combine(weights.reshape(1, -1, 1, 1), own[i : i + 1])[0], 1e-3)
         assert told[-1] > told[0]
 
 
 def by_scores(told, activations):
     weights = shares(told, "paper")
-    column = torch.tensor([weights.get(k, 0.0) for k in range(len(activations))], dtype=torch.float64)
+    column = torch.tensor(
+        [weights.get(k, 0.0) for k in range(len(activations))], dtype=torch.float64
+    )
     return combine(column.reshape(1, -1, 1, 1), activations[None])[0]

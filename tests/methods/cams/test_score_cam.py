@@ -1,4 +1,6 @@
-"""Score-CAM, SS-CAM and IS-CAM: the whole way against naive loops, constant channels, fewer channels, memory."""
+"""Score-CAM, SS-CAM and IS-CAM: the whole way against naive loops, constant channels, fewer
+channels, memory.
+"""
 
 import pytest
 import torch
@@ -26,7 +28,9 @@ def slow_map(net, image, activations, ask, method):
     """The signed map `[*s]` of one image, all by loops."""
     told = [network_scores(net, image, activations, ask, change) for change in CHANGES[method]]
     weights = shares({k: sum(one[k] for one in told) / len(told) for k in told[0]}, "paper")
-    column = torch.tensor([weights.get(k, 0.0) for k in range(len(activations))], dtype=torch.float64)
+    column = torch.tensor(
+        [weights.get(k, 0.0) for k in range(len(activations))], dtype=torch.float64
+    )
     return combine(column.reshape(1, -1, *[1] * (activations.ndim - 1)), activations[None])[0]
 
 
@@ -42,20 +46,26 @@ def test_the_whole_way_is_that_of_naive_loops(method, axes):
     activations = net[:6](x).detach()
     for i in range(2):
         for j, klass in enumerate((1, 4)):
-            assert_near(e.coarse[i, j], slow_map(net, x[i], activations[i], logit(klass), method), 1e-9)
+            assert_near(
+                e.coarse[i, j], slow_map(net, x[i], activations[i], logit(klass), method), 1e-9
+            )
 
 
 @pytest.mark.parametrize("method", CHANGES)
 def test_against_the_class_the_score_is_negated_before_the_softmax(method):
     net, x = convnet(head="fc").double(), batch(b=1).double()
     against = explain(net, x, 1, method, counterfactual=True, **OPTIONS[method])
-    assert_near(against.coarse[0], slow_map(net, x[0], net[:6](x)[0].detach(), logit(1, -1.0), method), 1e-9)
+    assert_near(
+        against.coarse[0], slow_map(net, x[0], net[:6](x)[0].detach(), logit(1, -1.0), method), 1e-9
+    )
 
 
 def test_float32_is_within_1e_5_of_the_float64_loops():
     net, x = convnet(head="fc"), batch(b=1)
     e = explain(net, x, 1, "score_cam")
-    want = slow_map(net.double(), x[0].double(), net[:6](x.double())[0].detach(), logit(1), "score_cam")
+    want = slow_map(
+        net.double(), x[0].double(), net[:6](x.double())[0].detach(), logit(1), "score_cam"
+    )
     assert e.coarse.dtype == torch.float32
     assert_near(e.coarse[0], want, 1e-5)
 
@@ -109,15 +119,22 @@ def test_a_constant_channel_has_no_mask_no_weight_and_no_forward():
     model.seen.clear()
     e = explain(model, x, 1, "score_cam", "net.6")
     assert sum(model.seen[1:]) == 2 * 7  # channel 1 is silent in both
-    assert [one.counts for one in e.status] == [{"constant": 1}, {"constant": 0}]  # silent ones add nothing
+    assert [one.counts for one in e.status] == [
+        {"constant": 1},
+        {"constant": 0},
+    ]  # silent ones add nothing
     own = capture(inner, x, "6").activations
     for i in range(2):
-        assert looked_through(own[i], None) == ([0, 2, 4, 5, 6, 7] if i == 0 else [0, 2, 3, 4, 5, 6, 7])
+        assert looked_through(own[i], None) == (
+            [0, 2, 4, 5, 6, 7] if i == 0 else [0, 2, 3, 4, 5, 6, 7]
+        )
     scores = {}
     for k in looked_through(own[1], None):
         hidden = torch.stack([torch.zeros_like(x[0, 0]), mask(own[1, k], [12, 10])])
         scores[k] = float(inner(x * hidden[:, None])[1, 1].detach())
-    column = torch.tensor([shares(scores, "paper").get(k, 0.0) for k in range(8)], dtype=torch.float64)
+    column = torch.tensor(
+        [shares(scores, "paper").get(k, 0.0) for k in range(8)], dtype=torch.float64
+    )
     assert_near(e.coarse[1], combine(column.reshape(1, -1, 1, 1), own[1:])[0], 1e-9)
 
 
@@ -155,7 +172,9 @@ def test_top_looks_through_the_channels_with_the_most_energy_of_each_image():
     for i in range(3):
         told = network_scores(net.net, x[i], own[i], logit(1))
         some = {k: told[k] for k in looked_through(own[i], 3)}
-        column = torch.tensor([shares(some, "paper").get(k, 0.0) for k in range(8)], dtype=torch.float64)
+        column = torch.tensor(
+            [shares(some, "paper").get(k, 0.0) for k in range(8)], dtype=torch.float64
+        )
         assert_near(e.coarse[i], combine(column.reshape(1, -1, 1, 1), own[i : i + 1])[0], 1e-9)
     every = explain(net, x, 1, "score_cam", "net.5", top=8)
     assert_near(every.coarse, explain(net, x, 1, "score_cam", "net.5").coarse, 1e-12)
@@ -179,7 +198,9 @@ def test_noise_is_the_seed_s_and_touches_no_generator_and_no_other_image():
     one = explain(net, x, 1, "ss_cam", samples=2)
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(one.coarse, explain(net, x, 1, "ss_cam", samples=2).coarse)
-    assert not torch.allclose(one.coarse, explain(net, x, 1, "ss_cam", samples=2, seed=1).coarse, rtol=1e-3)
+    assert not torch.allclose(
+        one.coarse, explain(net, x, 1, "ss_cam", samples=2, seed=1).coarse, rtol=1e-3
+    )
     assert_near(explain(net, x[1:2], 1, "ss_cam", samples=2).coarse, one.coarse[1:2], 1e-9)
 
 
@@ -194,14 +215,19 @@ def test_a_function_of_the_outputs_sees_the_images_in_their_order():
     net, x = convnet(head="fc").double(), batch().double()
     classes = torch.tensor([1, 4, 2])
     by_class = explain(net, x, classes, ["score_cam", "is_cam"])
-    by_function = explain(net, x, lambda out: out[torch.arange(3), classes], ["score_cam", "is_cam"])
+    by_function = explain(
+        net, x, lambda out: out[torch.arange(3), classes], ["score_cam", "is_cam"]
+    )
     for method, e in by_class.items():
         assert_near(by_function[method].coarse, e.coarse, 1e-12)
 
 
 def test_the_predicted_class_is_that_of_the_whole_picture():
     net, x = convnet(head="fc").double(), batch().double()
-    assert torch.equal(explain(net, x, None, "score_cam").coarse, explain(net, x, net(x).argmax(1), "score_cam").coarse)
+    assert torch.equal(
+        explain(net, x, None, "score_cam").coarse,
+        explain(net, x, net(x).argmax(1), "score_cam").coarse,
+    )
 
 
 @pytest.mark.parametrize("klass", [0, 1])
@@ -226,7 +252,13 @@ class Clips(nn.Module):
 def test_clips_with_the_time_first_and_other_inputs_go_along():
     net, x = Clips().double().eval(), batch(3, b=2).double()
     loudness = torch.tensor([0.5, 2.0]).double()
-    e = explain(net, {"clips": x.transpose(1, 2).contiguous(), "loudness": loudness}, 1, "score_cam", "net.5")
+    e = explain(
+        net,
+        {"clips": x.transpose(1, 2).contiguous(), "loudness": loudness},
+        1,
+        "score_cam",
+        "net.5",
+    )
     own = net.net[:6](x).detach()
     for i in range(2):
         ask = lambda out, i=i: out[0, 1] * loudness[i]  # noqa: E731
@@ -256,7 +288,9 @@ def test_a_function_has_no_probability():
 
 
 def test_weights_sum_to_one_and_the_twins_agree_on_all_options():
-    activations = torch.rand(2, 6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    activations = torch.rand(
+        2, 6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
 
     def look(maps, change=None, *, probability=False, at_once=16):
         masks = maps if change is None else change(maps)
@@ -267,7 +301,10 @@ def test_weights_sum_to_one_and_the_twins_agree_on_all_options():
         for got, changes in (
             (score_cam(activations, look, top=top), [None]),
             (is_cam(activations, look, top=top, steps=2), [lambda m: m / 2, lambda m: m]),
-            (ss_cam(activations, look, top=top, samples=2), [lambda m, i=i: m + 2 * field(i, [5]) for i in (0, 1)]),
+            (
+                ss_cam(activations, look, top=top, samples=2),
+                [lambda m, i=i: m + 2 * field(i, [5]) for i in (0, 1)],
+            ),
         ):
             assert torch.allclose(got.sum(1), torch.ones(2, 1, dtype=torch.float64))
             assert_near(got, averaged(activations, look, changes, top), 1e-12)

@@ -1,4 +1,6 @@
-"""Grad-CAM++ for softmax, log-softmax and sigmoid: alpha and weights against autograd, and the guard."""
+"""Grad-CAM++ for softmax, log-softmax and sigmoid: alpha and weights against autograd, and the
+guard.
+"""
 
 import pytest
 import torch
@@ -57,7 +59,10 @@ def test_alpha_and_weights_are_those_of_the_true_derivatives(form, axes, head):
         def alone(g, m=m):
             """Gradients everywhere but at one position are taken away, for all classes."""
             here = (g != 0).any(1, keepdim=True)
-            lone = m | {"gradients": m["gradients"] * here, "class_gradients": m["class_gradients"] * here}
+            lone = m | {
+                "gradients": m["gradients"] * here,
+                "class_gradients": m["class_gradients"] * here,
+            }
             return weights_of(form, lone, guard=False)
 
         ours = place_by_place(alone, first / left_out)
@@ -69,7 +74,9 @@ def test_alpha_and_weights_are_those_of_the_true_derivatives(form, axes, head):
             assert_relative(weights_of(form, m, guard=guard) * left_out, weights, 1e-10)
             shares = torch.where(counts, used, 0).sum(space, keepdim=True)
             mean = torch.where(shares != 0, weights / shares, 0)
-            assert_relative(weights_of(form, m, guard=guard, alpha="authors") * left_out, mean, 1e-10)
+            assert_relative(
+                weights_of(form, m, guard=guard, alpha="authors") * left_out, mean, 1e-10
+            )
         checked += int(counts.sum())
     assert checked >= 20
 
@@ -104,19 +111,25 @@ def test_two_classes_one_of_them_flat_are_a_sigmoid(alpha):
         torch.zeros(4, dtype=torch.long),
         alpha=alpha,
     )
-    assert_relative(softmax, grad_cam_pp_sigmoid(activations, gradients, scores, alpha=alpha), 1e-10)
+    assert_relative(
+        softmax, grad_cam_pp_sigmoid(activations, gradients, scores, alpha=alpha), 1e-10
+    )
 
 
 def test_far_from_its_bend_the_sigmoid_is_an_exponential():
     torch.manual_seed(0)
     activations = torch.randn(1, 3, 5, 2, dtype=torch.float64).relu()
     gradients = torch.randn_like(activations)
-    unlikely = grad_cam_pp_sigmoid(activations, gradients, torch.tensor([-35.0], dtype=torch.float64))
+    unlikely = grad_cam_pp_sigmoid(
+        activations, gradients, torch.tensor([-35.0], dtype=torch.float64)
+    )
     assert_near(unlikely, grad_cam_pp(activations, gradients), 1e-12)
 
 
 def test_the_guard_acts_everywhere_in_the_middle_of_a_sigmoid():
-    """At S = 0 nothing bends and alpha is 0: the letter of the paper shows nothing, the guard Grad-CAM+."""
+    """At S = 0 nothing bends and alpha is 0: the letter of the paper shows nothing, the guard
+    Grad-CAM+.
+    """
     activations, gradients, middle = torch.ones(1, 1, 3), torch.ones(1, 1, 3), torch.zeros(1)
     assert grad_cam_pp_sigmoid(activations, gradients, middle, guard=False).item() == 0.0
     assert grad_cam_pp_sigmoid(activations, gradients, middle).item() == 1.5
@@ -125,7 +138,9 @@ def test_the_guard_acts_everywhere_in_the_middle_of_a_sigmoid():
 @pytest.mark.parametrize("form", OF_CLASSES)
 @pytest.mark.parametrize("alpha", ["paper", "authors"])
 def test_the_free_shortcut_of_a_pooled_linear_head(form, alpha):
-    """W / Z once a class and channel gives the weights of the whole class gradients, and the same count."""
+    """W / Z once a class and channel gives the weights of the whole class gradients, and the same
+    count.
+    """
     torch.manual_seed(0)
     tail, activations = made(Pooled(), 2, images=2)
     m = material(tail, activations, torch.tensor([2, 0]))

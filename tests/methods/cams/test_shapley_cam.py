@@ -1,4 +1,6 @@
-"""Shapley-CAM: the Hessian times the activations against autograd's whole Hessian, and what the path makes of it."""
+"""Shapley-CAM: the Hessian times the activations against autograd's whole Hessian, and what the
+path makes of it.
+"""
 
 import pytest
 import torch
@@ -37,9 +39,13 @@ def slow_maps(tail, activations, classes, utility):
 
 
 @pytest.mark.parametrize("utility", ["rest", "logit"])
-@pytest.mark.parametrize(("name", "axes"), [*((name, 2) for name in bends.TAILS), ("attention", 1), ("silu", 3)])
+@pytest.mark.parametrize(
+    ("name", "axes"), [*((name, 2) for name in bends.TAILS), ("attention", 1), ("silu", 3)]
+)
 def test_the_map_is_that_of_the_whole_hessian(name, utility, axes):
-    """SiLU, GELU, hardswish, layer and group norm, squeeze and excitation, attention; two classes of two images."""
+    """SiLU, GELU, hardswish, layer and group norm, squeeze and excitation, attention; two classes
+    of two images.
+    """
     net, x = bends.made(name, axes)
     e = explain(net, x, [0, 2], "shapley_cam", "0", utility=utility)
     assert_near(e.coarse, slow_maps(net[1], x, [(0, 2), (0, 2)], utility), 1e-9)
@@ -50,7 +56,9 @@ def test_behind_straight_pieces_the_logit_is_grad_cam_and_rest_is_not(name):
     net, x = bends.made(name)
     plain = explain(net, x, 1, "grad_cam", "0").coarse
     assert_near(explain(net, x, 1, "shapley_cam", "0", utility="logit").coarse, plain, 1e-12)
-    assert float((explain(net, x, 1, "shapley_cam", "0").coarse - plain).abs().max()) > 0.01 * float(plain.abs().max())
+    assert float(
+        (explain(net, x, 1, "shapley_cam", "0").coarse - plain).abs().max()
+    ) > 0.01 * float(plain.abs().max())
 
 
 @pytest.mark.parametrize("utility", ["rest", "logit"])
@@ -65,7 +73,9 @@ def test_behind_a_pooled_linear_head_nothing_runs_and_the_map_is_that_of_the_who
 
 
 def test_a_parabola_of_one_layer_by_hand():
-    """u = a b of two channels, at (2, 3): g = (3, 2), H A = (3, 2); weights (3/2, 1), the map 3 + 3 = u."""
+    """u = a b of two channels, at (2, 3): g = (3, 2), H A = (3, 2); weights (3/2, 1), the map 3 + 3
+    = u.
+    """
 
     class Product(nn.Module):
         def forward(self, a):
@@ -90,7 +100,11 @@ def test_a_batch_is_its_images_and_several_targets_are_one_by_one():
     together = explain(net, x, [0, 2], "shapley_cam", "0").coarse
     for i in range(2):
         for j, klass in enumerate((0, 2)):
-            assert_near(explain(net, x[i : i + 1], klass, "shapley_cam", "0").coarse, together[i : i + 1, j], 1e-12)
+            assert_near(
+                explain(net, x[i : i + 1], klass, "shapley_cam", "0").coarse,
+                together[i : i + 1, j],
+                1e-12,
+            )
 
 
 def test_a_class_token_stands_still():
@@ -124,7 +138,9 @@ def test_what_has_no_softmax_is_told_the_other_utility_and_that_works():
     with pytest.raises(MethodError, match=r"a function of the outputs\. Take utility='logit'"):
         explain(net, x, lambda out: out[:, 1], "shapley_cam", "0")
     by_function = explain(net, x, lambda out: out[:, 1], "shapley_cam", "0", utility="logit")
-    assert_near(by_function.coarse, explain(net, x, 1, "shapley_cam", "0", utility="logit").coarse, 1e-12)
+    assert_near(
+        by_function.coarse, explain(net, x, 1, "shapley_cam", "0", utility="logit").coarse, 1e-12
+    )
     single = nn.Sequential(net, nn.Linear(bends.CLASSES, 1).double())
     with pytest.raises(MethodError, match=r"a single logit\. Take utility='logit'"):
         explain(single, x, 1, "shapley_cam", "0.0")

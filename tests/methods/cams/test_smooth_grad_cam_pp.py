@@ -1,4 +1,6 @@
-"""Smooth Grad-CAM++: hand values, the whole way against autograd on noisy pictures, the noise itself, the policy."""
+"""Smooth Grad-CAM++: hand values, the whole way against autograd on noisy pictures, the noise
+itself, the policy.
+"""
 
 import gc
 import weakref
@@ -20,7 +22,9 @@ METHOD = "smooth_grad_cam_pp"
 
 
 def handed(*gradients):
-    return lambda **_: iter(torch.tensor(gradients, dtype=torch.float64).reshape(len(gradients), 1, 1, -1))
+    return lambda **_: iter(
+        torch.tensor(gradients, dtype=torch.float64).reshape(len(gradients), 1, 1, -1)
+    )
 
 
 def autograd_gradients(net, x, klass, samples, std, seed=0):
@@ -33,11 +37,15 @@ def autograd_gradients(net, x, klass, samples, std, seed=0):
 
 
 def test_values_one_can_check_by_hand():
-    """Gradients 1 and 3 at the first place: means 2, 5, 14; -3 and 1 at the second: never positive in the mean."""
+    """Gradients 1 and 3 at the first place: means 2, 5, 14; -3 and 1 at the second: never positive
+    in the mean.
+    """
     a = torch.tensor([[[2.0, 3.0]]]).double()
     noisy = handed([1.0, -3.0], [3.0, 1.0])
     assert smooth_grad_cam_pp(a, noisy).item() == pytest.approx(2 * 5 / (2 * 5 + 14 * 5), rel=1e-15)
-    assert smooth_grad_cam_pp(a, noisy, form="paper").item() == pytest.approx(2 * 2 / (2 * 5 + 14 * 5), rel=1e-15)
+    assert smooth_grad_cam_pp(a, noisy, form="paper").item() == pytest.approx(
+        2 * 2 / (2 * 5 + 14 * 5), rel=1e-15
+    )
 
 
 @pytest.mark.parametrize("form", ["meant", "paper"])
@@ -46,10 +54,14 @@ def test_where_the_denominator_would_be_small_it_is_the_second_mean_and_that_is_
     told = {}
     a = torch.tensor([[[40.0, 0.0]]]).double()
     noisy = handed([1.0, 0.0], [1.0, 0.0], [-1.5, 0.0])
-    weight = smooth_grad_cam_pp(a, noisy, form=form, tally=lambda word, places: told.update({word: places.tolist()}))
+    weight = smooth_grad_cam_pp(
+        a, noisy, form=form, tally=lambda word, places: told.update({word: places.tolist()})
+    )
     assert told == {"clamped": [[[True, False]]]}
     first, second = 1 / 6, 4.25 / 3
-    assert weight.item() == pytest.approx(first if form == "meant" else first**2 / second, rel=1e-14)
+    assert weight.item() == pytest.approx(
+        first if form == "meant" else first**2 / second, rel=1e-14
+    )
     assert_relative(slowly(a, noisy, form=form), weight, 1e-14)
 
 
@@ -90,10 +102,17 @@ def test_on_a_pooled_linear_head_noise_changes_nothing():
 
 
 def test_as_printed_the_weight_has_no_unit():
-    """All gradients a thousand times as large, all activations a thousandth: the same weights, not as many times."""
+    """All gradients a thousand times as large, all activations a thousandth: the same weights, not
+    as many times.
+    """
     a, g = torch.rand(1, 3, 4).double(), torch.rand(2, 1, 3, 4).double()
-    weights = {form: smooth_grad_cam_pp(a, lambda **_: iter(g), form=form) for form in ("meant", "paper")}
-    steep = {form: smooth_grad_cam_pp(a / 1e3, lambda **_: iter(1e3 * g), form=form) for form in ("meant", "paper")}
+    weights = {
+        form: smooth_grad_cam_pp(a, lambda **_: iter(g), form=form) for form in ("meant", "paper")
+    }
+    steep = {
+        form: smooth_grad_cam_pp(a / 1e3, lambda **_: iter(1e3 * g), form=form)
+        for form in ("meant", "paper")
+    }
     assert_relative(steep["paper"], weights["paper"], 1e-12)
     assert_relative(steep["meant"], 1e3 * weights["meant"], 1e-12)
 
@@ -105,7 +124,9 @@ def test_noise_is_the_seed_s_a_share_of_each_picture_s_range_and_touches_no_gene
     one = explain(net, x, 1, METHOD, samples=2)
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(one.coarse, explain(net, x, 1, METHOD, samples=2).coarse)
-    assert not torch.allclose(one.coarse, explain(net, x, 1, METHOD, samples=2, seed=1).coarse, rtol=1e-3)
+    assert not torch.allclose(
+        one.coarse, explain(net, x, 1, METHOD, samples=2, seed=1).coarse, rtol=1e-3
+    )
     assert_near(explain(net, x[1:2], 1, METHOD, samples=2).coarse, one.coarse[1:2], 1e-9)
 
 
@@ -168,13 +189,22 @@ def test_other_inputs_go_along_and_half_precision_stays():
     net, x, loudness = Louder().eval(), batch(b=2), torch.tensor([0.5, 2.0])
     e = explain(net, {"x": x, "loudness": loudness}, 1, METHOD, "net.5", samples=3)
     own = net.double().net[:6](x.double()).detach()
-    gradients = [one * loudness.view(2, 1, 1, 1) for one in autograd_gradients(net.net, x, 1, 3, 0.1)]
+    gradients = [
+        one * loudness.view(2, 1, 1, 1) for one in autograd_gradients(net.net, x, 1, 3, 0.1)
+    ]
     assert_near(e.coarse, combine(slowly(own, lambda **_: gradients), own), 1e-4)
     net.bfloat16().dtypes.clear()
-    half = explain(net, {"x": x.bfloat16(), "loudness": loudness.bfloat16()}, 1, METHOD, "net.5", samples=3)
+    half = explain(
+        net, {"x": x.bfloat16(), "loudness": loudness.bfloat16()}, 1, METHOD, "net.5", samples=3
+    )
     assert net.dtypes == {torch.bfloat16}
     assert half.coarse.dtype == torch.float32
-    assert torch.corrcoef(torch.stack([half.coarse.flatten().double(), e.coarse.flatten().double()]))[0, 1] > 0.98
+    assert (
+        torch.corrcoef(torch.stack([half.coarse.flatten().double(), e.coarse.flatten().double()]))[
+            0, 1
+        ]
+        > 0.98
+    )
 
 
 @pytest.mark.parametrize(

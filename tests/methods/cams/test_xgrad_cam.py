@@ -8,7 +8,9 @@ from sightline.methods import xgrad_cam
 
 
 def test_conservation():
-    """The axiom it is made from: the map sums to the sum of gradient times activation, channel by channel."""
+    """The axiom it is made from: the map sums to the sum of gradient times activation, channel by
+    channel.
+    """
     torch.manual_seed(0)
     activations = torch.randn(2, 5, 3, 4, dtype=torch.float64).relu()
     gradients = torch.randn_like(activations)

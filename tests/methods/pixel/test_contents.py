@@ -15,7 +15,14 @@ from sightline.supply import options, requests
 SHARED = {"__init__", "reduce"}
 """Files in the room that are no method."""
 
-WORDS = {"input_gradients", "guided_gradients", "deconvnet_gradients", "image_map", "products", "enlarge"}
+WORDS = {
+    "input_gradients",
+    "guided_gradients",
+    "deconvnet_gradients",
+    "image_map",
+    "products",
+    "enlarge",
+}
 
 
 def test_every_file_is_listed_and_everything_listed_has_a_file():
@@ -110,7 +117,13 @@ def test_guided_before_a_cam_is_the_product(written, cam):
         ("guided_backpropogation", "Near names: 'guided_backprop'"),
         ("deconvnett", "Near names: 'deconvnet'"),
         ("guided", "came 'guided'. Near names: 'guided_cam'"),
-        ("zebra", "came 'zebra'. On offer: 'gradient', 'guided_backprop', 'deconvnet', 'guided_cam', 'full_grad'."),
+        (
+            "zebra",
+            (
+                "came 'zebra'. On offer: 'gradient', 'guided_backprop', 'deconvnet', 'guided_cam',"
+                " 'full_grad'."
+            ),
+        ),
         ("", "came ''. On offer: "),
         ("grad_cam", "came 'grad_cam'"),
     ],

@@ -1,4 +1,6 @@
-"""FullGrad: hand values, completeness to 1e-10, the whole way against hooks and loops, what is told where it fails."""
+"""FullGrad: hand values, completeness to 1e-10, the whole way against hooks and loops, what is told
+where it fails.
+"""
 
 import pytest
 import timm
@@ -38,17 +40,29 @@ def assert_complete(net, x, klass=1, bar=1e-10):
     assert_relative(total, scores, bar)
     assert len(found) > 2
     biases = total - found[0].flatten(1).sum(1)
-    assert (biases.abs() > 1e-3 * scores.abs()).all(), "a law that the input alone would fulfil shows nothing"
+    assert (biases.abs() > 1e-3 * scores.abs()).all(), (
+        "a law that the input alone would fulfil shows nothing"
+    )
 
 
 def test_values_one_can_check_by_hand():
-    """|1, -3| is (0, 1); the layer's |(5, 0), (0, -10)| has one scale, 10, for both channels: (0.5, 0) and (0, 1)."""
-    products = [torch.tensor([[[1.0, -3.0]]]), torch.tensor([[[5.0, 0.0], [0.0, -10.0]]]), torch.full((1, 2, 2), 7.0)]
-    assert full_grad(products, lambda m: m).tolist() == [[[0.5, 2.0]]]  # what is constant adds nothing
+    """|1, -3| is (0, 1); the layer's |(5, 0), (0, -10)| has one scale, 10, for both channels: (0.5,
+    0) and (0, 1).
+    """
+    products = [
+        torch.tensor([[[1.0, -3.0]]]),
+        torch.tensor([[[5.0, 0.0], [0.0, -10.0]]]),
+        torch.full((1, 2, 2), 7.0),
+    ]
+    assert full_grad(products, lambda m: m).tolist() == [
+        [[0.5, 2.0]]
+    ]  # what is constant adds nothing
 
 
 def test_a_network_of_one_number():
-    """relu6(2 x + 1): at 1 the slope is 2, the parts 2 and 1; at 4 nothing comes back and 6 is the activation's own."""
+    """relu6(2 x + 1): at 1 the slope is 2, the parts 2 and 1; at 4 nothing comes back and 6 is the
+    activation's own.
+    """
     net = nn.Sequential(nn.Conv1d(1, 1, 1), nn.ReLU6(), nn.Flatten())
     with torch.no_grad():
         net[0].weight.fill_(2)
@@ -136,7 +150,9 @@ def test_where_the_parts_do_not_add_up_by_how_much_is_told():
     missed = ((scores - sum(one.flatten(1).sum(1) for one in found)) / scores).abs().max().item()
     assert missed > 0.01
     (note,) = explain(net, x, 1, "full_grad").provenance["notes"]
-    assert note == f"the parts of the picture and of the biases miss the score by {missed:.1%} of it"
+    assert (
+        note == f"the parts of the picture and of the biases miss the score by {missed:.1%} of it"
+    )
 
 
 def test_tokens_are_read_on_their_grid_and_attention_is_told():
@@ -156,7 +172,9 @@ def test_the_model_is_as_before_in_any_mode(mode):
     want = explain(net, x, [0, 1], "full_grad").coarse
     with mode():
         before, kept = photograph(net), x.clone()
-        e = explain(net, x.clone(), [0, 1], ["grad_cam", "full_grad", "gradient", "guided_grad_cam"])
+        e = explain(
+            net, x.clone(), [0, 1], ["grad_cam", "full_grad", "gradient", "guided_grad_cam"]
+        )
         assert_same(before, photograph(net))
         assert torch.equal(kept, x)
     assert list(e) == ["grad_cam", "full_grad", "gradient", "guided_grad_cam"]

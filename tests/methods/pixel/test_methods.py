@@ -21,7 +21,10 @@ def test_what_came_back_is_the_picture_signs_and_all(name, grid):
 
 
 def test_each_names_the_rule_it_needs():
-    asked = {name: next(iter(inspect.signature(function).parameters)) for name, function in PIXELSPACE.items()}
+    asked = {
+        name: next(iter(inspect.signature(function).parameters))
+        for name, function in PIXELSPACE.items()
+    }
     assert asked == {
         "gradient": "input_gradients",
         "guided_backprop": "guided_gradients",
@@ -34,7 +37,10 @@ def test_each_names_the_rule_it_needs():
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_the_product_place_by_place(grid):
     torch.manual_seed(0)
-    pixels, shown = torch.randn(2, 3, *grid, dtype=torch.float64), torch.rand(2, *grid, dtype=torch.float64)
+    pixels, shown = (
+        torch.randn(2, 3, *grid, dtype=torch.float64),
+        torch.rand(2, *grid, dtype=torch.float64),
+    )
     want = torch.zeros_like(pixels)
     for b in range(2):
         for k in range(3):
@@ -49,10 +55,15 @@ def test_the_product_shows_nothing_where_the_map_is_zero_and_all_where_it_is_one
 
 def test_the_product_is_linear_in_both():
     torch.manual_seed(0)
-    pixels, shown = torch.randn(2, 3, 4, 5, dtype=torch.float64), torch.rand(2, 4, 5, dtype=torch.float64)
+    pixels, shown = (
+        torch.randn(2, 3, 4, 5, dtype=torch.float64),
+        torch.rand(2, 4, 5, dtype=torch.float64),
+    )
     assert_near(guided_cam(-2 * pixels, shown / 4), guided_cam(pixels, shown) / -2, 1e-12)
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
 def test_the_products_numbers_are_float32(half):
-    assert guided_cam(torch.ones(1, 3, 4), torch.full((1, 4), 1 / 3).to(half)).dtype == torch.float32
+    assert (
+        guided_cam(torch.ones(1, 3, 4), torch.full((1, 4), 1 / 3).to(half)).dtype == torch.float32
+    )

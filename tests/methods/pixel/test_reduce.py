@@ -23,7 +23,9 @@ def test_the_largest_magnitude_by_the_largest_of_all(grid):
 
 def test_numbers_by_hand():
     """The sign is dropped, the channel does not matter; not a sum: 3 and -3 do not cancel."""
-    assert reduce(torch.tensor([[[3.0, 0.0, 1.0], [-3.0, -6.0, 1.0]]])).tolist() == [[0.5, 1.0, pytest.approx(1 / 6)]]
+    assert reduce(torch.tensor([[[3.0, 0.0, 1.0], [-3.0, -6.0, 1.0]]])).tolist() == [
+        [0.5, 1.0, pytest.approx(1 / 6)]
+    ]
 
 
 def test_nothing_stays_nothing_and_disturbs_no_other_image():

@@ -1,4 +1,6 @@
-"""Several questions on one way back: the numbers of one question at a time, whatever lies on the way."""
+"""Several questions on one way back: the numbers of one question at a time, whatever lies on the
+way.
+"""
 
 import pytest
 import torch
@@ -27,8 +29,12 @@ class Block(nn.Module):
 
     def forward(self, x):
         b, n, width = x.shape
-        q, k, v = self.qkv(self.one(x)).reshape(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, width))
+        q, k, v = (
+            self.qkv(self.one(x)).reshape(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        )
+        x = x + self.out(
+            F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, width)
+        )
         y = self.mlp(self.two(x))
         return x + (y if self.gamma is None else self.gamma * y)
 
@@ -87,7 +93,9 @@ POOLS = {
 def asked(monkeypatch):
     """How often questions were asked together."""
     calls = []
-    monkeypatch.setattr(lookback, "together", lambda seeds: calls.append(len(seeds)) or together(seeds))
+    monkeypatch.setattr(
+        lookback, "together", lambda seeds: calls.append(len(seeds)) or together(seeds)
+    )
     return calls
 
 
@@ -99,9 +107,13 @@ def test_the_numbers_are_those_of_one_question_at_a_time(tail, pool, images, ask
     net, head = TAILS[tail]().double(), nn.Linear(32, 7).double()
     x = torch.randn(images, 40, 32, dtype=torch.float64, requires_grad=True)
     scores = head(POOLS[pool](net(x.clone())))
-    classes = torch.stack([torch.randperm(7)[:4] for _ in range(images)], 1)  # each image its own four
+    classes = torch.stack(
+        [torch.randperm(7)[:4] for _ in range(images)], 1
+    )  # each image its own four
     seeds = torch.zeros(4, images, 7, dtype=torch.float64).scatter_(2, classes.unsqueeze(2), 1)
-    want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
+    want = torch.stack(
+        [torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds]
+    )
     (got,) = gradients(scores, [x], seeds=seeds, plain=True)
     torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
     assert asked == ([4] if lean.wide(scores) else [])
@@ -117,7 +129,9 @@ def test_several_layers_and_one_that_does_not_matter(asked):
     seeds = torch.eye(5)[:3, None].expand(3, 2, 5)
     found = gradients(scores, [x, idle, middle], seeds=seeds, plain=True)
     assert found[1] is None
-    want = torch.stack([torch.autograd.grad(scores, middle, seed, retain_graph=True)[0] for seed in seeds])
+    want = torch.stack(
+        [torch.autograd.grad(scores, middle, seed, retain_graph=True)[0] for seed in seeds]
+    )
     torch.testing.assert_close(found[2], want)
     torch.testing.assert_close(found[0], 2 * want)
     assert asked == [3]
@@ -126,7 +140,9 @@ def test_several_layers_and_one_that_does_not_matter(asked):
 def test_a_model_never_sees_a_stand_in():
     """What its hooks keep has to be good for its own training afterwards."""
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 32, 4, 4), nn.Flatten(2), Turned(), Block(), FirstToken(), nn.Linear(32, 5)).eval()
+    net = nn.Sequential(
+        nn.Conv2d(3, 32, 4, 4), nn.Flatten(2), Turned(), Block(), FirstToken(), nn.Linear(32, 5)
+    ).eval()
     kept, x = [], torch.rand(1, 3, 24, 24)
     net[3].register_full_backward_hook(lambda module, into, out: kept.append(out[0]))
     explain(net, x, [0, 3, 4], "grad_cam", "0")
@@ -162,7 +178,9 @@ class Stop(torch.autograd.Function):
 
 def test_what_comes_back_of_no_question_is_not_taken_for_all(monkeypatch):
     torch.manual_seed(0)
-    monkeypatch.setattr(lookback, "own_functions", lambda scores: False)  # else it is not tried at all
+    monkeypatch.setattr(
+        lookback, "own_functions", lambda scores: False
+    )  # else it is not tried at all
     net, head = Block(), nn.Linear(32, 5)
     x = torch.randn(3, 40, 32, requires_grad=True)
     scores = head(net(Stop.apply(x.clone()))[:, 0])
@@ -178,7 +196,9 @@ def test_a_default_device_is_not_the_gradients(batch_first):
     x = torch.randn(2, 40, 32, requires_grad=True)
     scores = head(net(x.clone())[:, 0])
     seeds = torch.eye(5)[:3, None].expand(3, 2, 5)
-    want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
+    want = torch.stack(
+        [torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds]
+    )
     with torch.device("meta"):
         (got,) = gradients(scores, [x], seeds=seeds, plain=True)
     torch.testing.assert_close(got, want)
@@ -197,13 +217,17 @@ def test_an_attention_from_which_nothing_comes_back():
     torch.manual_seed(0)
     net, head = Block(), nn.Linear(32, 5)
     x = torch.randn(1, 40, 32, requires_grad=True)
-    plain = torch.autograd.grad(head(Nothing.apply(net(x.clone()))[:, 0])[:, 0].sum(), x, allow_unused=True)[0]
+    plain = torch.autograd.grad(
+        head(Nothing.apply(net(x.clone()))[:, 0])[:, 0].sum(), x, allow_unused=True
+    )[0]
     (got,) = gradients(head(Nothing.apply(net(x.clone()))[:, 0])[:, 0], [x])
     assert (got is None and plain is None) or torch.equal(got, plain)
 
 
 class Peeking(torch.autograd.Function):
-    """Looks at its gradient's numbers, and goes another way for each: no two questions can share that."""
+    """Looks at its gradient's numbers, and goes another way for each: no two questions can share
+    that.
+    """
 
     @staticmethod
     def forward(ctx, x):
@@ -229,7 +253,9 @@ def test_where_the_model_has_a_say_it_is_asked_one_by_one(how, asked):
         if how == "peeking":
             y = Peeking.apply(y)
         else:
-            y.register_hook(writing if how == "a hook that writes" else lambda gradient: gradient * 2)
+            y.register_hook(
+                writing if how == "a hook that writes" else lambda gradient: gradient * 2
+            )
         return head(y[:, 0])
 
     seeds = torch.eye(5)[:4, None]

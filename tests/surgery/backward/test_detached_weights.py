@@ -1,4 +1,6 @@
-"""Weights aside: what is kept for the way back, on which stretch, and how a model's own modes are left."""
+"""Weights aside: what is kept for the way back, on which stretch, and how a model's own modes are
+left.
+"""
 
 import pytest
 import torch
@@ -30,7 +32,9 @@ def test_the_graph_behind_the_cut_does_not_reach_the_weights():
     net = convnet(head="fc")
     before = photograph(net)
     assert kept(capture(net, batch(), "3")) == []
-    assert kept(capture(net, batch(), "3", differentiable=True)) != []  # a loss on the map trains the model
+    assert (
+        kept(capture(net, batch(), "3", differentiable=True)) != []
+    )  # a loss on the map trains the model
     assert_same(before, photograph(net))
 
 
@@ -52,7 +56,9 @@ class Mode(TorchFunctionMode):
 
 
 class Inside(nn.Module):
-    """Enters a mode of its own before the layer and leaves it behind: then ours would be left in its place."""
+    """Enters a mode of its own before the layer and leaves it behind: then ours would be left in
+    its place.
+    """
 
     def __init__(self, failing=False):
         super().__init__()
@@ -92,7 +98,9 @@ def test_no_mode_is_left_behind_after_an_error():
 
 
 class Counting(nn.Module):
-    """Counts its runs in a parameter that is frozen, as some do: what it gives back must be the parameter itself."""
+    """Counts its runs in a parameter that is frozen, as some do: what it gives back must be the
+    parameter itself.
+    """
 
     def __init__(self):
         super().__init__()

@@ -44,7 +44,9 @@ OTHERS = {"tanh": nn.Tanh(), "sigmoid": nn.Sigmoid(), "hardtanh": nn.Hardtanh()}
 
 
 class Net(nn.Module):
-    """conv-act-max-conv-act-flatten-linear-act-linear, with any callable as its activation; float64, random."""
+    """conv-act-max-conv-act-flatten-linear-act-linear, with any callable as its activation;
+    float64, random.
+    """
 
     def __init__(self, axes: int, activation, seed: int = 0) -> None:
         super().__init__()
@@ -67,19 +69,32 @@ class Net(nn.Module):
 
     def steps(self, name: str) -> list:
         """The same for the slow twin."""
-        weights = {k: v.detach().numpy() for k, v in self.named_parameters() if not k.startswith("act")}
+        weights = {
+            k: v.detach().numpy() for k, v in self.named_parameters() if not k.startswith("act")
+        }
         pair = lambda layer: (weights[f"{layer}.weight"], weights[f"{layer}.bias"])  # noqa: E731
         return [
-            ("conv", *pair("first")), ("act", name), ("max",), ("conv", *pair("second")), ("act", name),
-            ("flatten",), ("linear", *pair("third")), ("act", name), ("linear", *pair("last")),
-        ]  # fmt: skip
+            ("conv", *pair("first")),
+            ("act", name),
+            ("max",),
+            ("conv", *pair("second")),
+            ("act", name),
+            ("flatten",),
+            ("linear", *pair("third")),
+            ("act", name),
+            ("linear", *pair("last")),
+        ]
 
 
 def images(axes: int, b: int = 2, seed: int = 5) -> Tensor:
-    return 2 * torch.randn(b, *SHAPES[axes], dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return 2 * torch.randn(
+        b, *SHAPES[axes], dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
 
 
-def back(net: nn.Module, x: Tensor, rule: str | None, output: int = 1) -> tuple[Tensor, dict[str, int]]:
+def back(
+    net: nn.Module, x: Tensor, rule: str | None, output: int = 1
+) -> tuple[Tensor, dict[str, int]]:
     leaf = x.clone().requires_grad_()
     scores = net(leaf * 1)[:, output]
     if rule is None:
@@ -94,7 +109,9 @@ def test_every_activation_is_the_slow_twins(name, rule):
     module = WAYS[name][1] if name in WAYS else OTHERS[name]
     net, x = Net(2, module), images(2)
     got, governed = back(net, x, rule)
-    want = torch.stack([torch.from_numpy(slowly.backwards(net.steps(name), one.numpy(), 1, rule)) for one in x])
+    want = torch.stack(
+        [torch.from_numpy(slowly.backwards(net.steps(name), one.numpy(), 1, rule)) for one in x]
+    )
     assert_near(got, want, 1e-12)
     assert governed == ({WAYS[name][0]: 3} if rule and name in WAYS else {})
 
@@ -104,7 +121,9 @@ def test_every_activation_is_the_slow_twins(name, rule):
 @pytest.mark.parametrize("name", ["relu", "gelu"])
 def test_signals_and_volumes(name, axes, rule):
     net, x = Net(axes, WAYS[name][1]), images(axes)
-    want = torch.stack([torch.from_numpy(slowly.backwards(net.steps(name), one.numpy(), 1, rule)) for one in x])
+    want = torch.stack(
+        [torch.from_numpy(slowly.backwards(net.steps(name), one.numpy(), 1, rule)) for one in x]
+    )
     assert_near(back(net, x, rule)[0], want, 1e-12)
 
 
@@ -112,7 +131,9 @@ def test_the_rules_differ_from_the_derivative_and_from_each_other():
     """Twins that agree by being the derivative would prove nothing."""
     for name, (_, module, *_) in WAYS.items():
         net, x = Net(2, module), images(2)
-        derivative, guided, deconvnet = (back(net, x, rule)[0] for rule in (None, "guided", "deconvnet"))
+        derivative, guided, deconvnet = (
+            back(net, x, rule)[0] for rule in (None, "guided", "deconvnet")
+        )
         for one, other in ((derivative, guided), (derivative, deconvnet), (guided, deconvnet)):
             assert (one - other).abs().max() > 0.01 * derivative.abs().max(), name
 
@@ -132,7 +153,9 @@ def test_module_function_and_in_place_are_one(name, rule):
 
 
 def test_a_gate_at_exactly_zero_is_closed():
-    """x > 0, not x >= 0: for smooth gates, whose derivative at 0 is 1/2, and for those whose derivative there is 1."""
+    """x > 0, not x >= 0: for smooth gates, whose derivative at 0 is 1/2, and for those whose
+    derivative there is 1.
+    """
     for _, (_, module, *_) in WAYS.items():
         got, _ = back(nn.Sequential(module), torch.zeros(1, 2, dtype=torch.float64), "guided")
         assert got.tolist() == [[0.0, 0.0]]
@@ -151,7 +174,9 @@ def test_numbers_by_hand():
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("activation", [F.relu, F.leaky_relu, F.silu])
-def test_what_is_not_finite_stays_behind_a_closed_gate_and_shows_behind_an_open_one(activation, rule):
+def test_what_is_not_finite_stays_behind_a_closed_gate_and_shows_behind_an_open_one(
+    activation, rule
+):
     leaf = torch.tensor([-1.0, 1.0], requires_grad=True)
     y = (activation(leaf) * torch.tensor([torch.inf, torch.nan])).sum()
     with Rectified(rule):
@@ -164,7 +189,11 @@ class Everything(nn.Module):
     """Operators that no rule governs, some of them with gates of their own."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.batch_norm(F.conv2d(x, torch.ones(4, 2, 3, 3).double()), torch.zeros(4).double(), torch.ones(4).double())
+        x = F.batch_norm(
+            F.conv2d(x, torch.ones(4, 2, 3, 3).double()),
+            torch.zeros(4).double(),
+            torch.ones(4).double(),
+        )
         x = (
             F.glu(torch.cat([x.tanh(), x.sigmoid()], 1), 1)
             + F.hardsigmoid(x) * F.hardtanh(x)
@@ -174,7 +203,9 @@ class Everything(nn.Module):
         x = F.layer_norm(F.avg_pool2d(F.interpolate(x, scale_factor=2.0), 2), x.shape[2:])
         x = x.flatten(2).transpose(1, 2)
         x = F.scaled_dot_product_attention(x, x, x)
-        return F.log_softmax(F.logsigmoid(x.mean(1)) + F.hardshrink(x).sum(1) + torch.maximum(x, x * 0).amax(1), 1)
+        return F.log_softmax(
+            F.logsigmoid(x.mean(1)) + F.hardshrink(x).sum(1) + torch.maximum(x, x * 0).amax(1), 1
+        )
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -259,10 +290,19 @@ class Own(torch.autograd.Function):
 
 def test_what_was_left_alone_is_read_off_the_graph():
     x = torch.ones(2, 3, requires_grad=True)
-    y = Own.apply(F.hardtanh(x.tanh() + x.sigmoid() * x.tanh()).clamp(min=0)) + torch.clamp_min(x, 0) + x.softmax(1)
+    y = (
+        Own.apply(F.hardtanh(x.tanh() + x.sigmoid() * x.tanh()).clamp(min=0))
+        + torch.clamp_min(x, 0)
+        + x.softmax(1)
+    )
     assert left_alone(y) == {
-        "tanh": 2, "sigmoid": 1, "hardtanh": 1, "clamp": 2, "OwnBackward": 1, "softmax": 1,
-    }  # fmt: skip
+        "tanh": 2,
+        "sigmoid": 1,
+        "hardtanh": 1,
+        "clamp": 2,
+        "OwnBackward": 1,
+        "softmax": 1,
+    }
     shared = x.tanh()
     assert left_alone(shared * shared + shared) == {"tanh": 1}
     assert left_alone((x * 2).sum()) == left_alone(torch.ones(2)) == {}

@@ -60,7 +60,9 @@ def test_a_one_by_one_convolution_before_the_mean_is_a_head_too():
 def test_any_other_tail_has_none(tail):
     net, x = with_head(*tail), batch()
     assert head_of(net, x, "1") is None
-    with pytest.raises(LayerError, match=r"one linear layer on the spatial mean of '1'.*Take method='grad_cam'"):
+    with pytest.raises(
+        LayerError, match=r"one linear layer on the spatial mean of '1'.*Take method='grad_cam'"
+    ):
         explain(net, x, 1, "cam", "1")
 
 
@@ -76,7 +78,9 @@ def test_a_picture_on_which_maximum_and_mean_agree_does_not_deceive(x):
 
 def test_what_holds_on_a_grid_of_one_place_is_not_believed_on_a_larger_one():
     net = with_head(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(6, 5))
-    assert head_of(net, batch()[:, :, :3, :3], "1") is None  # the same number, but from one place of perhaps many
+    assert (
+        head_of(net, batch()[:, :, :3, :3], "1") is None
+    )  # the same number, but from one place of perhaps many
     assert head_of(net, batch(), "1") is None
 
 
@@ -150,7 +154,9 @@ def test_a_grid_that_was_stated_is_read_that_way():
 
         def forward(self, x):
             y = self.patch(x).flatten(2).transpose(1, 2)
-            return self.head(self.keep(torch.cat([y.new_ones(len(y), 25, 6), y], 1))[:, 25:].mean(1))
+            return self.head(
+                self.keep(torch.cat([y.new_ones(len(y), 25, 6), y], 1))[:, 25:].mean(1)
+            )
 
     net, x = Tokens().eval(), batch()
     assert torch.equal(head_of(net, x, "keep", grid=(6, 5)), net.head.weight)

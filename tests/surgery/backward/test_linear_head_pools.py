@@ -1,4 +1,6 @@
-"""The pool before a linear head: a mean however it is written, and nothing that only looks like one."""
+"""The pool before a linear head: a mean however it is written, and nothing that only looks like
+one.
+"""
 
 import copy
 
@@ -23,9 +25,13 @@ WAYS = {
     "kept and selected": lambda y: y.mean((2, 3), keepdim=True)[:, :, 0, 0],
     "as tokens": lambda y: y.flatten(2).transpose(1, 2).mean(1),
     "channels last": lambda y: y.permute(0, 2, 3, 1).contiguous().mean((1, 2)),
-    "in that memory": lambda y: F.adaptive_avg_pool2d(y.to(memory_format=torch.channels_last), 1).flatten(1),
+    "in that memory": lambda y: F.adaptive_avg_pool2d(
+        y.to(memory_format=torch.channels_last), 1
+    ).flatten(1),
     "the whole window": lambda y: F.avg_pool2d(y, y.shape[2:]).flatten(1),
-    "a window at a time": lambda y: F.avg_pool1d(F.avg_pool2d(y, (1, y.shape[3])).squeeze(3), y.shape[2]).squeeze(2),
+    "a window at a time": lambda y: F.avg_pool1d(
+        F.avg_pool2d(y, (1, y.shape[3])).squeeze(3), y.shape[2]
+    ).squeeze(2),
 }
 OTHER_WAYS = {
     "some places": lambda y: y[:, :, 1:].mean((2, 3)),
@@ -44,7 +50,11 @@ class Pooled(nn.Module):
     def __init__(self, way, bias=True):
         super().__init__()
         torch.manual_seed(0)
-        self.body, self.way, self.head = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Tanh()), way, nn.Linear(6, 4, bias)
+        self.body, self.way, self.head = (
+            nn.Sequential(nn.Conv2d(3, 6, 3), nn.Tanh()),
+            way,
+            nn.Linear(6, 4, bias),
+        )
 
     def forward(self, x):
         return self.head(self.way(self.body(x)))
@@ -94,7 +104,9 @@ def test_tokens_are_the_mean_without_those_before_the_grid_only():
 
         def forward(self, x):
             y = self.patch(x).flatten(2).transpose(1, 2)
-            return self.head(self.keep(torch.cat([y.new_ones(len(y), 1, 6), y], 1))[:, self.skipped :].mean(1))
+            return self.head(
+                self.keep(torch.cat([y.new_ones(len(y), 1, 6), y], 1))[:, self.skipped :].mean(1)
+            )
 
     assert torch.equal(head_of(net := Tokens(1), batch(), "keep"), net.head.weight)
     assert head_of(Tokens(0), batch(), "keep") is None
@@ -116,7 +128,9 @@ MISLEADING = {
 @pytest.mark.parametrize("way", [OTHER_WAYS["some places"], shuffled])
 @pytest.mark.parametrize("weights", MISLEADING)
 def test_no_weights_can_belie_what_is_remembered(weights, way, monkeypatch):
-    """A head of zeros has the derivative zero behind any pool, one of equal weights behind any order of channels."""
+    """A head of zeros has the derivative zero behind any pool, one of equal weights behind any
+    order of channels.
+    """
     monkeypatch.setattr(head_module, "_known", set())
     net, x = Pooled(way).eval(), batch()
     with torch.no_grad():
@@ -124,12 +138,16 @@ def test_no_weights_can_belie_what_is_remembered(weights, way, monkeypatch):
     assert head_of(net, x, "body") is None
     nn.init.normal_(net.head.weight)
     assert head_of(net, x, "body") is None
-    (some,) = (trace := capture(net, x, "body")).gradients(trace.outputs, torch.full((len(x), 1), 2))
+    (some,) = (trace := capture(net, x, "body")).gradients(
+        trace.outputs, torch.full((len(x), 1), 2)
+    )
     torch.testing.assert_close(some[0], autograds(net, x, 2), rtol=1e-5, atol=1e-8)
 
 
 def test_a_divisor_that_is_a_little_off_is_noticed_in_halves_too():
-    off = Pooled(lambda y: F.avg_pool2d(y, y.shape[2:], divisor_override=82).flatten(1)).eval()  # of 80 places
+    off = Pooled(
+        lambda y: F.avg_pool2d(y, y.shape[2:], divisor_override=82).flatten(1)
+    ).eval()  # of 80 places
     assert head_of(off, batch(), "body") is None
     assert head_of(off.bfloat16(), batch().bfloat16(), "body") is None
 
@@ -185,8 +203,12 @@ def test_what_is_known_is_bounded(monkeypatch):
 
 def test_the_derivative_is_the_weight_over_the_places():
     weights = torch.tensor([[1.0, 2.0]])
-    assert torch.equal(free_gradients(weights, (2, 2)), torch.tensor([0.25, 0.5]).view(1, 2, 1, 1).expand(1, 2, 2, 2))
+    assert torch.equal(
+        free_gradients(weights, (2, 2)),
+        torch.tensor([0.25, 0.5]).view(1, 2, 1, 1).expand(1, 2, 2, 2),
+    )
     node = torch.rand(1, 2, 2, 2, requires_grad=True)
     assert (
-        pooled_head(node.clone().mean((2, 3)), node, capture(convnet(), batch(), "5").cuts[0].grid) is None
+        pooled_head(node.clone().mean((2, 3)), node, capture(convnet(), batch(), "5").cuts[0].grid)
+        is None
     )  # no head

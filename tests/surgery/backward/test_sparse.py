@@ -23,7 +23,10 @@ def mm(left, right):
 def test_the_product_is_the_product(rows, zeros, where, monkeypatch):
     monkeypatch.setattr(products, "_LARGE", 0)
     left, right = random(rows, 512, seed=rows), random(512, 40, seed=rows + 1)
-    keep = torch.rand(rows if where == "rows" else 512, generator=torch.Generator().manual_seed(3)) >= zeros
+    keep = (
+        torch.rand(rows if where == "rows" else 512, generator=torch.Generator().manual_seed(3))
+        >= zeros
+    )
     left = left * (keep[:, None] if where == "rows" else keep)
     like(mm(left, right), left @ right)
     like(mm(left.float(), right.float()), left.float() @ right.float(), 1e-4)
@@ -89,7 +92,15 @@ def mlp(activation):
     return nn.Sequential(nn.Linear(6, 12), activation, nn.Linear(12, 6), nn.LayerNorm(6)).double()
 
 
-ACTIVATIONS = [nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.ReLU(), nn.Hardswish(), nn.Tanh(), nn.Sigmoid()]
+ACTIVATIONS = [
+    nn.GELU(),
+    nn.GELU("tanh"),
+    nn.SiLU(),
+    nn.ReLU(),
+    nn.Hardswish(),
+    nn.Tanh(),
+    nn.Sigmoid(),
+]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
@@ -154,14 +165,20 @@ def test_a_hook_that_clips_in_place_behind_a_pool_is_obeyed():
 @pytest.mark.parametrize("activation", [nn.ReLU(), nn.Sigmoid(), nn.GELU()], ids=str)
 @pytest.mark.parametrize(("images", "places"), [(1, 10), (2, 10), (1, 17), (3, 5)])
 def test_several_questions_of_few_tokens(images, places, activation):
-    """So few that all questions go together: then the gradient has an axis that what was kept has not."""
+    """So few that all questions go together: then the gradient has an axis that what was kept has
+    not.
+    """
     net, head = mlp(activation), nn.Linear(6, 5).double()
     x = random(images, places, 6).requires_grad_()
     scores = head(net(x)[:, 0])
     seeds = torch.eye(5).double()[:4, None].expand(4, images, 5)
-    want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
+    want = torch.stack(
+        [torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds]
+    )
     with Lean():
-        (vectorised,) = torch.autograd.grad(scores, [x], seeds, retain_graph=True, is_grads_batched=True)
+        (vectorised,) = torch.autograd.grad(
+            scores, [x], seeds, retain_graph=True, is_grads_batched=True
+        )
     like(vectorised, want)
     like(gradients(scores, [x], seeds=seeds)[0], want)
 
@@ -178,7 +195,8 @@ def test_a_sparse_matrix_is_left_to_torch():
 def test_halves_are_rounded_once():
     """Sums in strips would be rounded after each strip: four times the error."""
     left, right = (
-        torch.randn(shape, generator=torch.Generator().manual_seed(0)) for shape in ((10, 4096), (4096, 512))
+        torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        for shape in ((10, 4096), (4096, 512))
     )
     left = (left * (torch.rand(4096, generator=torch.Generator().manual_seed(1)) < 0.5)).half()
     assert torch.equal(mm(left, right.half()), left @ right.half())
@@ -209,7 +227,9 @@ def test_a_transformers_last_block_gives_autograds_numbers(images, questions, ba
     scores = tail(x)
     seeds = torch.zeros(questions, images, 7)
     seeds[torch.arange(questions), :, torch.arange(questions)] = 1
-    want = torch.stack([torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds])
+    want = torch.stack(
+        [torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds]
+    )
     (got,) = gradients(scores, [x], seeds=seeds)
     like(got, want, 1e-5 * float(want.abs().max()))
 

@@ -11,7 +11,10 @@ from sightline.surgery.backward.sparse_attention import attention, few_queries
 
 @pytest.mark.parametrize("heads", [1, 2, 4])
 def test_grouped_queries_share_keys(heads):
-    q, k, v = random(2, 4, 17, 5).requires_grad_(), *(random(2, heads, 17, 5, seed=i).requires_grad_() for i in (1, 2))
+    q, k, v = (
+        random(2, 4, 17, 5).requires_grad_(),
+        *(random(2, heads, 17, 5, seed=i).requires_grad_() for i in (1, 2)),
+    )
     out = F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
     grad = torch.zeros_like(out)
     grad[:, :, 3] = 1.0
@@ -26,7 +29,9 @@ def test_attention_from_few_queries_is_autograds(queries, scale):
     grad = torch.zeros_like(out)
     grad[:, :, queries] = random(2, 3, len(queries), 5, seed=3)
     want = torch.autograd.grad(out, (q, k, v), grad, retain_graph=True)
-    mine = attention(grad, q, k, v, out.detach(), queries=torch.tensor(queries, dtype=torch.long), scale=scale)
+    mine = attention(
+        grad, q, k, v, out.detach(), queries=torch.tensor(queries, dtype=torch.long), scale=scale
+    )
     with Lean():
         through = torch.autograd.grad(out, (q, k, v), grad)
     for one, two, three in zip(want, mine, through, strict=True):
@@ -43,12 +48,16 @@ def test_attention_in_halves_is_rounded_at_the_end_only(dtype):
     with Lean():
         found = torch.autograd.grad(F.scaled_dot_product_attention(*halves), halves, back)
     want = torch.autograd.grad(F.scaled_dot_product_attention(*doubles), doubles, back.double())
-    for one, two in zip(found, want, strict=True):  # what is left is torch's own output, which was rounded before
+    for one, two in zip(
+        found, want, strict=True
+    ):  # what is left is torch's own output, which was rounded before
         assert one.dtype == dtype
         assert ((one.double() - two).norm() / two.norm()).item() < torch.finfo(dtype).eps
 
 
-@pytest.mark.parametrize("case", [{"is_causal": True}, {"attn_mask": torch.zeros(17, 17).double()}, {}])
+@pytest.mark.parametrize(
+    "case", [{"is_causal": True}, {"attn_mask": torch.zeros(17, 17).double()}, {}]
+)
 def test_other_attentions_and_many_queries_are_left_to_torch(case):
     q, k, v = (random(2, 3, 17, 5, seed=i).requires_grad_() for i in range(3))
     out = F.scaled_dot_product_attention(q, k, v, **case)

@@ -1,4 +1,6 @@
-"""True second and third derivatives: every way against nested autograd, and what happens where none can be right."""
+"""True second and third derivatives: every way against nested autograd, and what happens where none
+can be right.
+"""
 
 import pytest
 import torch
@@ -28,13 +30,19 @@ def asked(net, activations, layer="0"):
 def by_brute_force(net, activations):
     """`[3, n, b, c, *s]`: one activation after another, differentiated three times by autograd."""
     with bends.brute():
-        return torch.stack([
-            torch.stack([
-                torch.cat(true_derivatives(lambda a, k=k: net(a)[0, k], one.unsqueeze(0)))
-                for one in activations
-            ], dim=1)
-            for k in ASKED
-        ], dim=1)  # fmt: skip
+        return torch.stack(
+            [
+                torch.stack(
+                    [
+                        torch.cat(true_derivatives(lambda a, k=k: net(a)[0, k], one.unsqueeze(0)))
+                        for one in activations
+                    ],
+                    dim=1,
+                )
+                for k in ASKED
+            ],
+            dim=1,
+        )
 
 
 def assert_derivatives(found, want, bar=1e-8):
@@ -56,7 +64,9 @@ def test_as_nested_autograd_by_the_way_that_is_meant(name, axes):
     assert_derivatives(found, by_brute_force(net, activations))
 
 
-@pytest.mark.parametrize("name", [name for name, (way, _) in bends.TAILS.items() if way != "directions"])
+@pytest.mark.parametrize(
+    "name", [name for name, (way, _) in bends.TAILS.items() if way != "directions"]
+)
 def test_structure_gives_what_directions_give(name):
     net, activations = bends.made(name)
     question = asked(net, activations)
@@ -196,8 +206,13 @@ def test_where_no_way_is_right_it_says_so():
             return Doubled.apply(self.norm(x.flatten(2).mean(2)))
 
     torch.manual_seed(0)
-    net, activations = nn.Sequential(nn.Identity(), Beyond()).double(), torch.randn(1, 3, 4, 5).double()
-    with pytest.raises(SurgeryError, match=r"differentiated three times behind '0'.*NativeLayerNorm.*alpha='paper'"):
+    net, activations = (
+        nn.Sequential(nn.Identity(), Beyond()).double(),
+        torch.randn(1, 3, 4, 5).double(),
+    )
+    with pytest.raises(
+        SurgeryError, match=r"differentiated three times behind '0'.*NativeLayerNorm.*alpha='paper'"
+    ):
         curvature(*asked(net, activations))
 
 

@@ -17,7 +17,11 @@ PHOTO, WIDE, CLIP, SIGNAL = (224, 224), (224, 320), (16, 224, 224), (24,)
     [
         ((8, 2048, 7, 7), PHOTO, Grid("channels first", (7, 7))),
         ((8, 7, 7, 768), PHOTO, Grid("channels last", (7, 7))),
-        ((8, 56, 56, 56), PHOTO, Grid("channels first", (56, 56))),  # could be either: first is the custom
+        (
+            (8, 56, 56, 56),
+            PHOTO,
+            Grid("channels first", (56, 56)),
+        ),  # could be either: first is the custom
         ((8, 49, 7, 7), PHOTO, Grid("channels first", (7, 7))),
         ((8, 56, 56, 64), PHOTO, Grid("channels last", (56, 56))),
         ((8, 512, 7, 10), WIDE, Grid("channels first", (7, 10))),
@@ -52,10 +56,14 @@ def test_the_grid_follows_from_the_shape_and_the_input(shape, image, expected):
 
 
 def test_every_vision_transformer_grid_with_a_class_and_a_distillation_token_is_found():
-    """Any patch, any number of rows and columns, no token before the grid or one: the smallest remainder is right."""
+    """Any patch, any number of rows and columns, no token before the grid or one: the smallest
+    remainder is right.
+    """
     wrong = [
         (patch, rows, columns, prefix)
-        for patch, rows, columns, prefix in itertools.product((8, 14, 16, 32), range(2, 31), range(2, 31), (0, 1))
+        for patch, rows, columns, prefix in itertools.product(
+            (8, 14, 16, 32), range(2, 31), range(2, 31), (0, 1)
+        )
         if infer((1, rows * columns + prefix, 64), (rows * patch, columns * patch))
         != Grid("tokens", (rows, columns), prefix=prefix)
     ]
@@ -133,7 +141,10 @@ def test_reading_puts_every_number_in_its_place_and_writing_puts_it_back(grid, s
 
 def test_reading_makes_no_copy():
     tensor = numbered(5, 8, 4)
-    assert Grid("tokens", (2, 3), prefix=2).read(tensor).untyped_storage().data_ptr() == tensor.data_ptr()
+    assert (
+        Grid("tokens", (2, 3), prefix=2).read(tensor).untyped_storage().data_ptr()
+        == tensor.data_ptr()
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +168,9 @@ def test_stated_sizes_say_how_an_output_is_laid_out(grid, shape, expected):
 
 @pytest.mark.parametrize("shape", [(3, 4, 7, 7), (3, 29, 4), (3, 30)])
 def test_stated_sizes_that_do_not_match_are_refused(shape):
-    with pytest.raises(LayerError, match=r"the grid \(6, 5\) that you named; it has the shape .* Give sizes"):
+    with pytest.raises(
+        LayerError, match=r"the grid \(6, 5\) that you named; it has the shape .* Give sizes"
+    ):
         stated((6, 5), shape)
 
 

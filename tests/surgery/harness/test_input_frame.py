@@ -17,7 +17,12 @@ class Sees(nn.Module):
 
     def __init__(self, **transform):
         super().__init__()
-        sizes = {"min_size": 64, "max_size": 200, "image_mean": [0.0] * 3, "image_std": [1.0] * 3} | transform
+        sizes = {
+            "min_size": 64,
+            "max_size": 200,
+            "image_mean": [0.0] * 3,
+            "image_std": [1.0] * 3,
+        } | transform
         self.transform = GeneralizedRCNNTransform(**sizes)
         self.see = nn.AvgPool2d(4)
 
@@ -41,7 +46,9 @@ SIZES = [(90, 150), (150, 90), (64, 128), (33, 47), (200, 60)]
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize(
-    "transform", [{}, {"size_divisible": 1, "fixed_size": (60, 60)}, {"min_size": (32, 48)}], ids=str
+    "transform",
+    [{}, {"size_divisible": 1, "fixed_size": (60, 60)}, {"min_size": (32, 48)}],
+    ids=str,
 )
 def test_the_frame_is_what_the_layers_really_get(size, transform):
     model = Sees(**transform).eval()
@@ -77,21 +84,33 @@ def centre(image_map):
 
 @pytest.mark.parametrize(
     ("size", "transform"),
-    [((90, 150), {}), ((150, 90), {}), ((200, 60), {}), ((90, 150), {"size_divisible": 1, "fixed_size": (60, 60)})],
+    [
+        ((90, 150), {}),
+        ((150, 90), {}),
+        ((200, 60), {}),
+        ((90, 150), {"size_divisible": 1, "fixed_size": (60, 60)}),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("corner", ["left top", "right bottom", "middle"])
 def test_a_painted_square_is_found_where_it_was_painted(size, transform, corner):
     h, w = size
-    at = {"left top": (12, 12), "right bottom": (h - 24, w - 24), "middle": (h // 2, w // 2)}[corner]
+    at = {"left top": (12, 12), "right bottom": (h - 24, w - 24), "middle": (h // 2, w // 2)}[
+        corner
+    ]
     model, picture = Sees(**transform), painted(size, at)
     e = explain(model, picture, target=1, method="grad_cam", layer="see")
     frame = framed(model.eval(), picture)
     place = torch.tensor(
-        [4 * s / (share * inner) for s, share, inner in zip(size, frame.shares, frame.images[2:], strict=True)]
+        [
+            4 * s / (share * inner)
+            for s, share, inner in zip(size, frame.shares, frame.images[2:], strict=True)
+        ]
     )
     apart = (centre(e.maps[0]) - torch.tensor(at) - 6).abs()
-    assert bool((apart <= 0.5 * place).all()), f"{apart.tolist()} pixels, a place has {place.tolist()}"
+    assert bool((apart <= 0.5 * place).all()), (
+        f"{apart.tolist()} pixels, a place has {place.tolist()}"
+    )
     peak = divmod(int(e.maps[0].argmax()), w)
     assert all(a <= p < a + 12 for a, p in zip(at, peak, strict=True))
 
@@ -103,7 +122,9 @@ def test_without_the_shares_it_would_be_missed():
     e = explain(Sees(), picture, target=1, method="grad_cam", layer="see")
     whole = image_map(e.coarse, (90, 150))
     assert float(centre(e.maps[0])[1]) == pytest.approx(132, abs=3)
-    assert float(centre(whole[0])[1]) == pytest.approx(132 * 106 / 128, abs=3)  # 106 columns, padded to 128
+    assert float(centre(whole[0])[1]) == pytest.approx(
+        132 * 106 / 128, abs=3
+    )  # 106 columns, padded to 128
 
 
 def test_evidence_in_the_padding_is_cut_off_before_the_maximum_is_taken():
@@ -111,7 +132,9 @@ def test_evidence_in_the_padding_is_cut_off_before_the_maximum_is_taken():
     model.see = nn.Sequential(nn.Conv2d(3, 1, 4, stride=4), nn.ReLU())
     with torch.no_grad():
         model.see[0].weight.fill_(-1 / 48)
-        model.see[0].bias.fill_(2.0)  # the padding, which is 0 behind the normalisation, is brightest
+        model.see[0].bias.fill_(
+            2.0
+        )  # the padding, which is 0 behind the normalisation, is brightest
     e = explain(model, torch.rand(1, 3, 90, 150), target=1, method="grad_cam", layer="see")
     assert e.coarse[0, :, -1].min() == e.coarse.max() == 2
     assert e.maps.max() == 1

@@ -1,4 +1,6 @@
-"""Which map is read off a layer: of which run, out of which container, on which grid; and what is said if none is."""
+"""Which map is read off a layer: of which run, out of which container, on which grid; and what is
+said if none is.
+"""
 
 from collections import namedtuple
 
@@ -41,7 +43,13 @@ class Wrapped(nn.Module):
 
     def forward(self, x):
         out = self.stage(x)
-        out = out["maps"] if isinstance(out, dict) else out[1] if isinstance(out, tuple | list) else out
+        out = (
+            out["maps"]
+            if isinstance(out, dict)
+            else out[1]
+            if isinstance(out, tuple | list)
+            else out
+        )
         return self.fc(out.mean((2, 3)))
 
 
@@ -52,14 +60,22 @@ class Stage(nn.Module):
 
     def forward(self, x):
         y = self.conv(x).relu()
-        many = {"tuple": (None, y), "list": [1, y], "dict": {"n": 3, "maps": y}, "named": Pair(len(x), y), "tensor": y}
+        many = {
+            "tuple": (None, y),
+            "list": [1, y],
+            "dict": {"n": 3, "maps": y},
+            "named": Pair(len(x), y),
+            "tensor": y,
+        }
         return many[self.kind]
 
 
 @pytest.mark.parametrize("kind", ["tuple", "list", "dict", "named"])
 def test_the_map_is_found_in_tuples_and_dicts(kind):
     x = batch()
-    for mine, other in zip(both(Wrapped(kind), x, "stage"), both(Wrapped("tensor"), x, "stage"), strict=True):
+    for mine, other in zip(
+        both(Wrapped(kind), x, "stage"), both(Wrapped("tensor"), x, "stage"), strict=True
+    ):
         assert torch.equal(mine, other)
 
 
@@ -70,7 +86,11 @@ class Tokens(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.patch, self.norm = nn.Conv2d(3, 8, 2, 2), nn.LayerNorm(8)
-        self.prefix, self.head, self.last = nn.Parameter(torch.randn(1, 1 + registers, 8)), nn.Linear(8, 5), last
+        self.prefix, self.head, self.last = (
+            nn.Parameter(torch.randn(1, 1 + registers, 8)),
+            nn.Linear(8, 5),
+            last,
+        )
 
     def forward(self, x):
         y = self.patch(x)
@@ -115,7 +135,9 @@ def test_a_stated_grid_function_reads_what_cannot_be_inferred():
     net, x = Odd().eval(), batch()
     with pytest.raises(LayerError, match="grid=lambda"):
         capture(net, x, "keep")
-    activations, gradient = both(net, x, "keep", grid=lambda out: out[:, :30].unflatten(1, (6, 5)).movedim(-1, 1))
+    activations, gradient = both(
+        net, x, "keep", grid=lambda out: out[:, :30].unflatten(1, (6, 5)).movedim(-1, 1)
+    )
     assert torch.equal(activations, net.patch(x))
     torch.testing.assert_close(gradient[0, :, 0, 0], net.head.weight[1].detach() / 90)
 
@@ -126,7 +148,9 @@ def test_an_unknown_layer_is_told_near_names():
     with pytest.raises(LayerError, match="not part of it"):
         capture(convnet(), batch(), nn.ReLU())
     net = convnet()
-    assert torch.equal(capture(net, batch(), net[5]).activations, capture(net, batch(), lambda m: m[5]).activations)
+    assert torch.equal(
+        capture(net, batch(), net[5]).activations, capture(net, batch(), lambda m: m[5]).activations
+    )
 
 
 def test_a_layer_that_does_not_run_is_an_error():

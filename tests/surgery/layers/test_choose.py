@@ -1,4 +1,6 @@
-"""The layer nobody named: which it is, why, when it is looked for, and what is said where there is none."""
+"""The layer nobody named: which it is, why, when it is looked for, and what is said where there is
+none.
+"""
 
 import threading
 
@@ -17,7 +19,10 @@ from sightline.surgery.layers.choose import layers
 def test_the_last_feature_map_behind_its_relu(axes, head):
     choice = choose(convnet(axes, head=head), batch(axes))
     grid = {1: "24", 2: "12 x 10", 3: "6 x 8 x 7"}[axes]
-    assert (choice.name, choice.reason) == ("5", f"the last feature map (8 channels, {grid} places)")
+    assert (choice.name, choice.reason) == (
+        "5",
+        f"the last feature map (8 channels, {grid} places)",
+    )
 
 
 def seq(*parts):
@@ -26,12 +31,21 @@ def seq(*parts):
 
 
 def test_pools_and_dropouts_pass_on_and_are_not_chosen():
-    net = seq(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout2d(), nn.Flatten(), nn.Linear(80, 2))
+    net = seq(
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout2d(),
+        nn.Flatten(),
+        nn.Linear(80, 2),
+    )
     assert choose(net, batch()).name == "1"
 
 
 class Normalised(nn.Module):
-    """A norm by a function, and then nothing: as norms with an activation that is left out are written."""
+    """A norm by a function, and then nothing: as norms with an activation that is left out are
+    written.
+    """
 
     def __init__(self):
         super().__init__()
@@ -44,7 +58,13 @@ class Normalised(nn.Module):
 def test_what_hands_on_what_no_module_returned_did_not_make_it():
     torch.manual_seed(0)
     net = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), Normalised(), nn.Identity(), nn.Flatten(), nn.Linear(96, 2)
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3),
+        Normalised(),
+        nn.Identity(),
+        nn.Flatten(),
+        nn.Linear(96, 2),
     )
     images = torch.rand(1, 3, 8, 8)
     assert choose(net, images).name == "3"
@@ -54,26 +74,46 @@ def test_what_hands_on_what_no_module_returned_did_not_make_it():
 
 def test_the_outermost_name_of_a_stage_is_used():
     net = seq(
-        seq(nn.Conv2d(3, 4, 3), nn.ReLU()), seq(seq(nn.Conv2d(4, 6, 3), nn.ReLU()), nn.Identity()),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2),
-    )  # fmt: skip
+        seq(nn.Conv2d(3, 4, 3), nn.ReLU()),
+        seq(seq(nn.Conv2d(4, 6, 3), nn.ReLU()), nn.Identity()),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 2),
+    )
     assert choose(net, batch()).name == "1"
-    assert layers(net, batch())[-2].names == ["1.0.1", "1.0", "1"]  # not the identity in it, which made nothing
+    assert layers(net, batch())[-2].names == [
+        "1.0.1",
+        "1.0",
+        "1",
+    ]  # not the identity in it, which made nothing
 
 
 @pytest.mark.parametrize("relu", [True, False])
 def test_maps_of_classes_are_the_head_and_not_explained(relu):
     """SqueezeNet: a 1 x 1 convolution to one map a class, a ReLU perhaps, and their mean."""
     tail = [nn.ReLU()] if relu else []
-    net = seq(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 5, 1), *tail, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = seq(
+        nn.Conv2d(3, 6, 3),
+        nn.ReLU(),
+        nn.Conv2d(6, 5, 1),
+        *tail,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
     assert choose(net, batch()).name == "1"
 
 
 def test_a_network_as_wide_as_it_has_classes_keeps_its_last_features():
     net = seq(
-        nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 5, 3), nn.ReLU(), nn.Conv2d(5, 5, 1), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-    )  # fmt: skip
+        nn.Conv2d(3, 5, 3),
+        nn.ReLU(),
+        nn.Conv2d(5, 5, 3),
+        nn.ReLU(),
+        nn.Conv2d(5, 5, 1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
     assert choose(net, batch()).name == "3"
 
 
@@ -89,7 +129,10 @@ def test_outputs_that_depend_on_nothing_are_a_clear_error(head):
         for parameter in head.parameters():
             parameter.fill_(-0.0)
     before = photograph(net)
-    with pytest.raises(LayerError, match=r"to depend on a feature map; they do not on the last \d+ \(weights of zero"):
+    with pytest.raises(
+        LayerError,
+        match=r"to depend on a feature map; they do not on the last \d+ \(weights of zero",
+    ):
         choose(net, batch())
     assert_same(before, photograph(net))
 
@@ -108,7 +151,9 @@ def test_a_model_made_in_inference_mode_is_explained_as_any_other():
         net = convnet()
         net.load_state_dict(plain.state_dict())
     assert choose(net, batch()) == choose(plain, batch())
-    ours, theirs = (capture(one, batch(), "3").gradients(lambda out: out[:, 1])[0] for one in (net, plain))
+    ours, theirs = (
+        capture(one, batch(), "3").gradients(lambda out: out[:, 1])[0] for one in (net, plain)
+    )
     assert torch.equal(ours, theirs)
     assert ours.any()
 
@@ -116,26 +161,43 @@ def test_a_model_made_in_inference_mode_is_explained_as_any_other():
 def test_a_model_made_in_inference_mode_cannot_be_trained_through_and_is_told_the_way_out():
     with torch.inference_mode():
         net = convnet()
-    with pytest.raises(SurgeryError, match=r"tensors made under torch.inference_mode\(\).*load its weights outside"):
+    with pytest.raises(
+        SurgeryError, match=r"tensors made under torch.inference_mode\(\).*load its weights outside"
+    ):
         capture(net, batch(), "3", differentiable=True)
 
 
 def test_a_network_without_feature_maps_is_a_clear_error():
     net = nn.Sequential(nn.Flatten(), nn.Linear(360, 5))
-    with pytest.raises(LayerError, match=r"Sequential has no layer whose output has a grid.*layer='name', grid="):
+    with pytest.raises(
+        LayerError, match=r"Sequential has no layer whose output has a grid.*layer='name', grid="
+    ):
         choose(net, batch())
 
 
 @pytest.mark.parametrize(
     ("size", "name", "small"),
-    [((32, 32), "5", False), ((16, 16), "3", False), ((8, 8), "1", False), ((4, 4), "1", True), ((2, 2), "5", True)],
+    [
+        ((32, 32), "5", False),
+        ((16, 16), "3", False),
+        ((8, 8), "1", False),
+        ((4, 4), "1", True),
+        ((2, 2), "5", True),
+    ],
 )
 def test_tiny_inputs_take_an_earlier_stage_or_say_that_they_are_tiny(size, name, small):
     """Three stages of stride 2: at 32 pixels the last has 4 x 4 places."""
     net = seq(
-        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5),
-    )  # fmt: skip
+        nn.Conv2d(3, 4, 3, 2, 1),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3, 2, 1),
+        nn.ReLU(),
+        nn.Conv2d(6, 8, 3, 2, 1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 5),
+    )
     choice = choose(net, torch.randn(1, 3, *size))
     assert (choice.name, "so small" in choice.reason) == (name, small)
 
@@ -186,7 +248,15 @@ def test_a_model_whose_chosen_layer_is_gone_is_searched_again():
 @pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
 def test_a_first_image_that_is_black_or_broken_does_not_decide_for_all(value):
     """A black picture leaves this network without a signal; the next one does not."""
-    net = seq(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 8), nn.ReLU())
+    net = seq(
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(288, 8),
+        nn.ReLU(),
+    )
     net.append(nn.Linear(8, 2))
     with torch.no_grad():
         net[0].bias.fill_(-0.05), net[2].bias.fill_(-0.02)
@@ -216,13 +286,18 @@ def test_the_table_marks_the_chosen_row_with_its_reason():
         ("5", "ReLU", 8, (12, 10), (1.0, 1.0)),
         ("6", "MaxPool2d", 8, (6, 5), (2.0, 2.0)),
     ]
-    assert [row.chosen for row in rows] == [""] * 5 + ["the last feature map (8 channels, 12 x 10 places)", ""]
+    assert [row.chosen for row in rows] == [""] * 5 + [
+        "the last feature map (8 channels, 12 x 10 places)",
+        "",
+    ]
     assert [row.passes_on for row in rows] == [False] * 6 + [True]
 
 
 def test_threads_choose_the_same():
     net, chosen = convnet(), []
-    threads = [threading.Thread(target=lambda: chosen.append(choose(net, batch()).name)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: chosen.append(choose(net, batch()).name)) for _ in range(4)
+    ]
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert chosen == ["5"] * 4

@@ -1,4 +1,6 @@
-"""The layer nobody named, in networks of another build: tokens, windows, backbones that wrap their features."""
+"""The layer nobody named, in networks of another build: tokens, windows, backbones that wrap their
+features.
+"""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +27,10 @@ class Block(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(width), Attention(width)
-        self.norm2, self.mlp = nn.LayerNorm(width), nn.Sequential(nn.Linear(width, 32), nn.GELU(), nn.Linear(32, width))
+        self.norm2, self.mlp = (
+            nn.LayerNorm(width),
+            nn.Sequential(nn.Linear(width, 32), nn.GELU(), nn.Linear(32, width)),
+        )
 
     def forward(self, x):
         x = x + self.attention(self.norm1(x))
@@ -33,13 +38,19 @@ class Block(nn.Module):
 
 
 class ViT(nn.Module):
-    """Patches of 2, a class token, two blocks, a norm; the class token is read, or the mean of the others."""
+    """Patches of 2, a class token, two blocks, a norm; the class token is read, or the mean of the
+    others.
+    """
 
     def __init__(self, read="token", drawn=True):
         super().__init__()
         torch.manual_seed(0)
         self.patch, self.token = nn.Conv2d(3, 16, 2, 2), nn.Parameter(torch.randn(1, 1, 16))
-        self.blocks, self.norm, self.head = nn.Sequential(Block(16), Block(16)), nn.LayerNorm(16), nn.Linear(16, 5)
+        self.blocks, self.norm, self.head = (
+            nn.Sequential(Block(16), Block(16)),
+            nn.LayerNorm(16),
+            nn.Linear(16, 5),
+        )
         self.read = read
         if not drawn:
             nn.init.zeros_(self.head.weight)
@@ -53,7 +64,9 @@ class ViT(nn.Module):
 def test_behind_the_last_attention_only_the_class_token_matters():
     choice = choose(ViT().eval(), batch())
     assert choice.name == "blocks.1.norm1"
-    assert choice.reason.startswith("the last feature map (16 channels, 6 x 5 places, tokens); the outputs do not")
+    assert choice.reason.startswith(
+        "the last feature map (16 channels, 6 x 5 places, tokens); the outputs do not"
+    )
     assert re.search(r"not depend on the places of the \d later ones$", choice.reason)
 
 
@@ -65,7 +78,9 @@ def test_where_the_mean_of_the_tokens_is_read_the_last_norm_is_taken():
 
 @pytest.mark.parametrize("read", ["token", "mean"])
 def test_a_head_that_starts_with_zeros_is_looked_past(read):
-    """As torchvision's vision transformers have it: the outputs depend on nothing, but what goes in does."""
+    """As torchvision's vision transformers have it: the outputs depend on nothing, but what goes in
+    does.
+    """
     net = ViT(read, drawn=False).eval()
     before = photograph(net)
     assert choose(net, batch()) == choose(ViT(read).eval(), batch())
@@ -73,7 +88,9 @@ def test_a_head_that_starts_with_zeros_is_looked_past(read):
 
 
 def test_zeros_elsewhere_are_not_taken_for_the_head():
-    """An adapter that starts with zeros, as LoRA's do: what goes into it is not what the model says."""
+    """An adapter that starts with zeros, as LoRA's do: what goes into it is not what the model
+    says.
+    """
 
     class Adapted(ViT):
         def __init__(self):
@@ -94,7 +111,11 @@ class Windows(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
-        self.conv, self.inside, self.fc = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 4)
+        self.conv, self.inside, self.fc = (
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.Conv2d(8, 8, 3, padding=1),
+            nn.Linear(8, 4),
+        )
 
     def forward(self, x):
         y = self.conv(x)
@@ -136,7 +157,11 @@ class Split(nn.Module):
         (lambda y: {"out": y}, lambda out: out["out"], "backbone"),
         (lambda y: (y, None), lambda out: out[0], "backbone"),
         (Features, lambda out: out.last, "backbone"),
-        (lambda y: [(y, 1)], lambda out: out[0][0], "backbone.net"),  # too deep: the layer inside is taken
+        (
+            lambda y: [(y, 1)],
+            lambda out: out[0][0],
+            "backbone.net",
+        ),  # too deep: the layer inside is taken
     ],
 )
 def test_a_backbone_may_wrap_its_features(wrap, unwrap, name):

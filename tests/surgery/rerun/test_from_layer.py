@@ -56,7 +56,9 @@ class Ran:
 @pytest.mark.parametrize("inplace", [True, False])
 @pytest.mark.parametrize("layer", ["0", "2", "4", "5"])
 def test_behind_every_layer_of_a_chain(axes, head, inplace, layer):
-    assert_as_the_whole(convnet(axes, head=head, inplace=inplace).double(), batch(axes).double(), layer)
+    assert_as_the_whole(
+        convnet(axes, head=head, inplace=inplace).double(), batch(axes).double(), layer
+    )
 
 
 def test_what_ran_before_the_layer_does_not_run_again():
@@ -69,12 +71,18 @@ def test_what_ran_before_the_layer_does_not_run_again():
 
 
 class Around(nn.Module):
-    """A connection around the layer, a sum in place behind it, and something of the picture itself at the end."""
+    """A connection around the layer, a sum in place behind it, and something of the picture itself
+    at the end.
+    """
 
     def __init__(self, shortcut="add"):
         super().__init__()
         torch.manual_seed(0)
-        self.stem, self.inner, self.act = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1), nn.ReLU(True)
+        self.stem, self.inner, self.act = (
+            nn.Conv2d(3, 6, 3, padding=1),
+            nn.Conv2d(6, 6, 3, padding=1),
+            nn.ReLU(True),
+        )
         self.fc, self.shortcut = nn.Linear(9, 4), shortcut
 
     def forward(self, x):
@@ -114,7 +122,9 @@ class Shared(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.act = nn.ReLU(inplace=True)
-        self.block = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), self.act, nn.Conv2d(3, 3, 3, padding=1))
+        self.block = nn.Sequential(
+            nn.Conv2d(3, 3, 3, padding=1), self.act, nn.Conv2d(3, 3, 3, padding=1)
+        )
         self.fc = nn.Linear(3, 4)
 
     def forward(self, x):
@@ -124,7 +134,9 @@ class Shared(nn.Module):
 
 
 @pytest.mark.parametrize("b", [1, 2])
-@pytest.mark.parametrize(("layer", "call"), [("block", 0), ("block", 1), ("block.2", 1), ("act", 3), ("block.0", 2)])
+@pytest.mark.parametrize(
+    ("layer", "call"), [("block", 0), ("block", 1), ("block.2", 1), ("act", 3), ("block.0", 2)]
+)
 def test_modules_that_run_several_times(layer, call, b):
     assert_as_the_whole(Shared().double().eval(), batch(b=b).double(), layer, call=call)
 
@@ -154,7 +166,9 @@ def test_windows_and_tables(b):
 
 
 class Remembers(nn.Module):
-    """Hands a feature on through an attribute: what is remembered there has the batch of another run."""
+    """Hands a feature on through an attribute: what is remembered there has the batch of another
+    run.
+    """
 
     def __init__(self, kind):
         super().__init__()
@@ -164,7 +178,9 @@ class Remembers(nn.Module):
     def forward(self, x):
         y = self.conv(self.first(x))
         kept = self.kept.expand_as(y) if self.kind == "tensor" else self.kept
-        return self.fc((y + kept).mean((2, 3)) if self.kind == "tensor" else y.mean((2, 3)).view(kept, -1))
+        return self.fc(
+            (y + kept).mean((2, 3)) if self.kind == "tensor" else y.mean((2, 3)).view(kept, -1)
+        )
 
 
 class First(nn.Module):
@@ -190,7 +206,11 @@ class InPlace(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
-        self.stem, self.act, self.conv = nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 5, 3)
+        self.stem, self.act, self.conv = (
+            nn.Conv2d(3, 4, 3),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(4, 5, 3),
+        )
 
     def forward(self, x):
         y = self.stem(x)
@@ -234,7 +254,11 @@ class Two(nn.Module):
 
 def test_other_inputs_go_along():
     net, x = Two().double().eval(), batch().double()
-    inputs = {"image": x, "scale": torch.tensor([1.0, 2.0, 3.0]).double(), "bias": torch.tensor(0.5).double()}
+    inputs = {
+        "image": x,
+        "scale": torch.tensor([1.0, 2.0, 3.0]).double(),
+        "bias": torch.tensor(0.5).double(),
+    }
     assert_as_the_whole(net, inputs, "net.2")
 
 

@@ -61,7 +61,9 @@ def test_a_layer_that_runs_twice_is_replaced_each_time_or_at_call():
 def test_another_shape_is_refused_with_the_right_one():
     net, x = convnet(), batch()
     before = photograph(net)
-    with pytest.raises(LayerError, match=r"'5' in the shape \(3, 8, 12, 10\); got \(3, 8, 6, 5\).*capture\("):
+    with pytest.raises(
+        LayerError, match=r"'5' in the shape \(3, 8, 12, 10\); got \(3, 8, 6, 5\).*capture\("
+    ):
         replay(net, x, "5", torch.zeros(3, 8, 6, 5))
     assert_same(before, photograph(net))
 

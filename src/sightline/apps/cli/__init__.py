@@ -27,11 +27,17 @@ for command in (explain, export, evaluate, report, seeds, layers, methods, model
 def main() -> None:
     """Run a command; an error raised on purpose is one clear line and exit code 1.
 
-    Large tensors get large memory pages, unless the user has decided: a forward pass on a CPU is faster by a quarter.
+    Large tensors get large memory pages, unless the user has decided: a forward pass on a CPU is
+    faster by a quarter.
     """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch asks when it makes its first tensor
+    os.environ.setdefault(
+        "THP_MEM_ALLOC_ENABLE", "1"
+    )  # PyTorch asks when it makes its first tensor
     try:
         commands(standalone_mode=True)
-    except (SightlineError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
+    except (
+        SightlineError,
+        OSError,
+    ) as error:  # OSError: a folder that cannot be written, a full disk
         click.echo(f"sightline: {error}", err=True)
         sys.exit(1)

@@ -15,7 +15,9 @@ import click
     help="The folder to write into.",
 )
 def demo(out: Path) -> None:
-    """Explain a few real photographs with the bundled model, offline, and write a page (OUT/index.html)."""
+    """Explain a few real photographs with the bundled model, offline, and write a page
+    (OUT/index.html).
+    """
     from sightline.apps.demo import run
 
     with click.progressbar(length=1, label="Explaining") as bar:

@@ -14,54 +14,148 @@ from sightline.apps.cli.options import device_option, model_options, on
 @click.argument("data", type=click.Path(path_type=Path))
 @model_options
 @click.option(
-    "--method", "-m", "methods", multiple=True, default=("grad_cam", "grad_cam_pp", "grad_cam_plus"), show_default=True,
-    help="A method, or a control that explains nothing (fake_cam, random, centre, edge); may be given several times.",
-)  # fmt: skip
+    "--method",
+    "-m",
+    "methods",
+    multiple=True,
+    default=("grad_cam", "grad_cam_pp", "grad_cam_plus"),
+    show_default=True,
+    help=(
+        "A method, or a control that explains nothing (fake_cam, random, centre, edge); may be"
+        " given several times."
+    ),
+)
 @click.option(
-    "--metrics", default="faithfulness", show_default=True,
-    help="Metrics, or groups of them, with commas: faithfulness, curves, road, adcc, localisation, sanity, all.",
-)  # fmt: skip
-@click.option("--out", "-o", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
-              help="The folder to write into; a run that was stopped goes on there.")  # fmt: skip
-@click.option("--protocol", default="paper", show_default=True,
-              help="How to measure: paper, score_cam, rise, torch_cam, pytorch_grad_cam, or a JSON file.")  # fmt: skip
-@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
-              help="Change a field of the protocol, such as fill=mean; may be given several times.")  # fmt: skip
-@click.option("--explain", "explained", type=click.Choice(["predicted", "given"]), default=None,
-              help="The class explained: the predicted one (the paper's) or the data's.")  # fmt: skip
+    "--metrics",
+    default="faithfulness",
+    show_default=True,
+    help=(
+        "Metrics, or groups of them, with commas: faithfulness, curves, road, adcc, localisation,"
+        " sanity, all."
+    ),
+)
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="The folder to write into; a run that was stopped goes on there.",
+)
+@click.option(
+    "--protocol",
+    default="paper",
+    show_default=True,
+    help="How to measure: paper, score_cam, rise, torch_cam, pytorch_grad_cam, or a JSON file.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a field of the protocol, such as fill=mean; may be given several times.",
+)
+@click.option(
+    "--explain",
+    "explained",
+    type=click.Choice(["predicted", "given"]),
+    default=None,
+    help="The class explained: the predicted one (the paper's) or the data's.",
+)
 @click.option("--layer", default=None, help="The layer to explain; left out, it is found.")
-@click.option("--batch", "batch_size", type=click.IntRange(1), default=None,
-              help="Pictures at a time; 4 on a CPU, where more are slower, and 32 elsewhere, if left out.")  # fmt: skip
-@click.option("--part", "part_size", type=click.IntRange(1), default=32, show_default=True,
-              help="Pictures written at once: what is lost at most when a run is killed.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(0), default=None,
-              help="Processes that read pictures; 0: none beside this one. Left out: one for every four "
-                   "processor cores, 4 at most.")  # fmt: skip
-@click.option("--shard", default="1/1", show_default=True, metavar="K/N",
-              help="Do the K-th of N shares; report all folders together.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), default=None, help="At most this many pictures, evenly spaced.")
-@click.option("--split", default=None, help="The part of the data set to take, where it has several: val, test.")
-@click.option("--kind", default=None, help="How to read the data: folder, labelled, voc, coco, parquet, cifar.")
-@click.option("--classes", type=click.Path(path_type=Path, exists=True), default=None,
-              help="JSON: which class of the model (number or name) each class of the data is.")  # fmt: skip
-@click.option("--views", type=click.IntRange(0), default=128, show_default=True,
-              help="Longest side of the thumbnails kept for the report, in pixels; 0: none.")  # fmt: skip
+@click.option(
+    "--batch",
+    "batch_size",
+    type=click.IntRange(1),
+    default=None,
+    help="Pictures at a time; 4 on a CPU, where more are slower, and 32 elsewhere, if left out.",
+)
+@click.option(
+    "--part",
+    "part_size",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="Pictures written at once: what is lost at most when a run is killed.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=None,
+    help=(
+        "Processes that read pictures; 0: none beside this one. Left out: one for every four "
+        "processor cores, 4 at most."
+    ),
+)
+@click.option(
+    "--shard",
+    default="1/1",
+    show_default=True,
+    metavar="K/N",
+    help="Do the K-th of N shares; report all folders together.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=None,
+    help="At most this many pictures, evenly spaced.",
+)
+@click.option(
+    "--split",
+    default=None,
+    help="The part of the data set to take, where it has several: val, test.",
+)
+@click.option(
+    "--kind",
+    default=None,
+    help="How to read the data: folder, labelled, voc, coco, parquet, cifar.",
+)
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path, exists=True),
+    default=None,
+    help="JSON: which class of the model (number or name) each class of the data is.",
+)
+@click.option(
+    "--views",
+    type=click.IntRange(0),
+    default=128,
+    show_default=True,
+    help="Longest side of the thumbnails kept for the report, in pixels; 0: none.",
+)
 @device_option
 def evaluate(
-    data: Path, model: str, weights: Path | None, random: bool, methods: tuple[str, ...], metrics: str, out: Path,
-    protocol: str, changes: tuple[str, ...], explained: str | None, layer: str | None, batch_size: int | None,
-    part_size: int, workers: int | None, shard: str, limit: int | None, split: str | None, kind: str | None,
-    classes: Path | None, views: int, device: str,
-) -> None:  # fmt: skip
+    data: Path,
+    model: str,
+    weights: Path | None,
+    random: bool,
+    methods: tuple[str, ...],
+    metrics: str,
+    out: Path,
+    protocol: str,
+    changes: tuple[str, ...],
+    explained: str | None,
+    layer: str | None,
+    batch_size: int | None,
+    part_size: int,
+    workers: int | None,
+    shard: str,
+    limit: int | None,
+    split: str | None,
+    kind: str | None,
+    classes: Path | None,
+    views: int,
+    device: str,
+) -> None:
     """Measure how far explanations of the pictures in DATA can be trusted.
 
-    DATA is a folder of pictures, a folder for each class, PASCAL VOC, COCO (JSON), Parquet, or CIFAR arrays. Every
-    picture and method becomes a row in OUT; a picture that cannot be used becomes a row with its error (exit code 2
-    tells), and the run goes on. Stopped runs (Ctrl-C) go on where they were: give the same command again.
+    DATA is a folder of pictures, a folder for each class, PASCAL VOC, COCO (JSON), Parquet, or
+    CIFAR arrays. Every picture and method becomes a row in OUT; a picture that cannot be used
+    becomes a row with its error (exit code 2 tells), and the run goes on. Stopped runs (Ctrl-C) go
+    on where they were: give the same command again.
 
-    \b
-    sightline evaluate photos/ --model resnet50 --weights resnet50.pth --out results/
-    sightline evaluate VOC2007/ --method grad_cam_pp --method fake_cam --metrics faithfulness,localisation
+    \b sightline evaluate photos/ --model resnet50 --weights resnet50.pth --out results/ sightline
+    evaluate VOC2007/ --method grad_cam_pp --method fake_cam --metrics faithfulness,localisation
     sightline report results/
     """
     from sightline.datasets import open_data
@@ -70,7 +164,9 @@ def evaluate(
     from sightline.models import load
 
     if weights is not None and random:
-        raise click.UsageError("Expected one source of weights; got --weights and --random. Give one of the two.")
+        raise click.UsageError(
+            "Expected one source of weights; got --weights and --random. Give one of the two."
+        )
     share = _shard(shard)
     chosen = _protocol(protocol, changes, explained, layer)
     known = asked(list(methods), metrics, share, out)
@@ -79,20 +175,34 @@ def evaluate(
     loaded = load(model, weights=weights, pretrained=False if random else None)
     for note in opened.notes:
         click.echo(note, err=True)
-    click.echo(f"protocol {chosen.digest}: {chosen.explained} class, {chosen.score}; {chosen.masking()}")
+    click.echo(
+        f"protocol {chosen.digest}: {chosen.explained} class, {chosen.score}; {chosen.masking()}"
+    )
     try:
         results = measured(
-            on(loaded.model, device), opened, list(methods), metrics, protocol=chosen, out=out, batch_size=batch_size,
-            part_size=part_size, workers=_spare() if workers is None else workers, shard=share, classes=classes,
+            on(loaded.model, device),
+            opened,
+            list(methods),
+            metrics,
+            protocol=chosen,
+            out=out,
+            batch_size=batch_size,
+            part_size=part_size,
+            workers=_spare() if workers is None else workers,
+            shard=share,
+            classes=classes,
             views=views,
-        )  # fmt: skip
+        )
     except KeyboardInterrupt:
         _stopped(out, part_size)
     _told(results, out)
 
 
 def _spare() -> int:
-    """How many processes may read pictures. With two cores one that reads takes the time of the one that measures."""
+    """How many processes may read pictures.
+
+    With two cores one that reads takes the time of the one that measures.
+    """
     return min(4, (os.cpu_count() or 1) // 4)
 
 
@@ -105,7 +215,10 @@ def _stopped(out: Path, part_size: int) -> NoReturn:
         parts = f"{done} part{'s' * (done != 1)} of up to {part_size} pictures"
         kept = f"{out} keeps {parts}: the same command goes on from there."
     else:
-        kept = f"the first {part_size} pictures were not done: the same command begins again (see --part)."
+        kept = (
+            f"the first {part_size} pictures were not done: the same command begins again (see"
+            " --part)."
+        )
     click.echo(f"\nsightline: stopped; {kept}", err=True)
     raise SystemExit(130)
 
@@ -131,7 +244,9 @@ def _told(results: Any, out: Path) -> None:
         click.echo(f"caution: {caution.sentence}")
     told = zip(results.column("image"), results.column("error"), strict=True)
     broken = {image: error for image, error in told if error is not None}
-    click.echo(f"{count(summary.images, 'picture')} in {out}. Page and tables: sightline report {out}")
+    click.echo(
+        f"{count(summary.images, 'picture')} in {out}. Page and tables: sightline report {out}"
+    )
     for image, error in list(broken.items())[:20]:
         click.echo(f"not measured: {error if image in error else f'{image}: {error}'}", err=True)
     if len(broken) > 20:
@@ -148,16 +263,26 @@ def _protocol(name: str, changes: tuple[str, ...], explained: str | None, layer:
     for change in changes:
         word, equals, value = change.partition("=")
         if not equals:
-            raise ProtocolError(f"Expected --set FIELD=VALUE; got {change!r}. For example --set fill=mean.")
+            raise ProtocolError(
+                f"Expected --set FIELD=VALUE; got {change!r}. For example --set fill=mean."
+            )
         fields[word.strip()] = _value(value.strip())
-    fields |= {word: value for word, value in (("explained", explained), ("layer", layer)) if value is not None}
+    fields |= {
+        word: value
+        for word, value in (("explained", explained), ("layer", layer))
+        if value is not None
+    }
     if Path(name).suffix == ".json":
         try:
             known = json.loads(Path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ProtocolError(f"{name}: expected a protocol in JSON; {error}. Take a preset: paper.") from error
+            raise ProtocolError(
+                f"{name}: expected a protocol in JSON; {error}. Take a preset: paper."
+            ) from error
         return Protocol.from_dict({**known, **fields})
-    return preset(name, **{word: tuple(v) if isinstance(v, list) else v for word, v in fields.items()})
+    return preset(
+        name, **{word: tuple(v) if isinstance(v, list) else v for word, v in fields.items()}
+    )
 
 
 def _value(text: str) -> Any:
@@ -178,12 +303,18 @@ def _shard(text: str) -> tuple[int, int]:
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", "-o", type=click.Path(path_type=Path), default=None,
-              help="The folder to write into; left out, the first of the FOLDERS.")  # fmt: skip
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The folder to write into; left out, the first of the FOLDERS.",
+)
 def report(folders: tuple[Path, ...], out: Path | None) -> None:
     """Write what `sightline evaluate` measured as a page, and as Markdown, CSV and LaTeX tables.
 
-    FOLDERS are the --out of one run, or of all its shards, in any order. Neither the model nor the data is needed.
+    FOLDERS are the --out of one run, or of all its shards, in any order. Neither the model nor the
+    data is needed.
     """
     from sightline.evaluation import store
     from sightline.evaluation.report import write

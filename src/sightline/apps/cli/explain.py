@@ -28,7 +28,11 @@ from sightline.apps.cli.options import device_option, model_options, on
     multiple=True,
     help="A class number or name, top3, or predicted (the default); may be given several times.",
 )
-@click.option("--layer", default=None, help="The layer to explain; left out, it is found (see `sightline layers`).")
+@click.option(
+    "--layer",
+    default=None,
+    help="The layer to explain; left out, it is found (see `sightline layers`).",
+)
 @click.option(
     "--out",
     "-o",
@@ -37,17 +41,32 @@ from sightline.apps.cli.options import device_option, model_options, on
     show_default=True,
     help="The folder to write into.",
 )
-@click.option("--batch", "batch_size", type=click.IntRange(1), default=None,
-              help="Pictures at a time; left out, 8 on a CPU and what its memory holds on a GPU.")  # fmt: skip
+@click.option(
+    "--batch",
+    "batch_size",
+    type=click.IntRange(1),
+    default=None,
+    help="Pictures at a time; left out, 8 on a CPU and what its memory holds on a GPU.",
+)
 @click.option(
     "--score",
     type=click.Choice(["exp", "softmax", "log_softmax", "sigmoid"]),
     default=None,
     help="The form of the score Grad-CAM++ explains (the paper's: exp).",
 )
-@click.option("--alpha", type=click.Choice(["paper", "authors", "exact"]), default=None, help="Grad-CAM++'s alpha.")
 @click.option(
-    "--option", "-O", "others", multiple=True, metavar="NAME=VALUE", help="Any other option of a method: masks=4000."
+    "--alpha",
+    type=click.Choice(["paper", "authors", "exact"]),
+    default=None,
+    help="Grad-CAM++'s alpha.",
+)
+@click.option(
+    "--option",
+    "-O",
+    "others",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other option of a method: masks=4000.",
 )
 @click.option("--counterfactual", is_flag=True, help="What speaks against the target.")
 @device_option
@@ -69,30 +88,47 @@ def explain(
 ) -> None:
     """Explain PICTURES: files, folders or glob patterns.
 
-    Writes a page to open in a browser (OUT/index.html), a PNG for each map, all maps as tensors, and a line of
-    JSON for each. A file that cannot be read is reported; the rest is done (exit code 2 tells). Pictures of an
-    earlier run into the same folder stay; the page and the lines are of this one.
+    Writes a page to open in a browser (OUT/index.html), a PNG for each map, all maps as tensors,
+    and a line of JSON for each. A file that cannot be read is reported; the rest is done (exit code
+    2 tells). Pictures of an earlier run into the same folder stay; the page and the lines are of
+    this one.
 
-    \b
-    sightline explain photos/ --model resnet50 --weights resnet50.pth
-    sightline explain cat.jpg --model lookout --method grad_cam_pp --method grad_cam --target top3 --out out/
-    sightline explain cat.jpg --method rise -O masks=4000 -O seed=1
+    \b sightline explain photos/ --model resnet50 --weights resnet50.pth sightline explain cat.jpg
+    --model lookout --method grad_cam_pp --method grad_cam --target top3 --out out/ sightline
+    explain cat.jpg --method rise -O masks=4000 -O seed=1
     """
     from sightline.explanation import folder
     from sightline.models import load
 
     if weights is not None and random:
-        raise click.UsageError("Expected one source of weights; got --weights and --random. Give one of the two.")
+        raise click.UsageError(
+            "Expected one source of weights; got --weights and --random. Give one of the two."
+        )
     loaded = load(model, weights=weights, pretrained=False if random else None)
     files = folder.pictures(pictures, out)
-    chosen: dict[str, Any] = {"score": score, "alpha": alpha, "counterfactual": counterfactual or None}
+    chosen: dict[str, Any] = {
+        "score": score,
+        "alpha": alpha,
+        "counterfactual": counterfactual or None,
+    }
     with click.progressbar(length=len(files), label="Explaining", show_pos=True) as bar:
         outcome = folder.explain_folder(
-            on(loaded.model, device), files, out,
-            target=_target(targets), method=methods, layer=layer, batch_size=batch_size, progress=bar.update,
-            **{name: value for name, value in chosen.items() if value is not None}, **_options(others),
-        )  # fmt: skip
-    click.echo(f"{len(outcome.done)} explained; open {outcome.page}" if outcome.done else "Nothing could be explained.")
+            on(loaded.model, device),
+            files,
+            out,
+            target=_target(targets),
+            method=methods,
+            layer=layer,
+            batch_size=batch_size,
+            progress=bar.update,
+            **{name: value for name, value in chosen.items() if value is not None},
+            **_options(others),
+        )
+    click.echo(
+        f"{len(outcome.done)} explained; open {outcome.page}"
+        if outcome.done
+        else "Nothing could be explained."
+    )
     for path, reason in outcome.failed.items():
         click.echo(f"not done: {reason if str(path) in reason else f'{path}: {reason}'}", err=True)
     if outcome.failed:
@@ -105,9 +141,13 @@ def _options(given: tuple[str, ...]) -> dict[str, Any]:
     for one in given:
         name, is_there, value = one.partition("=")
         if not is_there or not name.isidentifier():
-            raise click.UsageError(f"Expected an option as NAME=VALUE; got {one!r}. For instance: -O masks=4000")
+            raise click.UsageError(
+                f"Expected an option as NAME=VALUE; got {one!r}. For instance: -O masks=4000"
+            )
         try:
-            found[name] = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(value.lower(), value))
+            found[name] = ast.literal_eval(
+                {"true": "True", "false": "False", "none": "None"}.get(value.lower(), value)
+            )
         except (ValueError, SyntaxError):
             found[name] = value
     return found

@@ -15,7 +15,9 @@ import click
     default=None,
     help="A local checkpoint: .safetensors, or .pth read without running code.",
 )
-@click.option("--random", is_flag=True, help="Random weights: to try an export out without a download.")
+@click.option(
+    "--random", is_flag=True, help="Random weights: to try an export out without a download."
+)
 @click.option(
     "--out",
     "-o",
@@ -24,8 +26,18 @@ import click
     show_default=True,
     help="The file to write.",
 )
-@click.option("--method", "-m", default="grad_cam_pp", show_default=True, help="A method (see `sightline methods`).")
-@click.option("--layer", default=None, help="The layer to explain; left out, it is found (see `sightline layers`).")
+@click.option(
+    "--method",
+    "-m",
+    default="grad_cam_pp",
+    show_default=True,
+    help="A method (see `sightline methods`).",
+)
+@click.option(
+    "--layer",
+    default=None,
+    help="The layer to explain; left out, it is found (see `sightline layers`).",
+)
 @click.option(
     "--target",
     "-t",
@@ -33,15 +45,29 @@ import click
     help="A class number or name; given: classes are a second input; predicted, if left out.",
 )
 @click.option(
-    "--size", type=click.IntRange(8), default=None, help="The input's height and width; the card's, if left out."
+    "--size",
+    type=click.IntRange(8),
+    default=None,
+    help="The input's height and width; the card's, if left out.",
 )
-@click.option("--any-size", is_flag=True, help="Height and width may vary, where the model allows it.")
+@click.option(
+    "--any-size", is_flag=True, help="Height and width may vary, where the model allows it."
+)
 @click.option("--coarse", is_flag=True, help="Also the signed map on the layer's own grid.")
 def export(
-    model: str, weights: Path | None, random: bool, out: Path, method: str, layer: str | None, target: str | None,
-    size: int | None, any_size: bool, coarse: bool,
-) -> None:  # fmt: skip
-    """Write MODEL as an ONNX file that explains itself: outputs and map in one pass, without PyTorch.
+    model: str,
+    weights: Path | None,
+    random: bool,
+    out: Path,
+    method: str,
+    layer: str | None,
+    target: str | None,
+    size: int | None,
+    any_size: bool,
+    coarse: bool,
+) -> None:
+    """Write MODEL as an ONNX file that explains itself: outputs and map in one pass, without
+    PyTorch.
 
     \b
     sightline export resnet50 --weights resnet50.pth --out explainer.onnx
@@ -54,12 +80,19 @@ def export(
     from sightline.models import load
 
     if weights is not None and random:
-        raise click.UsageError("Expected one source of weights; got --weights and --random. Give one of the two.")
+        raise click.UsageError(
+            "Expected one source of weights; got --weights and --random. Give one of the two."
+        )
     loaded = load(model, weights=weights, pretrained=False if random else None)
     images: Any = None if size is None else torch.zeros(1, 3, size, size)
     explainer = exportable(
-        loaded.model, layer, method, images=images, any_size=any_size, coarse=coarse,
+        loaded.model,
+        layer,
+        method,
+        images=images,
+        any_size=any_size,
+        coarse=coarse,
         target=int(target) if target is not None and target.isdigit() else target,
-    )  # fmt: skip
+    )
     path = to_onnx(explainer, out)
     click.echo(f"{path}: {explainer.method} at {explainer.layer!r}, {explainer.layer_reason}")

@@ -12,27 +12,68 @@ from sightline.apps.cli.options import model_options
 @click.argument("name", required=False, metavar="[MODEL]")
 @model_options
 @click.option(
-    "--size", type=click.IntRange(8), default=None, help="The input's height and width; the card's, if left out."
+    "--size",
+    type=click.IntRange(8),
+    default=None,
+    help="The input's height and width; the card's, if left out.",
 )
-@click.option("--all", "everything", is_flag=True, help="Also layers that only pool, drop or pass on.")
-@click.option("--measure", "data", type=click.Path(path_type=Path), default=None,
-              help="A data set: measure on it whether layers beside the automatic one are more faithful.")  # fmt: skip
-@click.option("--method", "-m", default="grad_cam_pp", show_default=True, help="With --measure: of which maps.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True,
-              help="With --measure: at most this many pictures, evenly spaced. Below 30 nothing is told.")  # fmt: skip
-@click.option("--layer", "names", multiple=True,
-              help="With --measure: a layer to compare, in place of those beside; several times.")  # fmt: skip
-@click.option("--out", "-o", type=click.Path(path_type=Path), default=None,
-              help="With --measure: a folder for what was measured; a run that was stopped goes on there.")  # fmt: skip
+@click.option(
+    "--all", "everything", is_flag=True, help="Also layers that only pool, drop or pass on."
+)
+@click.option(
+    "--measure",
+    "data",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="A data set: measure on it whether layers beside the automatic one are more faithful.",
+)
+@click.option(
+    "--method",
+    "-m",
+    default="grad_cam_pp",
+    show_default=True,
+    help="With --measure: of which maps.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="With --measure: at most this many pictures, evenly spaced. Below 30 nothing is told.",
+)
+@click.option(
+    "--layer",
+    "names",
+    multiple=True,
+    help="With --measure: a layer to compare, in place of those beside; several times.",
+)
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="With --measure: a folder for what was measured; a run that was stopped goes on there.",
+)
 @click.pass_context
 def layers(
-    context: click.Context, name: str | None, model: str, weights: Path | None, random: bool, size: int | None,
-    everything: bool, data: Path | None, method: str, limit: int, names: tuple[str, ...], out: Path | None,
-) -> None:  # fmt: skip
-    """List the layers of a model that can be explained, in the order of running, and the automatic choice.
+    context: click.Context,
+    name: str | None,
+    model: str,
+    weights: Path | None,
+    random: bool,
+    size: int | None,
+    everything: bool,
+    data: Path | None,
+    method: str,
+    limit: int,
+    names: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """List the layers of a model that can be explained, in the order of running, and the automatic
+    choice.
 
-    Weights do not matter for shapes: without a local checkpoint the model is built with random ones. With --measure
-    they do, and they are loaded.
+    Weights do not matter for shapes: without a local checkpoint the model is built with random
+    ones. With --measure they do, and they are loaded.
 
     \b
     sightline layers resnet50
@@ -55,18 +96,24 @@ def layers(
     )
     crop = loaded.card.preprocess.crop or (224, 224)
     shape = (size, size) if size else crop
-    rows = candidates(loaded.model, torch.randn(1, 3, *shape, generator=torch.Generator().manual_seed(0)))
+    rows = candidates(
+        loaded.model, torch.randn(1, 3, *shape, generator=torch.Generator().manual_seed(0))
+    )
     kept = [row for row in rows if everything or row.chosen or not (row.passes_on or row.inside)]
     _print(
         ("layer", "made by", "channels", "grid", "stride", ""),
         [
             (
-                row.name, row.kind, str(row.channels), " x ".join(map(str, row.grid.size)),
-                " x ".join(f"{s:g}" for s in row.stride), "<- chosen" if row.chosen else "",
+                row.name,
+                row.kind,
+                str(row.channels),
+                " x ".join(map(str, row.grid.size)),
+                " x ".join(f"{s:g}" for s in row.stride),
+                "<- chosen" if row.chosen else "",
             )
             for row in kept
         ],
-    )  # fmt: skip
+    )
     for row in rows:
         if row.chosen:
             click.echo(f"\n{row.name}: {row.chosen}.")
@@ -88,7 +135,10 @@ def methods() -> None:
         for name in names:
             entry = room.about(name)
             click.echo(f"  {name:24} {entry.title}: {entry.summary}\n{'':27}{entry.paper}")
-    click.echo("\nguided_ before the name of a map (guided_grad_cam_pp) multiplies it with guided backpropagation.")
+    click.echo(
+        "\nguided_ before the name of a map (guided_grad_cam_pp) multiplies it with guided"
+        " backpropagation."
+    )
 
 
 @click.command()
@@ -106,19 +156,32 @@ def models(pattern: str) -> None:
 
 
 def _fitting(context: click.Context, measuring: bool) -> None:
-    """Options of the list say nothing to a measurement, and the other way round: an error, and not a shrug."""
+    """Options of the list say nothing to a measurement, and the other way round: an error, and not
+    a shrug.
+    """
     strange = ("size", "everything") if measuring else ("method", "limit", "names", "out")
     for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE
+        given = (
+            context.get_parameter_source(option.name or "")
+            is click.core.ParameterSource.COMMANDLINE
+        )
         if given and option.name in strange:
             without = "without --measure" if measuring else "with --measure DATA"
-            raise click.UsageError(f"Expected {option.opts[0]} {without}. Leave one of them out, or add the other.")
+            raise click.UsageError(
+                f"Expected {option.opts[0]} {without}. Leave one of them out, or add the other."
+            )
 
 
 def _measured(
-    model: str, weights: Path | None, random: bool, data: Path, method: str, limit: int, names: tuple[str, ...],
+    model: str,
+    weights: Path | None,
+    random: bool,
+    data: Path,
+    method: str,
+    limit: int,
+    names: tuple[str, ...],
     out: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     """The automatic layer against others, on a data set."""
     from sightline.evaluation.compare_layers import advice, compare_layers
     from sightline.methods.names import title_of
@@ -128,18 +191,27 @@ def _measured(
     found = compare_layers(loaded.model, data, method, layers=names or None, limit=limit, out=out)
     lines = []
     for one in found:
-        order = "" if one.order is None else _between(one.order.estimate, one.order.low, one.order.high)
-        less = "" if one.less is None else _between(one.less.difference, one.less.low, one.less.high)
+        order = (
+            "" if one.order is None else _between(one.order.estimate, one.order.low, one.order.high)
+        )
+        less = (
+            "" if one.less is None else _between(one.less.difference, one.less.low, one.less.high)
+        )
         grid = " x ".join(map(str, one.grid))
         lines.append((one.layer, str(one.channels), grid, order, less, one.verdict))
     click.echo()
-    _print(("layer", "channels", "grid", "insertion - deletion", "minus the automatic layer's", ""), lines)
+    _print(
+        ("layer", "channels", "grid", "insertion - deletion", "minus the automatic layer's", ""),
+        lines,
+    )
     blank = (
-        " A blank layer's places do not matter to what the model says." if any(not one.order for one in found) else ""
+        " A blank layer's places do not matter to what the model says."
+        if any(not one.order for one in found)
+        else ""
     )
     click.echo(
-        f"\n{title_of(method)} of the class predicted; higher is better. Intervals of differences hold 95 % for all of "
-        f"them together.{blank}\n\n{advice(found)}"
+        f"\n{title_of(method)} of the class predicted; higher is better. Intervals of differences"
+        f" hold 95 % for all of them together.{blank}\n\n{advice(found)}"
     )
 
 
@@ -150,4 +222,6 @@ def _between(mean: float, low: float, high: float) -> str:
 def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     for row in (head, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )

@@ -12,17 +12,30 @@ Command = Callable[..., Any]
 def model_options(command: Command) -> Command:
     """Which model, and where its weights come from."""
     for option in (
-        click.option("--random", is_flag=True, help="Random weights: to try a model out without a download."),
-        click.option("--weights", "-w", type=click.Path(path_type=Path), default=None,
-                     help="A local checkpoint: .safetensors, or .pth read without running code."),
-        click.option("--model", default="lookout", show_default=True,
-                     help="A model's name (see `sightline models`): lookout is bundled."),
-    ):  # fmt: skip
+        click.option(
+            "--random", is_flag=True, help="Random weights: to try a model out without a download."
+        ),
+        click.option(
+            "--weights",
+            "-w",
+            type=click.Path(path_type=Path),
+            default=None,
+            help="A local checkpoint: .safetensors, or .pth read without running code.",
+        ),
+        click.option(
+            "--model",
+            default="lookout",
+            show_default=True,
+            help="A model's name (see `sightline models`): lookout is bundled.",
+        ),
+    ):
         command = option(command)
     return command
 
 
-device_option = click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1, mps.")
+device_option = click.option(
+    "--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1, mps."
+)
 
 
 def on(model: Any, device: str) -> Any:

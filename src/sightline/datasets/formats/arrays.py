@@ -21,7 +21,9 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Arrays:
-    """The pictures `[n, h, w]` or `[n, h, w, 3]`, or files one after the other with their offsets; labels and names."""
+    """The pictures `[n, h, w]` or `[n, h, w, 3]`, or files one after the other with their offsets;
+    labels and names.
+    """
 
     pictures: Array
     offsets: Array | None
@@ -35,7 +37,9 @@ class Arrays:
 
 @dataclass(frozen=True)
 class InArray(Stored):
-    """The picture in one row of such a file; `part` is the split whose arrays are meant, where a file has several."""
+    """The picture in one row of such a file; `part` is the split whose arrays are meant, where a
+    file has several.
+    """
 
     part: str = ""
 
@@ -48,7 +52,8 @@ class InArray(Stored):
             return held.pictures[held.offsets[self.row] : held.offsets[self.row + 1]].tobytes()
         except (OSError, DataError, IndexError) as error:
             raise ImageError(
-                f"{self.name}: expected a picture in this file; it cannot be read ({error}). Copy it again."
+                f"{self.name}: expected a picture in this file; it cannot be read ({error}). Copy"
+                " it again."
             ) from error
 
 
@@ -62,7 +67,9 @@ def opened(path: Path, part: str = "") -> Arrays:
         stamps = (path.stat().st_mtime_ns, 0 if beside is None else beside.stat().st_mtime_ns)
         return _opened(path, part, beside, stamps)
     except OSError as error:
-        raise DataError(f"{path}: expected a file of arrays; it cannot be opened ({error}). Look for it.") from error
+        raise DataError(
+            f"{path}: expected a file of arrays; it cannot be opened ({error}). Look for it."
+        ) from error
 
 
 @lru_cache(maxsize=8)
@@ -72,15 +79,22 @@ def _opened(path: Path, part: str, beside: Path | None, changed: tuple[int, int]
     labels, names = _pick(content, LABELS, part), _pick(content, NAMES, "")
     pictures = jpeg if offsets is not None and jpeg is not None else _pick(content, PICTURES, part)
     if pictures is None:
-        parts = sorted({key.rpartition("_")[2] for key in content if key.rpartition("_")[0] in PICTURES})
+        parts = sorted(
+            {key.rpartition("_")[2] for key in content if key.rpartition("_")[0] in PICTURES}
+        )
         hint = "Leave split out, or rename the arrays." if part else "Rename the arrays."
         hint = f"Name one of the parts {', '.join(parts)} with split." if parts else hint
         raise DataError(
-            f"{path}: expected an array of pictures called x, images or data{f' (_{part})' if part else ''}; found "
-            f"{', '.join(map(repr, content)) or 'nothing'}. {hint}"
+            f"{path}: expected an array of pictures called x, images or"
+            f" data{f' (_{part})' if part else ''}; found"
+            f" {', '.join(map(repr, content)) or 'nothing'}. {hint}"
         )
     files = _pick(content, ("filenames",), part)
-    whole = np.asarray(pictures) if jpeg is not None and offsets is not None else _shaped(pictures, path)
+    whole = (
+        np.asarray(pictures)
+        if jpeg is not None and offsets is not None
+        else _shaped(pictures, path)
+    )
     return Arrays(
         whole,
         None if jpeg is None or offsets is None else np.asarray(offsets),
@@ -95,8 +109,8 @@ def _content(path: Path, beside: Path | None) -> Mapping[str, Any]:
         content = load(path)
         if not isinstance(content, dict):
             raise DataError(
-                f"{path}: expected a dict of arrays, as CIFAR is published; came {type(content).__name__}. "
-                "Save it with numpy.savez(x=..., y=...)."
+                f"{path}: expected a dict of arrays, as CIFAR is published; came"
+                f" {type(content).__name__}. Save it with numpy.savez(x=..., y=...)."
             )
         return {_text(key): value for key, value in content.items()}
     try:
@@ -107,12 +121,15 @@ def _content(path: Path, beside: Path | None) -> Mapping[str, Any]:
             return dict(arrays)
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise DataError(
-            f"{path}: expected numpy's arrays of numbers or text; it cannot be read ({error}). Save it again."
+            f"{path}: expected numpy's arrays of numbers or text; it cannot be read ({error}). Save"
+            " it again."
         ) from error
     except Exception as error:
         if type(error).__name__ != "BadZipFile":
             raise
-        raise DataError(f"{path}: expected numpy's .npz; it is broken ({error}). Copy it again.") from error
+        raise DataError(
+            f"{path}: expected numpy's .npz; it is broken ({error}). Copy it again."
+        ) from error
 
 
 def _beside(path: Path) -> Path | None:
@@ -127,7 +144,9 @@ def _pick(content: Mapping[str, Any], names: Sequence[str], part: str) -> Any:
 
 
 def _shaped(pictures: Any, path: Path) -> Array:
-    """Pixels as `[n, h, w]` or `[n, h, w, 3]`: CIFAR's rows are the channels of a square, one after the other."""
+    """Pixels as `[n, h, w]` or `[n, h, w, 3]`: CIFAR's rows are the channels of a square, one after
+    the other.
+    """
     found = np.asarray(pictures) if not isinstance(pictures, np.memmap) else pictures
     if (
         found.ndim == 2
@@ -139,10 +158,15 @@ def _shaped(pictures: Any, path: Path) -> Array:
         found = found.transpose(0, 2, 3, 1)
     if found.ndim == 4 and found.shape[3] == 1:
         found = found[..., 0]
-    if found.dtype != np.uint8 or found.ndim not in (3, 4) or (found.ndim == 4 and found.shape[3] != 3):
+    if (
+        found.dtype != np.uint8
+        or found.ndim not in (3, 4)
+        or (found.ndim == 4 and found.shape[3] != 3)
+    ):
         raise DataError(
-            f"{path}: expected pictures [n, h, w, 3], [n, h, w] or [n, 3, h, w] in uint8; came {found.dtype} "
-            f"{list(found.shape)}. Convert them, and save with numpy.savez(x=..., y=...)."
+            f"{path}: expected pictures [n, h, w, 3], [n, h, w] or [n, 3, h, w] in uint8; came"
+            f" {found.dtype} {list(found.shape)}. Convert them, and save with numpy.savez(x=...,"
+            " y=...)."
         )
     return found
 

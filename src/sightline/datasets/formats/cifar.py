@@ -23,10 +23,11 @@ def cifar(path: Path, split: str | None = None, limit: int | None = None) -> Dat
     | `.npy` | the same array; labels from `labels.npy` or `y.npy` beside it |
     | `data_batch_1`, `test_batch`, `train`, `test` | CIFAR as published: a pickle, of which no code is run |
 
-    Names of classes come from the file, from `batches.meta` or `meta`, or from `classes.json` beside it; without names
-    a class is called by its number, and a file without labels has none. `split` picks the `train` or the `test` files,
-    or arrays such as `x_test`. A label beyond the names is its record's error. Raises `DataError` for a file without
-    pictures, and when labels and pictures differ in number.
+    Names of classes come from the file, from `batches.meta` or `meta`, or from `classes.json`
+    beside it; without names a class is called by its number, and a file without labels has none.
+    `split` picks the `train` or the `test` files, or arrays such as `x_test`. A label beyond the
+    names is its record's error. Raises `DataError` for a file without pictures, and when labels and
+    pictures differ in number.
 
     >>> from tempfile import mkdtemp
     >>> import numpy as np
@@ -40,15 +41,25 @@ def cifar(path: Path, split: str | None = None, limit: int | None = None) -> Dat
     held = [(file, opened(file, part)) for file in files]
     for file, arrays in held:
         if not len(arrays):
-            raise DataError(f"{file}: expected at least one picture; found none. Look how it was written.")
+            raise DataError(
+                f"{file}: expected at least one picture; found none. Look how it was written."
+            )
         if arrays.labels is not None and len(arrays.labels) != len(arrays):
             raise DataError(
-                f"{file}: expected a label for each of its {len(arrays)} pictures; found {len(arrays.labels)}. Mend it."
+                f"{file}: expected a label for each of its {len(arrays)} pictures; found"
+                f" {len(arrays.labels)}. Mend it."
             )
     names = _names(held)
     if names is None:
-        used = {_number(label) for _, arrays in held if arrays.labels is not None for label in arrays.labels}
-        classes = tuple(str(label) for label in sorted(used, key=lambda one: (isinstance(one, str), one)))
+        used = {
+            _number(label)
+            for _, arrays in held
+            if arrays.labels is not None
+            for label in arrays.labels
+        }
+        classes = tuple(
+            str(label) for label in sorted(used, key=lambda one: (isinstance(one, str), one))
+        )
     else:
         classes = names.names
     rows = [(file, arrays, row) for file, arrays in held for row in range(len(arrays))]
@@ -57,26 +68,42 @@ def cifar(path: Path, split: str | None = None, limit: int | None = None) -> Dat
         _record(file, arrays, row, part, classes, names is not None, called)
         for file, arrays, row in spread(rows, limit)
     ]
-    return Data(path.name, "cifar", path, records, classes or None, names.aliases if names else {}, (), taken)
+    return Data(
+        path.name,
+        "cifar",
+        path,
+        records,
+        classes or None,
+        names.aliases if names else {},
+        (),
+        taken,
+    )
 
 
 def batches(path: Path) -> list[Path]:
-    """The files of a folder that look like such arrays: `.npz`, CIFAR's batches, or else `.npy` that are no labels."""
+    """The files of a folder that look like such arrays: `.npz`, CIFAR's batches, or else `.npy`
+    that are no labels.
+    """
     if found := sorted(path.glob("*.npz")):
         return found
-    if found := [*sorted(path.glob("data_batch_*")), *(p for p in [path / "test_batch"] if p.is_file())]:
+    if found := [
+        *sorted(path.glob("data_batch_*")),
+        *(p for p in [path / "test_batch"] if p.is_file()),
+    ]:
         return found
     if (path / "meta").is_file():  # CIFAR-100
         return [file for file in (path / "train", path / "test") if file.is_file()]
-    return sorted(file for file in path.glob("*.npy") if file.stem.casefold() not in ("y", "label", "labels"))
+    return sorted(
+        file for file in path.glob("*.npy") if file.stem.casefold() not in ("y", "label", "labels")
+    )
 
 
 def _files(path: Path, split: str | None) -> tuple[list[Path], str, str | None]:
     """The files, the ending of the arrays' names that is meant (`test` of `x_test`), and the split."""
     if path.suffix.lower() in _OTHERS and path.is_file():
         raise DataError(
-            f"{path}: expected .npz, .npy, or CIFAR's batches (data_batch_1, test_batch, train, test); came "
-            f"{path.suffix!r}. Give the file of arrays."
+            f"{path}: expected .npz, .npy, or CIFAR's batches (data_batch_1, test_batch, train,"
+            f" test); came {path.suffix!r}. Give the file of arrays."
         )
     if path.is_file():
         if split is None or split_of(path.stem) == split_of(split) is not None:
@@ -85,8 +112,8 @@ def _files(path: Path, split: str | None) -> tuple[list[Path], str, str | None]:
     files = batches(path)
     if not files:
         raise DataError(
-            f"{path}: expected .npz or .npy files, or CIFAR's data_batch_1 and test_batch; found none. "
-            "Give the file itself."
+            f"{path}: expected .npz or .npy files, or CIFAR's data_batch_1 and test_batch; found"
+            " none. Give the file itself."
         )
     if len(files) == 1 and split is not None and split_of(files[0].stem) is None:
         return files, split, split
@@ -99,7 +126,13 @@ _OTHERS = {*SUFFIXES, ".csv", ".json", ".parquet", ".txt", ".xml"}
 
 
 def _record(
-    file: Path, arrays: Arrays, row: int, part: str, classes: tuple[str, ...], named: bool, called: Counter[str]
+    file: Path,
+    arrays: Arrays,
+    row: int,
+    part: str,
+    classes: tuple[str, ...],
+    named: bool,
+    called: Counter[str],
 ) -> Record:
     own = arrays.files[row] if arrays.files and row < len(arrays.files) else ""
     name = own if called[own] == 1 else f"{file.stem} {row}"
@@ -111,7 +144,10 @@ def _record(
         return Record(name, picture, (str(label),))
     if isinstance(label, int) and 0 <= label < len(classes):
         return Record(name, picture, (classes[label],))
-    reason = f"Expected a label from 0 to {len(classes) - 1}; row {row} of {file.name} has {label}. Mend it."
+    reason = (
+        f"Expected a label from 0 to {len(classes) - 1}; row {row} of {file.name} has {label}."
+        " Mend it."
+    )
     return Record(name, picture, error=reason)
 
 
@@ -134,8 +170,13 @@ def _names(held: list[tuple[Path, Arrays]]) -> Names | None:
         return Names.read(folder / "classes.json")
     for meta in (folder / "batches.meta", folder / "meta"):
         if meta.is_file() and held[0][0].suffix == "":
-            content = {key.decode() if isinstance(key, bytes) else key: value for key, value in load(meta).items()}
+            content = {
+                key.decode() if isinstance(key, bytes) else key: value
+                for key, value in load(meta).items()
+            }
             entries = next((content[key] for key in reversed(NAMES) if key in content), None)
             if entries:
-                return Names.of([one.decode() if isinstance(one, bytes) else str(one) for one in entries])
+                return Names.of(
+                    [one.decode() if isinstance(one, bytes) else str(one) for one in entries]
+                )
     return None

@@ -1,4 +1,6 @@
-"""What the columns of a table of pictures mean: which holds the picture, which the class, which the boxes."""
+"""What the columns of a table of pictures mean: which holds the picture, which the class, which the
+boxes.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,18 +34,20 @@ class Columns:
         Columns(picture='image', label='label', boxes='box', objects=None)
         """
         picture, label, boxes, objects = (
-            next((known for known in choices if known in names), None) for choices in (PICTURES, LABELS, BOXES, OBJECTS)
+            next((known for known in choices if known in names), None)
+            for choices in (PICTURES, LABELS, BOXES, OBJECTS)
         )
         if picture is None:
             raise DataError(
-                f"{where}: expected a column 'image' with the pictures' bytes; found {', '.join(map(repr, names))}. "
-                "Rename the column."
+                f"{where}: expected a column 'image' with the pictures' bytes; found"
+                f" {', '.join(map(repr, names))}. Rename the column."
             )
         return Columns(picture, label, boxes, objects)
 
 
 def class_of(value: Any, names: Names | None) -> str:
-    """The class a cell names, by number or by name. Raises `ValueError` for an empty cell, and a number without a name.
+    """The class a cell names, by number or by name. Raises `ValueError` for an empty cell, and a
+    number without a name.
 
     >>> class_of(1, Names(("cat", "dog"))), class_of("cat", None), class_of(7, None)
     ('dog', 'cat', '7')
@@ -58,7 +62,8 @@ def class_of(value: Any, names: Names | None) -> str:
 
 
 def boxes_of(value: Any) -> list[tuple[Number, Number, Number, Number]]:
-    """The boxes of a cell that holds one, or a list of them. Raises `ValueError` for other numbers than four.
+    """The boxes of a cell that holds one, or a list of them. Raises `ValueError` for other numbers
+    than four.
 
     >>> boxes_of([1, 2, 3, 4]), boxes_of([[1, 2, 3, 4], [5, 6, 7, 8.5]])
     ([(1, 2, 3, 4)], [(1, 2, 3, 4), (5, 6, 7, 8.5)])
@@ -75,8 +80,8 @@ def boxes_of(value: Any) -> list[tuple[Number, Number, Number, Number]]:
 def objects_of(value: Any, names: Names | None) -> list[Object]:
     """The objects of a cell: a struct of lists, or a list of structs.
 
-    `bbox` is x, y, width, height, as the hubs write it after COCO; `box` (`boxes`) is left, top, right, bottom.
-    Raises `ValueError` for a cell without boxes or categories.
+    `bbox` is x, y, width, height, as the hubs write it after COCO; `box` (`boxes`) is left, top,
+    right, bottom. Raises `ValueError` for a cell without boxes or categories.
 
     >>> objects_of({"bbox": [[1, 2, 3, 4]], "category": ["cat"]}, None)
     [Object(name='cat', box=(1, 2, 4, 6), difficult=False, crowd=False)]
@@ -87,13 +92,17 @@ def objects_of(value: Any, names: Names | None) -> list[Object]:
         box_key = next((key for key in (*BOXES[2:], *BOXES[:2]) if key in one), None)
         name_key = next((key for key in OBJECT_NAMES if key in one), None)
         if box_key is None or name_key is None:
-            raise ValueError(f"an object has {', '.join(map(repr, one))}, not bbox (or box) and category")
+            raise ValueError(
+                f"an object has {', '.join(map(repr, one))}, not bbox (or box) and category"
+            )
         ((left, top, right, bottom),) = boxes_of(list(one[box_key]))
         if box_key in BOXES[2:]:
             right, bottom = left + right, top + bottom
         crowd = bool(one.get("iscrowd") or one.get("is_crowd"))
         name = class_of(one[name_key], names)
-        found.append(Object(name, (left, top, right, bottom), None, bool(one.get("difficult")), crowd))
+        found.append(
+            Object(name, (left, top, right, bottom), None, bool(one.get("difficult")), crowd)
+        )
     return found
 
 
@@ -105,9 +114,13 @@ def _lists(value: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def class_names(metadata: Mapping[str, Any], column: str | None) -> Any:
-    """The names of a column's classes in the hubs' description of a table, wherever in it they are; else None.
+    """The names of a column's classes in the hubs' description of a table, wherever in it they are;
+    else None.
 
-    >>> class_names({"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}, "label")
+    >>> class_names(
+    ...     {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}},
+    ...     "label",
+    ... )
     ['cat', 'dog']
     """
     features = metadata.get("info", {}).get("features", {})

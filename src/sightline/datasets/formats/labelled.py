@@ -19,14 +19,14 @@ NAME = ("name", "class_name", "label", "class", "category")
 def labelled_folder(path: Path, split: str | None = None, limit: int | None = None) -> Data:
     """One folder a class (`DATA/n02123045/cat.jpg`), or `labels.csv` with a row a picture.
 
-    - Folders: the class is the first folder on the way, its classes sorted as ImageNet's are. A folder called by a
-      wnid becomes the class's short name, with the wnid kept as an alias. `DATA/train/...` and `DATA/val/...` are
-      parts; one has to be chosen with `split`.
-    - Table: a column `file`, and one or more of `class_index`, `wnid` and `name` (or `label`). Pictures lie beside the
-      table or in `images/`.
+    - Folders: the class is the first folder on the way, its classes sorted as ImageNet's are. A
+      folder called by a wnid becomes the class's short name, with the wnid kept as an alias.
+      `DATA/train/...` and `DATA/val/...` are parts; one has to be chosen with `split`.
+    - Table: a column `file`, and one or more of `class_index`, `wnid` and `name` (or `label`).
+      Pictures lie beside the table or in `images/`.
 
-    A picture that is missing, and a row without a class, are records with an error. Raises `DataError` for a table
-    without these columns, and where no picture is found.
+    A picture that is missing, and a row without a class, are records with an error. Raises
+    `DataError` for a table without these columns, and where no picture is found.
 
     >>> from tempfile import mkdtemp
     >>> folder = Path(mkdtemp())
@@ -56,7 +56,9 @@ def parts_of(path: Path) -> list[Path]:
 
     One of them among others is a class: pictures of trains lie in `train`, too.
     """
-    folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    folders = sorted(
+        folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")
+    )
     parts = [folder for folder in folders if folder.name.casefold() in SPLITS]
     return parts if len(parts) > 1 or len(parts) == len(folders) else []
 
@@ -69,15 +71,19 @@ def _folders(path: Path, root: Path, limit: int | None, split: str | None) -> Da
     folders = sorted({file.relative_to(root).parts[0] for file in files if file.parent != root})
     if not folders:
         raise DataError(
-            f"{root}: expected a folder for each class, or labels.csv; found pictures side by side ({len(files)}). "
-            "Sort them into folders named for their classes."
+            f"{root}: expected a folder for each class, or labels.csv; found pictures side by side"
+            f" ({len(files)}). Sort them into folders named for their classes."
         )
     named, aliases = _named(folders)
     records = []
     for file in spread(files, limit):
         inside = file.relative_to(root)
         label = named.get(inside.parts[0]) if len(inside.parts) > 1 else None
-        fault = None if label else f"Expected {file.name} in the folder of its class; it lies beside them. Move it."
+        fault = (
+            None
+            if label
+            else f"Expected {file.name} in the folder of its class; it lies beside them. Move it."
+        )
         records.append(Record(inside.as_posix(), file, (label,) if label else (), error=fault))
     return Data(path.name, "labelled", path, records, tuple(named.values()), aliases, split=split)
 
@@ -100,17 +106,26 @@ def _table(path: Path, table: Path, limit: int | None, split: str | None = None)
     keys = {key: next((c for c in names if c in columns), None) for key, names in _KEYS.items()}
     if file_column is None or not any(keys.values()):
         raise DataError(
-            f"{table}: expected a column 'file' and one of 'class_index', 'wnid', 'name', 'label'; found "
-            f"{', '.join(map(repr, columns)) or 'no header'}. Name the columns in its first line."
+            f"{table}: expected a column 'file' and one of 'class_index', 'wnid', 'name', 'label';"
+            f" found {', '.join(map(repr, columns)) or 'no header'}. Name the columns in its first"
+            " line."
         )
     if not rows:
-        raise DataError(f"{table}: expected one row a picture; found none below the header. Look how it was written.")
-    told = [{key: (row.get(column) or "").strip() for key, column in keys.items() if column} for row in rows]
+        raise DataError(
+            f"{table}: expected one row a picture; found none below the header. Look how it was"
+            " written."
+        )
+    told = [
+        {key: (row.get(column) or "").strip() for key, column in keys.items() if column}
+        for row in rows
+    ]
     classes = sorted({_identity(one) for one in told if any(one.values())}, key=_order)
     names = distinct([(_name_of(one), one[1] or one[0]) for one in classes])
     named = dict(zip(classes, names, strict=True))
     aliases = {
-        name: tuple(dict.fromkeys(part for part in (one[1], one[2], one[0]) if part and part != name))
+        name: tuple(
+            dict.fromkeys(part for part in (one[1], one[2], one[0]) if part and part != name)
+        )
         for one, name in named.items()
     }
     records = []
@@ -119,8 +134,13 @@ def _table(path: Path, table: Path, limit: int | None, split: str | None = None)
         label = named.get(_identity(one))
         picture, error = _found(table, file)
         if label is None:
-            error = f"Expected a class in the row of {file or 'a picture'}; its columns are empty. Fill them in."
-        records.append(Record(file or f"row {row['#']}", picture, (label,) if label else (), error=error))
+            error = (
+                f"Expected a class in the row of {file or 'a picture'}; its columns are empty. Fill"
+                " them in."
+            )
+        records.append(
+            Record(file or f"row {row['#']}", picture, (label,) if label else (), error=error)
+        )
     return Data(path.name, "labelled", path, records, tuple(names), aliases, split=split)
 
 
@@ -135,18 +155,28 @@ def _rows(table: Path) -> tuple[list[dict[str, str]], list[str]]:
             columns = [column.strip().casefold() for column in next(reader, [])]
             lines = [(reader.line_num, line) for line in reader if line]
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{table}: expected a table in CSV, UTF-8; it cannot be read ({error}). Save it so.") from error
-    return [dict(zip(columns, line, strict=False)) | {"#": str(number)} for number, line in lines], columns
+        raise DataError(
+            f"{table}: expected a table in CSV, UTF-8; it cannot be read ({error}). Save it so."
+        ) from error
+    return [
+        dict(zip(columns, line, strict=False)) | {"#": str(number)} for number, line in lines
+    ], columns
 
 
 def _identity(told: dict[str, str]) -> tuple[str, str, str]:
-    """What makes two rows one class: number, wnid and name together. A `label` may be either number or name."""
+    """What makes two rows one class: number, wnid and name together. A `label` may be either number
+    or name.
+    """
     number, wnid, name = (told.get(key, "") for key in _KEYS)
     if number and not number.isdigit():  # a column 'label' with names in it
         number, name = "", name or number
     if name == number or name.isdigit():
         number, name = number or name, ""
-    return number, wnid or (name if WNID.fullmatch(name) else ""), "" if WNID.fullmatch(name) else name
+    return (
+        number,
+        wnid or (name if WNID.fullmatch(name) else ""),
+        "" if WNID.fullmatch(name) else name,
+    )
 
 
 def _order(identity: tuple[str, str, str]) -> tuple[int, str, str]:
@@ -164,4 +194,10 @@ def _found(table: Path, file: str) -> tuple[Path, str | None]:
     if place is not None:
         return place, None
     where = f"{table.parent} nor in its folder images" if file else "an empty cell"
-    return places[0], f"Expected the picture {file!r} that {table.name} names; it is neither in {where}. Copy it there."
+    return (
+        places[0],
+        (
+            f"Expected the picture {file!r} that {table.name} names; it is neither in {where}. Copy"
+            " it there."
+        ),
+    )

@@ -1,4 +1,6 @@
-"""Parquet tables with pictures in them, as published on data hubs: columns `image`, `label`, and boxes where known."""
+"""Parquet tables with pictures in them, as published on data hubs: columns `image`, `label`, and
+boxes where known.
+"""
 
 import io
 import json
@@ -22,15 +24,18 @@ from sightline.errors import DataError, ImageError
 _LOOKED_AT = 100
 _SEVERAL = 3
 _GUESSED = (
-    "Boxes are taken to count their last pixel in. This is a guess: in the first 100 pictures none ends at the edge, "
-    "and the outermost end one pixel before it. If it is wrong, say so in Python, datasets.parquet(path, "
-    "inclusive=False), or write the boxes as objects with bbox = x, y, width, height, where nothing is guessed."
+    "Boxes are taken to count their last pixel in. This is a guess: in the first 100 pictures none"
+    " ends at the edge, and the outermost end one pixel before it. If it is wrong, say so in"
+    " Python, datasets.parquet(path, inclusive=False), or write the boxes as objects with bbox = x,"
+    " y, width, height, where nothing is guessed."
 )
 
 
 @dataclass(frozen=True)
 class InParquet(Stored):
-    """The picture in one row of a row group; the group's pictures are read once a process, into a small cache."""
+    """The picture in one row of a row group; the group's pictures are read once a process, into a
+    small cache.
+    """
 
     group: int
     column: str
@@ -46,15 +51,21 @@ class InParquet(Stored):
             value = _pictures(self.path, self.group, self.column)[self.row].as_py()
         except (OSError, DataError, IndexError, ValueError) as error:
             raise ImageError(
-                f"{self.name}: expected a picture in this row; it cannot be read ({error}). Copy the file again."
+                f"{self.name}: expected a picture in this row; it cannot be read ({error}). Copy"
+                " the file again."
             ) from error
         content: Any
-        content, beside = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+        content, beside = (
+            (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+        )
         if content:
             return bytes(content)
         if beside and (file := Path(self.path).parent / beside).is_file():
             return bytes(file.read_bytes())
-        raise ImageError(f"{self.name}: expected the bytes of a picture; this row holds none. Write the table again.")
+        raise ImageError(
+            f"{self.name}: expected the bytes of a picture; this row holds none. Write the table"
+            " again."
+        )
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,9 @@ class _Row:
         return str(image["path"]) if isinstance(image, dict) and image.get("path") else ""
 
 
-def parquet(path: Path, split: str | None = None, limit: int | None = None, *, inclusive: bool | None = None) -> Data:
+def parquet(
+    path: Path, split: str | None = None, limit: int | None = None, *, inclusive: bool | None = None
+) -> Data:
     """One Parquet file, or a folder of them (`train-00000-of-00002.parquet`, or `data/...`).
 
     | column | holds |
@@ -79,15 +92,18 @@ def parquet(path: Path, split: str | None = None, limit: int | None = None, *, i
     | `box`, `boxes` | left, top, right, bottom in pixels; one, or a list of them, of the row's class |
     | `objects` | a struct of lists, or a list of structs, of `bbox` (x, y, width, height) or `box`, and `category` |
 
-    Names of classes come from `classes.json` beside the file, or from the table's own description. A row without
-    class, and a box that makes no sense, are errors of their record. `split` picks the files called so, and has to
-    where there are several parts. Other pictures than the first 100 are read when they are wanted.
+    Names of classes come from `classes.json` beside the file, or from the table's own description.
+    A row without class, and a box that makes no sense, are errors of their record. `split` picks
+    the files called so, and has to where there are several parts. Other pictures than the first 100
+    are read when they are wanted.
 
-    Columns `box` and `boxes` of whole numbers may count their last pixel in (`inclusive`), and tables do not say: left
-    out, it is guessed from the first 100 pictures. Boxes count it in where none ends at the picture's edge and most of
-    the outermost end one pixel before it; `notes` then say that this was guessed. In `objects` nothing is guessed.
+    Columns `box` and `boxes` of whole numbers may count their last pixel in (`inclusive`), and
+    tables do not say: left out, it is guessed from the first 100 pictures. Boxes count it in where
+    none ends at the picture's edge and most of the outermost end one pixel before it; `notes` then
+    say that this was guessed. In `objects` nothing is guessed.
 
-    Raises `DataError` without pyarrow (`pip install pyarrow`), for a broken file, and without a column of pictures.
+    Raises `DataError` without pyarrow (`pip install pyarrow`), for a broken file, and without a
+    column of pictures.
     """
     files, taken = _files(path, split)
     rows: list[_Row] = []
@@ -97,7 +113,9 @@ def parquet(path: Path, split: str | None = None, limit: int | None = None, *, i
         names = names or _names(file, columns, description)
         rows += found
     if not rows:
-        raise DataError(f"{path}: expected at least one row; found none. Look how the table was written.")
+        raise DataError(
+            f"{path}: expected at least one row; found none. Look how the table was written."
+        )
     last = _counts_last(rows, columns) if inclusive is None else inclusive
     called = Counter(row.path for row in rows)
     records = []
@@ -107,7 +125,16 @@ def parquet(path: Path, split: str | None = None, limit: int | None = None, *, i
         records.append(_record(name, row, columns, names, last))
     notes = (_GUESSED,) if last and inclusive is None else ()
     classes = names.names if names else _used(rows, columns, records)
-    return Data(path.name, "parquet", path, records, classes or None, names.aliases if names else {}, notes, taken)
+    return Data(
+        path.name,
+        "parquet",
+        path,
+        records,
+        classes or None,
+        names.aliases if names else {},
+        notes,
+        taken,
+    )
 
 
 def _record(name: str, row: _Row, columns: Columns, names: Names | None, last: bool) -> Record:
@@ -125,7 +152,10 @@ def _record(name: str, row: _Row, columns: Columns, names: Names | None, last: b
         elif objects is not None:
             found = objects_of(objects, names)
     except (ValueError, TypeError) as error:
-        reason = f"Expected a class, and boxes of four numbers, in this row of the table; {error}. Mend the table."
+        reason = (
+            f"Expected a class, and boxes of four numbers, in this row of the table; {error}. Mend"
+            " the table."
+        )
         return Record(name, row.picture, labels, error=reason)
     if not found and objects is None:
         return Record(name, row.picture, labels)
@@ -137,14 +167,25 @@ def _record(name: str, row: _Row, columns: Columns, names: Names | None, last: b
 def _used(rows: Sequence[_Row], columns: Columns, records: Sequence[Record]) -> tuple[str, ...]:
     """The classes of a table that has no list of them."""
     cells = [cell for row in rows if (cell := row.cells.get(columns.label or "")) is not None]
-    flat = [one for cell in cells for one in (cell if isinstance(cell, list) else [cell]) if one not in (None, "")]
+    flat = [
+        one
+        for cell in cells
+        for one in (cell if isinstance(cell, list) else [cell])
+        if one not in (None, "")
+    ]
     if flat and all(isinstance(one, int) for one in flat):
         return tuple(str(number) for number in sorted(set(flat)))
-    return tuple(sorted({str(one) for one in flat} | {one.name for record in records for one in record.objects}))
+    return tuple(
+        sorted(
+            {str(one) for one in flat} | {one.name for record in records for one in record.objects}
+        )
+    )
 
 
 def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
-    """Whether boxes end at the last pixel's number: none at `width`, and several at `width - 1`, where most pile up."""
+    """Whether boxes end at the last pixel's number: none at `width`, and several at `width - 1`,
+    where most pile up.
+    """
     ends: Counter[Number] = Counter()
     for row in rows[:_LOOKED_AT]:
         cell = row.cells.get(columns.boxes or "")
@@ -155,8 +196,16 @@ def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
             if not all(float(value).is_integer() for box in boxes for value in box):
                 return False
             with Image.open(io.BytesIO(row.picture.read())) as picture:
-                ends.update(side - end for box in boxes for end, side in zip(box[2:], picture.size, strict=True))
-        except (OSError, ValueError, TypeError):  # a broken row: it says so itself when its turn comes
+                ends.update(
+                    side - end
+                    for box in boxes
+                    for end, side in zip(box[2:], picture.size, strict=True)
+                )
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+        ):  # a broken row: it says so itself when its turn comes
             continue
     return min(ends, default=0) == 1 and ends[1] >= _SEVERAL and ends[1] > ends[2]
 
@@ -200,14 +249,28 @@ def _table(file: Path) -> tuple[Columns, dict[str, Any], list[_Row]]:
         except ValueError:  # not ours to understand
             continue
     fields = schema.field(columns.picture).type
-    path = [f"{columns.picture}.path"] if any(fields.field(i).name == "path" for i in range(fields.num_fields)) else []
-    wanted = [*path, *(one for one in (columns.label, columns.boxes, columns.objects, "width", "height") if one)]
+    path = (
+        [f"{columns.picture}.path"]
+        if any(fields.field(i).name == "path" for i in range(fields.num_fields))
+        else []
+    )
+    wanted = [
+        *path,
+        *(one for one in (columns.label, columns.boxes, columns.objects, "width", "height") if one),
+    ]
     wanted = [one for one in wanted if one.partition(".")[0] in schema.names]
     rows = []
     for group in range(opened.num_row_groups):
         count = opened.metadata.row_group(group).num_rows
-        cells = opened.read_row_group(group, columns=wanted, use_threads=False).to_pylist() if wanted else [{}] * count
-        rows += [_Row(InParquet(str(file), row, group, columns.picture), one) for row, one in enumerate(cells)]
+        cells = (
+            opened.read_row_group(group, columns=wanted, use_threads=False).to_pylist()
+            if wanted
+            else [{}] * count
+        )
+        rows += [
+            _Row(InParquet(str(file), row, group, columns.picture), one)
+            for row, one in enumerate(cells)
+        ]
     return columns, description, rows
 
 
@@ -217,12 +280,15 @@ def _opened(path: str, changed: int) -> Any:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise DataError(
-            f"{path}: expected pyarrow to read Parquet; it is not installed. Run: pip install pyarrow"
+            f"{path}: expected pyarrow to read Parquet; it is not installed. Run: pip install"
+            " pyarrow"
         ) from error
     try:
         return ParquetFile(path)
     except (OSError, ValueError) as error:  # pyarrow's own errors are among these
-        raise DataError(f"{path}: expected a Parquet file; it cannot be read ({error}). Copy it again.") from error
+        raise DataError(
+            f"{path}: expected a Parquet file; it cannot be read ({error}). Copy it again."
+        ) from error
 
 
 def _pictures(path: str, group: int, column: str) -> Any:
@@ -231,4 +297,8 @@ def _pictures(path: str, group: int, column: str) -> Any:
 
 @lru_cache(maxsize=2)
 def _column(path: str, group: int, column: str, changed: int) -> Any:
-    return _opened(path, changed).read_row_group(group, columns=[column], use_threads=False).column(column)
+    return (
+        _opened(path, changed)
+        .read_row_group(group, columns=[column], use_threads=False)
+        .column(column)
+    )

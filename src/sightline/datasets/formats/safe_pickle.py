@@ -1,8 +1,9 @@
 """Python's pickles, read without running any code in them.
 
-A pickle is a small program, and `pickle.load` runs what it names. This reader knows a handful of names, those with
-which numpy writes its arrays, and answers them with stand-ins of its own: not even numpy's own unpickling, which
-trusts its input with memory, gets to see the file. Any other name ends the reading before it is looked up.
+A pickle is a small program, and `pickle.load` runs what it names. This reader knows a handful of
+names, those with which numpy writes its arrays, and answers them with stand-ins of its own: not
+even numpy's own unpickling, which trusts its input with memory, gets to see the file. Any other
+name ends the reading before it is looked up.
 """
 
 import io
@@ -21,8 +22,9 @@ from sightline.errors import DataError
 def load(path: Path) -> Any:
     """The content of a pickle of numpy arrays, bytes, strings, numbers, lists, tuples and dicts.
 
-    Strings that Python 2 wrote come back as bytes, as the CIFAR files' keys do. Arrays are of numbers or text.
-    Raises `DataError` for a pickle that names anything else (nothing of it is run), and for a file that is none.
+    Strings that Python 2 wrote come back as bytes, as the CIFAR files' keys do. Arrays are of
+    numbers or text. Raises `DataError` for a pickle that names anything else (nothing of it is
+    run), and for a file that is none.
     """
     try:
         return _settled(_Reader(io.BytesIO(path.read_bytes()), encoding="bytes").load())
@@ -67,7 +69,11 @@ class _Array:
 def _array(raw: Any, dtype: _Dtype, shape: Any, order: Any = "C") -> NDArray[Any]:
     kind = dtype.real()
     content = raw.encode("latin1") if isinstance(raw, str) else raw
-    return np.frombuffer(content, dtype=kind).reshape(shape, order="F" if _text(order) == "F" else "C").copy()
+    return (
+        np.frombuffer(content, dtype=kind)
+        .reshape(shape, order="F" if _text(order) == "F" else "C")
+        .copy()
+    )
 
 
 def _scalar(dtype: _Dtype, raw: Any) -> Any:
@@ -99,7 +105,9 @@ for _core in ("core", "_core"):  # numpy 2 moved them
 
 
 class _Reader(pickle._Unpickler):
-    """The reader written in Python: a broken file can make the one in C ask for all the memory there is."""
+    """The reader written in Python: a broken file can make the one in C ask for all the memory
+    there is.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -128,7 +136,7 @@ def _text(value: Any) -> str:
 
 def _forbidden(module: str, name: str) -> DataError:
     return DataError(
-        f"expected a pickle of arrays, bytes, text, numbers, lists and dicts; this one asks for {module}.{name}, "
-        "which could run code or break memory, and nothing of it was run. If you trust it, load it yourself and save "
-        "it with numpy.savez."
+        "expected a pickle of arrays, bytes, text, numbers, lists and dicts; this one asks for"
+        f" {module}.{name}, which could run code or break memory, and nothing of it was run. If you"
+        " trust it, load it yourself and save it with numpy.savez."
     )

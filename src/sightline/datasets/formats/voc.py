@@ -1,6 +1,8 @@
-"""PASCAL VOC: `JPEGImages/`, `Annotations/*.xml`, and masks in `SegmentationObject/` where there are any.
+"""PASCAL VOC: `JPEGImages/`, `Annotations/*.xml`, and masks in `SegmentationObject/` where there
+are any.
 
-VOC counts pixels from 1 and includes the last one: a box (1, 1, 2, 2) is four pixels, here (0, 0, 2, 2).
+VOC counts pixels from 1 and includes the last one: a box (1, 1, 2, 2) is four pixels, here (0, 0,
+2, 2).
 """
 
 from collections.abc import Sequence
@@ -16,7 +18,19 @@ from sightline.errors import DataError
 from sightline.images import SUFFIXES
 
 CLASSES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable"),
+    *(
+        "aeroplane",
+        "bicycle",
+        "bird",
+        "boat",
+        "bottle",
+        "bus",
+        "car",
+        "cat",
+        "chair",
+        "cow",
+        "diningtable",
+    ),
     *("dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 """VOC's own twenty classes; in `SegmentationClass` the first is index 1."""
@@ -25,28 +39,32 @@ CLASSES = (
 def voc(path: Path, split: str | None = None, limit: int | None = None) -> Data:
     """A folder in the layout of PASCAL VOC; `split` is a list in `ImageSets/`, such as `val`.
 
-    Every picture and every annotation is a record: a picture without annotation is not annotated, an annotation
-    without picture, and one that cannot be understood, has an error. `difficult` objects are kept and marked.
+    Every picture and every annotation is a record: a picture without annotation is not annotated,
+    an annotation without picture, and one that cannot be understood, has an error. `difficult`
+    objects are kept and marked.
 
-    Masks: object `i` of the file has index `i` in `SegmentationObject/NAME.png`; where there is only
-    `SegmentationClass/NAME.png`, an object is its class's pixels within its box. 255 belongs to no object.
+    Masks: object `i` of the file has index `i` in `SegmentationObject/NAME.png`; where there is
+    only `SegmentationClass/NAME.png`, an object is its class's pixels within its box. 255 belongs
+    to no object.
 
-    Raises `DataError` when there is neither picture nor annotation, for pictures that lie there as in any other folder,
-    and for a list that is not there.
+    Raises `DataError` when there is neither picture nor annotation, for pictures that lie there as
+    in any other folder, and for a list that is not there.
     """
     pictures = _pictures(path)
-    notes = {file.stem: file for file in _inside(path / "Annotations") if file.suffix.lower() == ".xml"}
+    notes = {
+        file.stem: file for file in _inside(path / "Annotations") if file.suffix.lower() == ".xml"
+    }
     masks = {kind: {file.stem: file for file in _inside(path / kind)} for kind in _MASKS}
     stems = sorted({*pictures, *notes}) if split is None else _listed(path, split)
     if not stems:
         raise DataError(
-            f"{path}: expected pictures in JPEGImages/ and XML files in Annotations/; found none of either. Name the "
-            "folder that holds the two."
+            f"{path}: expected pictures in JPEGImages/ and XML files in Annotations/; found none of"
+            " either. Name the folder that holds the two."
         )
     if not notes and not (path / "JPEGImages").is_dir():
         raise DataError(
-            f"{path}: expected PASCAL VOC, with JPEGImages/ and XML files in Annotations/; found pictures "
-            f"({len(pictures)}) and no annotation. Name the folder that holds the two."
+            f"{path}: expected PASCAL VOC, with JPEGImages/ and XML files in Annotations/; found"
+            f" pictures ({len(pictures)}) and no annotation. Name the folder that holds the two."
         )
     records = []
     for stem in spread(stems, limit):
@@ -54,7 +72,9 @@ def voc(path: Path, split: str | None = None, limit: int | None = None) -> Data:
         records.append(_record(path, stem, notes.get(stem), pictures, drawn))
     used = {one.name for record in records for one in record.objects}
     classes = CLASSES if used <= set(CLASSES) else tuple(sorted(used))
-    return Data(path.name, "voc", path, records, classes if used else None, notes=_twins(path), split=split)
+    return Data(
+        path.name, "voc", path, records, classes if used else None, notes=_twins(path), split=split
+    )
 
 
 _MASKS = ("SegmentationObject", "SegmentationClass")
@@ -68,7 +88,11 @@ class _Annotation:
 
 
 def _record(
-    path: Path, stem: str, note: Path | None, pictures: dict[str, Path], drawn: tuple[str, Path] | None
+    path: Path,
+    stem: str,
+    note: Path | None,
+    pictures: dict[str, Path],
+    drawn: tuple[str, Path] | None,
 ) -> Record:
     picture = pictures.get(stem)
     if note is None:
@@ -78,7 +102,10 @@ def _record(
     try:
         found = _read(note, drawn)
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
-        reason = f"Expected an annotation in VOC's XML in {note.name}; it cannot be understood ({error}). Mend it."
+        reason = (
+            f"Expected an annotation in VOC's XML in {note.name}; it cannot be understood"
+            f" ({error}). Mend it."
+        )
         return Record(stem, picture or path / "JPEGImages" / f"{stem}.jpg", error=reason)
     if picture is None:
         picture = pictures.get(Path(found.filename).stem)
@@ -103,12 +130,16 @@ def _read(note: Path, drawn: tuple[str, Path] | None) -> _Annotation:
         name = (one.findtext("name") or "").strip()
         if not name:
             raise ValueError(f"object {number} has no name")
-        corners = [_number(one, f"bndbox/{side}", number) for side in ("xmin", "ymin", "xmax", "ymax")]
+        corners = [
+            _number(one, f"bndbox/{side}", number) for side in ("xmin", "ymin", "xmax", "ymax")
+        ]
         box = (corners[0] - 1, corners[1] - 1, corners[2], corners[3])
         difficult = (one.findtext("difficult") or "0").strip() == "1"
         objects.append(Object(name, box, _mask(drawn, number, name, box), difficult))
     width, height = (int(float(root.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
-    size = (width, height) if width > 0 and height > 0 else None  # some programs write 0 for "not known"
+    size = (
+        (width, height) if width > 0 and height > 0 else None
+    )  # some programs write 0 for "not known"
     return _Annotation((root.findtext("filename") or "").strip(), size, tuple(objects))
 
 
@@ -121,7 +152,10 @@ def _number(one: ElementTree.Element, where: str, number: int) -> Number:
 
 
 def _mask(
-    drawn: tuple[str, Path] | None, number: int, name: str, box: tuple[Number, Number, Number, Number]
+    drawn: tuple[str, Path] | None,
+    number: int,
+    name: str,
+    box: tuple[Number, Number, Number, Number],
 ) -> PaletteIndex | None:
     if drawn is None:
         return None
@@ -141,16 +175,27 @@ def _twins(path: Path) -> tuple[str, ...]:
     left = [file.name for file in files if kept[file.stem] != file]
     if not left:
         return ()
-    return (f"{len(left)} pictures share their name with another and are left aside: {', '.join(left[:5])}.",)
+    return (
+        (
+            f"{len(left)} pictures share their name with another and are left aside:"
+            f" {', '.join(left[:5])}."
+        ),
+    )
 
 
 def _files(path: Path) -> list[Path]:
-    folder = next((path / name for name in ("JPEGImages", "images", "Images") if (path / name).is_dir()), path)
+    folder = next(
+        (path / name for name in ("JPEGImages", "images", "Images") if (path / name).is_dir()), path
+    )
     return [file for file in _inside(folder) if file.suffix.lower() in SUFFIXES]
 
 
 def _inside(folder: Path) -> Sequence[Path]:
-    return [file for file in folder.iterdir() if not file.name.startswith(".")] if folder.is_dir() else []
+    return (
+        [file for file in folder.iterdir() if not file.name.startswith(".")]
+        if folder.is_dir()
+        else []
+    )
 
 
 def _listed(path: Path, split: str) -> list[str]:
@@ -158,9 +203,14 @@ def _listed(path: Path, split: str) -> list[str]:
     for folder in ("Main", "Segmentation", "Layout", "."):
         file = path / "ImageSets" / folder / f"{split}.txt"
         if file.is_file():
-            return list(dict.fromkeys(line.split()[0] for line in file.read_text().splitlines() if line.strip()))
+            return list(
+                dict.fromkeys(
+                    line.split()[0] for line in file.read_text().splitlines() if line.strip()
+                )
+            )
     sets = sorted({file.stem for file in (path / "ImageSets").rglob("*.txt")})
     raise DataError(
-        f"{path}: expected the list ImageSets/Main/{split}.txt for split {split!r}; it is not there. "
+        f"{path}: expected the list ImageSets/Main/{split}.txt for split {split!r}; it is not"
+        " there. "
         f"{'There are: ' + ', '.join(sets[:12]) + '.' if sets else 'There are no lists: leave split out.'}"
     )

@@ -1,4 +1,6 @@
-"""What a model says when it is shown something else: the measurements that metrics are made of, each made once."""
+"""What a model says when it is shown something else: the measurements that metrics are made of,
+each made once.
+"""
 
 from sightline.evaluation.measure.explained_batch import Bench as Bench
 from sightline.evaluation.measure.labelled_batch import Shown as Shown

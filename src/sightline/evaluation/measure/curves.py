@@ -13,19 +13,33 @@ Curves = dict[str, Tensor]
 
 
 def deletion_curve(bench: Bench) -> Curves:
-    """The first point is the whole image and costs nothing; the last is the substrate, the same for everybody."""
-    hidden, nothing = bench.substrate(bench.protocol.deletion_fill), bench.hidden(bench.protocol.deletion_fill)
+    """The first point is the whole image and costs nothing; the last is the substrate, the same for
+    everybody.
+    """
+    hidden, nothing = (
+        bench.substrate(bench.protocol.deletion_fill),
+        bench.hidden(bench.protocol.deletion_fill),
+    )
     return {
-        name: torch.stack([bench.full, *_between(bench, bench.shown.inputs, hidden, name), nothing], dim=1)
+        name: torch.stack(
+            [bench.full, *_between(bench, bench.shown.inputs, hidden, name), nothing], dim=1
+        )
         for name in bench.names
     }
 
 
 def insertion_curve(bench: Bench) -> Curves:
-    """The first point is the substrate, the same for everybody; the last is the whole image and costs nothing."""
-    hidden, nothing = bench.substrate(bench.protocol.insertion_fill), bench.hidden(bench.protocol.insertion_fill)
+    """The first point is the substrate, the same for everybody; the last is the whole image and
+    costs nothing.
+    """
+    hidden, nothing = (
+        bench.substrate(bench.protocol.insertion_fill),
+        bench.hidden(bench.protocol.insertion_fill),
+    )
     return {
-        name: torch.stack([nothing, *_between(bench, hidden, bench.shown.inputs, name), bench.full], dim=1)
+        name: torch.stack(
+            [nothing, *_between(bench, hidden, bench.shown.inputs, name), bench.full], dim=1
+        )
         for name in bench.names
     }
 
@@ -37,7 +51,9 @@ def _between(bench: Bench, start: Tensor, end: Tensor, name: str) -> list[Tensor
 
 
 def occluded_curve(bench: Bench) -> Curves:
-    """Only what lies at or above the map's own theta-quantile is seen; the last point shows nothing."""
+    """Only what lies at or above the map's own theta-quantile is seen; the last point shows
+    nothing.
+    """
     word = "mean" if bench.protocol.space == "normalised" else "black"
     hidden, nothing = bench.substrate(word), bench.hidden(word)
 
@@ -46,14 +62,22 @@ def occluded_curve(bench: Bench) -> Curves:
             kept = quantile_mask(bench.maps[name], theta).unsqueeze(1)
             yield torch.where(kept, bench.shown.inputs, hidden)
 
-    return {name: torch.stack([bench.full, *bench.confidences(seen(name)), nothing], dim=1) for name in bench.names}
+    return {
+        name: torch.stack([bench.full, *bench.confidences(seen(name)), nothing], dim=1)
+        for name in bench.names
+    }
 
 
 def occluded_fraction(bench: Bench) -> Curves:
-    """The share of pixels hidden at each theta: less than theta where values repeat, as zeros do. The last is 1."""
+    """The share of pixels hidden at each theta: less than theta where values repeat, as zeros do.
+    The last is 1.
+    """
     found = {}
     for name in bench.names:
-        hidden = [1 - quantile_mask(bench.maps[name], theta).flatten(1).double().mean(1) for theta in thetas(bench)]
+        hidden = [
+            1 - quantile_mask(bench.maps[name], theta).flatten(1).double().mean(1)
+            for theta in thetas(bench)
+        ]
         found[name] = torch.stack([*hidden, torch.ones_like(hidden[0])], dim=1)
     return found
 
@@ -80,7 +104,9 @@ def _road(bench: Bench, strongest: bool) -> Curves:
     def imputed(name: str) -> Iterator[Tensor]:
         order = rank(bench.maps[name])
         for percentage in protocol.road_percentages:
-            removed = first(order if strongest else order.flip(1), round(percentage / 100 * grid.numel()), grid)
+            removed = first(
+                order if strongest else order.flip(1), round(percentage / 100 * grid.numel()), grid
+            )
             noise = bench.shown.generators(protocol.seed, f"road {percentage:g}")
             yield impute(images, removed, protocol.road_noise, noise)
 

@@ -27,20 +27,34 @@ TOP = 5
 class Bench:
     """A batch, its explanations, and the model to show things to.
 
-    `columns` says which classes each image is explained for, besides its own (`asked`): `given`, `top` (the five most
-    probable) and `least` (the least likely). All of them come from one forward pass.
+    `columns` says which classes each image is explained for, besides its own (`asked`): `given`,
+    `top` (the five most probable) and `least` (the least likely). All of them come from one forward
+    pass.
     """
 
     def __init__(
-        self, model: nn.Module, shown: Shown, methods: Sequence[Any], protocol: Protocol, *,
-        controls: Sequence[str] = (), columns: Iterable[str] = (), outputs: int = TOP, together: int = 16,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        shown: Shown,
+        methods: Sequence[Any],
+        protocol: Protocol,
+        *,
+        controls: Sequence[str] = (),
+        columns: Iterable[str] = (),
+        outputs: int = TOP,
+        together: int = 16,
+    ) -> None:
         if not methods:
             raise MethodError(
-                "Expected at least one method beside the controls, which explain nothing; got none. "
-                "Add one: methods=['grad_cam_pp']."
+                "Expected at least one method beside the controls, which explain nothing; got none."
+                " Add one: methods=['grad_cam_pp']."
             )
-        self.model, self.shown, self.protocol, self.together = operable(model), shown, protocol, together
+        self.model, self.shown, self.protocol, self.together = (
+            operable(model),
+            shown,
+            protocol,
+            together,
+        )
         self.card = card_of(self.model)
         self.controls = list(controls)
         self.top = min(TOP, outputs)
@@ -52,7 +66,9 @@ class Bench:
         first = next(iter(self.explanations.values()))
         self.several, self.statistics = first.several, first.statistics
         self.methods = list(self.explanations)
-        self.rules = {step.name: rule for step, rule in zip(steps(methods, {}), methods, strict=True)}
+        self.rules = {
+            step.name: rule for step, rule in zip(steps(methods, {}), methods, strict=True)
+        }
         self.names = [*self.methods, *self.controls]
         chosen = [(row[0] if self.several else row).index for row in first.targets]
         self.classes = torch.tensor(chosen, device=shown.inputs.device)
@@ -61,11 +77,19 @@ class Bench:
     @property
     def layer(self) -> str | None:
         """The layer explained; None where no method opens one."""
-        opened = (one.layer for one in self.explanations.values() if one.pixels is None and one.layer != "input")
+        opened = (
+            one.layer
+            for one in self.explanations.values()
+            if one.pixels is None and one.layer != "input"
+        )
         return next(opened, self.protocol.layer)
 
-    def explained(self, model: nn.Module, inputs: Tensor, names: Sequence[str]) -> dict[str, Explanation]:
-        """The same question asked again, by some of the methods: of other pictures, or of another model."""
+    def explained(
+        self, model: nn.Module, inputs: Tensor, names: Sequence[str]
+    ) -> dict[str, Explanation]:
+        """The same question asked again, by some of the methods: of other pictures, or of another
+        model.
+        """
         rules = [self.rules[name] for name in names]
         found = explain(model, inputs, self.classes, rules, _opened(rules, self.layer))
         return {name: found[name] for name in names}
@@ -94,7 +118,9 @@ class Bench:
         """A method's map for one of the classes asked, in [0, 1], as the protocol wants it."""
         one = self.explanations[name]
         maps = one.maps[:, place] if self.several else one.maps
-        return protocol_map(None if one.pixels is not None else self.coarse_of(name, place), maps, self.protocol)
+        return protocol_map(
+            None if one.pixels is not None else self.coarse_of(name, place), maps, self.protocol
+        )
 
     @cached_property
     def maps(self) -> dict[str, ImageMap]:
@@ -113,17 +139,22 @@ class Bench:
 
     def substrate(self, word: str) -> Tensor:
         """What takes the place of pixels, `[b, c, *s]`."""
-        return substrate(self.shown.inputs, word, self.protocol, self.statistics).expand_as(self.shown.inputs)
+        return substrate(self.shown.inputs, word, self.protocol, self.statistics).expand_as(
+            self.shown.inputs
+        )
 
     def hidden(self, word: str) -> Tensor:
         """The confidence `[b]` where nothing is left but what takes the pixels' place."""
-        (sure,) = self.confidences([self.substrate(word).clone(memory_format=torch.contiguous_format)])
+        (sure,) = self.confidences(
+            [self.substrate(word).clone(memory_format=torch.contiguous_format)]
+        )
         return sure
 
     def confidences(self, pictures: Iterable[Tensor]) -> list[Tensor]:
         """The confidence `[b]` in the class explained, on each of these batches `[b, c, *s]`.
 
-        Small batches are shown together. Give what nobody needs any more: a model may write over what it is shown.
+        Small batches are shown together. Give what nobody needs any more: a model may write over
+        what it is shown.
         """
         said: list[Tensor] = []
         waiting: list[Tensor] = []
@@ -137,11 +168,15 @@ class Bench:
 
     def _said(self, see: Callable[[Tensor], Any], pictures: list[Tensor]) -> list[Tensor]:
         outputs = see(pictures[0] if len(pictures) == 1 else torch.cat(pictures))
-        sure = confidence(outputs, self.classes.repeat(len(pictures)), self.card.outputs, self.protocol.score)
+        sure = confidence(
+            outputs, self.classes.repeat(len(pictures)), self.card.outputs, self.protocol.score
+        )
         return list(sure.split(len(self.shown)))
 
 
-def _asked(shown: Shown, protocol: Protocol, columns: set[str], top: int) -> tuple[dict[str, int], Any]:
+def _asked(
+    shown: Shown, protocol: Protocol, columns: set[str], top: int
+) -> tuple[dict[str, int], Any]:
     """Where each column stands among the classes asked, and the target that asks for them."""
     labels = list(shown.labels)
     given = protocol.explained == "given"
@@ -154,7 +189,10 @@ def _asked(shown: Shown, protocol: Protocol, columns: set[str], top: int) -> tup
         places["given"] = 0
     elif "given" in columns:
         places["given"] = len(rows[0])
-        rows = [[*row, "predicted" if label is None else label] for row, label in zip(rows, labels, strict=True)]
+        rows = [
+            [*row, "predicted" if label is None else label]
+            for row, label in zip(rows, labels, strict=True)
+        ]
     if "top" in columns:
         places["top"] = len(rows[0])
         rows = [[*row, f"top{top}"] for row in rows]

@@ -9,12 +9,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """`b` images ready for the model, `inputs` `[b, c, *s]`, and the truth about them where it is known.
+    """`b` images ready for the model, `inputs` `[b, c, *s]`, and the truth about them where it is
+    known.
 
-    `items` are the images' numbers in the data set: what is random draws from them, so that a number does not depend on
-    the batch an image happened to be in. `labels` are given class numbers; `boxes` and `masks` hold for each image
-    the boxes `[n, 4]` and the mask `[h, w]` of each class, in pixels of the view. An image that is not `annotated`
-    says nothing about what is *not* there.
+    `items` are the images' numbers in the data set: what is random draws from them, so that a
+    number does not depend on the batch an image happened to be in. `labels` are given class
+    numbers; `boxes` and `masks` hold for each image the boxes `[n, 4]` and the mask `[h, w]` of
+    each class, in pixels of the view. An image that is not `annotated` says nothing about what is
+    *not* there.
     """
 
     inputs: Tensor
@@ -28,7 +30,9 @@ class Shown:
         return len(self.inputs)
 
     def boxes_of(self, image: int, number: int | None) -> Tensor | None:
-        """The boxes of a class in an image, none `[0, 4]` where it is not there, None where nobody looked."""
+        """The boxes of a class in an image, none `[0, 4]` where it is not there, None where nobody
+        looked.
+        """
         if number is None or not (self.annotated and self.annotated[image]):
             return None
         return self.boxes[image].get(number, torch.zeros(0, 4))
@@ -38,6 +42,12 @@ class Shown:
         return None if number is None or not self.masks else self.masks[image].get(number)
 
     def generators(self, seed: int, purpose: str) -> list[torch.Generator]:
-        """A generator of random numbers for each image, the same whatever the batch. Each purpose has its own."""
+        """A generator of random numbers for each image, the same whatever the batch.
+
+        Each purpose has its own.
+        """
         salt = sum(ord(letter) << (7 * (k % 4)) for k, letter in enumerate(purpose))
-        return [torch.Generator().manual_seed((seed * 1_000_003 + item) * 8191 + salt) for item in self.items]
+        return [
+            torch.Generator().manual_seed((seed * 1_000_003 + item) * 8191 + salt)
+            for item in self.items
+        ]

@@ -1,4 +1,6 @@
-"""Everything a metric can ask for about a batch: made when it is first asked for, once, for all methods together."""
+"""Everything a metric can ask for about a batch: made when it is first asked for, once, for all
+methods together.
+"""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -65,13 +67,21 @@ class Measurements:
 
 def masked_score(bench: Bench) -> dict[str, Tensor]:
     """The confidence O on each method's explanation map."""
-    return dict(zip(bench.names, bench.confidences(bench.seen_through(name) for name in bench.names), strict=True))
+    return dict(
+        zip(
+            bench.names,
+            bench.confidences(bench.seen_through(name) for name in bench.names),
+            strict=True,
+        )
+    )
 
 
 def _columns_of(word: str) -> Callable[[Bench], dict[str, Tensor]]:
     def maps(bench: Bench) -> dict[str, Tensor]:
         place = bench.places[word]
-        return {name: bench.map_of(name, place) for name in bench.methods} | {n: bench.maps[n] for n in bench.controls}
+        return {name: bench.map_of(name, place) for name in bench.methods} | {
+            n: bench.maps[n] for n in bench.controls
+        }
 
     return maps
 
@@ -79,18 +89,27 @@ def _columns_of(word: str) -> Callable[[Bench], dict[str, Tensor]]:
 def top_maps(bench: Bench) -> dict[str, Tensor]:
     """The maps of the most probable classes, `[b, 5, h, w]`; a control has the same map for each."""
     places = range(bench.places["top"], bench.places["top"] + bench.top)
-    own = {name: torch.stack([bench.map_of(name, place) for place in places], dim=1) for name in bench.methods}
+    own = {
+        name: torch.stack([bench.map_of(name, place) for place in places], dim=1)
+        for name in bench.methods
+    }
     return own | {
-        name: bench.maps[name].unsqueeze(1).expand(-1, bench.top, *[-1] * (bench.maps[name].ndim - 1))
+        name: (
+            bench.maps[name].unsqueeze(1).expand(-1, bench.top, *[-1] * (bench.maps[name].ndim - 1))
+        )
         for name in bench.controls
     }
 
 
 def top_peaks(bench: Bench) -> dict[str, Tensor]:
-    """The largest value of each of their coarse maps, `[b, 5]`; a control has none, and never rejects."""
+    """The largest value of each of their coarse maps, `[b, 5]`; a control has none, and never
+    rejects.
+    """
     places = range(bench.places["top"], bench.places["top"] + bench.top)
     own = {
-        name: torch.stack([bench.coarse_of(name, place).flatten(1).amax(1) for place in places], dim=1)
+        name: torch.stack(
+            [bench.coarse_of(name, place).flatten(1).amax(1) for place in places], dim=1
+        )
         for name in bench.methods
     }
     certain = torch.full((len(bench.shown), bench.top), torch.inf)
@@ -98,7 +117,9 @@ def top_peaks(bench: Bench) -> dict[str, Tensor]:
 
 
 def rank(bench: Bench) -> Tensor:
-    """Place of the given class among the predictions, from 0; 5 stands for all that follow, -1 for unknown."""
+    """Place of the given class among the predictions, from 0; 5 stands for all that follow, -1 for
+    unknown.
+    """
     places = [
         -1 if label is None else order.index(label) if label in order else len(order)
         for order, label in zip(bench.ranking, bench.shown.labels, strict=True)
@@ -117,7 +138,11 @@ def top_boxes(bench: Bench) -> list[list[Tensor] | None]:
     found: list[list[Tensor] | None] = []
     for image, order in enumerate(bench.ranking):
         some = [bench.shown.boxes_of(image, number) for number in order[: bench.top]]
-        found.append(None if any(boxes is None for boxes in some) else [boxes for boxes in some if boxes is not None])
+        found.append(
+            None
+            if any(boxes is None for boxes in some)
+            else [boxes for boxes in some if boxes is not None]
+        )
     return found
 
 
@@ -133,7 +158,9 @@ WORDS: dict[str, Callable[[Bench], Made]] = {
     "boxes": lambda bench: _boxes(bench, bench.classes.tolist()),
     "given_boxes": lambda bench: _boxes(bench, bench.shown.labels),
     "top_boxes": top_boxes,
-    "mask": lambda bench: [bench.shown.mask_of(i, number) for i, number in enumerate(bench.classes.tolist())],
+    "mask": lambda bench: [
+        bench.shown.mask_of(i, number) for i, number in enumerate(bench.classes.tolist())
+    ],
     "rank": rank,
     "deletion_curve": curves.deletion_curve,
     "insertion_curve": curves.insertion_curve,

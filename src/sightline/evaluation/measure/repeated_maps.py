@@ -1,4 +1,6 @@
-"""Maps made again: of the image seen through its map, of noisy copies, of a model whose weights are shuffled."""
+"""Maps made again: of the image seen through its map, of noisy copies, of a model whose weights are
+shuffled.
+"""
 
 import torch
 from torch import Tensor
@@ -14,7 +16,9 @@ STAGES = 5
 
 
 def masked_maps(bench: Bench) -> tuple[Maps, dict[str, Tensor]]:
-    """Each method's map of its own explanation map, and the confidence there: one forward pass for both."""
+    """Each method's map of its own explanation map, and the confidence there: one forward pass for
+    both.
+    """
     maps, sure = {}, {}
     for name in bench.methods:
         found = bench.explained(bench.model, bench.seen_through(name), [name])[name]
@@ -27,7 +31,9 @@ def masked_maps(bench: Bench) -> tuple[Maps, dict[str, Tensor]]:
 
 
 def noisy_maps(bench: Bench) -> Maps:
-    """Maps of noisy copies, `[b, samples, h, w]`: the noise has the protocol's standard deviation in raw pixels."""
+    """Maps of noisy copies, `[b, samples, h, w]`: the noise has the protocol's standard deviation
+    in raw pixels.
+    """
     protocol, inputs = bench.protocol, bench.shown.inputs
     std = torch.tensor(bench.statistics.std, dtype=inputs.dtype, device=inputs.device)
     noise = bench.shown.generators(protocol.seed, "noise")
@@ -39,17 +45,25 @@ def noisy_maps(bench: Bench) -> Maps:
 
 def randomised_maps(bench: Bench) -> Maps:
     """Maps of the model with ever more of its weights shuffled, `[b, stages, h, w]`."""
-    stages = [_maps(bench, one, bench.shown.inputs) for one in cascade(bench.model, STAGES, bench.protocol.seed)]
+    stages = [
+        _maps(bench, one, bench.shown.inputs)
+        for one in cascade(bench.model, STAGES, bench.protocol.seed)
+    ]
     return {name: torch.stack([stage[name] for stage in stages], dim=1) for name in bench.names}
 
 
 def _maps(bench: Bench, model: torch.nn.Module, inputs: Tensor) -> Maps:
-    maps = {name: bench.scaled(one) for name, one in bench.explained(model, inputs, bench.methods).items()}
+    maps = {
+        name: bench.scaled(one)
+        for name, one in bench.explained(model, inputs, bench.methods).items()
+    }
     return maps | {name: bench.control(name, inputs) for name in bench.controls}
 
 
 def occlusion_map(bench: Bench) -> Tensor:
-    """The confidence lost where a patch is hidden: at each pixel the mean over the patches that cover it, `[b, *s]`."""
+    """The confidence lost where a patch is hidden: at each pixel the mean over the patches that
+    cover it, `[b, *s]`.
+    """
     protocol, images = bench.protocol, bench.shown.inputs
     grid = images.shape[2:]
     pictures = (picture for picture, _ in occlusions(images, protocol.patch, protocol.stride))

@@ -14,23 +14,38 @@ from sightline.metrics.metric import Metric
 
 
 def cautions(summary: Summary, board: Board, cut: Mapping[str, int]) -> list[Caution]:
-    """Everything to be said, the gravest first. `cut` says of a breakdown how many groups it left out."""
+    """Everything to be said, the gravest first.
+
+    `cut` says of a breakdown how many groups it left out.
+    """
     if board.all and all(board.failed[name].all() for name in board.all):
-        return [Caution(
-            "nothing", f"Nothing could be measured: {_every(len(board))}. What was wrong is listed under Errors.",
-        )]  # fmt: skip
+        return [
+            Caution(
+                "nothing",
+                f"Nothing could be measured: {_every(len(board))}. What was wrong is listed under"
+                " Errors.",
+            )
+        ]
     found: list[Caution] = []
     if len(board) < FEW:
-        found.append(Caution(
-            "few", f"Only {count(len(board), 'image')}: with fewer than {FEW}, intervals are too narrow and "
-            "differences are chance more often than they say. Measure more images before you conclude anything.",
-        ))  # fmt: skip
+        found.append(
+            Caution(
+                "few",
+                f"Only {count(len(board), 'image')}: with fewer than {FEW}, intervals are too"
+                " narrow and differences are chance more often than they say. Measure more images"
+                " before you conclude anything.",
+            )
+        )
     else:
         scarce = _scarce(summary)
         if scarce:
-            found.append(Caution(
-                "few", f"Fewer than {FEW} images have: {', '.join(scarce)}. Intervals of these are too narrow.",
-            ))  # fmt: skip
+            found.append(
+                Caution(
+                    "few",
+                    f"Fewer than {FEW} images have: {', '.join(scarce)}. Intervals of these are too"
+                    " narrow.",
+                )
+            )
     return [*found, *_controls(summary), *_rows(board), *_nothing(summary), *_cut(cut)]
 
 
@@ -51,31 +66,47 @@ def _rows(board: Board) -> list[Caution]:
     if failed:
         images = int(np.logical_or.reduce(list(board.failed.values())).sum())
         if all(failed[name] == images for name in board.all):
-            said = f"{count(images, 'image')} could not be measured and {'counts' if images == 1 else 'count'} nowhere"
+            said = (
+                f"{count(images, 'image')} could not be measured and"
+                f" {'counts' if images == 1 else 'count'} nowhere"
+            )
         else:
             rows = f"{count(sum(failed.values()), 'row')} ({count(images, 'image')})"
             said = f"{rows} could not be measured and count nowhere: {_listed(failed)}"
         found.append(Caution("errors", f"{said}. What was wrong is listed under Errors."))
     planned = (board.run.get("data") or {}).get("items")
     if planned and len(board) < planned:
-        found.append(Caution(
-            "unfinished", f"{planned - len(board):,} of {planned:,} images are not here: the run was stopped, or other "
-            "shards are missing. Run the same command again to finish, or report all shards' folders together.",
-        ))  # fmt: skip
+        found.append(
+            Caution(
+                "unfinished",
+                f"{planned - len(board):,} of {planned:,} images are not here: the run was stopped,"
+                " or other shards are missing. Run the same command again to finish, or report all"
+                " shards' folders together.",
+            )
+        )
     if absent:
-        found.append(Caution(
-            "unfinished", f"{count(sum(absent.values()), 'row')} not measured yet ({_listed(absent)}): comparisons "
-            "are over the images that both methods measured. Run the same command again to finish.",
-        ))  # fmt: skip
+        found.append(
+            Caution(
+                "unfinished",
+                f"{count(sum(absent.values()), 'row')} not measured yet ({_listed(absent)}):"
+                " comparisons are over the images that both methods measured. Run the same command"
+                " again to finish.",
+            )
+        )
     for word in sorted(set(pc.unique(board.rows["status"]).to_pylist()) - {None, "", "ok"}):
         said = pc.fill_null(pc.equal(board.rows["status"], word), False).to_numpy()
-        counts = {name: int((said[board.at[name]] & ~board.absent[name] & ~board.failed[name]).sum())
-                  for name in board.all}  # fmt: skip
+        counts = {
+            name: int((said[board.at[name]] & ~board.absent[name] & ~board.failed[name]).sum())
+            for name in board.all
+        }
         if any(counts.values()):
-            found.append(Caution(
-                "status", f"“{word}” is the status of {count(sum(counts.values()), 'map')}: "
-                f"{_listed(counts)}. They count as they are, as maps that show nothing.",
-            ))  # fmt: skip
+            found.append(
+                Caution(
+                    "status",
+                    f"“{word}” is the status of {count(sum(counts.values()), 'map')}: "
+                    f"{_listed(counts)}. They count as they are, as maps that show nothing.",
+                )
+            )
     return found
 
 
@@ -86,10 +117,13 @@ def _nothing(summary: Summary) -> list[Caution]:
             silent.append(metric.title)
     if not silent:
         return []
-    return [Caution(
-        "nothing", f"Nothing to say on any image: {', '.join(silent)}. What such a metric needs (boxes, masks, labels, "
-        "a confidence above 0) is missing from these data.",
-    )]  # fmt: skip
+    return [
+        Caution(
+            "nothing",
+            f"Nothing to say on any image: {', '.join(silent)}. What such a metric needs (boxes,"
+            " masks, labels, a confidence above 0) is missing from these data.",
+        )
+    ]
 
 
 def _controls(summary: Summary) -> list[Caution]:
@@ -103,15 +137,23 @@ def _controls(summary: Summary) -> list[Caution]:
         for control in summary.blind_to(metric.name, figure):
             equal.setdefault(control, []).append((heading(metric, figure), ""))
     found = [
-        Caution("fooled", f"{title_of(control)}, which explains nothing, beats every method in {_first(said)}. "
-                "A good value there is no sign of a good explanation.", _all(said))
+        Caution(
+            "fooled",
+            f"{title_of(control)}, which explains nothing, beats every method in {_first(said)}. "
+            "A good value there is no sign of a good explanation.",
+            _all(said),
+        )
         for control, said in beaten.items()
-    ]  # fmt: skip
+    ]
     found += [
-        Caution("blunt", f"{title_of(control)}, which explains nothing, is not told apart from the best method in "
-                f"{_first(said)}. These images do not show that a method explains anything there.", _all(said))
+        Caution(
+            "blunt",
+            f"{title_of(control)}, which explains nothing, is not told apart from the best method"
+            f" in {_first(said)}. These images do not show that a method explains anything there.",
+            _all(said),
+        )
         for control, said in equal.items()
-    ]  # fmt: skip
+    ]
     return found
 
 
@@ -143,7 +185,11 @@ def _against(summary: Summary, metric: Metric, figure: str, control: str) -> str
 
 def _cut(cut: Mapping[str, int]) -> list[Caution]:
     return [
-        Caution("groups", f"The breakdown by {by} has the largest groups only; {count(number, 'group')} left out.")
+        Caution(
+            "groups",
+            f"The breakdown by {by} has the largest groups only; {count(number, 'group')} left"
+            " out.",
+        )
         for by, number in cut.items()
         if number
     ]

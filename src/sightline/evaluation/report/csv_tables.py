@@ -14,22 +14,33 @@ from sightline.evaluation.report.wording import first_metric
 def sheets(summary: Summary) -> dict[str, str]:
     """Every number as CSV: `scores`, `pairs`, `wins`, `curves`, `errors`, the breakdowns.
 
-    Numbers are in the units of the printed tables: that of the line's column `unit` (empty: none), or, where all lines
-    share it, that of the header (`win_percent`).
+    Numbers are in the units of the printed tables: that of the line's column `unit` (empty: none),
+    or, where all lines share it, that of the header (`win_percent`).
     """
     scores = [_score_row(summary, one) for one in summary.scores]
     curves = [
-        {"curve": one.name, "method": one.method, "x": x, "mean": y, "low": low, "high": high, "n": one.n,
-         "x_is": one.across, "mean_is": one.up}
+        {
+            "curve": one.name,
+            "method": one.method,
+            "x": x,
+            "mean": y,
+            "low": low,
+            "high": high,
+            "n": one.n,
+            "x_is": one.across,
+            "mean_is": one.up,
+        }
         for one in summary.curves
         for x, y, low, high in zip(one.x, one.y, one.low, one.high, strict=True)
-    ]  # fmt: skip
+    ]
     found = {
         "scores": [row for row in scores if not row["by"]],
         "pairs": [_pair_row(summary, one) for one in summary.pairs],
         "wins": _win_rows(summary),
         "curves": curves,
-        "errors": [{"image": i, "methods": who, "error": error} for i, who, error in failure_lines(summary)],
+        "errors": [
+            {"image": i, "methods": who, "error": error} for i, who, error in failure_lines(summary)
+        ],
         **{f"by_{by}": [row for row in scores if row["by"] == by] for by in summary.breakdowns},
     }
     return {name: _csv(rows) for name, rows in found.items() if rows}
@@ -37,28 +48,50 @@ def sheets(summary: Summary) -> dict[str, str]:
 
 def _score_row(summary: Summary, one: Score) -> dict[str, Any]:
     metric = summary.metrics[one.metric]
-    more = {"unit": metric.unit, "better": {True: "higher", False: "lower", None: ""}[metric.higher_is_better]}
-    return {**asdict(one), "control": one.method in summary.controls, **more, "level": summary.level,
-            "protocol": summary.run.get("protocol_digest", "")}  # fmt: skip
+    more = {
+        "unit": metric.unit,
+        "better": {True: "higher", False: "lower", None: ""}[metric.higher_is_better],
+    }
+    return {
+        **asdict(one),
+        "control": one.method in summary.controls,
+        **more,
+        "level": summary.level,
+        "protocol": summary.run.get("protocol_digest", ""),
+    }
 
 
 def _pair_row(summary: Summary, one: Pair) -> dict[str, Any]:
     return {
-        "metric": one.metric, "figure": one.figure, "a": one.a, "b": one.b, **asdict(one.paired),
-        "a_larger": one.signs and one.signs.larger, "a_smaller": one.signs and one.signs.smaller,
-        "ties": one.signs and one.signs.ties, "sign_test_p": one.signs and one.signs.p,
+        "metric": one.metric,
+        "figure": one.figure,
+        "a": one.a,
+        "b": one.b,
+        **asdict(one.paired),
+        "a_larger": one.signs and one.signs.larger,
+        "a_smaller": one.signs and one.signs.smaller,
+        "ties": one.signs and one.signs.ties,
+        "sign_test_p": one.signs and one.signs.p,
         "unit": summary.metrics[one.metric].unit,
-    }  # fmt: skip
+    }
 
 
 def _win_rows(summary: Summary) -> list[dict[str, Any]]:
     """Shares in per cent, as the page and `scores` have theirs."""
     return [
-        {"metric": first_metric(summary.metrics), "a": a, "b": b, "win_percent": 100 * one.win.estimate,
-         "win_low_percent": 100 * one.win.low, "win_high_percent": 100 * one.win.high,
-         "tie_percent": 100 * one.tie.estimate, "loss_percent": 100 * one.loss.estimate, "n": one.n}
+        {
+            "metric": first_metric(summary.metrics),
+            "a": a,
+            "b": b,
+            "win_percent": 100 * one.win.estimate,
+            "win_low_percent": 100 * one.win.low,
+            "win_high_percent": 100 * one.win.high,
+            "tie_percent": 100 * one.tie.estimate,
+            "loss_percent": 100 * one.loss.estimate,
+            "n": one.n,
+        }
         for (a, b), one in summary.wins.items()
-    ]  # fmt: skip
+    ]
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

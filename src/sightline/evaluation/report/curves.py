@@ -1,4 +1,6 @@
-"""Mean curves with intervals: confidence along an order of pixels, and metrics that run over a threshold."""
+"""Mean curves with intervals: confidence along an order of pixels, and metrics that run over a
+threshold.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +25,24 @@ _ORDERS = {
 }
 
 _READING = {
-    "deletion_curve": "The sooner the curve falls, the more of what the model uses stood first in the map.",
-    "insertion_curve": "The sooner the curve rises, the more of what the model uses stood first in the map.",
-    "road_morf": "The sooner the curve falls, the better; replaced pixels are blended into their surroundings.",
-    "road_lerf": "The longer the curve stays up, the better; replaced pixels are blended into their surroundings.",
-    "occluded_curve": "The longer the curve stays up while weak places are hidden, the better the map. Where many "
-    "equal pixels go at once it falls early, as nothing was measured between.",
+    "deletion_curve": (
+        "The sooner the curve falls, the more of what the model uses stood first in the map."
+    ),
+    "insertion_curve": (
+        "The sooner the curve rises, the more of what the model uses stood first in the map."
+    ),
+    "road_morf": (
+        "The sooner the curve falls, the better; replaced pixels are blended into their"
+        " surroundings."
+    ),
+    "road_lerf": (
+        "The longer the curve stays up, the better; replaced pixels are blended into their"
+        " surroundings."
+    ),
+    "occluded_curve": (
+        "The longer the curve stays up while weak places are hidden, the better the map. Where many"
+        " equal pixels go at once it falls early, as nothing was measured between."
+    ),
 }
 
 _AXES = {
@@ -42,8 +56,8 @@ _AXES = {
 class Curve:
     """The mean over the images that say something, at each `x`, with its pointwise interval.
 
-    `title`, `across` and `up` (the axes, with units) and `reading` (a sentence on what is good) are the same for all
-    methods of one `name`, the column it was made from.
+    `title`, `across` and `up` (the axes, with units) and `reading` (a sentence on what is good) are
+    the same for all methods of one `name`, the column it was made from.
     """
 
     name: str
@@ -59,7 +73,9 @@ class Curve:
     n: int
 
 
-def curves(board: Board, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float) -> list[Curve]:
+def curves(
+    board: Board, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float
+) -> list[Curve]:
     """All curves that the rows hold: measured ones, then those of metrics with an axis."""
     protocol = board.run.get("protocol") or {}
     sure = "logit" if protocol.get("score") == "logit" else "confidence"
@@ -67,7 +83,10 @@ def curves(board: Board, metrics: Mapping[str, Metric], resamples: Resamples, le
     for name, (title, across) in _ORDERS.items():
         if name in board:
             for method, values in board.measured(name).items():
-                x = _along(protocol.get("road_percentages") if name.startswith("road") else None, values.shape[1])
+                x = _along(
+                    protocol.get("road_percentages") if name.startswith("road") else None,
+                    values.shape[1],
+                )
                 words = (name, title, across, sure, _READING[name], method)
                 found += _curve(words, x, values, resamples, level)
     found += _occluded(board, sure, resamples, level)
@@ -75,11 +94,17 @@ def curves(board: Board, metrics: Mapping[str, Metric], resamples: Resamples, le
         if metric.axis is None or name not in board:
             continue
         up = f"{metric.title} ({metric.unit})" if metric.unit else metric.title
-        reading = {True: "Higher is better.", False: "Lower is better.", None: ""}[metric.higher_is_better]
+        reading = {True: "Higher is better.", False: "Lower is better.", None: ""}[
+            metric.higher_is_better
+        ]
         for method, values in board.measured(name).items():
             if values.ndim == 2 and values.shape[1] > 1:
                 entries = protocol.get(metric.axis)
-                x = _along(entries, values.shape[1]) if metric.axis != "deltas" else _as_it_is(entries, values.shape[1])
+                x = (
+                    _along(entries, values.shape[1])
+                    if metric.axis != "deltas"
+                    else _as_it_is(entries, values.shape[1])
+                )
                 across = _AXES.get(metric.axis, metric.axis.replace("_", " "))
                 words = (name, metric.title, across, up, reading, method)
                 found += _curve(words, x, values * metric.scale, resamples, level)
@@ -87,10 +112,12 @@ def curves(board: Board, metrics: Mapping[str, Metric], resamples: Resamples, le
 
 
 def _occluded(board: Board, sure: str, resamples: Resamples, level: int | float) -> list[Curve]:
-    """Relative confidence over the fraction of hidden pixels (Grad-CAM++ v3, section 7.2), on one grid for all images.
+    """Relative confidence over the fraction of hidden pixels (Grad-CAM++ v3, section 7.2), on one
+    grid for all images.
 
-    Between an image's own fractions it runs as `roc_area` counts it: straight, but in a jump wider than one step of
-    theta, where nothing was measured, it falls within one such step. Images without confidence say nothing.
+    Between an image's own fractions it runs as `roc_area` counts it: straight, but in a jump wider
+    than one step of theta, where nothing was measured, it falls within one such step. Images
+    without confidence say nothing.
     """
     if not all(column in board for column in ("occluded_curve", "occluded_fraction", "full_score")):
         return []
@@ -107,7 +134,9 @@ def _occluded(board: Board, sure: str, resamples: Resamples, level: int | float)
             relative = seen[method] / full[method][:, None]
         values = np.full((len(board), len(_GRID)), np.nan)
         for k in np.flatnonzero(np.isfinite(relative).all(1) & np.isfinite(hidden[method]).all(1)):
-            values[k] = np.interp(_GRID, *_late(hidden[method][k], relative[k], 1 / (thetas - 1)), np.nan, np.nan)
+            values[k] = np.interp(
+                _GRID, *_late(hidden[method][k], relative[k], 1 / (thetas - 1)), np.nan, np.nan
+            )
         found += _curve((*words, method), tuple(100 * _GRID), 100 * values, resamples, level)
     return found
 
@@ -115,14 +144,17 @@ def _occluded(board: Board, sure: str, resamples: Resamples, level: int | float)
 def _late(
     across: Float[np.ndarray, "t"], up: Float[np.ndarray, "t"], step: float
 ) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "s"]]:
-    """The same points, and one more in each jump: where the curve has come down (or up) to the point behind it.
+    """The same points, and one more in each jump: where the curve has come down (or up) to the
+    point behind it.
 
     >>> across, up = _late(np.array([0.0, 0.25, 1.0]), np.array([1.0, 0.8, 0.2]), 0.25)
     >>> across.tolist(), up.tolist()
     ([0.0, 0.25, 0.5, 1.0], [1.0, 0.8, 0.2, 0.2])
     """
     jumps = np.flatnonzero(np.diff(across) > step * (1 + 1e-9))  # 1/20 twenty times is not 1
-    return np.insert(across, jumps + 1, across[jumps] + step), np.insert(up, jumps + 1, up[jumps + 1])
+    return np.insert(across, jumps + 1, across[jumps] + step), np.insert(
+        up, jumps + 1, up[jumps + 1]
+    )
 
 
 def _curve(
@@ -149,14 +181,18 @@ def _curve(
 
 
 def _along(entries: Any, length: int) -> tuple[float, ...]:
-    """Percentages of pixels: those of the protocol, where they are as many as the points; else equal steps."""
+    """Percentages of pixels: those of the protocol, where they are as many as the points; else
+    equal steps.
+    """
     if isinstance(entries, list | tuple) and len(entries) == length:
         return tuple(map(float, entries))
     return tuple(np.linspace(0, 100, length).tolist())
 
 
 def _as_it_is(entries: Any, length: int) -> tuple[float, ...]:
-    """The protocol's own numbers; equal steps in [0, 1] where they are not as many as the curve has points."""
+    """The protocol's own numbers; equal steps in [0, 1] where they are not as many as the curve has
+    points.
+    """
     if isinstance(entries, list | tuple) and len(entries) == length:
         return tuple(map(float, entries))
     return tuple(np.linspace(0, 1, length).tolist())

@@ -1,4 +1,6 @@
-"""Images worth looking at: the best, the worst, those on which the methods disagree; what each method showed there."""
+"""Images worth looking at: the best, the worst, those on which the methods disagree; what each
+method showed there.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -19,7 +21,9 @@ from sightline.metrics.metric import Metric
 
 @dataclass(frozen=True)
 class Shown:
-    """One method on one image: its picture (None where there is no map to draw), and what the row says."""
+    """One method on one image: its picture (None where there is no map to draw), and what the row
+    says.
+    """
 
     method: str
     title: str
@@ -54,10 +58,12 @@ class Room:
 
 
 def gallery(summary: Summary, results: Results, metric: str | None, most: int = 6) -> list[Room]:
-    """The rooms, at most `most` images each: chosen by a metric with one number an image and a direction.
+    """The rooms, at most `most` images each: chosen by a metric with one number an image and a
+    direction.
 
-    Images are ranked by the mean over the methods (controls have no say); the disagreement is the largest minus the
-    smallest of the methods' values. Images without a thumbnail among the views are not shown.
+    Images are ranked by the mean over the methods (controls have no say); the disagreement is the
+    largest minus the smallest of the methods' values. Images without a thumbnail among the views
+    are not shown.
     """
     chosen = summary.metrics.get(metric or "")
     if chosen is None or not most or not results.views.num_rows or not summary.methods:
@@ -70,7 +76,9 @@ def gallery(summary: Summary, results: Results, metric: str | None, most: int = 
     seen = np.isin(board.items, results.views["item"].to_numpy())
     values = chosen.scale * np.where(seen[:, None], values, np.nan)
     whole = np.isfinite(values).all(1)
-    most = min(most, -(-int(whole.sum()) // 2))  # of a few images the best are not shown as the worst, too
+    most = min(
+        most, -(-int(whole.sum()) // 2)
+    )  # of a few images the best are not shown as the worst, too
     mean = np.where(whole, values.sum(1), np.nan) / values.shape[1]
     apart = np.where(whole, values.max(1) - values.min(1), np.nan)
     towards = -1.0 if chosen.higher_is_better else 1.0
@@ -83,23 +91,34 @@ def gallery(summary: Summary, results: Results, metric: str | None, most: int = 
     if len(summary.methods) == 1:
         rooms.pop()
     taken = [(title, how, *_first(order, most)) for title, how, order in rooms]
-    shown = _exhibits(summary, results, board, chosen.name, sorted({int(k) for *_, some in taken for k in some}))
+    shown = _exhibits(
+        summary, results, board, chosen.name, sorted({int(k) for *_, some in taken for k in some})
+    )
     return [
-        Room(title, f"Chosen {how}.{ties}" if how.startswith("by") else f"Chosen by the {how}.{ties}",
-             [shown[int(k)] for k in some])
-        for title, how, ties, some in taken if len(some)
-    ]  # fmt: skip
+        Room(
+            title,
+            f"Chosen {how}.{ties}" if how.startswith("by") else f"Chosen by the {how}.{ties}",
+            [shown[int(k)] for k in some],
+        )
+        for title, how, ties, some in taken
+        if len(some)
+    ]
 
 
 def _first(order: Float[np.ndarray, "n"], most: int) -> tuple[str, Int[np.ndarray, "m"]]:
-    """The first places by `order`, nan never; and a sentence where more of them are as good as the last one taken."""
+    """The first places by `order`, nan never; and a sentence where more of them are as good as the
+    last one taken.
+    """
     said = np.flatnonzero(np.isfinite(order))
     some = said[np.argsort(order[said], kind="stable")][:most]
     if not len(some):
         return "", some
     equal = int((order[said] == order[some[-1]]).sum())
     left = equal - int((order[some] == order[some[-1]]).sum())
-    ties = f" {count(left, 'more image')} as good as the last one shown: the first in the data set's order are here."
+    ties = (
+        f" {count(left, 'more image')} as good as the last one shown: the first in the data set's"
+        " order are here."
+    )
     return ties if left else "", some
 
 
@@ -111,13 +130,17 @@ def _exhibits(
     views = results.views.filter(pc.is_in(results.views["item"], items)).to_pylist()
     jpegs = {view["item"]: view["jpeg"] for view in views}
     rows = results.rows.filter(pc.is_in(results.rows["item"], items)).to_pylist()
-    by_name: dict[tuple[int, str], Mapping[str, Any]] = {(row["item"], row["method"]): row for row in rows}
+    by_name: dict[tuple[int, str], Mapping[str, Any]] = {
+        (row["item"], row["method"]): row for row in rows
+    }
     found = {}
     for place in places:
         item = int(board.items[place])
         photograph = Image.open(io.BytesIO(jpegs[item])).convert("RGB")
         own = {name: by_name[item, name] for name in summary.everybody if (item, name) in by_name}
-        shown = [_shown(name, row, photograph, summary.metrics[metric]) for name, row in own.items()]
+        shown = [
+            _shown(name, row, photograph, summary.metrics[metric]) for name, row in own.items()
+        ]
         first = next(iter(own.values()))
         drawn = _outlined(photograph, first)
         found[place] = Exhibit(item, str(first["image"]), _words(first), drawn, shown)
@@ -129,7 +152,9 @@ def _shown(name: str, row: Mapping[str, Any], photograph: Image.Image, metric: M
     status = "" if row.get("status") in (None, "ok") else str(row["status"])
     said = written(float("nan") if value is None else metric.scale * value, metric.unit)
     unit = f" {metric.unit}" if metric.unit else ""
-    return Shown(name, title_of(name), _painted(photograph, row), f"{metric.title} {said}{unit}", status)
+    return Shown(
+        name, title_of(name), _painted(photograph, row), f"{metric.title} {said}{unit}", status
+    )
 
 
 def _words(row: Mapping[str, Any]) -> str:
@@ -162,4 +187,6 @@ def _outlined(photograph: Image.Image, row: Mapping[str, Any]) -> Image.Image:
     from sightline.render import outline
 
     across, down = photograph.width / row["view_width"], photograph.height / row["view_height"]
-    return outline(photograph, [(b[0] * across, b[1] * down, b[2] * across, b[3] * down) for b in row["boxes"]])
+    return outline(
+        photograph, [(b[0] * across, b[1] * down, b[2] * across, b[3] * down) for b in row["boxes"]]
+    )

@@ -18,15 +18,18 @@ def latex(summary: Summary) -> str:
     model, data = (str((summary.run.get(part) or {}).get("name", "")) for part in ("model", "data"))
     where = ", ".join(part for part in (model, data, count(summary.images, "image")) if part)
     how = (
-        f"{where}. {words} Protocol {summary.run.get('protocol_digest', '')}. In brackets {100 * summary.level:g} % "
-        "bootstrap intervals over images. Bold: better than every other method, the paired interval excluding 0, of 30 "
-        "images or more."
+        f"{where}. {words} Protocol {summary.run.get('protocol_digest', '')}. In brackets"
+        f" {100 * summary.level:g} % bootstrap intervals over images. Bold: better than every other"
+        " method, the paired interval excluding 0, of 30 images or more."
     )
     parts = ["% Made by sightline. Needs \\usepackage{booktabs}."]
     parts += [_table(table, f"{table.title}: {how}") for table in score_tables(summary)]
     wins = win_table(summary)
     if wins is not None:
-        said = f"Share of the images on which the line's method is better than the column's, by {wins.title}: {where}."
+        said = (
+            "Share of the images on which the line's method is better than the column's, by"
+            f" {wins.title}: {where}."
+        )
         parts.append(_table(wins, said))
     return "\n\n".join(parts) + "\n"
 
@@ -46,13 +49,27 @@ def _table(table: Printed, caption: str) -> str:
     for label, cells in table.lines:
         lines.append(" & ".join([escaped(label), *(_text(cell) for cell in cells)]) + r" \\")
         if any(cell.interval for cell in cells):
-            small = [f"{{\\footnotesize {escaped(cell.interval)}}}" if cell.interval else "" for cell in cells]
+            small = [
+                f"{{\\footnotesize {escaped(cell.interval)}}}" if cell.interval else ""
+                for cell in cells
+            ]
             lines.append(" & ".join(["", *small]) + r" \\")
-    return "\n".join([
-        r"\begin{table}", r"\centering", f"\\caption{{{escaped(caption)}}}", f"\\label{{tab:{_key(table.key)}}}",
-        f"\\begin{{tabular}}{{l{'r' * len(table.head)}}}", r"\toprule", f"{head} \\\\", r"\midrule", *lines,
-        r"\bottomrule", r"\end{tabular}", r"\end{table}",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            f"\\caption{{{escaped(caption)}}}",
+            f"\\label{{tab:{_key(table.key)}}}",
+            f"\\begin{{tabular}}{{l{'r' * len(table.head)}}}",
+            r"\toprule",
+            f"{head} \\\\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
 
 
 def _text(cell: Cell) -> str:

@@ -38,39 +38,62 @@ MOST_GROUPS, MOST_ERRORS = 40, 200
 def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
     """The page, as text: write it to a file with `encoding="utf-8"`.
 
-    It forbids the browser to load anything (a content security policy), so it works offline and tells nobody
-    that it was opened. All texts are plain text. It follows the reader's light or dark setting and the width of
-    the window, prints, and can be read by a screen reader.
+    It forbids the browser to load anything (a content security policy), so it works offline and
+    tells nobody that it was opened. All texts are plain text. It follows the reader's light or dark
+    setting and the width of the window, prints, and can be read by a screen reader.
     """
     from jinja2 import Environment, StrictUndefined  # only a page needs it
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["picture"] = _picture
     script = _resource("render", "report.js")
     names = summary.everybody
     failures = failure_lines(summary)
     return environment.from_string(_resource("evaluation.report", "results.html.jinja")).render(
-        title=title, intro=_intro(summary), findings=findings(summary), cautions=summary.cautions,
-        level=f"{100 * summary.level:g} %", methods=summary.methods, controls=[title_of(n) for n in summary.controls],
-        protocol=protocol_sentences(summary.run, summary.layers), digest=summary.run.get("protocol_digest", ""),
+        title=title,
+        intro=_intro(summary),
+        findings=findings(summary),
+        cautions=summary.cautions,
+        level=f"{100 * summary.level:g} %",
+        methods=summary.methods,
+        controls=[title_of(n) for n in summary.controls],
+        protocol=protocol_sentences(summary.run, summary.layers),
+        digest=summary.run.get("protocol_digest", ""),
         fields={name: _value(value) for name, value in (summary.run.get("protocol") or {}).items()},
-        tables=score_tables(summary), points=_points(summary), wins=win_table(summary), pairs=pair_lines(summary),
-        curves=_curves(summary), legend=[(title_of(name), Markup(_line(summary, name))) for name in names],
-        rooms=rooms, gradient=_gradient() if rooms else "",
+        tables=score_tables(summary),
+        points=_points(summary),
+        wins=win_table(summary),
+        pairs=pair_lines(summary),
+        curves=_curves(summary),
+        legend=[(title_of(name), Markup(_line(summary, name))) for name in names],
+        rooms=rooms,
+        gradient=_gradient() if rooms else "",
         breakdowns=[
-            (by, group_tables(summary, by, MOST_GROUPS), _left(summary, by)) for by in summary.breakdowns
+            (by, group_tables(summary, by, MOST_GROUPS), _left(summary, by))
+            for by in summary.breakdowns
             if len(summary.breakdowns[by]) > 1
         ],
         failures=failures[:MOST_ERRORS],
-        more=f"The first {MOST_ERRORS} of {count(len(failures), 'image')}; tables/errors.csv has all."
-        if len(failures) > MOST_ERRORS else "",
+        more=(
+            f"The first {MOST_ERRORS} of {count(len(failures), 'image')}; tables/errors.csv has"
+            " all."
+            if len(failures) > MOST_ERRORS
+            else ""
+        ),
         metrics=[_described(summary, name) for name in summary.metrics],
-        control_words=[(title_of(name), CONTROLS[name][1]) for name in summary.controls if name in CONTROLS],
+        control_words=[
+            (title_of(name), CONTROLS[name][1]) for name in summary.controls if name in CONTROLS
+        ],
         footer=_footer(summary.run),
-        style=Markup(_resource("render", "report.css") + _resource("evaluation.report", "results.css")),
-        script=Markup(script), script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )  # fmt: skip
+        style=Markup(
+            _resource("render", "report.css") + _resource("evaluation.report", "results.css")
+        ),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
 
 
 def _intro(summary: Summary) -> list[str]:
@@ -100,7 +123,13 @@ def _points(summary: Summary) -> list[Any]:
     for k, (metric, figure) in enumerate(summary.figures()):
         drawing = figure_plot(summary, metric, figure)
         if drawing is not None:
-            found.append(Markup(inline(drawing, f"{heading(metric, figure)}: the numbers of the table, drawn", k)))
+            found.append(
+                Markup(
+                    inline(
+                        drawing, f"{heading(metric, figure)}: the numbers of the table, drawn", k
+                    )
+                )
+            )
     return found
 
 
@@ -124,8 +153,8 @@ def _line(summary: Summary, name: str) -> str:
         colour = f"var(--c{list(summary.controls).index(name) % 4})"
     dashes = " ".join(f"{1.7 * dash:g}" for dash in look["dashes"])
     return (
-        f'<svg viewBox="0 0 42 14" aria-hidden="true"><path d="M0 7H42" fill="none" stroke="{colour}" '
-        f'stroke-width="2.4" stroke-dasharray="{dashes}"/></svg>'
+        '<svg viewBox="0 0 42 14" aria-hidden="true"><path d="M0 7H42" fill="none"'
+        f' stroke="{colour}" stroke-width="2.4" stroke-dasharray="{dashes}"/></svg>'
     )
 
 
@@ -138,7 +167,11 @@ def _described(summary: Summary, name: str) -> dict[str, str]:
 
 def _left(summary: Summary, by: str) -> str:
     left = len(summary.breakdowns[by]) - MOST_GROUPS
-    return f"The largest {MOST_GROUPS}; {count(left, 'more group')} in tables/by_{by}.csv." if left > 0 else ""
+    return (
+        f"The largest {MOST_GROUPS}; {count(left, 'more group')} in tables/by_{by}.csv."
+        if left > 0
+        else ""
+    )
 
 
 def _footer(run: Mapping[str, Any]) -> list[str]:
@@ -146,7 +179,8 @@ def _footer(run: Mapping[str, Any]) -> list[str]:
     lines = [
         "Model: " + _facts(model),
         "Data: " + _facts(data),
-        "Made with " + ", ".join(f"{key} {value}" for key, value in (run.get("versions") or {}).items()),
+        "Made with "
+        + ", ".join(f"{key} {value}" for key, value in (run.get("versions") or {}).items()),
     ]
     when = f"Measured {run['created']}" if run.get("created") else ""
     when += f", in {run['seconds']:,.0f} seconds" if when and run.get("seconds") else ""
@@ -155,7 +189,11 @@ def _footer(run: Mapping[str, Any]) -> list[str]:
 
 def _facts(known: Mapping[str, Any]) -> str:
     words = {"weights": "digest of the weights", "records": "digest of the records"}
-    return "; ".join(f"{words.get(key, key)} {_value(one)}" for key, one in known.items() if one not in (None, ""))
+    return "; ".join(
+        f"{words.get(key, key)} {_value(one)}"
+        for key, one in known.items()
+        if one not in (None, "")
+    )
 
 
 def _value(value: Any) -> str:

@@ -38,19 +38,33 @@ def style(summary: Summary, method: str) -> dict[str, Any]:
 def curve_plot(summary: Summary, some: Sequence[Curve], *, legend: bool = True) -> str:
     """Mean curves of several methods with their pointwise intervals, as SVG.
 
-    With a `legend` it stands alone, on white; without one it is a part of a page, which has the legend and the ground.
+    With a `legend` it stands alone, on white; without one it is a part of a page, which has the
+    legend and the ground.
     """
     first = some[0]
-    figure, axes = _axes(3.9, 2.9 + (0.2 * ((len(some) + 1) // 2) if legend else 0), "white" if legend else "none")
+    figure, axes = _axes(
+        3.9, 2.9 + (0.2 * ((len(some) + 1) // 2) if legend else 0), "white" if legend else "none"
+    )
     for one in some:
         look = style(summary, one.method)
-        axes.fill_between(one.x, one.low, one.high, color=look["color"], linewidth=0,
-                          alpha=0.07 if one.method in summary.controls else 0.16)  # fmt: skip
+        axes.fill_between(
+            one.x,
+            one.low,
+            one.high,
+            color=look["color"],
+            linewidth=0,
+            alpha=0.07 if one.method in summary.controls else 0.16,
+        )
         line = axes.plot(
-            one.x, one.y, color=look["color"], linewidth=1.7, label=title_of(one.method),
-            marker=look["marker"], markevery=(list(summary.everybody).index(one.method), max(1, len(one.x) // 6)),
+            one.x,
+            one.y,
+            color=look["color"],
+            linewidth=1.7,
+            label=title_of(one.method),
+            marker=look["marker"],
+            markevery=(list(summary.everybody).index(one.method), max(1, len(one.x) // 6)),
             markersize=3.6,
-        )[0]  # fmt: skip
+        )[0]
         if look["dashes"]:
             line.set_dashes(look["dashes"])
     axes.set_xlabel(first.across)
@@ -58,7 +72,14 @@ def curve_plot(summary: Summary, some: Sequence[Curve], *, legend: bool = True) 
     axes.set_xlim(min(first.x), max(first.x))
     axes.grid(color=LINE, linewidth=0.7)
     if legend:
-        figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=INK, fontsize=8, handlelength=3.2)
+        figure.legend(
+            loc="outside lower center",
+            ncols=2,
+            frameon=False,
+            labelcolor=INK,
+            fontsize=8,
+            handlelength=3.2,
+        )
     return _svg(figure, f"curve {first.name}")
 
 
@@ -72,18 +93,36 @@ def figure_plot(summary: Summary, metric: Metric, title: str) -> str | None:
     for place, one in enumerate(some):
         look = style(summary, one.method)
         if np.isfinite(one.low):
-            axes.plot([one.low, one.high], [place, place], color=look["color"], linewidth=2.6, solid_capstyle="butt",
-                      alpha=0.55)  # fmt: skip
-        axes.plot([one.estimate], [place], color=look["color"], marker=look["marker"], markersize=5.5,
-                  markeredgewidth=1.6)  # fmt: skip
+            axes.plot(
+                [one.low, one.high],
+                [place, place],
+                color=look["color"],
+                linewidth=2.6,
+                solid_capstyle="butt",
+                alpha=0.55,
+            )
+        axes.plot(
+            [one.estimate],
+            [place],
+            color=look["color"],
+            marker=look["marker"],
+            markersize=5.5,
+            markeredgewidth=1.6,
+        )
         axes.annotate(
-            written(one.estimate, metric.unit), (1.02, place), xycoords=("axes fraction", "data"), va="center",
-            fontsize=8.5, color=INK,
-        )  # fmt: skip
+            written(one.estimate, metric.unit),
+            (1.02, place),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8.5,
+            color=INK,
+        )
     axes.set_yticks(range(len(some)), [title_of(one.method) for one in some])
     axes.set_ylim(len(some) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=8.5)
-    better = {True: ", more is better", False: ", less is better", None: ""}[metric.higher_is_better]
+    better = {True: ", more is better", False: ", less is better", None: ""}[
+        metric.higher_is_better
+    ]
     axes.set_xlabel(heading(metric, title).rstrip(" ↑↓") + better)
     axes.grid(axis="x", color=LINE, linewidth=0.7)
     axes.margins(x=0.08)
@@ -91,9 +130,13 @@ def figure_plot(summary: Summary, metric: Metric, title: str) -> str | None:
 
 
 def inline(svg: str, label: str, number: int) -> str:
-    """An SVG drawing as a part of a page, in the page's colours; `number` keeps its names apart from others'."""
+    """An SVG drawing as a part of a page, in the page's colours; `number` keeps its names apart
+    from others'.
+    """
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<(metadata|style).*?</\1>", "", svg, flags=re.DOTALL)  # a style in there would be the whole page's
+    svg = re.sub(
+        r"<(metadata|style).*?</\1>", "", svg, flags=re.DOTALL
+    )  # a style in there would be the whole page's
     svg = re.sub(r'\s(xmlns(:\w+)?|width|height|version)="[^"]*"', "", svg, count=5)
     svg = re.sub(r'(\bid="|"#|url\(#)', lambda found: f"{found[0]}p{number}-", svg)
     for k, colour in enumerate(METHODS):
@@ -108,7 +151,9 @@ def inline(svg: str, label: str, number: int) -> str:
 
 
 def _axes(width: float, height: float, ground: str = "none") -> tuple[Any, Any]:
-    """A figure of its own: nothing of matplotlib's global state is read but its defaults, and nothing is changed."""
+    """A figure of its own: nothing of matplotlib's global state is read but its defaults, and
+    nothing is changed.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor=ground)
@@ -135,5 +180,7 @@ def _svg(figure: Any, salt: str) -> str:
 
 
 def _shortened(attribute: re.Match[str]) -> str:
-    """Places to a hundredth of a point, which is enough; what is written between tags stays as it is."""
+    """Places to a hundredth of a point, which is enough; what is written between tags stays as it
+    is.
+    """
     return re.sub(r"(\d\.\d\d)\d+", r"\1", attribute[0])

@@ -1,4 +1,6 @@
-"""The rows, put in order: an image a line, whatever the order in which they were measured and stored."""
+"""The rows, put in order: an image a line, whatever the order in which they were measured and
+stored.
+"""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +20,9 @@ Positions = dict[str, Int[np.ndarray, "_"]]
 
 @runtime_checkable
 class Results(Protocol):
-    """What a run left behind: what was asked, a row for each image and method, and what the model saw."""
+    """What a run left behind: what was asked, a row for each image and method, and what the model
+    saw.
+    """
 
     run: dict[str, Any]
     rows: pa.Table
@@ -28,8 +32,8 @@ class Results(Protocol):
 class Board:
     """Columns by method, one entry an image, sorted by the image's number in the plan.
 
-    Raises `StoreError` for rows made by different protocols, for an image that a method measured twice, and where a
-    column is missing.
+    Raises `StoreError` for rows made by different protocols, for an image that a method measured
+    twice, and where a column is missing.
     """
 
     def __init__(self, results: Results) -> None:
@@ -41,19 +45,23 @@ class Board:
         self._rank: Int[np.ndarray, "m"] = np.searchsorted(self.items, items)
         names = pc.unique(self.rows["method"]).to_pylist()
         asked = [*self.run.get("methods", []), *self.run.get("controls", [])]
-        self.all = [name for name in dict.fromkeys(asked) if name in names] + sorted(set(names) - set(asked))
+        self.all = [name for name in dict.fromkeys(asked) if name in names] + sorted(
+            set(names) - set(asked)
+        )
         self.controls = [name for name in self.all if name in self.run.get("controls", [])]
         self.methods = [name for name in self.all if name not in self.controls]
         self.at: dict[str, Int[np.ndarray, "n"]] = {}
         for name in self.all:
-            ours = np.flatnonzero(pc.equal(self.rows["method"], name).to_numpy(zero_copy_only=False))
+            ours = np.flatnonzero(
+                pc.equal(self.rows["method"], name).to_numpy(zero_copy_only=False)
+            )
             self.at[name] = np.full(len(self.items), -1)
             self.at[name][self._rank[ours]] = ours
             if len(ours) > (self.at[name] >= 0).sum():
                 raise StoreError(
-                    f"Expected one row for each image and method; {name} has {len(ours)} rows for "
-                    f"{(self.at[name] >= 0).sum()} images. Two runs over the same images cannot be one: "
-                    "read their folders one by one."
+                    f"Expected one row for each image and method; {name} has {len(ours)} rows for"
+                    f" {(self.at[name] >= 0).sum()} images. Two runs over the same images cannot be"
+                    " one: read their folders one by one."
                 )
         failed = self.rows["error"].is_valid().to_numpy(zero_copy_only=False)
         self.absent = {name: self.at[name] < 0 for name in self.all}
@@ -84,7 +92,8 @@ class Board:
         return found
 
     def groups(self, by: str) -> list[tuple[str, Positions]]:
-        """The images of each class (`by="class"`), with each tag (`"tag"`), or with each value of any column of words.
+        """The images of each class (`by="class"`), with each tag (`"tag"`), or with each value of
+        any column of words.
 
         The largest group first. Where a row does not say (it failed), the image's other rows do.
         """
@@ -92,7 +101,8 @@ class Board:
         kinds = [field.name for field in self.rows.schema if _is_words(field.type)]
         if column not in kinds:
             raise StoreError(
-                f"Expected a breakdown by 'class', 'tag' or a column of words; got {by!r}. {near(by, [*SHORT, *kinds])}"
+                f"Expected a breakdown by 'class', 'tag' or a column of words; got {by!r}."
+                f" {near(by, [*SHORT, *kinds])}"
             )
         one = self.rows[column].combine_chunks()
         if pa.types.is_list(one.type) or pa.types.is_large_list(one.type):
@@ -110,10 +120,15 @@ class Board:
             rows = np.zeros(len(self.rows), bool)
             rows[parents[order[bounds[code] : bounds[code + 1]]]] = True
             found.append((str(name), *self._positions(np.flatnonzero(rows))))
-        return [(name, places) for name, places, _ in sorted(found, key=lambda group: (-group[2], group[0]))]
+        return [
+            (name, places)
+            for name, places, _ in sorted(found, key=lambda group: (-group[2], group[0]))
+        ]
 
     def _positions(self, rows: Int[np.ndarray, "m"]) -> tuple[Positions, int]:
-        """The images of some rows, by method: with those of them on which the method failed; and how many images."""
+        """The images of some rows, by method: with those of them on which the method failed; and
+        how many images.
+        """
         anybody = np.unique(self._rank[rows])
         found = {}
         for name in self.all:
@@ -137,8 +152,8 @@ def numbers(column: pa.ChunkedArray, name: str) -> Float[np.ndarray, "n *k"]:
     kinds = np.unique(lengths[lengths > 0])
     if len(kinds) > 1:
         raise StoreError(
-            f"Expected as many numbers in each entry of {name!r}; came {', '.join(map(str, kinds))}. "
-            "Measure all images with one protocol."
+            f"Expected as many numbers in each entry of {name!r}; came"
+            f" {', '.join(map(str, kinds))}. Measure all images with one protocol."
         )
     dense = np.full((len(one), int(kinds[0]) if len(kinds) else 1), np.nan)
     flat = pc.list_flatten(one).cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -156,20 +171,28 @@ def _require(rows: pa.Table, *columns: str) -> None:
     missing = [name for name in columns if name not in rows.column_names]
     if missing:
         raise StoreError(
-            f"Expected rows of `sightline evaluate`; they have no column {', '.join(map(repr, missing))}. "
-            f"There are: {', '.join(map(repr, rows.column_names[:12]))}."
+            "Expected rows of `sightline evaluate`; they have no column"
+            f" {', '.join(map(repr, missing))}. There are:"
+            f" {', '.join(map(repr, rows.column_names[:12]))}."
         )
     if not rows.num_rows:
-        raise StoreError("Expected results with at least one row; there are none. Run `sightline evaluate` first.")
+        raise StoreError(
+            "Expected results with at least one row; there are none. Run `sightline evaluate`"
+            " first."
+        )
 
 
 def _one_protocol(results: Results) -> None:
-    counts = {one["values"]: one["counts"] for one in pc.value_counts(results.rows["protocol"]).to_pylist()}
+    counts = {
+        one["values"]: one["counts"]
+        for one in pc.value_counts(results.rows["protocol"]).to_pylist()
+    }
     counts.pop(None, None)
     own = results.run.get("protocol_digest")
     if len(counts) > 1 or (own and counts and own not in counts):
         came = ", ".join(f"{digest} ({count} rows)" for digest, count in sorted(counts.items()))
         raise StoreError(
-            f"Expected rows made by one protocol{f', {own}' if own else ''}; came {came}. Numbers that were measured "
-            "in different ways must not be averaged: report each folder by itself, or measure again with one protocol."
+            f"Expected rows made by one protocol{f', {own}' if own else ''}; came {came}. Numbers"
+            " that were measured in different ways must not be averaged: report each folder by"
+            " itself, or measure again with one protocol."
         )

@@ -14,7 +14,14 @@ from sightline.evaluation.report.curves import curves
 from sightline.evaluation.report.rows_by_method import Board, Results
 from sightline.evaluation.report.summary import Failure, Pair, Score, Summary
 from sightline.evaluation.report.wording import first_metric
-from sightline.evaluation.statistics.bootstrap import Columns, Of, estimate, interval, replicates, speaks
+from sightline.evaluation.statistics.bootstrap import (
+    Columns,
+    Of,
+    estimate,
+    interval,
+    replicates,
+    speaks,
+)
 from sightline.evaluation.statistics.compare import Win, common, paired_from, sign_test, win_from
 from sightline.evaluation.statistics.resample import Resamples
 from sightline.metrics.metric import Metric, about, metric
@@ -27,7 +34,9 @@ Metrics = Mapping[str, Callable[..., Any]]
 
 
 IN_GROUPS = 400
-"""A class's interval is made of so many sets: there may be a thousand classes, and their intervals are wide anyhow."""
+"""A class's interval is made of so many sets: there may be a thousand classes, and their intervals
+are wide anyhow.
+"""
 
 
 def summarise(
@@ -41,15 +50,17 @@ def summarise(
 ) -> Summary:
     """Every number of a report: needs the rows and nothing else, neither the model nor the images.
 
-    - Each metric's every figure for each method, with a bootstrap interval over images (`level` of `resamples`
-      resampled sets), the number of images that count, of those that have nothing to say (nan), of those that failed.
+    - Each metric's every figure for each method, with a bootstrap interval over images (`level` of
+      `resamples` resampled sets), the number of images that count, of those that have nothing to
+      say (nan), of those that failed.
     - Each pair of methods, paired over the images that both measured; controls against methods too.
-    - `by`: also each metric's first figure for each class (`"class"`), tag (`"tag"`) or value of any column of words;
-      several in a list. At most the 200 largest groups of each.
+    - `by`: also each metric's first figure for each class (`"class"`), tag (`"tag"`) or value of
+      any column of words; several in a list. At most the 200 largest groups of each.
     - The same rows give the same summary, in whatever order they stand, to the last bit.
 
-    A column that none of the `metrics` describes is taken for a number with no unit, no direction, and the mean.
-    Raises `StoreError` for rows of several protocols, for rows that are there twice, and for an unknown `by`.
+    A column that none of the `metrics` describes is taken for a number with no unit, no direction,
+    and the mean. Raises `StoreError` for rows of several protocols, for rows that are there twice,
+    and for an unknown `by`.
     """
     board = Board(results)
     known = _described(board, metrics)
@@ -65,15 +76,30 @@ def summarise(
         for place, (title, of) in enumerate(one.figures.items()):
             scores += _scores(board, one, title, of, measured, given, drawn, level, pairs)
             for word in words if place == 0 else ():
-                scores += _grouped(board, one, title, of, measured, given, fewer, level, word, groups[word])
+                scores += _grouped(
+                    board, one, title, of, measured, given, fewer, level, word, groups[word]
+                )
     summary = Summary(
-        run=board.run, images=len(board), methods=board.methods, controls=board.controls, metrics=known,
-        scores=scores, pairs=pairs, wins=_wins(board, known, drawn, level),
-        curves=curves(board, known, drawn, level), failures=_failures(board), level=float(level), resamples=resamples,
+        run=board.run,
+        images=len(board),
+        methods=board.methods,
+        controls=board.controls,
+        metrics=known,
+        scores=scores,
+        pairs=pairs,
+        wins=_wins(board, known, drawn, level),
+        curves=curves(board, known, drawn, level),
+        failures=_failures(board),
+        level=float(level),
+        resamples=resamples,
         layers=_layers(board),
-        breakdowns={word: [name for name, _ in some[:MOST_GROUPS]] for word, some in groups.items()},
-    )  # fmt: skip
-    cut = {word: len(some) - MOST_GROUPS for word, some in groups.items() if len(some) > MOST_GROUPS}
+        breakdowns={
+            word: [name for name, _ in some[:MOST_GROUPS]] for word, some in groups.items()
+        },
+    )
+    cut = {
+        word: len(some) - MOST_GROUPS for word, some in groups.items() if len(some) > MOST_GROUPS
+    }
     return replace(summary, cautions=cautions(summary, board, cut))
 
 
@@ -98,14 +124,24 @@ def _unknown(name: str) -> Metric:
 
 def _given(board: Board) -> Columns:
     """What a figure may ask for: the class each row is about, and the protocol's fields."""
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in (board.run.get("protocol") or {}).items()}
+    fields = {
+        k: tuple(v) if isinstance(v, list) else v
+        for k, v in (board.run.get("protocol") or {}).items()
+    }
     return {**fields, "classes": board.codes("target")} if "target" in board else fields
 
 
 def _scores(
-    board: Board, one: Metric, title: str, of: Of, measured: Mapping[str, Float[np.ndarray, "n *k"]], given: Columns,
-    resamples: Resamples, level: int | float, pairs: list[Pair],
-) -> list[Score]:  # fmt: skip
+    board: Board,
+    one: Metric,
+    title: str,
+    of: Of,
+    measured: Mapping[str, Float[np.ndarray, "n *k"]],
+    given: Columns,
+    resamples: Resamples,
+    level: int | float,
+    pairs: list[Pair],
+) -> list[Score]:
     """One figure of everybody; their comparisons are added to `pairs`."""
     drawn = {name: replicates(of, values, given, resamples) for name, values in measured.items()}
     plain = {name: estimate(of, values, given) for name, values in measured.items()}
@@ -118,19 +154,43 @@ def _scores(
         else:
             ours, theirs = common(ours, theirs)
             difference = estimate(of, ours, given) - estimate(of, theirs, given)
-            apart = replicates(of, ours, given, resamples) - replicates(of, theirs, given, resamples)
-        found = paired_from(one.scale * difference, one.scale * apart, int(speaks(ours).sum()), level)
-        pairs.append(Pair(one.name, title, a, b, found, sign_test(ours, theirs) if ours.ndim == 1 else None))
+            apart = replicates(of, ours, given, resamples) - replicates(
+                of, theirs, given, resamples
+            )
+        found = paired_from(
+            one.scale * difference, one.scale * apart, int(speaks(ours).sum()), level
+        )
+        pairs.append(
+            Pair(one.name, title, a, b, found, sign_test(ours, theirs) if ours.ndim == 1 else None)
+        )
     return [
-        _score(board, one, title, name, measured[name], np.arange(len(board)), plain[name], drawn[name], level)
+        _score(
+            board,
+            one,
+            title,
+            name,
+            measured[name],
+            np.arange(len(board)),
+            plain[name],
+            drawn[name],
+            level,
+        )
         for name in board.all
     ]
 
 
 def _grouped(
-    board: Board, one: Metric, title: str, of: Of, measured: Mapping[str, Float[np.ndarray, "n *k"]], given: Columns,
-    resamples: Resamples, level: int | float, by: str, groups: Sequence[tuple[str, Mapping[str, Any]]],
-) -> list[Score]:  # fmt: skip
+    board: Board,
+    one: Metric,
+    title: str,
+    of: Of,
+    measured: Mapping[str, Float[np.ndarray, "n *k"]],
+    given: Columns,
+    resamples: Resamples,
+    level: int | float,
+    by: str,
+    groups: Sequence[tuple[str, Mapping[str, Any]]],
+) -> list[Score]:
     """One figure of everybody in each group."""
     found = []
     for group, places in groups[:MOST_GROUPS]:
@@ -138,16 +198,26 @@ def _grouped(
             own = places[name]
             some = {k: v[own] if isinstance(v, np.ndarray) else v for k, v in given.items()}
             values = measured[name][own]
-            plain, drawn = estimate(of, values, some), replicates(of, values, some, resamples.among(own))
+            plain, drawn = (
+                estimate(of, values, some),
+                replicates(of, values, some, resamples.among(own)),
+            )
             score = _score(board, one, title, name, values, own, plain, drawn, level)
             found.append(replace(score, by=by, group=group))
     return found
 
 
 def _score(
-    board: Board, one: Metric, title: str, method: str, values: Float[np.ndarray, "n *k"], own: Any, plain: float,
-    drawn: Float[np.ndarray, "r"], level: int | float,
-) -> Score:  # fmt: skip
+    board: Board,
+    one: Metric,
+    title: str,
+    method: str,
+    values: Float[np.ndarray, "n *k"],
+    own: Any,
+    plain: float,
+    drawn: Float[np.ndarray, "r"],
+    level: int | float,
+) -> Score:
     n, errors = int(speaks(values).sum()), int(board.failed[method][own].sum())
     missing = int((~board.absent[method][own]).sum()) - n - errors
     found = interval(one.scale * plain, one.scale * drawn, n, level)
@@ -157,7 +227,9 @@ def _score(
 def _wins(
     board: Board, known: Mapping[str, Metric], resamples: Resamples, level: int | float
 ) -> dict[tuple[str, str], Win]:
-    """Each method against each other one (and the controls), by the metric that wins are about: Average Drop."""
+    """Each method against each other one (and the controls), by the metric that wins are about:
+    Average Drop.
+    """
     name = first_metric(known)
     if name is None:
         return {}
@@ -178,4 +250,6 @@ def _layers(board: Board) -> list[str]:
 def _failures(board: Board) -> list[Failure]:
     rows = np.concatenate([board.at[name][board.failed[name]] for name in board.all])
     some = board.rows.select(["item", "image", "method", "error"]).take(rows).to_pylist()
-    return sorted((Failure(**one) for one in some), key=lambda one: (one.item, board.all.index(one.method)))
+    return sorted(
+        (Failure(**one) for one in some), key=lambda one: (one.item, board.all.index(one.method))
+    )

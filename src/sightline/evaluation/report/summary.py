@@ -14,8 +14,8 @@ from sightline.metrics.metric import Metric
 class Score:
     """One figure of one method, in the metric's unit, with its interval.
 
-    `n` images say something, `missing` have nothing to say (nan: no box, no confidence), `errors` failed. `by` and
-    `group` name the subset; both are empty for all images.
+    `n` images say something, `missing` have nothing to say (nan: no box, no confidence), `errors`
+    failed. `by` and `group` name the subset; both are empty for all images.
     """
 
     metric: str
@@ -67,9 +67,9 @@ class Failure:
 class Caution:
     """A short sentence, the details it leaves out (a list to look into), and what it is about.
 
-    `kind` is `few`, `errors`, `status`, `unfinished`, `nothing` (that metrics had to say), `groups` (a
-    breakdown that was cut), `fooled` (a control beats every method) or `blunt` (a control is not told apart from the
-    best of them).
+    `kind` is `few`, `errors`, `status`, `unfinished`, `nothing` (that metrics had to say), `groups`
+    (a breakdown that was cut), `fooled` (a control beats every method) or `blunt` (a control is not
+    told apart from the best of them).
     """
 
     kind: str
@@ -79,7 +79,9 @@ class Caution:
 
 @dataclass(frozen=True)
 class Summary:
-    """Every number of a report; see each part's own words. Methods and metrics are in the order of the run."""
+    """Every number of a report; see each part's own words. Methods and metrics are in the order of
+    the run.
+    """
 
     run: Mapping[str, Any]
     images: int
@@ -106,7 +108,9 @@ class Summary:
         """Every metric with each of its figures, in order."""
         return [(one, title) for one in self.metrics.values() for title in one.figures]
 
-    def score(self, metric: str, figure: str, method: str, by: str = "", group: str = "") -> Score | None:
+    def score(
+        self, metric: str, figure: str, method: str, by: str = "", group: str = ""
+    ) -> Score | None:
         """One score; None where it was not measured."""
         return self._scores.get((metric, figure, method, by, group))
 
@@ -119,7 +123,9 @@ class Summary:
         return None if other is None else other.turned()
 
     def best(self, metric: str, figure: str) -> str | None:
-        """The method (no control) with the best figure; None where neither end is better or nobody has one."""
+        """The method (no control) with the best figure; None where neither end is better or nobody
+        has one.
+        """
         higher = self.metrics[metric].higher_is_better
         found = [self.score(metric, figure, method) for method in self.methods]
         kept = [one for one in found if one is not None and one.n]
@@ -128,7 +134,9 @@ class Summary:
         return (max if higher else min)(kept, key=lambda one: one.estimate).method
 
     def stands_out(self, metric: str, figure: str) -> str | None:
-        """The best method, where its difference to every other method is `clear`; None where it is not."""
+        """The best method, where its difference to every other method is `clear`; None where it is
+        not.
+        """
         winner = self.best(metric, figure)
         others = [name for name in self.methods if name != winner]
         if winner is None or not others:
@@ -141,12 +149,16 @@ class Summary:
         return [control for control in self.controls if self._lead(metric, figure, control)[0] > 0]
 
     def blind_to(self, metric: str, figure: str) -> list[str]:
-        """The controls that are not told apart from the best method: their paired interval to it holds 0."""
+        """The controls that are not told apart from the best method: their paired interval to it
+        holds 0.
+        """
         leads = {control: self._lead(metric, figure, control) for control in self.controls}
         return [control for control, (least, most) in leads.items() if least <= 0 <= most]
 
     def _lead(self, metric: str, figure: str, control: str) -> tuple[float, float]:
-        """By how much a control is better than the best method, at least and at most; nan where nobody knows."""
+        """By how much a control is better than the best method, at least and at most; nan where
+        nobody knows.
+        """
         winner = self.best(metric, figure)
         pair = None if winner is None else self.pair(metric, figure, control, winner)
         if pair is None:

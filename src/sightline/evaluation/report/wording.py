@@ -10,7 +10,10 @@ from sightline.errors import SightlineError
 from sightline.metrics.metric import Metric
 
 CONTROLS = {
-    "fake_cam": ("FakeCAM", "1 everywhere but in one corner pixel: it explains nothing, and hides nothing."),
+    "fake_cam": (
+        "FakeCAM",
+        "1 everywhere but in one corner pixel: it explains nothing, and hides nothing.",
+    ),
     "random": ("Random map", "smooth noise, another one for each image."),
     "centre": ("Centre map", "a Gaussian in the middle of the picture, whatever it shows."),
     "edge": ("Edge map", "the picture's own edges, whatever the class."),
@@ -44,7 +47,9 @@ def arrow(metric: Metric) -> str:
 
 def direction(metric: Metric) -> str:
     """The same in words."""
-    return {True: "higher is better", False: "lower is better", None: "neither end is better"}[metric.higher_is_better]
+    return {True: "higher is better", False: "lower is better", None: "neither end is better"}[
+        metric.higher_is_better
+    ]
 
 
 def heading(metric: Metric, figure: str) -> str:
@@ -66,7 +71,9 @@ def named(metric: Metric, figure: str) -> str:
     >>> named(about(average_drop), "Average Drop"), named(about(average_drop), "median")
     ('Average Drop', 'Average Drop, median')
     """
-    return figure if figure.lower().startswith(metric.title.lower()) else f"{metric.title}, {figure}"
+    return (
+        figure if figure.lower().startswith(metric.title.lower()) else f"{metric.title}, {figure}"
+    )
 
 
 def meaning(metric: Metric) -> str:
@@ -81,9 +88,15 @@ def meaning(metric: Metric) -> str:
 
 
 def written(value: float | int, unit: str = "", *, signed: bool = False) -> str:
-    """A number as it is printed: per cent with one decimal, anything else with three; a true minus sign.
+    """A number as it is printed: per cent with one decimal, anything else with three; a true minus
+    sign.
 
-    >>> written(36.841, "%"), written(-0.0512, signed=True), written(2.0, signed=True), written(float("nan"))
+    >>> (
+    ...     written(36.841, "%"),
+    ...     written(-0.0512, signed=True),
+    ...     written(2.0, signed=True),
+    ...     written(float("nan")),
+    ... )
     ('36.8', '−0.051', '+2.000', '–')
     """
     if not math.isfinite(value):
@@ -137,12 +150,22 @@ def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> li
         one = Protocol.from_dict(fields)
     except (SightlineError, TypeError):
         return ["; ".join(f"{name}: {value}" for name, value in fields.items())] if fields else []
-    explained = "the class the model predicts" if one.explained == "predicted" else "the class the data set gives"
+    explained = (
+        "the class the model predicts"
+        if one.explained == "predicted"
+        else "the class the data set gives"
+    )
     layer = (
-        f"layer {one.layer}" if one.layer else "the last feature map" + (f" ({', '.join(layers)})" if layers else "")
+        f"layer {one.layer}"
+        if one.layer
+        else "the last feature map" + (f" ({', '.join(layers)})" if layers else "")
     )
     score = "its probability" if one.score == "probability" else "its logit (no probability)"
-    drop = "the loss divided by that confidence" if one.drop == "relative" else "the plain loss, divided by nothing"
+    drop = (
+        "the loss divided by that confidence"
+        if one.drop == "relative"
+        else "the plain loss, divided by nothing"
+    )
     return [
         f"Each image is explained for {explained}, at {layer}; the confidence is {score}.",
         f"The image seen through a map: {one.masking()}.",
@@ -151,7 +174,9 @@ def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> li
 
 
 def first_metric(metrics: Mapping[str, Metric]) -> str | None:
-    """The metric that galleries and the matrix of wins are about: Average Drop, else the first with a direction."""
+    """The metric that galleries and the matrix of wins are about: Average Drop, else the first with
+    a direction.
+    """
     if "average_drop" in metrics:
         return "average_drop"
     return next((name for name, one in metrics.items() if one.higher_is_better is not None), None)

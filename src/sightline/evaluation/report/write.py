@@ -31,12 +31,14 @@ def write(
     metrics: Metrics | None = None,
     summary: Summary | None = None,
 ) -> list[Path]:
-    """Write the report of some results into the folder `out`; returns what was written, the page first.
+    """Write the report of some results into the folder `out`; returns what was written, the page
+    first.
 
-    `report.html` (one file, works offline), `report.md`, `report.tex` (booktabs), `tables/*.csv` with every number in
-    full precision, `plots/*.svg`. All say the same, because all are made from one `summarise`; give a `summary` to
-    use one that was made before. `images` are shown in each room of the gallery, ranked by the metric `ranked_by`
-    (Average Drop, where none is named). Files that are there already are replaced.
+    `report.html` (one file, works offline), `report.md`, `report.tex` (booktabs), `tables/*.csv`
+    with every number in full precision, `plots/*.svg`. All say the same, because all are made from
+    one `summarise`; give a `summary` to use one that was made before. `images` are shown in each
+    room of the gallery, ranked by the metric `ranked_by` (Average Drop, where none is named). Files
+    that are there already are replaced.
 
     Raises `StoreError` where nothing can be written, and what `summarise` raises.
     """
@@ -45,7 +47,9 @@ def write(
     model = str((summary.run.get("model") or {}).get("name", "the model")).rpartition("/")[2]
     title = title or f"How far explanations of {model} can be trusted"
     drawings = {
-        f"plots/{name}.svg": curve_plot(summary, [one for one in summary.curves if one.name == name])
+        f"plots/{name}.svg": curve_plot(
+            summary, [one for one in summary.curves if one.name == name]
+        )
         for name in dict.fromkeys(one.name for one in summary.curves)
     }
     rooms = gallery(summary, results, ranked_by or first_metric(summary.metrics), images)

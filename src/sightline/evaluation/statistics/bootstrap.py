@@ -12,10 +12,13 @@ from sightline.errors import RequestError, near
 from sightline.evaluation.statistics.resample import Resamples, flat
 
 Values = Float[np.ndarray, "n *k"]
-"""What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say'."""
+"""What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say'.
+"""
 
 Columns = Mapping[str, Any]
-"""What a summary may ask for besides `values`, by name: arrays with one entry an image, or anything else as it is."""
+"""What a summary may ask for besides `values`, by name: arrays with one entry an image, or anything
+else as it is.
+"""
 
 Of = Callable[..., Any]
 """Rows to one figure; parameter names are requests: `values`, `classes`, the protocol's fields."""
@@ -35,20 +38,29 @@ class Interval:
 
 
 def bootstrap(
-    of: Of, values: Values, columns: Columns | None = None, *, n: int = 2000, seed: int = 0, level: int | float = 0.95
+    of: Of,
+    values: Values,
+    columns: Columns | None = None,
+    *,
+    n: int = 2000,
+    seed: int = 0,
+    level: int | float = 0.95,
 ) -> Interval:
-    """A figure of some images with its percentile interval: what it is on `n` resampled sets of as many images.
+    """A figure of some images with its percentile interval: what it is on `n` resampled sets of as
+    many images.
 
-    `of` takes what its parameter names ask for: `values` `[images]` or `[images, k]`, and of `columns` whatever it
-    names; an array there with one entry an image is resampled with it. An image whose values are all nan is left out.
-    The interval holds the central `level` share of the resampled figures. It supposes that images were drawn
-    independently of each other; with few images (below some 30) it is too narrow. The same rows in the same
-    order give the same interval, whatever else was computed before.
+    `of` takes what its parameter names ask for: `values` `[images]` or `[images, k]`, and of
+    `columns` whatever it names; an array there with one entry an image is resampled with it. An
+    image whose values are all nan is left out. The interval holds the central `level` share of the
+    resampled figures. It supposes that images were drawn independently of each other; with few
+    images (below some 30) it is too narrow. The same rows in the same order give the same interval,
+    whatever else was computed before.
 
-    Figures that depend on the columns' means alone (most do; it is found out by trying) are resampled as means: a
-    million images take seconds.
+    Figures that depend on the columns' means alone (most do; it is found out by trying) are
+    resampled as means: a million images take seconds.
 
-    Raises `RequestError` where `of` asks for something that is neither `values` nor among `columns`.
+    Raises `RequestError` where `of` asks for something that is neither `values` nor among
+    `columns`.
 
     >>> bootstrap(lambda values: values.mean(), np.array([1.0, 1.0, np.nan, 1.0]))
     Interval(estimate=1.0, low=1.0, high=1.0, n=3)
@@ -60,11 +72,20 @@ def bootstrap(
 def estimate(of: Of, values: Values, columns: Columns | None = None) -> float:
     """The figure of the images that say something; nan where none does."""
     kept = speaks(values)
-    return float(_asker(of, columns or {}, len(values))(values[kept], kept)) if kept.any() else float("nan")
+    return (
+        float(_asker(of, columns or {}, len(values))(values[kept], kept))
+        if kept.any()
+        else float("nan")
+    )
 
 
-def interval(figure: int | float, drawn: Float[np.ndarray, "r"], n: int, level: int | float) -> Interval:
-    """The central share `level` of the resampled figures. One image is no sample: it has no interval."""
+def interval(
+    figure: int | float, drawn: Float[np.ndarray, "r"], n: int, level: int | float
+) -> Interval:
+    """The central share `level` of the resampled figures.
+
+    One image is no sample: it has no interval.
+    """
     finite = drawn[np.isfinite(drawn)]
     if n < 2 or not finite.size:
         return Interval(float(figure), float("nan"), float("nan"), n)
@@ -77,7 +98,9 @@ def speaks(values: Values) -> Bool[np.ndarray, "n"]:
     return np.asarray(np.isfinite(flat(values)).any(1))
 
 
-def replicates(of: Of, values: Values, columns: Columns, resamples: Resamples) -> Float[np.ndarray, "r"]:
+def replicates(
+    of: Of, values: Values, columns: Columns, resamples: Resamples
+) -> Float[np.ndarray, "r"]:
     """The figure on each resampled set of images."""
     kept = speaks(values)
     if not kept.any():
@@ -88,7 +111,9 @@ def replicates(of: Of, values: Values, columns: Columns, resamples: Resamples) -
         means = resamples.means(values)
         weights = _affine(ask, means[: min(len(means), 8)])
         if weights is not None:
-            asked = np.flatnonzero(weights[1:])  # of the others it is all the same whether they say anything
+            asked = np.flatnonzero(
+                weights[1:]
+            )  # of the others it is all the same whether they say anything
             return np.asarray(flat(means)[:, asked] @ weights[1 + asked] + weights[0])
         return np.array([ask(row[None], everybody) for row in means], np.float64)
     found = np.full(resamples.count, np.nan)
@@ -100,8 +125,12 @@ def replicates(of: Of, values: Values, columns: Columns, resamples: Resamples) -
     return found
 
 
-def _asker(of: Of, columns: Columns, images: int) -> Callable[[Values, Shaped[np.ndarray, "..."]], float]:
-    """`of` as a function of some images' values and of which they are; whatever else it asks for is bound once."""
+def _asker(
+    of: Of, columns: Columns, images: int
+) -> Callable[[Values, Shaped[np.ndarray, "..."]], float]:
+    """`of` as a function of some images' values and of which they are; whatever else it asks for is
+    bound once.
+    """
     arrays: dict[str, Any] = {}
     given: dict[str, Any] = {}
     for name, parameter in inspect.signature(of).parameters.items():
@@ -109,24 +138,34 @@ def _asker(of: Of, columns: Columns, images: int) -> Callable[[Values, Shaped[np
             continue
         if name in columns:
             one = columns[name]
-            ours = arrays if isinstance(one, np.ndarray) and one.ndim > 0 and len(one) == images else given
+            ours = (
+                arrays
+                if isinstance(one, np.ndarray) and one.ndim > 0 and len(one) == images
+                else given
+            )
             ours[name] = one
         elif parameter.default is parameter.empty:
             offered = ["values", *columns]
             raise RequestError(
-                f"Expected a summary that asks for `values` and what goes with them; {of} asks for {name!r}. "
-                f"{near(name, offered)}"
+                f"Expected a summary that asks for `values` and what goes with them; {of} asks for"
+                f" {name!r}. {near(name, offered)}"
             )
     if not arrays:
         return lambda values, _: float(of(values=values, **given))
-    return lambda values, which: float(of(values=values, **given, **{k: v[which] for k, v in arrays.items()}))
+    return lambda values, which: float(
+        of(values=values, **given, **{k: v[which] for k, v in arrays.items()})
+    )
 
 
 def _is_of_means(ask: Callable[..., float], values: Values, kept: Bool[np.ndarray, "n"]) -> bool:
-    """Whether the figure says of images what it says of their mean alone: tried on all and on eight random sets."""
+    """Whether the figure says of images what it says of their mean alone: tried on all and on eight
+    random sets.
+    """
     own = values[kept]
     generator = np.random.default_rng(0)
-    sets = [np.arange(len(own))] + [generator.integers(0, len(own), 3 + len(own) // 2**k) for k in range(8)]
+    sets = [np.arange(len(own))] + [
+        generator.integers(0, len(own), 3 + len(own) // 2**k) for k in range(8)
+    ]
     try:
         for rows in sets:
             some = own[rows]
@@ -144,8 +183,12 @@ def _is_of_means(ask: Callable[..., float], values: Values, kept: Bool[np.ndarra
     return True
 
 
-def _affine(ask: Callable[..., float], means: Float[np.ndarray, "t *k"]) -> Float[np.ndarray, "k1"] | None:
-    """Constant and weights, where the figure of the means is a weighted sum of them; None where it is not."""
+def _affine(
+    ask: Callable[..., float], means: Float[np.ndarray, "t *k"]
+) -> Float[np.ndarray, "k1"] | None:
+    """Constant and weights, where the figure of the means is a weighted sum of them; None where it
+    is not.
+    """
     rows = flat(means)
     one = np.ones(1, bool)
 
@@ -156,4 +199,8 @@ def _affine(ask: Callable[..., float], means: Float[np.ndarray, "t *k"]) -> Floa
     weights = np.array([constant, *(at(unit) - constant for unit in np.eye(rows.shape[1]))])
     told = np.array([at(row) for row in rows])
     said = rows @ weights[1:] + weights[0]
-    return weights if np.isfinite(weights).all() and np.allclose(said, told, rtol=1e-9, atol=1e-12) else None
+    return (
+        weights
+        if np.isfinite(weights).all() and np.allclose(said, told, rtol=1e-9, atol=1e-12)
+        else None
+    )

@@ -1,4 +1,6 @@
-"""An explainer made fast for one device: its one pass, look back included, goes through torch's compiler."""
+"""An explainer made fast for one device: its one pass, look back included, goes through torch's
+compiler.
+"""
 
 from typing import Any
 
@@ -13,16 +15,21 @@ _GRAPHS = ("reduce-overhead", "max-autotune")
 
 
 class Compiled(nn.Module):
-    """`outputs, maps = compiled(images)`: what the `explainer` it was made from returns, from a compiled graph.
+    """`outputs, maps = compiled(images)`: what the `explainer` it was made from returns, from a
+    compiled graph.
 
-    The first call of a batch size may compile, which takes seconds to minutes. The weights are the explainer's, and so
-    the model's own.
+    The first call of a batch size may compile, which takes seconds to minutes. The weights are the
+    explainer's, and so the model's own.
     """
 
     def __init__(self, explainer: Explainer, graph: nn.Module, run: Any, *, copies: bool) -> None:
         super().__init__()
         self.graph = graph
-        self._explainer, self._run, self._copies = (explainer,), run, copies  # in a tuple: its weights are `graph`'s
+        self._explainer, self._run, self._copies = (
+            (explainer,),
+            run,
+            copies,
+        )  # in a tuple: its weights are `graph`'s
 
     @property
     def explainer(self) -> Explainer:
@@ -37,17 +44,23 @@ class Compiled(nn.Module):
         return tuple(one.clone() for one in found) if self._copies else tuple(found)
 
 
-def compiled(explainer: nn.Module, *, mode: str | None = None, backend: Any = "inductor") -> Compiled:
-    """Compile an explainer: outputs and maps of `explain`, up to rounding, often sooner than a bare eager forward.
+def compiled(
+    explainer: nn.Module, *, mode: str | None = None, backend: Any = "inductor"
+) -> Compiled:
+    """Compile an explainer: outputs and maps of `explain`, up to rounding, often sooner than a bare
+    eager forward.
 
-    `mode` and `backend` are those of `torch.compile`; `mode="reduce-overhead"` records CUDA graphs, which pays for
-    small batches on a GPU. The batch may have any size; height and width are the explainer's. Where no time is gained,
-    `explain` itself costs hardly more than a forward pass (`docs/performance.md` has both).
+    `mode` and `backend` are those of `torch.compile`; `mode="reduce-overhead"` records CUDA graphs,
+    which pays for small batches on a GPU. The batch may have any size; height and width are the
+    explainer's. Where no time is gained, `explain` itself costs hardly more than a forward pass
+    (`docs/performance.md` has both).
 
     Raises `SurgeryError` for a model that `torch.export` cannot trace.
 
     >>> import sightline
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    ... )
     >>> fast = compiled(sightline.exportable(net, images=torch.rand(1, 3, 8, 8)), backend="eager")
     >>> outputs, maps = fast(torch.rand(5, 3, 8, 8))
     >>> outputs.shape, maps.shape
@@ -55,10 +68,12 @@ def compiled(explainer: nn.Module, *, mode: str | None = None, backend: Any = "i
     """
     if not isinstance(explainer, Explainer):
         raise SurgeryError(
-            f"Expected an explainer; got {type(explainer).__name__}. Make one: compiled(sightline.exportable(model))."
+            f"Expected an explainer; got {type(explainer).__name__}. Make one:"
+            " compiled(sightline.exportable(model))."
         )
     graph: Any = explainer.exported().module()
-    graph.graph.eliminate_dead_code()  # questions about types, answered while tracing, which the compiler chokes on
+    # questions about types, answered while tracing, which the compiler chokes on
+    graph.graph.eliminate_dead_code()
     graph.recompile()
     run = torch.compile(graph, mode=mode, backend=backend, fullgraph=True)
     return Compiled(explainer, graph, run, copies=mode in _GRAPHS)

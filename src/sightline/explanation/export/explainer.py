@@ -1,8 +1,9 @@
 """A model that explains itself: outputs and map in one pass, as plain operators, without autograd.
 
-The path of `explanation/explain.py` once more, for one question and one method. What follows from the network (the layer, how its
-grid is read, how the gradients come about) is settled beforehand by `exportable`; what follows from the picture is
-here. The formulas are those of `methods/`, `maps/combine.py` and `maps/upsample.py`.
+The path of `explanation/explain.py` once more, for one question and one method. What follows from
+the network (the layer, how its grid is read, how the gradients come about) is settled beforehand by
+`exportable`; what follows from the picture is here. The formulas are those of `methods/`,
+`maps/combine.py` and `maps/upsample.py`.
 """
 
 from collections.abc import Callable
@@ -26,24 +27,37 @@ ALWAYS = ("activations", "gradients", "explained", "scores", "probabilities")
 """Words to be had from any network, in one pass."""
 
 FREE = ("head", "class_gradients")
-"""Words to be had behind a pooled linear head only: there every class's gradients are known beforehand."""
+"""Words to be had behind a pooled linear head only: there every class's gradients are known
+beforehand.
+"""
 
 
 class Explainer(nn.Module):
-    """`outputs, maps = explainer(images)`: the model's logits `[b, k]` and where it looked, `[b, h, w]` in [0, 1].
+    """`outputs, maps = explainer(images)`: the model's logits `[b, k]` and where it looked, `[b, h,
+    w]` in [0, 1].
 
-    Made by `exportable`. With `target="given"` the classes `[b]` are a second input, and a negative number asks for the
-    predicted one. With `coarse=True` the signed map on the layer's own grid comes third.
+    Made by `exportable`. With `target="given"` the classes `[b]` are a second input, and a negative
+    number asks for the predicted one. With `coarse=True` the signed map on the layer's own grid
+    comes third.
 
-    `layer`, `layer_reason`, `method` and `variant` say what is shown. `way` tells how: `"head"` where the gradients are
-    the head's weights, `"tail"` where the look back was written down. `shape` is the input's `[c, h, w]`; with
-    `any_size` height and width may differ from it. The parameters are the model's own tensors.
+    `layer`, `layer_reason`, `method` and `variant` say what is shown. `way` tells how: `"head"`
+    where the gradients are the head's weights, `"tail"` where the look back was written down.
+    `shape` is the input's `[c, h, w]`; with `any_size` height and width may differ from it. The
+    parameters are the model's own tensors.
     """
 
     def __init__(
-        self, opened: Opened, step: Step, example: Tensor, *, layer_reason: str, target: int | str | None,
-        head: Tensor | None, any_size: bool, coarse: bool,
-    ) -> None:  # fmt: skip
+        self,
+        opened: Opened,
+        step: Step,
+        example: Tensor,
+        *,
+        layer_reason: str,
+        target: int | str | None,
+        head: Tensor | None,
+        any_size: bool,
+        coarse: bool,
+    ) -> None:
         super().__init__()
         self.layer, self.layer_reason, self.grid = opened.layer, layer_reason, opened.grid
         assert step.weigh is not None
@@ -54,7 +68,9 @@ class Explainer(nn.Module):
         self.opened: Opened | None = None
         self.tail: nn.Module | None = None
         if head is None:
-            if any_size and self.shape[1] == self.shape[2]:  # a tracer takes equal sides for one number
+            if (
+                any_size and self.shape[1] == self.shape[2]
+            ):  # a tracer takes equal sides for one number
                 example = noise((*self.shape[:2], self.shape[2] + 32), example)
             self.tail = traced(opened, self._asked, example, self._classes(example), any_size)
         else:
@@ -63,7 +79,9 @@ class Explainer(nn.Module):
         self.eval()
 
     def example(self) -> tuple[Tensor, ...]:
-        """Inputs to trace it with: two images of noise, and their classes where those are asked for."""
+        """Inputs to trace it with: two images of noise, and their classes where those are asked
+        for.
+        """
         images = noise(self.shape, self._like)
         classes = self._classes(images)
         return (images,) if classes is None else (images, classes)
@@ -71,31 +89,41 @@ class Explainer(nn.Module):
     def exported(self) -> torch.export.ExportedProgram:
         """It as a graph of plain operators, for a batch of any size."""
         example = self.example()
-        sides: dict[int, Any] = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} if self.any_size else {}
+        sides: dict[int, Any] = (
+            {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} if self.any_size else {}
+        )
         batch = torch.export.Dim("batch")
         shapes: tuple[dict[int, Any], ...] = ({0: batch, **sides}, {0: batch})
         with torch.no_grad():
-            return torch.export.export(self, example, dynamic_shapes=shapes[: len(example)], strict=False)
+            return torch.export.export(
+                self, example, dynamic_shapes=shapes[: len(example)], strict=False
+            )
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> tuple[Tensor, ...]:
         """The outputs and the maps; see the class."""
         self.check(images, classes)
-        with torch.no_grad() if torch.is_grad_enabled() else nullcontext():  # an exporter would write it down
+        with (
+            torch.no_grad() if torch.is_grad_enabled() else nullcontext()
+        ):  # an exporter would write it down
             outputs, rows, explained, node, offers = self._run(images, classes)
             activations = self.grid.read(node)
-            supply = Supply({
-                **offers(activations),
-                "activations": lambda: activations,
-                "explained": lambda: explained,
-                "scores": lambda: rows.gather(1, explained.unsqueeze(1)).squeeze(1),
-                "probabilities": lambda: probabilities(rows, "softmax"),
-            })  # fmt: skip
+            supply = Supply(
+                {
+                    **offers(activations),
+                    "activations": lambda: activations,
+                    "explained": lambda: explained,
+                    "scores": lambda: rows.gather(1, explained.unsqueeze(1)).squeeze(1),
+                    "probabilities": lambda: probabilities(rows, "softmax"),
+                }
+            )
             signed = combine(supply.call(self.weigh, **self.variant), activations)
             maps = image_map_unread(signed, images.shape[2:])
         return (outputs, maps, signed) if self.coarse else (outputs, maps)
 
     def agrees(self, images: Tensor, trace: Trace) -> bool:
-        """Whether it says the same of these images as a run of the model itself, outputs, activations and gradients."""
+        """Whether it says the same of these images as a run of the model itself, outputs,
+        activations and gradients.
+        """
         with torch.enable_grad():
             outputs, rows, explained = self._asked(trace.outputs, self._classes(images))
             scores = rows.gather(1, explained.unsqueeze(1)).squeeze(1)
@@ -105,17 +133,33 @@ class Explainer(nn.Module):
             want = (outputs.detach(), trace.activations, gradient)
             activations = self.grid.read(node)
             return all(
-                one is not None and one.shape == two.shape and bool(((one - two).abs() <= 1e-3 * one.abs().max()).all())
-                for one, two in zip(want, (found, activations, offers(activations)["gradients"]()), strict=True)
+                one is not None
+                and one.shape == two.shape
+                and bool(((one - two).abs() <= 1e-3 * one.abs().max()).all())
+                for one, two in zip(
+                    want, (found, activations, offers(activations)["gradients"]()), strict=True
+                )
             )
 
-    def _run(self, images: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Callable[..., Any]]:
-        """The outputs, the logits and classes to explain, the layer's output, and what is offered of gradients."""
+    def _run(
+        self, images: Tensor, classes: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Callable[..., Any]]:
+        """The outputs, the logits and classes to explain, the layer's output, and what is offered
+        of gradients.
+        """
         if self.opened is None:
             assert self.tail is not None
-            outputs, node, gradient = self.tail(images) if classes is None else self.tail(images, classes)
+            outputs, node, gradient = (
+                self.tail(images) if classes is None else self.tail(images, classes)
+            )
             outputs, rows, explained = self._asked(outputs, classes)
-            return outputs, rows, explained, node, lambda _: {"gradients": lambda: self.grid.read(gradient)}
+            return (
+                outputs,
+                rows,
+                explained,
+                node,
+                lambda _: {"gradients": lambda: self.grid.read(gradient)},
+            )
         said, node = self.opened(images)
         outputs, rows, explained = self._asked(said, classes)
         head = attrgetter(self._head)(self.opened).flatten(1)
@@ -136,7 +180,9 @@ class Explainer(nn.Module):
         )
 
     def _asked(self, said: Any, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """The outputs `[b, k]`, the logits in which classes count from 0 on, and the class explained `[b]`."""
+        """The outputs `[b, k]`, the logits in which classes count from 0 on, and the class
+        explained `[b]`.
+        """
         outputs = logits(said)
         rows = torch.cat([-outputs, outputs], dim=1) if outputs.shape[1] == 1 else outputs
         predicted = rows.argmax(1)
@@ -148,15 +194,20 @@ class Explainer(nn.Module):
 
     def _classes(self, images: Tensor) -> Tensor | None:
         """The second input to try it with, where there is one: the predicted classes."""
-        return torch.full((images.shape[0],), -1, device=images.device) if self.target == "given" else None
+        return (
+            torch.full((images.shape[0],), -1, device=images.device)
+            if self.target == "given"
+            else None
+        )
 
     def check(self, images: Tensor, classes: Tensor | None) -> None:
         """Raises `ImageError` or `TargetError` for inputs it was not made for."""
         if not isinstance(images, Tensor) or not images.is_floating_point():
             came = f"{images.dtype}" if isinstance(images, Tensor) else type(images).__name__
             raise ImageError(
-                f"Expected images ready for the model, a float tensor [b, {', '.join(map(str, self.shape))}]; got "
-                f"{came}. sightline.explain prepares files; an explainer takes what is prepared."
+                "Expected images ready for the model, a float tensor [b,"
+                f" {', '.join(map(str, self.shape))}]; got {came}. sightline.explain prepares"
+                " files; an explainer takes what is prepared."
             )
         if images.ndim != len(self.shape) + 1 or images.shape[1] != self.shape[0]:
             raise ImageError(
@@ -165,22 +216,31 @@ class Explainer(nn.Module):
             )
         if not self.any_size and tuple(images.shape[2:]) != self.shape[1:]:
             raise ImageError(
-                f"Expected images of the size {list(self.shape[1:])} that this explainer was made for; got "
-                f"{list(images.shape[2:])}. Resize them, or make it with exportable(..., any_size=True)."
+                f"Expected images of the size {list(self.shape[1:])} that this explainer was made"
+                f" for; got {list(images.shape[2:])}. Resize them, or make it with exportable(...,"
+                " any_size=True)."
             )
         if (classes is None) == (self.target == "given"):
             came = "none came" if classes is None else "some came"
             raise TargetError(
-                f"Expected {'a class for each image as second input' if classes is None else 'no classes'}; {came}. "
-                "exportable(..., target='given') makes one that takes them; -1 asks for the predicted class."
+                "Expected"
+                f" {'a class for each image as second input' if classes is None else 'no classes'};"
+                f" {came}. exportable(..., target='given') makes one that takes them; -1 asks for"
+                " the predicted class."
             )
         if classes is not None and (
-            not isinstance(classes, Tensor) or classes.is_floating_point() or classes.shape != images.shape[:1]
+            not isinstance(classes, Tensor)
+            or classes.is_floating_point()
+            or classes.shape != images.shape[:1]
         ):
-            came = f"{classes.dtype} {list(classes.shape)}" if isinstance(classes, Tensor) else type(classes).__name__
+            came = (
+                f"{classes.dtype} {list(classes.shape)}"
+                if isinstance(classes, Tensor)
+                else type(classes).__name__
+            )
             raise TargetError(
-                f"Expected a class for each image, an integer tensor [{images.shape[0]}]; got {came}. -1 asks for the "
-                "predicted class."
+                f"Expected a class for each image, an integer tensor [{images.shape[0]}]; got"
+                f" {came}. -1 asks for the predicted class."
             )
 
 
@@ -190,9 +250,15 @@ def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
 
 
 def _held(opened: Opened, head: Tensor) -> str:
-    """Where the head's weights are: the parameter itself if it is one, so that no file holds them twice."""
+    """Where the head's weights are: the parameter itself if it is one, so that no file holds them
+    twice.
+    """
     for name, weight in opened.named_parameters():
-        if weight.data_ptr() == head.data_ptr() and weight.shape[:2] == head.shape and weight.numel() == head.numel():
+        if (
+            weight.data_ptr() == head.data_ptr()
+            and weight.shape[:2] == head.shape
+            and weight.numel() == head.numel()
+        ):
             return name
     opened.register_buffer("head", head.clone())
     return "head"

@@ -1,4 +1,6 @@
-"""From a model to one that explains itself in one pass: everything that follows from the network is settled here."""
+"""From a model to one that explains itself in one pass: everything that follows from the network is
+settled here.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.errors import ImageError, MethodError, ModelError, SightlineError, SurgeryError, TargetError
+from sightline.errors import (
+    ImageError,
+    MethodError,
+    ModelError,
+    SightlineError,
+    SurgeryError,
+    TargetError,
+)
 from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer, noise
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
@@ -34,22 +43,27 @@ def exportable(
     classes: Sequence[str] | None = None,
     **options: Any,
 ) -> Explainer:
-    """A module that returns `(outputs, maps)` in one pass and without autograd, for `torch.export` and ONNX.
+    """A module that returns `(outputs, maps)` in one pass and without autograd, for `torch.export`
+    and ONNX.
 
-    - `layer`, `method`, `call`, `grid` and `options` are those of `explain`; the layer is found where none is named.
-    - `target`: the predicted class; `281` or `"tabby"` for the same class of every image; `"given"` for classes as a
-      second input, where -1 asks for the predicted one.
-    - `images`: an example `[b, c, h, w]`, whose size the explainer will have; left out, noise of the size on the card.
-    - `any_size=True`: height and width may differ from the example's. It is tried out, and is a `SurgeryError`
-      where the model does not allow it.
+    - `layer`, `method`, `call`, `grid` and `options` are those of `explain`; the layer is found
+      where none is named.
+    - `target`: the predicted class; `281` or `"tabby"` for the same class of every image; `"given"`
+      for classes as a second input, where -1 asks for the predicted one.
+    - `images`: an example `[b, c, h, w]`, whose size the explainer will have; left out, noise of
+      the size on the card.
+    - `any_size=True`: height and width may differ from the example's. It is tried out, and is a
+      `SurgeryError` where the model does not allow it.
     - `coarse=True`: the signed map on the layer's own grid comes third.
 
-    The model stays as it is; the explainer is a copy of its modules with the same weights. Behind a pooled linear head
-    the gradients are the head's weights; elsewhere the look back is traced once and becomes part of the graph. Raises
-    `MethodError` for what cannot be exported: methods in pixel space or of several passes, and softmax scores or CAM
-    on other heads.
+    The model stays as it is; the explainer is a copy of its modules with the same weights. Behind a
+    pooled linear head the gradients are the head's weights; elsewhere the look back is traced once
+    and becomes part of the graph. Raises `MethodError` for what cannot be exported: methods in
+    pixel space or of several passes, and softmax scores or CAM on other heads.
 
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    ... )
     >>> explainer = exportable(net, images=torch.rand(1, 3, 8, 8))
     >>> outputs, maps = explainer(torch.rand(5, 3, 8, 8))
     >>> outputs.shape, maps.shape, explainer.layer, explainer.way
@@ -68,9 +82,15 @@ def exportable(
     head = trace.head(rows, 0) if trace.plain else None
     _check_words(step, trace, head)
     explainer = Explainer(
-        Opened(inner, example, trace.cuts[0], grid), step, example, layer_reason=reason, target=wanted, head=head,
-        any_size=any_size, coarse=coarse,
-    )  # fmt: skip
+        Opened(inner, example, trace.cuts[0], grid),
+        step,
+        example,
+        layer_reason=reason,
+        target=wanted,
+        head=head,
+        any_size=any_size,
+        coarse=coarse,
+    )
     explainer.card = card if classes is None else replace(card, classes=tuple(classes))
     if any_size:
         _try_another_size(inner, explainer, layer, call, grid)
@@ -84,13 +104,19 @@ def _step(method: Rule | Sequence[Rule], options: dict[str, Any]) -> Step:
     if step.weigh is None or step.pixels is not None:
         raise MethodError(
             f"Expected a method that weighs a layer's activations; {step.name} "
-            + ("shows the model many pictures" if step.outside else "looks back to the pixels, through the whole model")
-            + ", and cannot be exported. Take grad_cam_pp, grad_cam, layer_cam or another map of a layer."
+            + (
+                "shows the model many pictures"
+                if step.outside
+                else "looks back to the pixels, through the whole model"
+            )
+            + ", and cannot be exported. Take grad_cam_pp, grad_cam, layer_cam or another map of a"
+            " layer."
         )
     if step.name in _SOLVED:
         raise MethodError(
-            f"Expected a method of plain operators; {step.name} decomposes each image's activations, which neither an "
-            "exporter nor a compiler follows. Take grad_cam_pp, grad_cam, hires_cam, layer_cam or xgrad_cam."
+            f"Expected a method of plain operators; {step.name} decomposes each image's"
+            " activations, which neither an exporter nor a compiler follows. Take grad_cam_pp,"
+            " grad_cam, hires_cam, layer_cam or xgrad_cam."
         )
     return step
 
@@ -100,14 +126,15 @@ def _check_words(step: Step, trace: Trace, head: Tensor | None) -> None:
     for word in requests(step.weigh):
         if word not in (*ALWAYS, *FREE):
             raise MethodError(
-                f"Expected a method that needs one pass; {step.name} asks for {word!r}, for which the model runs "
-                "again, and cannot be exported. Take grad_cam_pp, grad_cam, hires_cam, layer_cam or xgrad_cam."
+                f"Expected a method that needs one pass; {step.name} asks for {word!r}, for which"
+                " the model runs again, and cannot be exported. Take grad_cam_pp, grad_cam,"
+                " hires_cam, layer_cam or xgrad_cam."
             )
         if word in FREE and head is None:
             raise MethodError(
-                f"{step.name} asks for {word!r}, which an exported model has behind a pooled linear head only; "
-                f"{type(trace.model).__name__} has something else behind {trace.cuts[0].layer!r}. Take "
-                "grad_cam_pp or grad_cam."
+                f"{step.name} asks for {word!r}, which an exported model has behind a pooled linear"
+                f" head only; {type(trace.model).__name__} has something else behind"
+                f" {trace.cuts[0].layer!r}. Take grad_cam_pp or grad_cam."
             )
 
 
@@ -116,18 +143,26 @@ def _example(model: nn.Module, card: Card, images: Tensor | None) -> Tensor:
     weight = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(0))
     if weight.dtype not in (torch.float32, torch.float64):
         raise ModelError(
-            f"Expected a model in float32 or float64; this one is in {weight.dtype}, whose gradients need care that a "
-            "plain graph does not take. Export model.float(), and let the runtime choose a smaller type."
+            f"Expected a model in float32 or float64; this one is in {weight.dtype}, whose"
+            " gradients need care that a plain graph does not take. Export model.float(), and let"
+            " the runtime choose a smaller type."
         )
     if images is None:
         first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
-        channels, height, width = first.in_channels if first else 3, *(card.preprocess.crop or (224, 224))
+        channels, height, width = (
+            first.in_channels if first else 3,
+            *(card.preprocess.crop or (224, 224)),
+        )
     else:
         if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
-            came = f"{images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+            came = (
+                f"{images.dtype} {list(images.shape)}"
+                if isinstance(images, Tensor)
+                else type(images).__name__
+            )
             raise ImageError(
-                f"Expected a float tensor [b, c, height, width] as an example; got {came}. Its size is all that "
-                "counts: torch.rand(1, 3, 224, 224)."
+                f"Expected a float tensor [b, c, height, width] as an example; got {came}. Its size"
+                " is all that counts: torch.rand(1, 3, 224, 224)."
             )
         channels, height, width = images.shape[1:]
     return noise((channels, height, width), weight)
@@ -143,12 +178,15 @@ def _class(target: Any, rows: Tensor, names: Sequence[str] | None) -> int | str 
     if isinstance(target, int) and not isinstance(target, bool):
         return checked(target, count)
     raise TargetError(
-        f"Expected a class number, a class name, 'predicted' or 'given' for an explainer; got {type(target).__name__}. "
-        "What changes with the picture cannot be written into a graph: target='given' takes classes as a second input."
+        "Expected a class number, a class name, 'predicted' or 'given' for an explainer; got"
+        f" {type(target).__name__}. What changes with the picture cannot be written into a graph:"
+        " target='given' takes classes as a second input."
     )
 
 
-def _try_another_size(model: nn.Module, explainer: Explainer, layer: Where, call: int, grid: Any) -> None:
+def _try_another_size(
+    model: nn.Module, explainer: Explainer, layer: Where, call: int, grid: Any
+) -> None:
     """Raise unless an explainer made for one size tells the truth about two others."""
     channels, *made = explainer.shape
     for height, width in ((made[0] + 32, made[1] + 64), (made[0] + 31, made[1])):
@@ -160,7 +198,7 @@ def _try_another_size(model: nn.Module, explainer: Explainer, layer: Where, call
             holds, why = False, f" ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
         if not holds:
             raise SurgeryError(
-                f"Expected a model that takes pictures of any size; what was written down of {type(model).__name__} "
-                f"for {made[0]} x {made[1]} does not hold for {height} x {width}{why}. Leave any_size out, and make "
-                "one explainer for each size."
+                "Expected a model that takes pictures of any size; what was written down of"
+                f" {type(model).__name__} for {made[0]} x {made[1]} does not hold for {height} x"
+                f" {width}{why}. Leave any_size out, and make one explainer for each size."
             )

@@ -19,12 +19,14 @@ _ONE_FILE = 1_900_000_000
 def to_onnx(explainer: nn.Module, path: str | Path) -> Path:
     """Write an explainer as an ONNX file; ONNX Runtime then runs it without PyTorch.
 
-    Inputs: `images`, and `classes` (int64) for `target="given"`. Outputs: `outputs`, `maps`, and `coarse` if it was
-    asked for. The batch may have any size; height and width are fixed unless the explainer has `any_size`. The file's
-    metadata holds, as JSON under `sightline`, what a deployed program has to know: preprocessing, classes, layer.
-    Weights of more than 1.9 GB are written beside the file. Needs the extra `export`.
+    Inputs: `images`, and `classes` (int64) for `target="given"`. Outputs: `outputs`, `maps`, and
+    `coarse` if it was asked for. The batch may have any size; height and width are fixed unless the
+    explainer has `any_size`. The file's metadata holds, as JSON under `sightline`, what a deployed
+    program has to know: preprocessing, classes, layer. Weights of more than 1.9 GB are written
+    beside the file. Needs the extra `export`.
 
-    Raises `ModelError` without it, `SurgeryError` for a model or a method that the format has no operators for.
+    Raises `ModelError` without it, `SurgeryError` for a model or a method that the format has no
+    operators for.
     """
     if not isinstance(explainer, Explainer):
         raise ModelError(
@@ -32,34 +34,44 @@ def to_onnx(explainer: nn.Module, path: str | Path) -> Path:
             "to_onnx(sightline.exportable(model), path)."
         )
     if Path(path).is_dir():
-        raise ModelError(f"Expected a file to write; {path} is a folder. Name one: {Path(path) / 'explainer.onnx'}.")
+        raise ModelError(
+            f"Expected a file to write; {path} is a folder. Name one:"
+            f" {Path(path) / 'explainer.onnx'}."
+        )
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ModelError(
-            f"Writing ONNX needs the packages onnx and onnxscript ({error}). Run: pip install 'sightline[export]'"
+            f"Writing ONNX needs the packages onnx and onnxscript ({error}). Run: pip install"
+            " 'sightline[export]'"
         ) from error
     path = Path(path)
     try:
-        # In two steps: left to itself, the exporter fixes the batch where it cannot follow, and says nothing.
+        # In two steps: left to itself, the exporter fixes the batch where it cannot follow, and
+        # says nothing.
         exported = explainer.exported()
         with torch.no_grad():
             program = torch.onnx.export(
-                exported, dynamo=True, verbose=False,
+                exported,
+                dynamo=True,
+                verbose=False,
                 input_names=["images", "classes"][: 1 + (explainer.target == "given")],
                 output_names=["outputs", "maps", "coarse"][: 2 + explainer.coarse],
-            )  # fmt: skip
+            )
     except Exception as error:
         raise SurgeryError(
-            f"Expected a model and a method that ONNX has operators for; {explainer.method} at {explainer.layer!r} "
-            f"could not be written ({type(error).__name__}: {_reason(error)}). Take grad_cam_pp or grad_cam, or a "
-            "later layer; torch.export.export(explainer, explainer.example()) tells more."
+            f"Expected a model and a method that ONNX has operators for; {explainer.method} at"
+            f" {explainer.layer!r} could not be written ({type(error).__name__}: {_reason(error)})."
+            " Take grad_cam_pp or grad_cam, or a later layer; torch.export.export(explainer,"
+            " explainer.example()) tells more."
         ) from error
     assert program is not None
     program.model.metadata_props["sightline"] = json.dumps(_about(explainer))
     path.parent.mkdir(parents=True, exist_ok=True)
-    weights = sum(tensor.nbytes for tensor in {id(t): t for t in explainer.state_dict().values()}.values())
+    weights = sum(
+        tensor.nbytes for tensor in {id(t): t for t in explainer.state_dict().values()}.values()
+    )
     program.save(str(path), external_data=weights > _ONE_FILE)
     return path
 
@@ -75,7 +87,11 @@ def _about(explainer: Explainer) -> dict[str, Any]:
     card = explainer.card
     return {
         "sightline": version("sightline"),
-        "model": None if card is None else {"name": card.name, "source": card.source, "licence": card.licence},
+        "model": (
+            None
+            if card is None
+            else {"name": card.name, "source": card.source, "licence": card.licence}
+        ),
         "preprocess": None if card is None else asdict(card.preprocess),
         "classes": None if card is None else card.classes,
         "layer": explainer.layer,
@@ -83,5 +99,9 @@ def _about(explainer: Explainer) -> dict[str, Any]:
         "method": explainer.method,
         "variant": explainer.variant,
         "target": "predicted" if explainer.target is None else explainer.target,
-        "input": ["b", explainer.shape[0], *(("height", "width") if explainer.any_size else explainer.shape[1:])],
+        "input": [
+            "b",
+            explainer.shape[0],
+            *(("height", "width") if explainer.any_size else explainer.shape[1:]),
+        ],
     }

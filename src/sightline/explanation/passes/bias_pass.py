@@ -38,7 +38,11 @@ def in_parts(job: Job, step: Step) -> Found:
         rest = full(row.detach()).clone()
         for product in parts(trace, row, heard.terms):
             rest -= product.reshape(b, -1).sum(1)
-            grid = infer(tuple(product.shape), size) if product.ndim > 2 and len(product) == b else None
+            grid = (
+                infer(tuple(product.shape), size)
+                if product.ndim > 2 and len(product) == b
+                else None
+            )
             if not products:
                 products.append(product)
             elif grid is not None:
@@ -47,19 +51,35 @@ def in_parts(job: Job, step: Step) -> Found:
         with torch.no_grad(), without_autocast(job.batch.picture.device):
             pixels.append(step.pixels(products, partial(enlarged, size=size)))
     shown = torch.stack(pixels)
-    notes = [f"the parts of the picture and of the biases miss the score by {missed:.1%} of it"] * (missed > _AMISS)
+    notes = [f"the parts of the picture and of the biases miss the score by {missed:.1%} of it"] * (
+        missed > _AMISS
+    )
     if job.counterfactual:
-        notes.append(f"{step.name} shows sizes and not directions: for and against a target its map is the same")
+        notes.append(
+            f"{step.name} shows sizes and not directions: for and against a target its map is the"
+            " same"
+        )
     found = outcome(
-        model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
-        variant=job.variant(step.options), layer="input", reason="the picture itself", coarse=shown.sum(2),
-        maps=reduce(shown.flatten(0, 1)).unflatten(0, shown.shape[:2]), pixels=shown, notes=notes,
-    )  # fmt: skip
+        model=job.model,
+        card=job.card,
+        batch=job.batch,
+        question=question,
+        method=step.name,
+        variant=job.variant(step.options),
+        layer="input",
+        reason="the picture itself",
+        coarse=shown.sum(2),
+        maps=reduce(shown.flatten(0, 1)).unflatten(0, shown.shape[:2]),
+        pixels=shown,
+        notes=notes,
+    )
     return {(step.name, "input"): found}
 
 
 def parts(trace: PixelTrace, scores: Tensor, terms: Sequence[Heard]) -> Iterator[Tensor]:
-    """The picture times its gradient, `[b, c, *s]`, then each bias times what comes back to it, in float32 at least."""
+    """The picture times its gradient, `[b, c, *s]`, then each bias times what comes back to it, in
+    float32 at least.
+    """
     with guard.untouched(trace.model), torch.enable_grad():
         try:
             found = gradients(scores, [trace.node, *[one.output for one in terms]], lean=False)
@@ -68,6 +88,8 @@ def parts(trace: PixelTrace, scores: Tensor, terms: Sequence[Heard]) -> Iterator
             raise
     if found[0] is None:
         trace.gradients(scores)
-    for gradient, value in zip(found, [trace.node.detach, *[one.bias for one in terms]], strict=True):
+    for gradient, value in zip(
+        found, [trace.node.detach, *[one.bias for one in terms]], strict=True
+    ):
         if gradient is not None:
             yield gradient * full(value())

@@ -1,4 +1,6 @@
-"""The third way: the model is not opened at all. It is shown pictures, and asked the same question of each."""
+"""The third way: the model is not opened at all. It is shown pictures, and asked the same question
+of each.
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -23,17 +25,24 @@ from sightline.types import Preprocess
 
 
 def from_outside(job: Job, plan: Sequence[Step]) -> Found:
-    """Run once for the question; then show every method what it wants to show. All n questions share the runs.
+    """Run once for the question; then show every method what it wants to show. All n questions
+    share the runs.
 
-    The words on offer: `shown` (see `blackbox.Shown`), `scores` `[r]` of the whole picture, `size`, the picture's,
-    `pictures`, the pixels in [0, 1] or None where the input is no picture, and `note`.
+    The words on offer: `shown` (see `blackbox.Shown`), `scores` `[r]` of the whole picture, `size`,
+    the picture's, `pictures`, the pixels in [0, 1] or None where the input is no picture, and
+    `note`.
     """
     question = job.ask(look(job.model, job.batch.inputs), recording=False)
     n, picture = len(question.scores), job.batch.picture
     kind = picture.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     found: Found = {}
-    with recordable(), torch.no_grad(), without_autocast(picture.device), showing(job.model, job.batch.inputs) as see:
+    with (
+        recordable(),
+        torch.no_grad(),
+        without_autocast(picture.device),
+        showing(job.model, job.batch.inputs) as see,
+    ):
         for step in plan:
             assert step.outside is not None
             notes = _Notes(job, question)
@@ -43,16 +52,27 @@ def from_outside(job: Job, plan: Sequence[Step]) -> Found:
                 .to(picture.device)
             )
             found[step.name, "input"] = outcome(
-                model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
-                variant=job.variant(step.options), layer="input", reason="the model is not opened",
-                coarse=coarse.unflatten(0, (n, -1)), maps=image_map(coarse, job.batch.size).unflatten(0, (n, -1)),
+                model=job.model,
+                card=job.card,
+                batch=job.batch,
+                question=question,
+                method=step.name,
+                variant=job.variant(step.options),
+                layer="input",
+                reason="the model is not opened",
+                coarse=coarse.unflatten(0, (n, -1)),
+                maps=image_map(coarse, job.batch.size).unflatten(0, (n, -1)),
                 notes=notes.told,
-            )  # fmt: skip
+            )
     return found
 
 
 def _offers(
-    job: Job, question: Question, see: Callable[[Tensor], Any], autocast: torch.dtype | None, notes: "_Notes"
+    job: Job,
+    question: Question,
+    see: Callable[[Tensor], Any],
+    autocast: torch.dtype | None,
+    notes: "_Notes",
 ) -> Offers:
     picture = job.batch.picture
     return {
@@ -70,7 +90,9 @@ def _shown(
     """`blackbox.Shown` of these pictures."""
     own, b = job.batch.picture, len(job.batch)
 
-    def shown(masks: Tensor, *, fill: str = "zero", probability: bool = False, at_once: int = 16) -> Tensor:
+    def shown(
+        masks: Tensor, *, fill: str = "zero", probability: bool = False, at_once: int = 16
+    ) -> Tensor:
         hidden = _blurred(own, fill)
         found = []
         for some in masks.split(max(1, at_once // b)):
@@ -78,9 +100,17 @@ def _shown(
             pictures = through(own, there)
             if hidden is not None:
                 pictures += through(hidden, 1 - there)
-            with nullcontext() if autocast is None else torch.autocast(own.device.type, dtype=autocast):
+            with (
+                nullcontext()
+                if autocast is None
+                else torch.autocast(own.device.type, dtype=autocast)
+            ):
                 outputs = see(pictures)
-            found.append(full(job.again(question, outputs, len(some), probability=probability)).cpu().double())
+            found.append(
+                full(job.again(question, outputs, len(some), probability=probability))
+                .cpu()
+                .double()
+            )
         scores = torch.cat(found, dim=1).transpose(0, 1).flatten(1)
         if job.sign == 1:
             return scores
@@ -90,12 +120,15 @@ def _shown(
 
 
 def _blurred(pictures: Tensor, fill: str) -> Tensor | None:
-    """What is seen where a mask hides: nothing, or the picture without what is smaller than a 16th of its side."""
+    """What is seen where a mask hides: nothing, or the picture without what is smaller than a 16th
+    of its side.
+    """
     if fill == "zero":
         return None
     if pictures.ndim != 4:
         raise MethodError(
-            f"Expected pictures [b, c, h, w] to blur; this input is {list(pictures.shape)}. Take fill='zero'."
+            f"Expected pictures [b, c, h, w] to blur; this input is {list(pictures.shape)}. Take"
+            " fill='zero'."
         )
     sigma = max(1.0, min(pictures.shape[2:]) / 16)
     return blur(pictures, 2 * round(2 * sigma) + 1, sigma)

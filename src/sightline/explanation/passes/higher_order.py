@@ -1,4 +1,6 @@
-"""True higher derivatives for a method that asks for them: the model runs once more, for each layer once."""
+"""True higher derivatives for a method that asks for them: the model runs once more, for each layer
+once.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,7 +26,11 @@ class Curved:
     """
 
     def __init__(
-        self, question: Question, sign: float, reruns: Callable[[], Reruns], gradient: Callable[[int], Tensor]
+        self,
+        question: Question,
+        sign: float,
+        reruns: Callable[[], Reruns],
+        gradient: Callable[[int], Tensor],
     ) -> None:
         self.question, self.sign, self._reruns, self._gradient = question, sign, reruns, gradient
         self._scores: dict[int, Curvature] = {}
@@ -34,7 +40,9 @@ class Curved:
     def of(self, cut: int) -> Curvature:
         """Of the scores asked for, at a layer."""
         if cut not in self._scores:
-            again = partial(self._again, cut, lambda outputs: self._reruns().again(outputs, 1)[:, 0])
+            again = partial(
+                self._again, cut, lambda outputs: self._reruns().again(outputs, 1)[:, 0]
+            )
             self._scores[cut] = curvature(again, self.question.scores, self._gradient(cut))
         return self._scores[cut]
 
@@ -47,22 +55,27 @@ class Curved:
     def of_log_probabilities(self, cut: int, asked: slice, rows: Tensor) -> Three:
         """Of the log-softmax of the classes asked for, some questions' `[n b, c, *s]` three times.
 
-        What speaks against a class is its gradients negated, as in the closed forms: the odd derivatives.
+        What speaks against a class is its gradients negated, as in the closed forms: the odd
+        derivatives.
         """
         if cut not in self._logarithms:
             indices = self.question.indices
             assert indices is not None  # or there are no rows
-            again = partial(self._again, cut, lambda outputs: log_probabilities(logits(outputs), indices))
+            again = partial(
+                self._again, cut, lambda outputs: log_probabilities(logits(outputs), indices)
+            )
             self._logarithms[cut] = curvature(again, log_probabilities(rows.detach(), indices))
         found = self._logarithms[cut]
-        first, second, third = (one[asked].flatten(0, 1) for one in (found.first, found.second, found.third))
+        first, second, third = (
+            one[asked].flatten(0, 1) for one in (found.first, found.second, found.third)
+        )
         return self.sign * first, second, self.sign * third
 
     def second_order(self, cut: int, utility: str) -> Two:
         """A utility's gradient at a layer, and its Hessian times the activations, `[n, b, c, *s]`.
 
-        `"logit"` is the score asked for, `"rest"` the same plus the log-probability. Behind a pooled linear head both
-        are known, and nothing runs.
+        `"logit"` is the score asked for, `"rest"` the same plus the log-probability. Behind a
+        pooled linear head both are known, and nothing runs.
         """
         key = cut, utility
         if key not in self._expansions:
@@ -70,8 +83,8 @@ class Curved:
             if utility == "rest" and (rows is None or indices is None or self.question.single):
                 asked = "a single logit" if self.question.single else "a function of the outputs"
                 raise MethodError(
-                    f"Expected a classifier with several classes for utility='rest'; the target is {asked}. "
-                    "Take utility='logit', which is the score itself."
+                    "Expected a classifier with several classes for utility='rest'; the target is"
+                    f" {asked}. Take utility='logit', which is the score itself."
                 )
             self._expansions[key] = self._by_head(cut, utility) or self._by_tail(cut, utility)
         return self._expansions[key]
@@ -80,13 +93,17 @@ class Curved:
         indices = self.question.indices
         if utility == "logit" or indices is None:
             return expansion(
-                partial(self._again, cut, lambda outputs: self._reruns().again(outputs, 1)[:, 0]), self.question.scores
+                partial(self._again, cut, lambda outputs: self._reruns().again(outputs, 1)[:, 0]),
+                self.question.scores,
             )
         scores = rest(logits(self._reruns().trace.outputs), indices)
-        return expansion(partial(self._again, cut, lambda outputs: rest(logits(outputs), indices)), scores)
+        return expansion(
+            partial(self._again, cut, lambda outputs: rest(logits(outputs), indices)), scores
+        )
 
     def _by_head(self, cut: int, utility: str) -> Two | None:
-        r"""Behind a pooled linear head: logits are straight, with the gradients $W / Z$; the log-probability bends.
+        r"""Behind a pooled linear head: logits are straight, with the gradients $W / Z$; the
+        log-probability bends.
 
         $$H A = -\frac{1}{Z} \sum_k p_k (a_k - \sum_l p_l a_l)\, W_k, \qquad a = W\, \mathrm{mean}(A)$$
         """
@@ -110,13 +127,20 @@ class Curved:
     def _again(self, cut: int, ask: Callable[[object], Tensor]) -> tuple[Trace, Tensor]:
         reruns = self._reruns()
         opened = reruns.trace.cuts[cut]
-        trace = capture(reruns.trace.model, reruns.batch.inputs, opened.layer, call=opened.call, grid=reruns.grid)
+        trace = capture(
+            reruns.trace.model,
+            reruns.batch.inputs,
+            opened.layer,
+            call=opened.call,
+            grid=reruns.grid,
+        )
         with recordable(), torch.enable_grad():
             return trace, ask(trace.outputs)
 
 
 def rest(rows: Tensor, indices: Tensor) -> Tensor:
-    """The logit less the cross-entropy, `[n, b]`, of classes `indices` `[b, n]`, from logits `[b, k]`.
+    """The logit less the cross-entropy, `[n, b]`, of classes `indices` `[b, n]`, from logits `[b,
+    k]`.
 
     >>> rest(torch.tensor([[3.0, 3.0]]), torch.tensor([[1]]))  # 3 - log 2
     tensor([[2.3069]])

@@ -37,39 +37,65 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
                 if step.weigh is None:
                     continue
                 several = offers.of(index, requests(step.weigh), tally)
-                parts = [combine(supply.call(step.weigh, **step.options), supply["activations"]) for supply in several]
+                parts = [
+                    combine(supply.call(step.weigh, **step.options), supply["activations"])
+                    for supply in several
+                ]
                 coarse = parts[0] if len(parts) == 1 else torch.cat(parts)
                 ends = extremes(coarse)
                 maps = image_map(coarse, job.batch.size, ends, shares=cut.shares)
                 found[step.name, cut.layer] = outcome(
-                    model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
-                    variant=job.variant(step.options), layer=cut.layer, reason=reason,
-                    coarse=coarse.unflatten(0, (n, -1)), maps=maps.unflatten(0, (n, -1)),
-                    connected=partial(offers.connected, index), counts=tally.taken(), cut=cut, ends=ends,
+                    model=job.model,
+                    card=job.card,
+                    batch=job.batch,
+                    question=question,
+                    method=step.name,
+                    variant=job.variant(step.options),
+                    layer=cut.layer,
+                    reason=reason,
+                    coarse=coarse.unflatten(0, (n, -1)),
+                    maps=maps.unflatten(0, (n, -1)),
+                    connected=partial(offers.connected, index),
+                    counts=tally.taken(),
+                    cut=cut,
+                    ends=ends,
                     notes=offers.notes(index, step.name, requests(step.weigh)),
-                )  # fmt: skip
+                )
     return found
 
 
 def _choice(job: Job) -> Choice:
-    """The layer: one on which the outputs depend, or where they are asked by a function, that function's answer."""
+    """The layer: one on which the outputs depend, or where they are asked by a function, that
+    function's answer.
+    """
     if not beyond_classes(job.target):
         return choose(job.model, job.batch.inputs)
 
     def score(outputs: Any) -> Tensor:
-        asked = ask(job.target, outputs, classes=job.card.classes, kind=job.card.outputs, size=job.batch.size)
+        asked = ask(
+            job.target,
+            outputs,
+            classes=job.card.classes,
+            kind=job.card.outputs,
+            size=job.batch.size,
+        )
         return asked.scores.sum(0)
 
     return choose(job.model, job.batch.inputs, score, _about(job.target))
 
 
 def _about(target: Any) -> Hashable:
-    """Which question this is, as far as the layer goes: a lambda written once is the same one at every call."""
+    """Which question this is, as far as the layer goes: a lambda written once is the same one at
+    every call.
+    """
     if isinstance(target, list | tuple):
         return tuple(_about(one) for one in target)
     while isinstance(target, partial):
         target = target.func
-    return getattr(target, "__code__", None) or (type(target), str(target) if isinstance(target, Aim) else "")
+    return getattr(target, "__code__", None) or (
+        type(target),
+        str(target) if isinstance(target, Aim) else "",
+    )
 
 
 class _Counts:
@@ -94,4 +120,6 @@ def _reruns(job: Job, trace: Trace, question: Question, grid: Any) -> Callable[[
     kind = trace.cuts[0].activations.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
-    return lambda: Reruns(trace, question, job.sign, job.batch, grid, partial(job.again, question), autocast)
+    return lambda: Reruns(
+        trace, question, job.sign, job.batch, grid, partial(job.again, question), autocast
+    )

@@ -20,7 +20,9 @@ _AT_ONCE = 1 << 18
 """Numbers a method works on at once: a megabyte stays in a processor's cache."""
 
 _AT_MOST = 1 << 24
-"""The same for a method that runs the model again, where a run shared by several questions is worth more."""
+"""The same for a method that runs the model again, where a run shared by several questions is worth
+more.
+"""
 
 _RUN_AGAIN = {"rescore", "look", "look_back", "noisy_gradients"}
 
@@ -47,7 +49,9 @@ class Offers:
     | `tally` | a function that counts places where a formula had to be left |
     """
 
-    def __init__(self, trace: Trace, question: Question, sign: float, reruns: Callable[[], Reruns]) -> None:
+    def __init__(
+        self, trace: Trace, question: Question, sign: float, reruns: Callable[[], Reruns]
+    ) -> None:
         self.trace, self.question, self.sign, self._reruns = trace, question, sign, reruns
         self._curved = Curved(question, sign, reruns, self._gradient)
         self._supplies: dict[tuple[int, int, int], Supply] = {}
@@ -60,15 +64,19 @@ class Offers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """What was made holds the whole run, and is held by it: let go, it need not wait for the garbage collector."""
+        """What was made holds the whole run, and is held by it: let go, it need not wait for the
+        garbage collector.
+        """
         self._supplies.clear()
         del self._curved
 
-    def of(self, cut: int, wanted: Sequence[str], tally: Callable[[str, Tensor], None]) -> list[Supply]:
+    def of(
+        self, cut: int, wanted: Sequence[str], tally: Callable[[str, Tensor], None]
+    ) -> list[Supply]:
         """The offers for one layer to a method that asks for `wanted`: all n questions, in groups.
 
-        As many go together as fit into a cache. One where every class's gradients are wanted, which are many times
-        as large.
+        As many go together as fit into a cache. One where every class's gradients are wanted, which
+        are many times as large.
         """
         n, together = len(self.question.scores), 1
         if not _RUN_AGAIN.isdisjoint(wanted):  # the questions share their runs
@@ -76,7 +84,9 @@ class Offers:
         elif "class_gradients" not in wanted:
             activations = self.trace.cuts[cut].activations
             like = once(self._gradient(cut))[0] if "gradients" in wanted else activations
-            repeated = activations.numel() if len(activations) > 1 else 0  # of one image nothing is copied
+            repeated = (
+                activations.numel() if len(activations) > 1 else 0
+            )  # of one image nothing is copied
             together = max(1, _AT_ONCE // max(like.numel(), repeated))
         found = []
         for start in range(0, n, together):
@@ -89,24 +99,38 @@ class Offers:
     def _some(self, cut: int, asked: slice, tally: Callable[[str, Tensor], None]) -> Supply:
         """The offers for some of the questions, which stand one after another along the batch axis."""
         n = len(self.question.scores[asked])
-        return Supply({
-            "activations": lambda: _repeated(full(self.trace.cuts[cut].activations), n),
-            "gradients": lambda: self._signed(self._gradient(cut)[asked].flatten(0, 1)),
-            "class_gradients": lambda: self._signed(_repeated(self._class_gradients(cut), n, axis=1)),
-            "probabilities": lambda: _repeated(probabilities(self._rows(), "softmax"), n),
-            "explained": lambda: self._indices().T[asked].flatten(),
-            "scores": lambda: self._signed(full(self.question.scores[asked].detach()).flatten()),
-            "head": lambda: self._signed(self._head(cut)[self._indices().T[asked].flatten()]),
-            "second_derivatives": lambda: self._signed(self._curved.of(cut).second[asked].flatten(0, 1)),
-            "third_derivatives": lambda: self._signed(self._curved.of(cut).third[asked].flatten(0, 1)),
-            "log_probability_derivatives": lambda: self._curved.of_log_probabilities(cut, asked, self._rows()),
-            "second_order": lambda: partial(self._second_order, cut, asked),
-            "tally": lambda: tally,
-            "rescore": lambda: partial(self._rescored, cut, asked),
-            "look": lambda: partial(self._reruns().look, cut, asked),
-            "look_back": lambda: partial(look_back, self._reruns(), asked, shares=self.trace.cuts[cut].shares),
-            "noisy_gradients": lambda: partial(self._noisy_gradients, cut, asked),
-        })  # fmt: skip
+        return Supply(
+            {
+                "activations": lambda: _repeated(full(self.trace.cuts[cut].activations), n),
+                "gradients": lambda: self._signed(self._gradient(cut)[asked].flatten(0, 1)),
+                "class_gradients": lambda: self._signed(
+                    _repeated(self._class_gradients(cut), n, axis=1)
+                ),
+                "probabilities": lambda: _repeated(probabilities(self._rows(), "softmax"), n),
+                "explained": lambda: self._indices().T[asked].flatten(),
+                "scores": lambda: self._signed(
+                    full(self.question.scores[asked].detach()).flatten()
+                ),
+                "head": lambda: self._signed(self._head(cut)[self._indices().T[asked].flatten()]),
+                "second_derivatives": lambda: self._signed(
+                    self._curved.of(cut).second[asked].flatten(0, 1)
+                ),
+                "third_derivatives": lambda: self._signed(
+                    self._curved.of(cut).third[asked].flatten(0, 1)
+                ),
+                "log_probability_derivatives": lambda: self._curved.of_log_probabilities(
+                    cut, asked, self._rows()
+                ),
+                "second_order": lambda: partial(self._second_order, cut, asked),
+                "tally": lambda: tally,
+                "rescore": lambda: partial(self._rescored, cut, asked),
+                "look": lambda: partial(self._reruns().look, cut, asked),
+                "look_back": lambda: partial(
+                    look_back, self._reruns(), asked, shares=self.trace.cuts[cut].shares
+                ),
+                "noisy_gradients": lambda: partial(self._noisy_gradients, cut, asked),
+            }
+        )
 
     def _signed(self, tensor: Tensor) -> Tensor:
         return tensor if self.sign == 1 else (once(tensor) * self.sign).expand_as(tensor)
@@ -122,8 +146,8 @@ class Offers:
         told = []
         if set(wanted) <= {"activations", "tally"}:
             told.append(
-                f"{method} is class-agnostic: it asks for activations only, and its map is the same for and against "
-                "every target"
+                f"{method} is class-agnostic: it asks for activations only, and its map is the same"
+                " for and against every target"
             )
         if (way := self._curved.way(cut, wanted)) is not None:
             told.append(f"second and third derivatives made by {way!r} (docs/exact.md)")
@@ -137,21 +161,29 @@ class Offers:
             gradient = self._looked[cut]
             if gradient is None:
                 activations = full(self.trace.cuts[cut].activations)
-                gradient = activations.new_zeros(()).expand(len(self.question.scores), *activations.shape)
+                gradient = activations.new_zeros(()).expand(
+                    len(self.question.scores), *activations.shape
+                )
             self._gradients[cut] = gradient
         return self._gradients[cut]
 
     def _look_back(self) -> tuple[Tensor | None, ...]:
-        """Classes begin at the logits, so that nothing has to be looked back through between them and the scores."""
+        """Classes begin at the logits, so that nothing has to be looked back through between them
+        and the scores.
+        """
         rows, indices = self.question.rows, self.question.indices
         if rows is None or indices is None:
             return self.trace.gradients(self.question.scores)
         return self.trace.gradients(rows, indices)
 
     def _rescored(self, cut: int, asked: slice, shares: Tensor) -> Tensor:
-        """The scores; where none differs from the first by more than rounding, they do not depend on the layer."""
+        """The scores; where none differs from the first by more than rounding, they do not depend
+        on the layer.
+        """
         scores = self._reruns().rescore(cut, asked, shares)
-        dtypes = [weight.dtype for weight in self.trace.model.parameters() if weight.is_floating_point()]
+        dtypes = [
+            weight.dtype for weight in self.trace.model.parameters() if weight.is_floating_point()
+        ]
         rounding = torch.finfo(dtypes[0] if dtypes else scores.dtype).eps * scores[:1].abs().amax()
         if len(scores) > 1 and bool((scores - scores[:1]).abs().amax() <= rounding):
             self._cut_off.add(cut)
@@ -188,16 +220,16 @@ class Offers:
         if rows is None or self.question.single:
             why = "a function of the outputs" if rows is None else "a single logit"
             raise MethodError(
-                f"Expected a classifier with several classes for the softmax scores; the target is {why}. "
-                "Take score='exp', or score='sigmoid' for a single logit."
+                "Expected a classifier with several classes for the softmax scores; the target is"
+                f" {why}. Take score='exp', or score='sigmoid' for a single logit."
             )
         return rows
 
     def _indices(self) -> Tensor:
         if self.question.indices is None:
             raise MethodError(
-                "Expected a class to explain; the target is a function of the outputs, which has no class number. "
-                "Take a method that needs gradients only, such as grad_cam_pp."
+                "Expected a class to explain; the target is a function of the outputs, which has no"
+                " class number. Take a method that needs gradients only, such as grad_cam_pp."
             )
         return self.question.indices
 
@@ -205,13 +237,18 @@ class Offers:
         head = self.trace.head(logits(self.trace.outputs), cut)
         if head is None:
             raise LayerError(
-                "CAM needs a network whose outputs are one linear layer on the spatial mean of "
-                f"{self.trace.cuts[cut].layer!r}; in {type(self.trace.model).__name__} something else lies between. "
-                "Take method='grad_cam', which is the same map where CAM is defined and works here too."
+                "CAM needs a network whose outputs are one linear layer on the spatial mean of"
+                f" {self.trace.cuts[cut].layer!r}; in {type(self.trace.model).__name__} something"
+                " else lies between. Take method='grad_cam', which is the same map where CAM is"
+                " defined and works here too."
             )
         return torch.cat([-full(head), full(head)]) if self.question.single else full(head)
 
 
 def _repeated(tensor: Tensor, n: int, axis: int = 0) -> Tensor:
     """The batch axis n times over, one question after another. Of one image nothing is copied."""
-    return tensor.unsqueeze(axis).expand(*tensor.shape[:axis], n, *tensor.shape[axis:]).flatten(axis, axis + 1)
+    return (
+        tensor.unsqueeze(axis)
+        .expand(*tensor.shape[:axis], n, *tensor.shape[axis:])
+        .flatten(axis, axis + 1)
+    )

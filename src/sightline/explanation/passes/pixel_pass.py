@@ -15,7 +15,9 @@ from sightline.surgery import capture_pixels
 
 
 def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
-    """Run once with a graph from the input on; look back by every rule; multiply by a CAM where asked."""
+    """Run once with a graph from the input on; look back by every rule; multiply by a CAM where
+    asked.
+    """
     if whole := [step for step in plan if step.pixels and "products" in requests(step.pixels)]:
         rest = [step for step in plan if step not in whole]
         return in_parts(job, whole[0]) | (to_pixels(job, rest, cams) if rest else {})
@@ -32,16 +34,26 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
         rules = [f"backward rule applied to {n} {kind}" for kind, n in governed.items()]
         for layer in [layer for method, layer in cams if method == _cam_of(step)] or ["input"]:
             cam = cams.get((_cam_of(step), layer))
-            flat, notes = gradients.flatten(0, 1), rules + ([] if cam is None else cam.provenance["notes"])
+            flat, notes = (
+                gradients.flatten(0, 1),
+                rules + ([] if cam is None else cam.provenance["notes"]),
+            )
             pixels = step.pixels(flat) if cam is None else step.pixels(flat, _question_first(cam))
             found[step.name, layer] = outcome(
-                model=job.model, card=job.card, batch=job.batch, question=question, method=step.name,
-                variant=job.variant(step.options), layer=layer,
+                model=job.model,
+                card=job.card,
+                batch=job.batch,
+                question=question,
+                method=step.name,
+                variant=job.variant(step.options),
+                layer=layer,
                 reason="the picture itself" if cam is None else cam.layer_reason,
                 coarse=pixels.sum(1).unflatten(0, gradients.shape[:2]),
-                maps=reduce(pixels).unflatten(0, gradients.shape[:2]), pixels=pixels.unflatten(0, gradients.shape[:2]),
-                counts=None if cam is None else _counts(cam), notes=notes,
-            )  # fmt: skip
+                maps=reduce(pixels).unflatten(0, gradients.shape[:2]),
+                pixels=pixels.unflatten(0, gradients.shape[:2]),
+                counts=None if cam is None else _counts(cam),
+                notes=notes,
+            )
     return found
 
 
@@ -55,7 +67,12 @@ def _question_first(cam: Explanation) -> Tensor:
 
 
 def _counts(cam: Explanation) -> dict[str, list[int]]:
-    """How often a CAM left its formula, for the product with it: a map at a time, question by question."""
+    """How often a CAM left its formula, for the product with it: a map at a time, question by
+    question.
+    """
     columns = zip(*cam.status, strict=True) if cam.several else [cam.status]
     rows = [status.counts for column in columns for status in column]
-    return {word: [row.get(word, 0) for row in rows] for word in dict.fromkeys(word for row in rows for word in row)}
+    return {
+        word: [row.get(word, 0) for row in rows]
+        for word in dict.fromkeys(word for row in rows for word in row)
+    }

@@ -1,8 +1,9 @@
-"""What a method learns by running the model again: with other activations, or on the picture seen through a map.
+"""What a method learns by running the model again: with other activations, or on the picture seen
+through a map.
 
-`rescore` and `look` are questions in numbers: the scores that were asked for, `[m, b]`, of m versions of a run. A few
-versions go through the model at a time, so that memory does not grow with their number. Several questions about
-one image share their runs.
+`rescore` and `look` are questions in numbers: the scores that were asked for, `[m, b]`, of m
+versions of a run. A few versions go through the model at a time, so that memory does not grow with
+their number. Several questions about one image share their runs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +33,9 @@ Change = Callable[[Tensor], Tensor]
 class Reruns:
     """The model of one explanation, to be run again.
 
-    `again(outputs, versions, probability=...)` asks the question of other outputs, `[n, versions, b]`; `sign` is -1
-    where it is asked what speaks against the target. `autocast` is the caller's, entered for looks.
+    `again(outputs, versions, probability=...)` asks the question of other outputs, `[n, versions,
+    b]`; `sign` is -1 where it is asked what speaks against the target. `autocast` is the caller's,
+    entered for looks.
     """
 
     trace: Trace
@@ -45,11 +47,12 @@ class Reruns:
     autocast: torch.dtype | None = None
 
     def rescore(self, cut: int, asked: slice, shares: Float[Tensor, "m #r #c *#s"]) -> Versions:
-        """The scores, had the layer's activations been multiplied by each of m shares `[m, r, c, *s]`.
+        """The scores, had the layer's activations been multiplied by each of m shares `[m, r, c,
+        *s]`.
 
-        The model runs from the layer on, a few versions at a time, and in the precision of its weights, since small
-        differences are what is looked for. Behind a pooled linear head nothing runs: there the score is a sum over
-        the channels.
+        The model runs from the layer on, a few versions at a time, and in the precision of its
+        weights, since small differences are what is looked for. Behind a pooled linear head nothing
+        runs: there the score is a sum over the channels.
         """
         if shares.shape[2] > 1 and shares.shape[3:].numel() == 1:
             contributions = self._contributions(cut)
@@ -58,17 +61,28 @@ class Reruns:
         return self._each(shares, asked, lambda own: self._replayed(cut, own))
 
     def look(
-        self, cut: int, asked: slice, maps: Float[Tensor, "m r *s"], change: Change | None = None, *,
-        probability: bool = False, at_once: int = 16,
-    ) -> Versions:  # fmt: skip
-        """The scores of the picture seen through each of m maps: `picture * mask`, in the model's own input space.
+        self,
+        cut: int,
+        asked: slice,
+        maps: Float[Tensor, "m r *s"],
+        change: Change | None = None,
+        *,
+        probability: bool = False,
+        at_once: int = 16,
+    ) -> Versions:
+        """The scores of the picture seen through each of m maps: `picture * mask`, in the model's
+        own input space.
 
-        A mask is a map enlarged to the picture and scaled to [0, 1] by its minimum and maximum there; a constant map
-        shows nothing and is 0 everywhere. `change` does something to masks `[m, b, *s]` before they are used. At most
-        `at_once` pictures (but one of each image) go through the model at a time, and no more are ever held.
+        A mask is a map enlarged to the picture and scaled to [0, 1] by its minimum and maximum
+        there; a constant map shows nothing and is 0 everywhere. `change` does something to masks
+        `[m, b, *s]` before they are used. At most `at_once` pictures (but one of each image) go
+        through the model at a time, and no more are ever held.
         """
         if not isinstance(at_once, int) or at_once < 1:
-            raise MethodError(f"Expected a number of pictures to show at once, 1 or more; got at_once={at_once!r}.")
+            raise MethodError(
+                "Expected a number of pictures to show at once, 1 or more; got"
+                f" at_once={at_once!r}."
+            )
         step = max(1, at_once // len(self.batch))
         shares = self.trace.cuts[cut].shares
 
@@ -87,7 +101,9 @@ class Reruns:
         return self._each(maps, asked, seen)
 
     def _each(self, wanted: Tensor, asked: slice, found: Callable[[Tensor], Tensor]) -> Versions:
-        """`found` gives all n questions' scores `[n, m, b]` of what is wanted `[m, b]`: once, if all want the same."""
+        """`found` gives all n questions' scores `[n, m, b]` of what is wanted `[m, b]`: once, if
+        all want the same.
+        """
         n, b = len(self.question.scores[asked]), len(self.batch)
         parts = [wanted] if wanted.shape[1] == 1 else list(wanted.split(b, dim=1))
         if len(parts) == 1 or all(torch.equal(part, parts[0]) for part in parts[1:]):
@@ -101,16 +117,25 @@ class Reruns:
         own = opened.activations.detach()
         most = max(1, _REPLAYED // max(1, own.numel()))
         found = []
-        with behind(self.trace.model, self.batch.inputs, opened.layer, call=opened.call, grid=self.grid) as again:
+        with behind(
+            self.trace.model, self.batch.inputs, opened.layer, call=opened.call, grid=self.grid
+        ) as again:
             for some in shares.split(min(most, again.most)):
                 versions = own * some.to(own.dtype)
                 found.append(full(self.again(again(versions.flatten(0, 1)), len(some))))
         return self.sign * torch.cat(found, dim=1)
 
     def _contributions(self, cut: int) -> Tensor | None:
-        """What each channel adds to the scores, `[n, b, c]`, behind a pooled linear head; None elsewhere."""
+        """What each channel adds to the scores, `[n, b, c]`, behind a pooled linear head; None
+        elsewhere.
+        """
         question = self.question
-        if question.rows is None or question.indices is None or question.single or not self.trace.plain:
+        if (
+            question.rows is None
+            or question.indices is None
+            or question.single
+            or not self.trace.plain
+        ):
             return None
         weights = self.trace.head(question.rows, cut)
         if weights is None:
@@ -133,11 +158,14 @@ class Reruns:
         return torch.autocast(self.batch.picture.device.type, dtype=self.autocast)
 
 
-def scaled(maps: Float[Tensor, "m b *s"], size: Sequence[int], shares: Sequence[float] | None = None) -> Tensor:
-    """Masks in [0, 1] of the picture's size: enlarged first, then `(M - min) / (max - min)`, as Score-CAM does.
+def scaled(
+    maps: Float[Tensor, "m b *s"], size: Sequence[int], shares: Sequence[float] | None = None
+) -> Tensor:
+    """Masks in [0, 1] of the picture's size: enlarged first, then `(M - min) / (max - min)`, as
+    Score-CAM does.
 
-    The minimum goes before the enlarging, too, so that a map that hardly varies is not lost in rounding. A constant map
-    has no scaling; it becomes 0 everywhere.
+    The minimum goes before the enlarging, too, so that a map that hardly varies is not lost in
+    rounding. A constant map has no scaling; it becomes 0 everywhere.
 
     >>> scaled(torch.tensor([[[2.0, 4.0], [3.0, 3.0]]]), [4])
     tensor([[[0.0000, 0.2500, 0.7500, 1.0000],
@@ -145,8 +173,9 @@ def scaled(maps: Float[Tensor, "m b *s"], size: Sequence[int], shares: Sequence[
     """
     if maps.ndim - 2 != len(size):
         raise LayerError(
-            f"Expected maps with an axis for each of the picture's {len(size)}; these have {maps.ndim - 2}. Choose a "
-            "layer with as many spatial axes as the input, or give the size of its grid."
+            f"Expected maps with an axis for each of the picture's {len(size)}; these have"
+            f" {maps.ndim - 2}. Choose a layer with as many spatial axes as the input, or give the"
+            " size of its grid."
         )
     flat = maps.flatten(0, 1)
     each = (-1, *[1] * len(size))
@@ -158,7 +187,8 @@ def scaled(maps: Float[Tensor, "m b *s"], size: Sequence[int], shares: Sequence[
 
 
 def through(pictures: Tensor, masks: Tensor) -> Tensor:
-    """Pictures `[b, c, *s]` times masks `[m, b, *s]`: `[m * b, c, *s]`. Clips may have the time before the channels.
+    """Pictures `[b, c, *s]` times masks `[m, b, *s]`: `[m * b, c, *s]`. Clips may have the time
+    before the channels.
 
     >>> through(torch.ones(2, 3, 4), torch.rand(5, 2, 4)).shape
     torch.Size([10, 3, 4])
@@ -168,8 +198,9 @@ def through(pictures: Tensor, masks: Tensor) -> Tensor:
         if pictures.shape[1 : axis + 1] + pictures.shape[axis + 2 :] == size:
             return (pictures * masks.unsqueeze(axis + 2).to(pictures.dtype)).flatten(0, 1)
     raise MethodError(
-        f"Expected a picture [b, c, *s] to see through masks of {tuple(size)}; this input is {list(pictures.shape)}. "
-        "Take a method that does not look at masked pictures: ablation_cam, or one of gradients."
+        f"Expected a picture [b, c, *s] to see through masks of {tuple(size)}; this input is"
+        f" {list(pictures.shape)}. Take a method that does not look at masked pictures:"
+        " ablation_cam, or one of gradients."
     )
 
 

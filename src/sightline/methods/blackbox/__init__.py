@@ -1,7 +1,9 @@
-"""Black boxes: what can be learnt of a model by showing it pictures. One file each, listed here by hand.
+"""Black boxes: what can be learnt of a model by showing it pictures. One file each, listed here by
+hand.
 
-No layer is opened and nothing is looked back through, so these work for every model that runs. Each is a pure function
-of `shown`, which tells the scores of the picture seen through masks, and returns a signed map of the picture's size.
+No layer is opened and nothing is looked back through, so these work for every model that runs. Each
+is a pure function of `shown`, which tells the scores of the picture seen through masks, and returns
+a signed map of the picture's size.
 """
 
 from collections.abc import Callable
@@ -31,7 +33,10 @@ ALIASES = {
 _TITLES = {
     "occlusion": (
         "Occlusion",
-        "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901",
+        (
+            "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014,"
+            " arXiv:1311.2901"
+        ),
     ),
     "rise": ("RISE", "Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421"),
     "lime": ("LIME-style", "Ribeiro et al., Why Should I Trust You?, KDD 2016, arXiv:1602.04938"),

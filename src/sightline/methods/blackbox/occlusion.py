@@ -24,20 +24,24 @@ def occlusion(
     probability: bool = False,
     at_once: int = 16,
 ) -> Map:
-    r"""Cover the picture window by window, and see how far the score drops (Zeiler and Fergus 2014, section 4.2).
+    r"""Cover the picture window by window, and see how far the score drops (Zeiler and Fergus 2014,
+    section 4.2).
 
     $$L_p = \frac{1}{|\{w \ni p\}|} \sum_{w \ni p} \bigl( f(x) - f(x_{\setminus w}) \bigr)$$
 
-    f is the score explained, `x without w` the picture with the window w covered. The paper draws the drop at each
-    position of the window; here a pixel gets the mean over the windows that lie over it, so that the map has the
-    picture's size. The paper's f is the class's probability: `probability=True`.
+    f is the score explained, `x without w` the picture with the window w covered. The paper draws
+    the drop at each position of the window; here a pixel gets the mean over the windows that lie
+    over it, so that the map has the picture's size. The paper's f is the class's probability:
+    `probability=True`.
 
-    `window` and `stride` are pixels along every axis. Left out, the window is a seventh of the longest axis and the
-    stride half a window: 13 x 13 runs for a square picture. Where the last step leaves a rim, one more window ends at
-    the border. A window longer than an axis covers all of it. `fill` and `at_once`: see `Shown`; `fill="zero"` is the
-    paper's grey square on normalised pictures.
+    `window` and `stride` are pixels along every axis. Left out, the window is a seventh of the
+    longest axis and the stride half a window: 13 x 13 runs for a square picture. Where the last
+    step leaves a rim, one more window ends at the border. A window longer than an axis covers all
+    of it. `fill` and `at_once`: see `Shown`; `fill="zero"` is the paper's grey square on normalised
+    pictures.
 
-    `scores` `[r]` of the whole picture, `size` the picture's. Returns `[r, *size]`, signed; the unit is the score's.
+    `scores` `[r]` of the whole picture, `size` the picture's. Returns `[r, *size]`, signed; the
+    unit is the score's.
 
     >>> weights, picture = torch.tensor([1.0, -2.0, 4.0]), torch.tensor([3.0, 1.0, 1.0])
     >>> see = lambda masks, **_: (masks * picture * weights).sum(2)  # a linear model
@@ -50,8 +54,8 @@ def occlusion(
     checked(fill=fill, at_once=at_once, stride=stride)
     if stride > window:
         raise MethodError(
-            f"Expected windows no further apart than they are long; got window={window}, stride={stride}: some pixels "
-            "would never be covered. Take a stride of half a window."
+            f"Expected windows no further apart than they are long; got window={window},"
+            f" stride={stride}: some pixels would never be covered. Take a stride of half a window."
         )
     known: dict[str, Any] = {"fill": fill, "probability": probability, "at_once": at_once}
     whole = scores.double().cpu() if not probability else shown(torch.ones(1, 1, *size), **known)[0]

@@ -10,13 +10,14 @@ FILLS = ("zero", "blur")
 """What can take the place of pixels that a mask hides."""
 
 Shown = Callable[..., Tensor]
-"""`shown(masks)`: the scores `[m, r]` of the pictures seen through masks `[m, b, *s]`, where 1 shows and 0 hides.
+"""`shown(masks)`: the scores `[m, r]` of the pictures seen through masks `[m, b, *s]`, where 1
+shows and 0 hides.
 
-`b` may be 1, one mask for all images. The `r` rows are the images of one question after those of another: n questions
-about b images share their runs. Options, by name:
+`b` may be 1, one mask for all images. The `r` rows are the images of one question after those of
+another: n questions about b images share their runs. Options, by name:
 
-- `fill`: what is seen where a mask hides. `"zero"` is 0 in the model's own input, which on normalised pictures is the
-  data set's mean colour; `"blur"` the picture without its detail.
+- `fill`: what is seen where a mask hides. `"zero"` is 0 in the model's own input, which on
+  normalised pictures is the data set's mean colour; `"blur"` the picture without its detail.
 - `probability`: how sure the model is, and not the score.
 - `at_once`: not more than so many pictures (but one of each image) go through the model at a time.
 
@@ -31,7 +32,8 @@ def unheard(what: str, values: Sequence[float]) -> None:
 
 
 def checked(*, fill: str, at_once: object, **counts: object) -> None:
-    """Raise `MethodError` for a fill that nobody knows, and for counts that are no whole number of at least 1.
+    """Raise `MethodError` for a fill that nobody knows, and for counts that are no whole number of
+    at least 1.
 
     >>> checked(fill="zero", at_once=16, masks=0)
     Traceback (most recent call last):
@@ -39,7 +41,9 @@ def checked(*, fill: str, at_once: object, **counts: object) -> None:
     sightline.errors.MethodError: Expected a whole number, 1 or more; got masks=0.
     """
     if fill not in FILLS:
-        raise MethodError(f"Expected a fill for what is hidden; came fill={fill!r}. {near(str(fill), FILLS)}")
+        raise MethodError(
+            f"Expected a fill for what is hidden; came fill={fill!r}. {near(str(fill), FILLS)}"
+        )
     for name, value in {"at_once": at_once, **counts}.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise MethodError(f"Expected a whole number, 1 or more; got {name}={value!r}.")

@@ -26,26 +26,29 @@ def rise(
     probability: bool = False,
     at_once: int = 16,
 ) -> Map:
-    r"""Show the picture through many random masks, and average them by the scores they leave (section 3.1, eq. 6).
+    r"""Show the picture through many random masks, and average them by the scores they leave
+    (section 3.1, eq. 6).
 
     $$S_p = \frac{1}{\mathbb{E}[M]\, N} \sum_{i=1}^{N} \bigl( f(x \circ M_i) - \bar f \bigr)\, M_i(p), \qquad
       \mathbb{E}[M] = \mathrm{keep}$$
 
-    A mask is a grid of `cells` along each axis, each shown with the probability `keep`, enlarged linearly by a whole
-    number and shifted at random by up to a cell (section 3.2; the number is rounded up where the paper rounds down, so
-    that every shift fits). N is `masks`; the paper takes 4000 for VGG-16 and 8000 for ResNet-50: the fewer, the
-    noisier.
+    A mask is a grid of `cells` along each axis, each shown with the probability `keep`, enlarged
+    linearly by a whole number and shifted at random by up to a cell (section 3.2; the number is
+    rounded up where the paper rounds down, so that every shift fits). N is `masks`; the paper takes
+    4000 for VGG-16 and 8000 for ResNet-50: the fewer, the noisier.
 
-    Variants. The paper's equation has no mean score: `centred=False`. In expectation that is `S_p` plus the mean score,
-    the same at every pixel, so that pixels keep their order. But a constant is no evidence, and multiplied with the
-    masks that happened to be drawn it is most of the noise: for scores far from 0, a logit for one, centring is what
-    makes the map readable and its sign mean for and against. The paper's f is the probability: `probability=True`.
+    Variants. The paper's equation has no mean score: `centred=False`. In expectation that is `S_p`
+    plus the mean score, the same at every pixel, so that pixels keep their order. But a constant is
+    no evidence, and multiplied with the masks that happened to be drawn it is most of the noise:
+    for scores far from 0, a logit for one, centring is what makes the map readable and its sign
+    mean for and against. The paper's f is the probability: `probability=True`.
 
-    The same N masks, drawn from `seed`, serve every image, and no random generator of yours is touched. `fill` and
-    `at_once`: see `Shown`; the paper's product with a mask is `fill="zero"`.
+    The same N masks, drawn from `seed`, serve every image, and no random generator of yours is
+    touched. `fill` and `at_once`: see `Shown`; the paper's product with a mask is `fill="zero"`.
 
-    `scores` `[r]` of the whole picture, `size` the picture's. Returns `[r, *size]`, signed; the unit is the score's.
-    For a linear model and independent pixels the expectation of `S_p` is `(1 - keep)` times weight times pixel.
+    `scores` `[r]` of the whole picture, `size` the picture's. Returns `[r, *size]`, signed; the
+    unit is the score's. For a linear model and independent pixels the expectation of `S_p` is `(1 -
+    keep)` times weight times pixel.
 
     >>> see = lambda masks, **_: masks[:, :, 0]  # the first pixel is all that counts
     >>> rise(see, torch.ones(1), [4], masks=500, cells=4).argmax().item()
@@ -55,16 +58,24 @@ def rise(
     """
     checked(fill=fill, at_once=at_once, masks=masks, cells=cells)
     if not 0 < keep < 1:
-        raise MethodError(f"Expected the probability that a cell is shown, between 0 and 1; got keep={keep!r}.")
+        raise MethodError(
+            f"Expected the probability that a cell is shown, between 0 and 1; got keep={keep!r}."
+        )
     known: dict[str, Any] = {"fill": fill, "probability": probability, "at_once": at_once}
     generator = torch.Generator().manual_seed(seed)
-    origin = scores.double().cpu().flatten() if centred and not probability else torch.zeros(len(scores)).double()
+    origin = (
+        scores.double().cpu().flatten()
+        if centred and not probability
+        else torch.zeros(len(scores)).double()
+    )
     weighed = torch.zeros(len(scores), *size, dtype=torch.float64)
     plain = torch.zeros(*size, dtype=torch.float64)
     total = torch.zeros(len(scores), dtype=torch.float64)
     for start in range(0, masks, at_once):
         some = random_masks(min(at_once, masks - start), cells, keep, size, generator)
-        left = shown(some.unsqueeze(1), **known).double() - origin  # taken from all alike, so that little is rounded
+        left = (
+            shown(some.unsqueeze(1), **known).double() - origin
+        )  # taken from all alike, so that little is rounded
         weighed += torch.tensordot(left.T, some.double(), dims=1)
         plain += some.double().sum(0)
         total += left.sum(0)
@@ -73,11 +84,14 @@ def rise(
     return weighed / (keep * masks)
 
 
-def random_masks(m: int, cells: int, keep: float | int, size: Sequence[int], generator: torch.Generator) -> Tensor:
-    """`[m, *size]` in [0, 1]: grids of `cells`, enlarged, each shifted by its own number of pixels. One by one.
+def random_masks(
+    m: int, cells: int, keep: float | int, size: Sequence[int], generator: torch.Generator
+) -> Tensor:
+    """`[m, *size]` in [0, 1]: grids of `cells`, enlarged, each shifted by its own number of pixels.
+    One by one.
 
-    How many are drawn at a time does not matter to any of them. An axis with fewer pixels than cells has a cell a
-    pixel.
+    How many are drawn at a time does not matter to any of them. An axis with fewer pixels than
+    cells has a cell a pixel.
 
     >>> a, b = (torch.Generator().manual_seed(7) for _ in range(2))
     >>> both = torch.cat([random_masks(1, 2, 0.5, [6, 9], a), random_masks(2, 2, 0.5, [6, 9], a)])
@@ -89,7 +103,11 @@ def random_masks(m: int, cells: int, keep: float | int, size: Sequence[int], gen
     found = torch.empty(m, *size)
     for mask in found:
         shows = (torch.rand(*grid, generator=generator, device="cpu") < keep).float()
-        offsets = [int(torch.randint(step + 1, (), generator=generator, device="cpu")) for step in steps]
-        large = enlarged(shows.unsqueeze(0), [(n + 1) * step for n, step in zip(grid, steps, strict=True)])[0]
+        offsets = [
+            int(torch.randint(step + 1, (), generator=generator, device="cpu")) for step in steps
+        ]
+        large = enlarged(
+            shows.unsqueeze(0), [(n + 1) * step for n, step in zip(grid, steps, strict=True)]
+        )[0]
         mask.copy_(large[tuple(slice(o, o + side) for o, side in zip(offsets, size, strict=True))])
     return found

@@ -13,19 +13,23 @@ def ablation_cam(activations: Activations, rescore: Callable[[Tensor], Tensor]) 
 
     $$w_k = S - S_{A^k = 0}$$
 
-    The paper divides by S: $(y^c - y^c_k) / y^c$. That is one number an image. Where S is positive it changes no
-    picture; where S is negative it turns every weight's sign round, so that what speaks against the class lights up,
-    and near S = 0 it blows up. It is left out: the unit is score, and the map is right for scores of either sign.
+    The paper divides by S: $(y^c - y^c_k) / y^c$. That is one number an image. Where S is positive
+    it changes no picture; where S is negative it turns every weight's sign round, so that what
+    speaks against the class lights up, and near S = 0 it blows up. It is left out: the unit is
+    score, and the map is right for scores of either sign.
 
-    No gradients: the model runs once for each channel that is not silent, from the layer on only. Behind a pooled
-    linear head it does not run at all: there the weight is exactly $W^c_k \cdot \mathrm{mean}(A^k)$. In bfloat16 the
-    difference of two scores has few digits left; run in float32.
+    No gradients: the model runs once for each channel that is not silent, from the layer on only.
+    Behind a pooled linear head it does not run at all: there the weight is exactly $W^c_k \cdot
+    \mathrm{mean}(A^k)$. In bfloat16 the difference of two scores has few digits left; run in
+    float32.
 
-    `rescore(shares)` takes `[m, b, c, *s]`, where axes may be 1, and gives the scores `[m, b]` with the activations
-    times each. Expects `[b, c, *s]`, returns `[b, c, 1, ...]`.
+    `rescore(shares)` takes `[m, b, c, *s]`, where axes may be 1, and gives the scores `[m, b]` with
+    the activations times each. Expects `[b, c, *s]`, returns `[b, c, 1, ...]`.
 
     >>> A = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
-    >>> ablation_cam(A, lambda shares: (A * shares).sum((2, 3))).flatten()  # the score is the sum of all
+    >>> ablation_cam(
+    ...     A, lambda shares: (A * shares).sum((2, 3))
+    ... ).flatten()  # the score is the sum of all
     tensor([3., 7.])
     """
     shape, axes = activations.shape[:2], activations.ndim - 2

@@ -11,11 +11,11 @@ def cam(activations: Activations, head: Float[Tensor, "b c"]) -> Weights:
 
     $$w_k^c = \text{the weight from channel } k \text{ to class } c$$
 
-    (Grad-CAM++ eq. 1 and 2.) Only for networks that end in global average pooling and one linear layer.
-    There it is Z times Grad-CAM, Z the number of positions: the same picture.
+    (Grad-CAM++ eq. 1 and 2.) Only for networks that end in global average pooling and one linear
+    layer. There it is Z times Grad-CAM, Z the number of positions: the same picture.
 
-    `head` `[b, c]`: for each image the row of its explained class. Returns `[b, c, 1, ...]` with as many
-    spatial axes as `activations`, whose values are not looked at.
+    `head` `[b, c]`: for each image the row of its explained class. Returns `[b, c, 1, ...]` with as
+    many spatial axes as `activations`, whose values are not looked at.
 
     >>> import torch
     >>> cam(torch.zeros(1, 2, 7, 7), torch.tensor([[0.5, -2.0]])).flatten()

@@ -4,14 +4,15 @@ from sightline.types import Activations, Gradients, Weights
 
 
 def elementwise_grad_cam(activations: Activations, gradients: Gradients) -> Weights:
-    r"""Weigh each place of each channel by its gradient, where gradient times activation is positive.
+    r"""Weigh each place of each channel by its gradient, where gradient times activation is
+    positive.
 
     $$L_{ij} = \sum_k \mathrm{relu}(g^k_{ij} A^k_{ij}), \qquad
       w^k_{ij} = g^k_{ij} \text{ where } g^k_{ij} A^k_{ij} > 0, \text{ else } 0$$
 
-    HiResCAM without what speaks against; there is no paper, it comes from the library pytorch-grad-cam. Behind a ReLU
-    it is Layer-CAM. Behind layers of either sign it is not: there a negative gradient on a negative activation counts,
-    too.
+    HiResCAM without what speaks against; there is no paper, it comes from the library
+    pytorch-grad-cam. Behind a ReLU it is Layer-CAM. Behind layers of either sign it is not: there a
+    negative gradient on a negative activation counts, too.
 
     Expects and returns `[b, c, *s]`.
 

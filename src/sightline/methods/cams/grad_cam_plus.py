@@ -8,8 +8,8 @@ def grad_cam_plus(gradients: Gradients) -> Weights:
 
     $$w_k = \frac{1}{Z} \sum_{ij} \mathrm{relu}(g_{ij})$$
 
-    This is Grad-CAM++ with one alpha everywhere. Where `g * sum(A)` is small, alpha is close to 1/2 at
-    every position and Grad-CAM++ is this method times Z/2; so it belongs in every comparison.
+    This is Grad-CAM++ with one alpha everywhere. Where `g * sum(A)` is small, alpha is close to 1/2
+    at every position and Grad-CAM++ is this method times Z/2; so it belongs in every comparison.
     Expects `[b, c, *s]`, returns `[b, c, 1, ...]`, never negative.
 
     >>> import torch

@@ -20,13 +20,13 @@ def grad_cam_pp_sigmoid(
     $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(g_{ij}), \qquad
       \alpha_{ij} = \frac{1 - 2Y}{2 (1 - 2Y) + (1 - 6q)\, g_{ij} \sum_{ab} A_{ab}}, \qquad q = Y (1 - Y)$$
 
-    For single-logit and multi-label classifiers. The weights are those of the formula divided by q, one
-    positive number an image. `scores` `[b]` are the logits S. Far below zero it is `grad_cam_pp`; at S = 0
-    alpha is 0, and the guard acts everywhere; above, the correction changes its sign and alpha has a pole.
-    Not in the paper.
+    For single-logit and multi-label classifiers. The weights are those of the formula divided by q,
+    one positive number an image. `scores` `[b]` are the logits S. Far below zero it is
+    `grad_cam_pp`; at S = 0 alpha is 0, and the guard acts everywhere; above, the correction changes
+    its sign and alpha has a pole. Not in the paper.
 
-    Shapes, `alpha`, `guard` and `tally` as for `grad_cam_pp_softmax`, which agrees with it for two classes
-    of which one has the logit 0.
+    Shapes, `alpha`, `guard` and `tally` as for `grad_cam_pp_softmax`, which agrees with it for two
+    classes of which one has the logit 0.
 
     >>> import torch
     >>> A, g = torch.tensor([[[1.0, 1.0]]]), torch.tensor([[[1.0, -3.0]]])

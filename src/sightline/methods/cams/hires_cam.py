@@ -8,9 +8,9 @@ def hires_cam(gradients: Gradients) -> Weights:
 
     $$w^k_{ij} = g^k_{ij}$$
 
-    On a head that is linear in the activations the signed map sums to the score, up to the bias. The paper
-    keeps the negative parts: they are in the coarse map; the picture shows the positive ones, as for every
-    method. Expects and returns `[b, c, *s]`.
+    On a head that is linear in the activations the signed map sums to the score, up to the bias.
+    The paper keeps the negative parts: they are in the coarse map; the picture shows the positive
+    ones, as for every method. Expects and returns `[b, c, *s]`.
 
     >>> import torch
     >>> hires_cam(torch.tensor([[[1.0, -3.0]]]))

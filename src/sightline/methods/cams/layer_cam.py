@@ -8,8 +8,8 @@ def layer_cam(gradients: Gradients) -> Weights:
 
     $$w^k_{ij} = \mathrm{relu}(g^k_{ij})$$
 
-    Meant for shallow layers too, where one weight a channel says little. The paper's tanh scaling for
-    merging several layers is not part of it. Expects and returns `[b, c, *s]`.
+    Meant for shallow layers too, where one weight a channel says little. The paper's tanh scaling
+    for merging several layers is not part of it. Expects and returns `[b, c, *s]`.
 
     >>> import torch
     >>> layer_cam(torch.tensor([[[1.0, -3.0]]]))

@@ -1,4 +1,6 @@
-"""Opti-CAM: the mixture of channels through which the score is highest, found by ascent (Zhang et al. 2023)."""
+"""Opti-CAM: the mixture of channels through which the score is highest, found by ascent (Zhang et
+al. 2023).
+"""
 
 from collections.abc import Callable
 
@@ -29,20 +31,22 @@ def opti_cam(
     $$w = \mathrm{softmax}(u^*), \qquad u^* = \arg\max_u f\bigl(x \circ n(U(L_u))\bigr), \qquad
       L_u = \sum_k \mathrm{softmax}(u)_k A^k$$
 
-    U enlarges a map to the picture x, n scales it to [0, 1] by its minimum and maximum, f is the score asked for. From
-    u = 0, where every channel has the same share, `steps` steps of Adam (0.9, 0.999, 1e-8) at the rate `lr`; 100 at
-    0.1 are those that are reported of the paper. All steps are taken and the last u is used; nothing is drawn.
+    U enlarges a map to the picture x, n scales it to [0, 1] by its minimum and maximum, f is the
+    score asked for. From u = 0, where every channel has the same share, `steps` steps of Adam (0.9,
+    0.999, 1e-8) at the rate `lr`; 100 at 0.1 are those that are reported of the paper. All steps
+    are taken and the last u is used; nothing is drawn.
 
     - `form="paper"`: the score is made as high as can be, as above.
-    - `form="difference"`: $|f(x) - f(x \circ n(U(L_u)))|$ is made as low as can be, as another library has it. Then a
-      mask must not make the network surer than the whole picture does.
+    - `form="difference"`: $|f(x) - f(x \circ n(U(L_u)))|$ is made as low as can be, as another
+      library has it. Then a mask must not make the network surer than the whole picture does.
 
-    Each image and each question climbs by itself: Adam works element by element. A channel that is constant changes no
-    mask. It gets the weight 0 and has no part in the softmax; where it is not zero it is told to
-    `tally("constant", ...)`.
+    Each image and each question climbs by itself: Adam works element by element. A channel that is
+    constant changes no mask. It gets the weight 0 and has no part in the softmax; where it is not
+    zero it is told to `tally("constant", ...)`.
 
-    `look_back(maps, at_once=)` gives the scores `[b]` through maps `[b, *s]` and their derivatives by the maps. One run
-    and one look back of the whole network a step. Expects `[b, c, *s]`, returns `[b, c, 1, ...]`.
+    `look_back(maps, at_once=)` gives the scores `[b]` through maps `[b, *s]` and their derivatives
+    by the maps. One run and one look back of the whole network a step. Expects `[b, c, *s]`,
+    returns `[b, c, 1, ...]`.
 
     >>> def look_back(maps, **_):
     ...     return maps[:, 0], torch.tensor([[1.0, 0.0]])  # the first place is what counts
@@ -51,7 +55,9 @@ def opti_cam(
     tensor([0.5498, 0.4502])
     """
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise MethodError(f"Expected a number of steps, 1 or more; got steps={steps!r}. The usual is 100.")
+        raise MethodError(
+            f"Expected a number of steps, 1 or more; got steps={steps!r}. The usual is 100."
+        )
     if not 0 < lr < float("inf"):
         raise MethodError(f"Expected a rate of learning above 0; got lr={lr!r}. The usual is 0.1.")
     if form not in FORMS:
@@ -78,7 +84,9 @@ def opti_cam(
 
 
 def _shares(u: Tensor, there: Tensor) -> Tensor:
-    """The softmax over the channels that are there; 0 for the others, for all of them where none is."""
+    """The softmax over the channels that are there; 0 for the others, for all of them where none
+    is.
+    """
     some = there.any(1, keepdim=True)
     return u.masked_fill(~there & some, -torch.inf).softmax(1).masked_fill(~there, 0)
 

@@ -1,9 +1,9 @@
 """Pixel space: what is no weighing of activations. One file each, listed here by hand.
 
-Each takes what comes back to the pixels under some backward rule and returns signed pixels `[b, c, *s]`; `full_grad`
-takes what comes back to every bias as well, and has no sign. `reduce` makes the map. The guided rules fail the sanity
-checks of Adebayo et al. 2018: guided products are pictures of detail inside a region, never evidence for a class at the
-level of pixels.
+Each takes what comes back to the pixels under some backward rule and returns signed pixels `[b, c,
+*s]`; `full_grad` takes what comes back to every bias as well, and has no sign. `reduce` makes the
+map. The guided rules fail the sanity checks of Adebayo et al. 2018: guided products are pictures of
+detail inside a region, never evidence for a class at the level of pixels.
 """
 
 import re
@@ -47,11 +47,16 @@ ALIASES = {
 """Names that people use and that are not the method's own, however written: see `find`."""
 
 _TITLES = {
-    "gradient": ("Gradient", "Simonyan et al., Deep Inside Convolutional Networks, arXiv:1312.6034"),
+    "gradient": (
+        "Gradient",
+        "Simonyan et al., Deep Inside Convolutional Networks, arXiv:1312.6034",
+    ),
     "full_grad": (
         "FullGrad",
-        "Srinivas and Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019, "
-        "arXiv:1905.00780",
+        (
+            "Srinivas and Fleuret, Full-Gradient Representation for Neural Network Visualization,"
+            " NeurIPS 2019, arXiv:1905.00780"
+        ),
     ),
     "guided_backprop": (
         "Guided backpropagation",
@@ -59,12 +64,17 @@ _TITLES = {
     ),
     "deconvnet": (
         "Deconvnet",
-        "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901",
+        (
+            "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014,"
+            " arXiv:1311.2901"
+        ),
     ),
     "guided_cam": (
         "Guided CAM",
-        "Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391; Chattopadhay et al., Grad-CAM++, WACV 2018, "
-        "arXiv:1710.11063",
+        (
+            "Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391; Chattopadhay et al.,"
+            " Grad-CAM++, WACV 2018, arXiv:1710.11063"
+        ),
     ),
 }
 
@@ -82,10 +92,11 @@ def about(name: str) -> Method:
 
 
 def find(name: str) -> tuple[str, Callable[..., Gradients], str | None]:
-    """The method people mean: proper name, function and, for a guided product, the CAM's name as it was written.
+    """The method people mean: proper name, function and, for a guided product, the CAM's name as it
+    was written.
 
-    Case, spaces, `-` and `_` do not matter. `guided` before anything else names the product with that CAM, which
-    the caller looks up (`methods.find`). Raises `MethodError` for an unknown name.
+    Case, spaces, `-` and `_` do not matter. `guided` before anything else names the product with
+    that CAM, which the caller looks up (`methods.find`). Raises `MethodError` for an unknown name.
 
     >>> find("Guided Backpropagation")[0], find("saliency")[2]
     ('guided_backprop', None)

@@ -1,8 +1,10 @@
-"""Several questions on one way back: what comes back from all of them goes through each operator once.
+"""Several questions on one way back: what comes back from all of them goes through each operator
+once.
 
-Behind a transformer's last block every class reads the same weights, and only the class token's row of each gradient is
-felt. Stand-ins for tensors carry that through autograd. Operators that treat every row alike are answered for all
-questions at once, by the rules below; every other operator is applied to one question after the other.
+Behind a transformer's last block every class reads the same weights, and only the class token's row
+of each gradient is felt. Stand-ins for tensors carry that through autograd. Operators that treat
+every row alike are answered for all questions at once, by the rules below; every other operator is
+applied to one question after the other.
 """
 
 import math
@@ -39,7 +41,12 @@ class Questions(TorchDispatchMode):
         heads, each = self.lean.heads, []
         for j in range(asked):
             self.lean.heads = heads  # what was seen of an attention holds for each of the questions
-            each.append(func(*(_part(a, j) for a in args), **{word: _part(a, j) for word, a in kwargs.items()}))
+            each.append(
+                func(
+                    *(_part(a, j) for a in args),
+                    **{word: _part(a, j) for word, a in kwargs.items()},
+                )
+            )
         return _together(each)
 
 
@@ -49,7 +56,10 @@ def together(seeds: Tensor) -> Rows:
 
 
 def apart(gradient: Tensor | None) -> Tensor | None:
-    """What came back, as `[n, ...]`. Raises `RuntimeError` where something on the way put a tensor in its place."""
+    """What came back, as `[n, ...]`.
+
+    Raises `RuntimeError` where something on the way put a tensor in its place.
+    """
     if gradient is not None and not isinstance(gradient, StandIn):
         raise RuntimeError("a gradient of no question came back: one question at a time")
     return None if gradient is None else torch.stack(gradient.parts)
@@ -84,7 +94,9 @@ def _mm(_: Any, left: Tensor, right: Tensor) -> Tensor | None:
         return None
     values = left.rows.flatten(0, 1)
     made = thin(values, right) if len(values) <= THIN else values @ right
-    return Rows.of(made.unflatten(0, left.rows.shape[:2]), left.felt, (left.shape[0], right.shape[1]))
+    return Rows.of(
+        made.unflatten(0, left.rows.shape[:2]), left.felt, (left.shape[0], right.shape[1])
+    )
 
 
 def _elementwise(func: Any, grad: Tensor, kept: Tensor, *args: Any, **kwargs: Any) -> Tensor | None:
@@ -96,9 +108,16 @@ def _elementwise(func: Any, grad: Tensor, kept: Tensor, *args: Any, **kwargs: An
 
 
 def _layer_norm(
-    func: Any, grad: Tensor, kept: Tensor, over: list[int], mean: Tensor, rstd: Tensor,
-    weight: Tensor | None, bias: Tensor | None, mask: list[bool],
-) -> tuple[Tensor, None, None] | None:  # fmt: skip
+    func: Any,
+    grad: Tensor,
+    kept: Tensor,
+    over: list[int],
+    mean: Tensor,
+    rstd: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mask: list[bool],
+) -> tuple[Tensor, None, None] | None:
     if not isinstance(grad, Rows) or len(over) != 1 or mask[1] or mask[2]:
         return None
     n = len(grad.rows)
@@ -112,9 +131,16 @@ def _add(_: Any, left: Any, right: Any, **kwargs: Any) -> Tensor | None:
         same = left.shape == right.shape and left.axis == right.axis
         if same and left.by_index.keys().isdisjoint(right.by_index):
             return Slices.of(left.by_index | right.by_index, left.axis, left.shape)
-    if not (isinstance(left, Rows) and isinstance(right, Rows) and left.shape == right.shape) or kwargs:
+    if (
+        not (isinstance(left, Rows) and isinstance(right, Rows) and left.shape == right.shape)
+        or kwargs
+    ):
         return None
-    return Rows.of(left.rows + right.rows, left.felt, left.shape) if torch.equal(left.felt, right.felt) else None
+    return (
+        Rows.of(left.rows + right.rows, left.felt, left.shape)
+        if torch.equal(left.felt, right.felt)
+        else None
+    )
 
 
 def _mul(_: Any, left: Any, right: Any) -> Tensor | None:
@@ -123,19 +149,27 @@ def _mul(_: Any, left: Any, right: Any) -> Tensor | None:
         return None
     if isinstance(right, int | float):
         return Rows.of(left.rows * right, left.felt, left.shape)
-    if isinstance(right, StandIn) or right.shape[-1:] != left.shape[-1:] or right.numel() != right.shape[-1]:
+    if (
+        isinstance(right, StandIn)
+        or right.shape[-1:] != left.shape[-1:]
+        or right.numel() != right.shape[-1]
+    ):
         return None
     return Rows.of(left.rows * right.flatten(), left.felt, left.shape)
 
 
 def _select(_: Any, grad: Tensor, sizes: list[int], dim: int, index: int) -> Tensor | None:
-    """The gradient of one place among many: that of a class token; of queries, keys or values that lie side by side."""
+    """The gradient of one place among many: that of a class token; of queries, keys or values that
+    lie side by side.
+    """
     dim %= len(sizes)
     if isinstance(grad, Many):
         return Slices.of({index % sizes[dim]: grad.parts}, dim, sizes)
     if not isinstance(grad, Rows) or dim == len(sizes) - 1:
         return None
-    return Rows.of(grad.rows, _positions(sizes[:-1], grad.felt).select(dim, index).flatten()[grad.felt], sizes)
+    return Rows.of(
+        grad.rows, _positions(sizes[:-1], grad.felt).select(dim, index).flatten()[grad.felt], sizes
+    )
 
 
 def _view(_: Any, grad: Tensor, shape: list[int]) -> Tensor | None:
@@ -149,13 +183,17 @@ def _reordered(func: Any, grad: Tensor, *axes: Any) -> Tensor | None:
     """Another order of the leading axes, or one more or less of length 1."""
     if not isinstance(grad, Rows):
         return None
-    positions = _positions(grad.shape[:-1], grad.felt).unsqueeze(-1)  # an axis of length 1 in the place of the rows
+    positions = _positions(grad.shape[:-1], grad.felt).unsqueeze(
+        -1
+    )  # an axis of length 1 in the place of the rows
     rows = func(positions, *axes)
     shape = func(torch.empty(grad.shape, device="meta"), *axes).shape
     if shape[-1] != grad.shape[-1] or rows.shape[:-1] != shape[:-1]:
         return None
     order = rows.flatten()
-    there = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
+    there = torch.empty_like(order).index_copy_(
+        0, order, torch.arange(len(order), device=order.device)
+    )
     return Rows.of(grad.rows, there[grad.felt], shape)
 
 

@@ -1,6 +1,8 @@
-"""Several gradients of one shape as one tensor, for autograd to hand on: by felt rows, by slices, or one by one.
+"""Several gradients of one shape as one tensor, for autograd to hand on: by felt rows, by slices,
+or one by one.
 
-None has numbers where autograd looks for them. `Questions` answers for them while it is entered, nobody else does.
+None has numbers where autograd looks for them. `Questions` answers for them while it is entered,
+nobody else does.
 """
 
 import math
@@ -16,7 +18,8 @@ class StandIn(Tensor):
     """n gradients of one shape."""
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]  # torch's stub lacks cls
+    # torch's stub lacks cls
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         raise RuntimeError(f"{func} outside of Questions")
 
     @property
@@ -30,7 +33,13 @@ class StandIn(Tensor):
     make: Callable[[], list[Tensor]]
 
     @classmethod
-    def _of(cls, like: Tensor, shape: Sequence[int], make: Callable[[], list[Tensor]], strides: Any = None) -> Any:
+    def _of(
+        cls,
+        like: Tensor,
+        shape: Sequence[int],
+        make: Callable[[], list[Tensor]],
+        strides: Any = None,
+    ) -> Any:
         stand_in: Any = Tensor._make_wrapper_subclass(
             cls, list(shape), strides=strides, dtype=like.dtype, device=like.device
         )
@@ -41,7 +50,8 @@ class StandIn(Tensor):
 class Rows(StandIn):
     """Gradients `[*lead, width]` of which few rows are felt: `rows` `[n, r, width]`.
 
-    `felt` `[r]` are their positions among those of `lead`, counted through in the order of its axes.
+    `felt` `[r]` are their positions among those of `lead`, counted through in the order of its
+    axes.
     """
 
     rows: Tensor
@@ -75,7 +85,9 @@ class Slices(StandIn):
         return one
 
 
-def _from_slices(by_index: dict[int, list[Tensor]], axis: int, shape: Sequence[int]) -> list[Tensor]:
+def _from_slices(
+    by_index: dict[int, list[Tensor]], axis: int, shape: Sequence[int]
+) -> list[Tensor]:
     none = [torch.zeros_like(one) for one in next(iter(by_index.values()))]
     columns = [by_index.get(index, none) for index in range(shape[axis])]
     return [torch.stack(own, axis) for own in zip(*columns, strict=True)]

@@ -1,8 +1,10 @@
-"""Hear what every operator adds of its own: the biases, written and implied, with their places in the graph.
+"""Hear what every operator adds of its own: the biases, written and implied, with their places in
+the graph.
 
-An operator y = J x + b says its score's part b times what comes back to y. Listened to are PyTorch's functions and not
-modules, because a norm may hold its activation inside, and a bias may be no module's. A bias that is added by a plain
-`+` (positions, class tokens), and gates and norms that divide, are not heard.
+An operator y = J x + b says its score's part b times what comes back to y. Listened to are
+PyTorch's functions and not modules, because a norm may hold its activation inside, and a bias may
+be no module's. A bias that is added by a plain `+` (positions, class tokens), and gates and norms
+that divide, are not heard.
 """
 
 import inspect
@@ -19,20 +21,30 @@ from torch.overrides import TorchFunctionMode
 from sightline.tensors import recordable
 
 _CONVOLUTIONS = {
-    F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d,
-}  # fmt: skip
+    F.conv1d,
+    F.conv2d,
+    F.conv3d,
+    F.conv_transpose1d,
+    F.conv_transpose2d,
+    F.conv_transpose3d,
+}
 _POINTWISE = {
     F.hardtanh, F.relu6, F.hardswish, F.silu, F.gelu, F.elu, F.selu, F.celu, F.softplus, F.mish, F.tanh, torch.tanh,
     F.sigmoid, torch.sigmoid, F.hardsigmoid, F.logsigmoid,
 }  # fmt: skip
-"""Activations that are not a multiple of what enters, piece by piece. Those that are (ReLU, PReLU) imply no bias."""
+"""Activations that are not a multiple of what enters, piece by piece.
+
+Those that are (ReLU, PReLU) imply no bias.
+"""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One operator: its output in the graph, and what of it is bias, in a shape that goes with the output's.
+    """One operator: its output in the graph, and what of it is bias, in a shape that goes with the
+    output's.
 
-    The bias is worked out when it is asked for: checkpoints count what is kept for a way back while the model runs.
+    The bias is worked out when it is asked for: checkpoints count what is kept for a way back while
+    the model runs.
     """
 
     output: Tensor
@@ -42,12 +54,16 @@ class Heard:
 class Biases(TorchFunctionMode):
     """`with Biases() as heard:` - run the model inside; `heard.terms` are the biases of what ran.
 
-    Convolutions and linear layers have theirs. Batch norm in eval mode is affine and implies
-    beta - gamma mean / std. Layer, group and instance norm have only what they add, beta. A pointwise activation f
-    implies f(z) - f'(z) z: zero for a ReLU, 6 where a ReLU6 is saturated.
+    Convolutions and linear layers have theirs. Batch norm in eval mode is affine and implies beta -
+    gamma mean / std. Layer, group and instance norm have only what they add, beta. A pointwise
+    activation f implies f(z) - f'(z) z: zero for a ReLU, 6 where a ReLU6 is saturated.
 
     >>> with Biases() as heard:
-    ...     _ = F.relu6(F.linear(torch.tensor([[9.0, 1.0]], requires_grad=True), torch.eye(2), torch.ones(2)))
+    ...     _ = F.relu6(
+    ...         F.linear(
+    ...             torch.tensor([[9.0, 1.0]], requires_grad=True), torch.eye(2), torch.ones(2)
+    ...         )
+    ...     )
     >>> [one.bias().tolist() for one in heard.terms]
     [[1.0, 1.0], [[6.0, 0.0]]]
     """
@@ -81,7 +97,9 @@ def _implied(func: Any, entering: Tensor, args: Any, kwargs: Any) -> Tensor:
     """f(z) - f'(z) z, place by place."""
     with recordable(), torch.enable_grad():
         z = entering.clone().requires_grad_()
-        out = func(z.clone(), *args, **{word: value for word, value in kwargs.items() if word != "input"})
+        out = func(
+            z.clone(), *args, **{word: value for word, value in kwargs.items() if word != "input"}
+        )
         (slope,) = torch.autograd.grad(out.sum(), z)
     implied: Tensor = (out - slope * z).detach()
     return implied
@@ -103,7 +121,9 @@ def _written(func: Any, args: Any, kwargs: Any, output: Any) -> Tensor | None:
     bias = word["bias"]
     if func is F.batch_norm and not word["training"] and word["running_mean"] is not None:
         scale = (word["running_var"] + word["eps"]).rsqrt()
-        shift: Tensor = -word["running_mean"] * scale * (1 if word["weight"] is None else word["weight"])
+        shift: Tensor = (
+            -word["running_mean"] * scale * (1 if word["weight"] is None else word["weight"])
+        )
         bias = shift if bias is None else shift + bias
     return bias if bias is None or func is F.layer_norm else _channels(bias, output)
 

@@ -8,12 +8,14 @@ from torch.overrides import TorchFunctionMode
 
 
 class WeightsAside(TorchFunctionMode):
-    """The same as `requires_grad_(False)` on every parameter, without touching the flags, which threads share.
+    """The same as `requires_grad_(False)` on every parameter, without touching the flags, which
+    threads share.
 
-    The weights' derivatives are never computed anyway; what this saves is memory. Kept for the way back to the pixels,
-    at one photograph of 224 pixels: ConvNeXt-T 104 -> 55 MiB, Swin-T 102 -> 62, ViT-B/16 113 -> 71. Convolutions with
-    batch norm keep their inputs in any case (ResNet-50: 82 MiB either way). `hooked` tells whether the model put a hook
-    on the graph meanwhile, or took hold of it to do so.
+    The weights' derivatives are never computed anyway; what this saves is memory. Kept for the way
+    back to the pixels, at one photograph of 224 pixels: ConvNeXt-T 104 -> 55 MiB, Swin-T 102 -> 62,
+    ViT-B/16 113 -> 71. Convolutions with batch norm keep their inputs in any case (ResNet-50: 82
+    MiB either way). `hooked` tells whether the model put a hook on the graph meanwhile, or took
+    hold of it to do so.
     """
 
     hooked = False
@@ -24,20 +26,26 @@ class WeightsAside(TorchFunctionMode):
             self.hooked |= func.__self__.__name__ == "grad_fn"
             return func(*args, **(kwargs or {}))
         self.hooked |= name == "register_hook"
-        return func(*map(_aside, args), **{name: _aside(value) for name, value in (kwargs or {}).items()})
+        return func(
+            *map(_aside, args), **{name: _aside(value) for name, value in (kwargs or {}).items()}
+        )
 
 
 def _aside(value: Any) -> Any:
     if isinstance(value, Tensor) and value.is_inference() and not torch.is_inference_mode_enabled():
-        return value.clone()  # a model loaded under inference_mode: no graph may keep its weights themselves
+        return (
+            value.clone()
+        )  # a model loaded under inference_mode: no graph may keep its weights themselves
     return value.detach() if type(value) is nn.Parameter and value.requires_grad else value
 
 
 class FromHereOn:
-    """`with FromHereOn() as aside:` - the weights are aside from the call of `aside()` to the end of the block.
+    """`with FromHereOn() as aside:` - the weights are aside from the call of `aside()` to the end
+    of the block.
 
-    What runs before pays nothing. Modes are left in the reverse order of entering. Where the model has entered one
-    of its own since the block began (`with torch.device(...)`), and so will leave it first, the weights stay.
+    What runs before pays nothing. Modes are left in the reverse order of entering. Where the model
+    has entered one of its own since the block began (`with torch.device(...)`), and so will leave
+    it first, the weights stay.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,10 @@
-"""The backward rules of guided backpropagation and deconvnet, for module and functional activations alike.
+"""The backward rules of guided backpropagation and deconvnet, for module and functional activations
+alike.
 
-Nothing is patched and nothing is hooked, neither module nor function nor graph. However an activation was spelled in
-the model (`nn.ReLU`, `F.relu`, `x.relu_()`), autograd issues one backward operator for it. `Rectified` stands in the
-way of these, in the calling thread's backward pass alone, and lets every other operator pass unchanged.
+Nothing is patched and nothing is hooked, neither module nor function nor graph. However an
+activation was spelled in the model (`nn.ReLU`, `F.relu`, `x.relu_()`), autograd issues one backward
+operator for it. `Rectified` stands in the way of these, in the calling thread's backward pass
+alone, and lets every other operator pass unchanged.
 """
 
 from collections import Counter
@@ -49,23 +51,28 @@ _ALONE = {
 
 
 class Rectified(TorchDispatchMode):
-    r"""While this is entered, gradients pass through rectifiers by another rule than the derivative.
+    r"""While this is entered, gradients pass through rectifiers by another rule than the
+    derivative.
 
     With x what entered the activation f and g the gradient that comes back to it:
 
     $$\text{guided: } [x > 0]\, f'(x)\, \mathrm{relu}(g), \qquad \text{deconvnet: } \mathrm{relu}(g)$$
 
-    - *Guided* is Springenberg et al. 2015: passed on where both the input and the gradient are positive. There f' is
-      1 for ReLU, and so it is for LeakyReLU, PReLU, RReLU, ELU and CELU; SELU keeps its scale, ReLU6 its ceiling.
-    - *Deconvnet* is Zeiler and Fergus 2014: the gradient itself is rectified, the input does not count.
-    - *Smooth gates* (SiLU, GELU, Hardswish, Mish, Softplus) have no paper of their own. Here the same two equations
-      hold, with the gate's own derivative for f': what comes back to a negative input is stopped, as behind a ReLU.
-    - *Not governed*: tanh, sigmoid, hardsigmoid and a hardtanh whose lower bound is negative, which squash rather
-      than rectify; and what reaches autograd as something else than an activation: `x * sigmoid(x)` written out,
-      `clamp(min=0)`, `maximum(x, 0)`, custom `autograd.Function`s, TorchScript. These keep their derivative.
+    - *Guided* is Springenberg et al. 2015: passed on where both the input and the gradient are
+      positive. There f' is 1 for ReLU, and so it is for LeakyReLU, PReLU, RReLU, ELU and CELU; SELU
+      keeps its scale, ReLU6 its ceiling.
+    - *Deconvnet* is Zeiler and Fergus 2014: the gradient itself is rectified, the input does not
+      count.
+    - *Smooth gates* (SiLU, GELU, Hardswish, Mish, Softplus) have no paper of their own. Here the
+      same two equations hold, with the gate's own derivative for f': what comes back to a negative
+      input is stopped, as behind a ReLU.
+    - *Not governed*: tanh, sigmoid, hardsigmoid and a hardtanh whose lower bound is negative, which
+      squash rather than rectify; and what reaches autograd as something else than an activation: `x
+      * sigmoid(x)` written out, `clamp(min=0)`, `maximum(x, 0)`, custom `autograd.Function`s,
+      TorchScript. These keep their derivative.
 
-    `governed` counts the activations by kind. Both rules are positively homogeneous but not linear, so each question
-    needs a backward pass of its own. Raises `MethodError` for an unknown rule.
+    `governed` counts the activations by kind. Both rules are positively homogeneous but not linear,
+    so each question needs a backward pass of its own. Raises `MethodError` for an unknown rule.
 
     >>> import torch
     >>> x = torch.tensor([-1.0, 2.0, 3.0], requires_grad=True)
@@ -77,7 +84,9 @@ class Rectified(TorchDispatchMode):
 
     def __init__(self, rule: str) -> None:
         if rule not in get_args(Rule):
-            raise MethodError(f"Expected a backward rule; came {rule!r}. {near(str(rule), get_args(Rule))}")
+            raise MethodError(
+                f"Expected a backward rule; came {rule!r}. {near(str(rule), get_args(Rule))}"
+            )
         super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
         self.rule = rule
         self.governed: Counter[str] = Counter()
@@ -116,7 +125,9 @@ def _kind(func: Any, args: Any) -> str | None:
 
 
 def _entered(func: Any, args: Any) -> Tensor:
-    """What entered the activation, or, where it ran in place, what left it: their signs are the same."""
+    """What entered the activation, or, where it ran in place, what left it: their signs are the
+    same.
+    """
     entered: Tensor = args[5] if func is ops.aten.elu_backward.default else args[1]
     return entered
 

@@ -1,10 +1,12 @@
-"""The linear head on a pooled feature map, read off the graph that the run recorded: CAM's weights, free derivatives.
+"""The linear head on a pooled feature map, read off the graph that the run recorded: CAM's weights,
+free derivatives.
 
-Between the logits and the layer the graph names every operator. Where it names one linear layer, a mean and changes
-of shape, each logit is a weighted sum of the layer's spatial means, and its derivative is one weight divided by the
-number of places. Names say what kind of operator, not that it does the right thing (a mean over some of
-the places is a mean, too): so the first time a chain is met, autograd is asked, and it has to say the same.
-What is remembered are chains between the weights and the layer, which no weights can belie.
+Between the logits and the layer the graph names every operator. Where it names one linear layer, a
+mean and changes of shape, each logit is a weighted sum of the layer's spatial means, and its
+derivative is one weight divided by the number of places. Names say what kind of operator, not that
+it does the right thing (a mean over some of the places is a mean, too): so the first time a chain
+is met, autograd is asked, and it has to say the same. What is remembered are chains between the
+weights and the layer, which no weights can belie.
 """
 
 import math
@@ -49,19 +51,27 @@ _PLAIN = {"AddmmBackward0": [1], "ConvolutionBackward0": [False, 1]}
 
 _DECIDING = {
     name: [f"_saved_{word}" for word in words.split()]
-    for name, words in (*_SHAPE_ONLY.items(), *((name, words) for name, (words, _, _) in _LINEAR.items()))
+    for name, words in (
+        *_SHAPE_ONLY.items(),
+        *((name, words) for name, (words, _, _) in _LINEAR.items()),
+    )
 }
 _LEAF = "torch::autograd::AccumulateGrad"
 _LONGEST = 16
 _MOST_KNOWN = 4096
 _known: set[Any] = set()
-"""Chains of which autograd has said that they are the mean. What they do follows from their names and numbers alone."""
+"""Chains of which autograd has said that they are the mean.
+
+What they do follows from their names and numbers alone.
+"""
 
 
 def pooled_head(rows: Tensor, node: Tensor, grid: Grid) -> Tensor | None:
-    """The weights `[k, c]`, if the logits `rows` `[b, k]` are a linear head on the mean over the grid of `node`.
+    """The weights `[k, c]`, if the logits `rows` `[b, k]` are a linear head on the mean over the
+    grid of `node`.
 
-    Fully connected behind the mean, or a 1 x 1 convolution before it. None where the graph names anything else.
+    Fully connected behind the mean, or a 1 x 1 convolution before it. None where the graph names
+    anything else.
 
     >>> node = torch.rand(2, 3, 4, 4, requires_grad=True)
     >>> head = torch.nn.Linear(3, 5)
@@ -97,28 +107,39 @@ def pooled_head(rows: Tensor, node: Tensor, grid: Grid) -> Tensor | None:
 
 
 def _probe(shape: Sequence[int], like: Tensor) -> Tensor:
-    """Powers of two in no order: to divide them is rounded once in any format, and channels cannot be mixed up."""
+    """Powers of two in no order: to divide them is rounded once in any format, and channels cannot
+    be mixed up.
+    """
     generator = torch.Generator("cpu").manual_seed(0)
     return 2.0 ** torch.randint(0, 8, tuple(shape), generator=generator, device="cpu").to(like)
 
 
 def _near(found: Tensor, means: Tensor, most: Tensor, grid: Grid, rounded: float) -> bool:
-    """Whether this is the derivative of the means at every place, to so many roundings of numbers like `most`."""
-    want, loose = (grid.write(free_gradients(one, grid.size), torch.zeros_like(full(found))) for one in (means, most))
+    """Whether this is the derivative of the means at every place, to so many roundings of numbers
+    like `most`.
+    """
+    want, loose = (
+        grid.write(free_gradients(one, grid.size), torch.zeros_like(full(found)))
+        for one in (means, most)
+    )
     off = (full(found) - want).abs() > rounded * torch.finfo(found.dtype).eps * loose
     return not bool(off.any())  # nan is not off: weights that hold it are reported elsewhere
 
 
 def free_gradients(weights: Tensor, places: tuple[int, ...]) -> Tensor:
-    """The derivatives of logits with these weights `[..., c]` at each place: a view `[..., c, *places]`."""
+    """The derivatives of logits with these weights `[..., c]` at each place: a view `[..., c,
+    *places]`.
+    """
     one = weights / math.prod(places)
     return one.reshape(*weights.shape, *[1] * len(places)).expand(*weights.shape, *places)
 
 
 def _chain(rows: Tensor, node: Tensor) -> tuple[Tensor, list[Any], Any] | None:
-    """The head's weights, the operators from the logits to the layer with what decides them, and an edge.
+    """The head's weights, the operators from the logits to the layer with what decides them, and an
+    edge.
 
-    The edge is where the derivative of a fully connected layer's input comes in; None for a convolution.
+    The edge is where the derivative of a fully connected layer's input comes in; None for a
+    convolution.
     """
     step: Any = rows.grad_fn
     chain: list[Any] = []
@@ -141,14 +162,19 @@ def _chain(rows: Tensor, node: Tensor) -> tuple[Tensor, list[Any], Any] | None:
             else:
                 return None
             before = step.next_functions
-            if len(before) > 1 and not all(_of_weights(other) for i, (other, _) in enumerate(before) if i != into):
+            if len(before) > 1 and not all(
+                _of_weights(other) for i, (other, _) in enumerate(before) if i != into
+            ):
                 return None
             deciding = [getattr(step, word) for word in _DECIDING[name]]
             if deciding != _PLAIN.get(name, deciding):
                 return None
             chain.append((name, *deciding))
             step = before[into][0]
-    except (AttributeError, RuntimeError):  # a name that this torch does not know; what was kept has been written over
+    except (
+        AttributeError,
+        RuntimeError,
+    ):  # a name that this torch does not know; what was kept has been written over
         pass
     return None
 

@@ -13,21 +13,28 @@ _LARGE = 1 << 19
 """Below so many entries of the right factor nothing is gained."""
 
 _STRIP = 32
-"""Rows of the right factor at a time: they stay in the cache while they are used. See benchmarks/thin.py."""
+"""Rows of the right factor at a time: they stay in the cache while they are used. See
+benchmarks/thin.py.
+"""
 
 _BLOCK = 256
-"""Columns that are looked through together for zeros: the query's, the key's and the value's lie side by side."""
+"""Columns that are looked through together for zeros: the query's, the key's and the value's lie
+side by side.
+"""
 
 
 def thin(left: Tensor, right: Tensor) -> Tensor:
-    """`left @ right` for few rows: what matters is how much of the right factor is read, and that it is read once.
+    """`left @ right` for few rows: what matters is how much of the right factor is read, and that
+    it is read once.
 
     >>> left, right = torch.zeros(2, 1000), torch.rand(1000, 600)
     >>> left[0, 3], left[1, 8] = 1.0, 2.0
     >>> torch.equal(thin(left, right), torch.stack([right[3], 2 * right[8]]))
     True
     """
-    if right.numel() < _LARGE or right.stride(1) != 1 or left.dtype.itemsize < 4:  # halves are rounded once, not often
+    if (
+        right.numel() < _LARGE or right.stride(1) != 1 or left.dtype.itemsize < 4
+    ):  # halves are rounded once, not often
         return left @ right
     single, felt = len(left) == 1, left.any(0).nonzero().squeeze(1)
     if 16 * len(felt) <= len(right):
@@ -35,8 +42,12 @@ def thin(left: Tensor, right: Tensor) -> Tensor:
     if 10 * len(felt) >= 7 * len(right):  # too few zeros to pay for choosing among the rows
         return left @ right if single else _in_strips(left, right, None)
     if single and right.dtype == torch.float32 and right.is_contiguous():
-        bags = torch.arange(8, device=left.device) * (len(felt) // 8)  # a few, for the threads to share
-        return F.embedding_bag(felt, right, bags, mode="sum", per_sample_weights=left[0, felt]).sum(0, keepdim=True)
+        bags = torch.arange(8, device=left.device) * (
+            len(felt) // 8
+        )  # a few, for the threads to share
+        return F.embedding_bag(felt, right, bags, mode="sum", per_sample_weights=left[0, felt]).sum(
+            0, keepdim=True
+        )
     return _in_strips(left[:, felt], right, felt)
 
 
@@ -64,9 +75,11 @@ def rows_felt(left: Tensor) -> Tensor | None:
 
 
 def by_blocks(left: Tensor, right: Tensor, images: int = 0, width: int = 0) -> Tensor:
-    """`left @ right` for many rows: some columns at a time, each with the rows that are not zero there.
+    """`left @ right` for many rows: some columns at a time, each with the rows that are not zero
+    there.
 
-    `images` and `width` say that an image's blocks of so many columns may have rank one; where they do, that is used.
+    `images` and `width` say that an image's blocks of so many columns may have rank one; where they
+    do, that is used.
 
     >>> left, right = torch.rand(4, 1) * torch.rand(1, 6), torch.rand(6, 3)
     >>> torch.allclose(by_blocks(left, right, images=1, width=3), left @ right)
@@ -107,18 +120,27 @@ def _behind_single_queries(left: Tensor, right: Tensor, images: int, width: int)
 
 
 def _of_rank_one(blocks: Tensor, right: Tensor) -> Tensor | None:
-    """`[images, places, out]`, if every block is one column times one row, as behind a single query.
+    """`[images, places, out]`, if every block is one column times one row, as behind a single
+    query.
 
-    `blocks` `[images, places, heads, width]`, `right` `[heads, width, out]`. Each block's largest row gives the two;
-    that they make up the block is checked at every entry, to rounding.
+    `blocks` `[images, places, heads, width]`, `right` `[heads, width, out]`. Each block's largest
+    row gives the two; that they make up the block is checked at every entry, to rounding.
     """
     n, heads = torch.arange(len(blocks))[:, None], torch.arange(blocks.shape[2])
-    tops = blocks[n, torch.linalg.vector_norm(blocks, dim=3).argmax(1), heads]  # [images, heads, width]
+    tops = blocks[
+        n, torch.linalg.vector_norm(blocks, dim=3).argmax(1), heads
+    ]  # [images, heads, width]
     column = tops.abs().argmax(2)
     pivots = tops.gather(2, column.unsqueeze(2)).squeeze(2)
-    shares = blocks[n, :, heads, column] / pivots.masked_fill(pivots == 0, 1).unsqueeze(2)  # [images, heads, places]
+    shares = blocks[n, :, heads, column] / pivots.masked_fill(pivots == 0, 1).unsqueeze(
+        2
+    )  # [images, heads, places]
     enough = 8 * torch.finfo(blocks.dtype).eps * pivots.abs()
-    for block, share, top, near in zip(blocks, shares.mT, tops, enough, strict=True):  # an image at a time: memory
-        if not (torch.addcmul(block, share.unsqueeze(2), top, value=-1).abs_().amax((0, 2)) <= near).all():
+    for block, share, top, near in zip(
+        blocks, shares.mT, tops, enough, strict=True
+    ):  # an image at a time: memory
+        if not (
+            torch.addcmul(block, share.unsqueeze(2), top, value=-1).abs_().amax((0, 2)) <= near
+        ).all():
             return None
     return shares.mT @ torch.bmm(tops.transpose(0, 1), right).transpose(0, 1)

@@ -1,4 +1,6 @@
-"""Which places of a layer can be set moving together: all behind a pool, a grid of them behind local operators."""
+"""Which places of a layer can be set moving together: all behind a pool, a grid of them behind
+local operators.
+"""
 
 from collections.abc import Sequence
 
@@ -14,9 +16,10 @@ from sightline.surgery.derivatives.tape import Step, Tape, plainly
 def pooled(tape: Tape, index: Tensor) -> bool:
     """Whether the scores depend on each channel's mean only, so that one place stands for all.
 
-    `index` `[c, *s]` says where the activations stand in the layer's own output. Looked for is a bottleneck with
-    nothing but straight operators before it, through which no change passes that leaves every mean as it is.
-    That is asked of a random change: what is linear and lets such a one not pass lets none pass.
+    `index` `[c, *s]` says where the activations stand in the layer's own output. Looked for is a
+    bottleneck with nothing but straight operators before it, through which no change passes that
+    leaves every mean as it is. That is asked of a random change: what is linear and lets such a one
+    not pass lets none pass.
     """
     source = torch.Generator().manual_seed(0)
     change = torch.randn(index.shape, generator=source, dtype=torch.float64).to(tape.start)
@@ -43,29 +46,39 @@ def pooled(tape: Tape, index: Tensor) -> bool:
 def seam(tape: Tape) -> tuple[int, int]:
     """After how many steps all goes through one slot and is straight from there on, and that slot."""
     crossing, bend = tape.crossing(), last_bend(tape)
-    return next((count, slots[0]) for count, slots in enumerate(crossing, 1) if count >= bend and len(slots) == 1)
+    return next(
+        (count, slots[0])
+        for count, slots in enumerate(crossing, 1)
+        if count >= bend and len(slots) == 1
+    )
 
 
 def reach(tape: Tape, index: Tensor, count: int, slot: int, chunk: int) -> Tensor:
-    """Which numbers in a slot `[b, ...]` each of z places has a say in: `[z, ...]`, in any of the images.
+    """Which numbers in a slot `[b, ...]` each of z places has a say in: `[z, ...]`, in any of the
+    images.
 
-    Found by a mark that nothing wipes off: what is computed with NaN is NaN. Activations could lose it, so there
-    it is put back. It spreads at least as far as the derivatives do.
+    Found by a mark that nothing wipes off: what is computed with NaN is NaN. Activations could lose
+    it, so there it is put back. It spreads at least as far as the derivatives do.
     """
 
     def marked(mark: Tensor) -> Tensor:
-        found: Tensor = tape.play(torch.where(mark, torch.nan, tape.start), _spreading, slice(count), end=slot)
+        found: Tensor = tape.play(
+            torch.where(mark, torch.nan, tape.start), _spreading, slice(count), end=slot
+        )
         return found.isnan().any(0)
 
     flat = index.flatten(1).T  # [z, c]
-    marks = torch.zeros(len(flat), tape.start[0].numel(), dtype=torch.bool, device=tape.start.device)
+    marks = torch.zeros(
+        len(flat), tape.start[0].numel(), dtype=torch.bool, device=tape.start.device
+    )
     marks.scatter_(1, flat, True)
     found: Tensor = vmap(marked, chunk_size=chunk)(marks.reshape(-1, *tape.start.shape[1:]))
     return found
 
 
 def colours(touched: Tensor) -> list[list[int]]:
-    """Places in groups in which no two have a say in the same number, `touched` `[z, m]`; the first that fits.
+    """Places in groups in which no two have a say in the same number, `touched` `[z, m]`; the first
+    that fits.
 
     >>> colours(torch.tensor([[1, 1, 0], [0, 1, 1], [0, 0, 1]]).bool())
     [[0, 2], [1]]
@@ -85,7 +98,8 @@ def colours(touched: Tensor) -> list[list[int]]:
 
 
 def owners(touched: Tensor, group: Sequence[int]) -> Tensor:
-    """For each of m numbers the place of a group that has a say in it, `[m]`; z where there is none.
+    """For each of m numbers the place of a group that has a say in it, `[m]`; z where there is
+    none.
 
     >>> owners(torch.tensor([[1, 0, 0], [0, 0, 1]]).bool(), [0, 1])
     tensor([0, 2, 1])

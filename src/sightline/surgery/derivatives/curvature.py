@@ -1,6 +1,8 @@
-"""True second and third derivatives of scores by one activation at a time: alpha without a closed form.
+"""True second and third derivatives of scores by one activation at a time: alpha without a closed
+form.
 
-The model runs once more and its tail is written down (`tape.py`). Then the cheapest way that is right is taken:
+The model runs once more and its tail is written down (`tape.py`). Then the cheapest way that is
+right is taken:
 
 | way | when | costs |
 |---|---|---|
@@ -11,10 +13,10 @@ The model runs once more and its tail is written down (`tape.py`). Then the chea
 | `directions` | any tail | a direction a channel and place |
 | `graph` | the tail could not be written down | two looks back for each of these |
 
-A direction is one activation set moving, carried through the tail as a jet (`jets.py`), many in bounded memory.
-Nothing is believed: the tail's scores are compared with the model's, first derivatives at every place with
-autograd's, and some second and third ones with what torch's own forward mode says, nested three times. What does not
-agree is done in the next way.
+A direction is one activation set moving, carried through the tail as a jet (`jets.py`), many in
+bounded memory. Nothing is believed: the tail's scores are compared with the model's, first
+derivatives at every place with autograd's, and some second and third ones with what torch's own
+forward mode says, nested three times. What does not agree is done in the next way.
 """
 
 import warnings
@@ -40,7 +42,9 @@ Both = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Curvature:
-    """Diagonal derivatives `[n, b, c, *s]` of n scores an image, and the `way` in which two of them were made."""
+    """Diagonal derivatives `[n, b, c, *s]` of n scores an image, and the `way` in which two of them
+    were made.
+    """
 
     first: Tensor
     second: Tensor
@@ -49,7 +53,9 @@ class Curvature:
 
 
 Again = Callable[[], tuple[Trace, Tensor]]
-"""Runs the model once more, opened at one layer; gives the trace and the scores `[n, b]` with their graph."""
+"""Runs the model once more, opened at one layer; gives the trace and the scores `[n, b]` with their
+graph.
+"""
 
 
 def curvature(
@@ -62,42 +68,61 @@ def curvature(
 ) -> Curvature:
     """Diagonal second and third derivatives of the scores `[n, b]` at a layer.
 
-    `scores` and their gradient `first` `[n, b, c, *s]` are what the model gave the first time: what is found has to
-    fit. `chunk` directions are in work at once (None: as many as fit into a few dozen megabytes); the result does not
-    depend on it.
-    `ways` are those to be tried, in the order of the table above. Raises `SurgeryError` where none is right.
+    `scores` and their gradient `first` `[n, b, c, *s]` are what the model gave the first time: what
+    is found has to fit. `chunk` directions are in work at once (None: as many as fit into a few
+    dozen megabytes); the result does not depend on it. `ways` are those to be tried, in the order
+    of the table above. Raises `SurgeryError` where none is right.
     """
     _loaded()
     recorder = Recorder()
     with recorder:
         trace, again_scores = again()
-    wanted = ("straight", "powers", "pooled", "coloured", "directions", "graph") if ways is None else tuple(ways)
+    wanted = (
+        ("straight", "powers", "pooled", "coloured", "directions", "graph")
+        if ways is None
+        else tuple(ways)
+    )
     why = "no way was asked for that fits"
     rough = min(one.dtype.itemsize for one in (scores, trace.cuts[0].node)) < 4
     if not alike(again_scores, scores, rough):
         raise SurgeryError(
-            f"Expected {type(trace.model).__name__} to give the same scores when it runs again; it does not. Take a "
-            "model that does not draw random numbers in eval mode, and a target that asks the same of the same outputs."
+            f"Expected {type(trace.model).__name__} to give the same scores when it runs again; it"
+            " does not. Take a model that does not draw random numbers in eval mode, and a target"
+            " that asks the same of the same outputs."
         )
     if first is None:
         (first,) = trace.gradients(again_scores)
     first = (
-        full(trace.cuts[0].activations.new_zeros(())).expand(*scores.shape, *trace.activations.shape[1:])
+        full(trace.cuts[0].activations.new_zeros(())).expand(
+            *scores.shape, *trace.activations.shape[1:]
+        )
         if first is None
         else full(first)
     )
-    with guard.untouched(trace.model), torch.enable_grad():  # without it torch takes formulas that go no further
+    with (
+        guard.untouched(trace.model),
+        torch.enable_grad(),
+    ):  # without it torch takes formulas that go no further
         try:
-            tail = Tail.of(recorder.tape(trace.cuts[0].node, again_scores), trace, scores, chunk, rough)
+            tail = Tail.of(
+                recorder.tape(trace.cuts[0].node, again_scores), trace, scores, chunk, rough
+            )
             del recorder
             for way in (one for one in wanted if one != "graph"):
                 found = getattr(tail, way)()
                 if found is not None and tail.agrees(found, first):
                     return Curvature(first, found[1], found[2], way)
-                why = why if found is None else f"by {way} derivatives came out that autograd does not confirm"
+                why = (
+                    why
+                    if found is None
+                    else f"by {way} derivatives came out that autograd does not confirm"
+                )
         except torch.OutOfMemoryError:
             raise  # no word on the tail: with fewer pictures it can be done
-        except (Untaped, RuntimeError) as error:  # torch raises the latter for operators that have no rule
+        except (
+            Untaped,
+            RuntimeError,
+        ) as error:  # torch raises the latter for operators that have no rule
             why = str(error).partition("\n")[0]
         if "graph" in wanted:
             try:
@@ -107,8 +132,9 @@ def curvature(
             except RuntimeError as error:
                 why = f"{why}; {str(error).partition(chr(10))[0]}"
     raise SurgeryError(
-        f"Expected a model that can be differentiated three times behind {trace.cuts[0].layer!r}; "
-        f"{type(trace.model).__name__} cannot ({why}). Take alpha='paper', or a layer nearer to the output."
+        f"Expected a model that can be differentiated three times behind {trace.cuts[0].layer!r};"
+        f" {type(trace.model).__name__} cannot ({why}). Take alpha='paper', or a layer nearer to"
+        " the output."
     )
 
 
@@ -126,7 +152,9 @@ def by_graph(trace: Trace, scores: Tensor) -> Both:
     node, read = trace.cuts[0].node, trace.cuts[0].grid.read
     flat = torch.arange(node[0].numel(), device=node.device).reshape(1, *node.shape[1:])
     index = read(flat)[0]
-    found = torch.zeros(2, *scores.shape, node[0].numel(), dtype=full(node).dtype, device=node.device)
+    found = torch.zeros(
+        2, *scores.shape, node[0].numel(), dtype=full(node).dtype, device=node.device
+    )
     with torch.enable_grad():
         for row, one in enumerate(scores):
             slope = _grad(one.sum(), node, graph=True)
@@ -149,11 +177,17 @@ def _differentiable(scores: Tensor) -> None:
         seen.add(node)
         stack.extend(before for before, _ in node.next_functions)
         name = node.name()
-        if name == "NativeLayerNormBackward0" or (name == "NativeBatchNormBackward0" and node._saved_training):
-            raise RuntimeError(f"torch's third derivatives of {name} take the mean and the deviation for constants")
+        if name == "NativeLayerNormBackward0" or (
+            name == "NativeBatchNormBackward0" and node._saved_training
+        ):
+            raise RuntimeError(
+                f"torch's third derivatives of {name} take the mean and the deviation for constants"
+            )
 
 
 def _grad(value: Tensor, node: Tensor, graph: bool) -> Tensor:
     if not value.requires_grad:
         return torch.zeros_like(node)
-    return torch.autograd.grad(value, node, create_graph=graph, retain_graph=True, materialize_grads=True)[0]
+    return torch.autograd.grad(
+        value, node, create_graph=graph, retain_graph=True, materialize_grads=True
+    )[0]

@@ -1,8 +1,9 @@
-"""Operators that torch cannot differentiate three times, or not rightly, written out in those that it can.
+"""Operators that torch cannot differentiate three times, or not rightly, written out in those that
+it can.
 
-Layer norm and batch norm of a batch: torch's own third derivatives take the mean and the deviation for constants
-(seen in 2.15, where forward and reverse mode do not agree, either). Fused attention has no second ones. `view` rests on
-the order in memory.
+Layer norm and batch norm of a batch: torch's own third derivatives take the mean and the deviation
+for constants (seen in 2.15, where forward and reverse mode do not agree, either). Fused attention
+has no second ones. `view` rests on the order in memory.
 """
 
 from collections.abc import Callable
@@ -13,9 +14,16 @@ from torch import Tensor
 
 
 def _attention(
-    q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0, causal: bool = False, *, attn_mask: Tensor | None = None,
-    scale: float | None = None, **_: Any,
-) -> Tensor:  # fmt: skip
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    dropout: float = 0.0,
+    causal: bool = False,
+    *,
+    attn_mask: Tensor | None = None,
+    scale: float | None = None,
+    **_: Any,
+) -> Tensor:
     likeness = (q * (q.shape[-1] ** -0.5 if scale is None else scale)) @ k.transpose(-1, -2)
     if causal:
         hidden = torch.ones(likeness.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
@@ -33,7 +41,9 @@ def _reshape_alias(x: Tensor, shape: list[int], strides: Any) -> Tensor:
     return x.reshape(shape)
 
 
-def _layer_norm(x: Tensor, shape: list[int], weight: Any, bias: Any, eps: float) -> tuple[Tensor, None, None]:
+def _layer_norm(
+    x: Tensor, shape: list[int], weight: Any, bias: Any, eps: float
+) -> tuple[Tensor, None, None]:
     """Torch's own has wrong third derivatives: they take the mean and the deviation for constants."""
     y = _standard(x, tuple(range(-len(shape), 0)), eps)
     y = y if weight is None else y * weight
@@ -41,7 +51,15 @@ def _layer_norm(x: Tensor, shape: list[int], weight: Any, bias: Any, eps: float)
 
 
 def _batch_norm(
-    x: Tensor, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float, *_: Any
+    x: Tensor,
+    weight: Any,
+    bias: Any,
+    mean: Any,
+    var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    *_: Any,
 ) -> tuple[Tensor, None, None]:
     column = (1, -1, *[1] * (x.ndim - 2))
     if training:  # as torch's layer norm

@@ -1,4 +1,6 @@
-"""A tail that was written down, and the ways to its diagonal derivatives; each gives three `[n, b, c, *s]`, or None."""
+"""A tail that was written down, and the ways to its diagonal derivatives; each gives three `[n, b,
+c, *s]`, or None.
+"""
 
 import time
 import warnings
@@ -34,7 +36,9 @@ Three = Sequence[Tensor]
 
 @dataclass(frozen=True)
 class Tail:
-    """A tape, and where on it the activations are: `index` `[c, *s]`, numbers of places in the layer's own output."""
+    """A tape, and where on it the activations are: `index` `[c, *s]`, numbers of places in the
+    layer's own output.
+    """
 
     tape: Tape
     index: Tensor
@@ -57,9 +61,17 @@ class Tail:
         said = tape.play(tape.start, weighing)
         if not alike(said, scores, rough):
             raise Untaped("run again from the layer, the model says something else")
-        like = torch.arange(tape.start[0].numel(), device=tape.start.device).reshape(1, *tape.start.shape[1:])
+        like = torch.arange(tape.start[0].numel(), device=tape.start.device).reshape(
+            1, *tape.start.shape[1:]
+        )
         index = trace.cuts[0].grid.read(like)[0]
-        return Tail(tape, index, trace.cuts[0].grid.read, chunk or max(1, min(1024, _NUMBERS // largest)), rough)
+        return Tail(
+            tape,
+            index,
+            trace.cuts[0].grid.read,
+            chunk or max(1, min(1024, _NUMBERS // largest)),
+            rough,
+        )
 
     def straight(self) -> Three | None:
         """Nothing bends."""
@@ -79,7 +91,9 @@ class Tail:
             return None
         found = self._pushed(self.index.flatten(1)[:, :1])
         return tuple(
-            one.reshape(*one.shape[:3], *[1] * (self.index.ndim - 1)).expand(*one.shape[:2], *self.index.shape)
+            one.reshape(*one.shape[:3], *[1] * (self.index.ndim - 1)).expand(
+                *one.shape[:2], *self.index.shape
+            )
             for one in found
         )
 
@@ -102,8 +116,12 @@ class Tail:
             for start, moves in self._directions(at):
                 three = vmap(partial(self._carried, slice(count), slot))(moves)
                 for order, one in enumerate(three):
-                    felt = one.reshape(len(moves), 1, weights.shape[1], -1) * weights  # [directions, n, b, m]
-                    out[order, ..., start : start + len(moves), :].movedim(2, 0).index_add_(3, own, felt)
+                    felt = (
+                        one.reshape(len(moves), 1, weights.shape[1], -1) * weights
+                    )  # [directions, n, b, m]
+                    out[order, ..., start : start + len(moves), :].movedim(2, 0).index_add_(
+                        3, own, felt
+                    )
         return tuple(one[..., :z].unflatten(-1, self.index.shape[1:]) for one in out)
 
     def directions(self) -> Three | None:
@@ -112,7 +130,9 @@ class Tail:
         return tuple(one.unflatten(-1, self.index.shape) for one in found)
 
     def agrees(self, derivatives: Three, autograd: Tensor) -> bool:
-        """Whether autograd has the same first derivatives, and torch's nested forward mode some of the others."""
+        """Whether autograd has the same first derivatives, and torch's nested forward mode some of
+        the others.
+        """
         first, second, third = derivatives
         eps = torch.finfo(first.dtype).eps
         near = 0.1 if self.rough else max(1e4 * eps, 1e-6)
@@ -139,7 +159,9 @@ class Tail:
         return found
 
     def _directions(self, at: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Rows of places `[directions, places]` as moves `[chunk, ...]` of the layer's own output, some at a time."""
+        """Rows of places `[directions, places]` as moves `[chunk, ...]` of the layer's own output,
+        some at a time.
+        """
         begun = 0.0
         for start in range(0, len(at), self.chunk):
             if start == self.chunk:  # the first chunk is slower than those behind it
@@ -147,7 +169,9 @@ class Tail:
             if start == 2 * self.chunk:
                 _announce((time.perf_counter() - begun) * (len(at) - start) / self.chunk, len(at))
             some = at[start : start + self.chunk]
-            moves = self.tape.start.new_zeros(len(some), self.tape.start[0].numel()).scatter_(1, some, 1)
+            moves = self.tape.start.new_zeros(len(some), self.tape.start[0].numel()).scatter_(
+                1, some, 1
+            )
             yield start, moves.reshape(-1, *self.tape.start.shape[1:])
 
     def _pushed(self, at: Tensor) -> Sequence[Tensor]:
@@ -170,15 +194,17 @@ def _announce(seconds: float, directions: int) -> None:
     """Tell the user of a long wait while it can still be broken off."""
     if seconds > _LONG:
         warnings.warn(
-            f"alpha='exact' carries {directions} directions through what lies behind this layer, which will take about "
-            f"{seconds / 60:.0f} minutes. A layer nearer to the output or a smaller picture takes fewer; alpha='paper' "
-            "takes none.",
+            f"alpha='exact' carries {directions} directions through what lies behind this layer,"
+            f" which will take about {seconds / 60:.0f} minutes. A layer nearer to the output or a"
+            " smaller picture takes fewer; alpha='paper' takes none.",
             stacklevel=2,
         )
 
 
 def nested(tape: Tape, move: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Three derivatives of the scores along one direction, by torch's forward mode in itself: slow, and not ours."""
+    """Three derivatives of the scores along one direction, by torch's forward mode in itself: slow,
+    and not ours.
+    """
 
     def along(t: Tensor) -> Tensor:
         found: Tensor = tape.play(tape.start + t * move, plainly)
@@ -198,7 +224,9 @@ def nested(tape: Tape, move: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def alike(said: Tensor, want: Tensor, rough: bool) -> bool:
-    """Whether two runs gave the same scores, as far as a check goes that looks for mistakes and not for digits."""
+    """Whether two runs gave the same scores, as far as a check goes that looks for mistakes and not
+    for digits.
+    """
     said, want = full(said.detach()), full(want.detach())
     return said.shape == want.shape and _near(said, want, (0.1 if rough else 1e-3) * _largest(want))
 

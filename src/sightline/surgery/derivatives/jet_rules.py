@@ -1,4 +1,6 @@
-"""How each operator carries jets: linear, product, activation, softmax, norm; for the rest torch is asked."""
+"""How each operator carries jets: linear, product, activation, softmax, norm; for the rest torch is
+asked.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,33 +9,143 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.surgery.derivatives.jets import ORDER, Jet, along, by_torch, product, times, together, total
+from sightline.surgery.derivatives.jets import (
+    ORDER,
+    Jet,
+    along,
+    by_torch,
+    product,
+    times,
+    together,
+    total,
+)
 from sightline.surgery.derivatives.tape import Step, Untaped, found_in
 
-LINEAR = frozenset({
-    "view", "_unsafe_view", "reshape", "_reshape_alias", "expand", "permute", "transpose", "t", "slice", "select",
-    "squeeze", "unsqueeze", "mean", "sum", "clone", "alias", "_to_copy", "neg", "avg_pool1d", "avg_pool2d",
-    "avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "cat", "stack", "flip", "roll", "split",
-    "split_with_sizes", "unbind", "chunk", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
-    "cumsum", "unfold", "repeat", "diagonal", "index_select", "index", "gather", "where", "tril", "triu",
-    "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact2d",
-    "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d",
-    "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d",
-    "replication_pad1d", "replication_pad2d", "replication_pad3d", "contiguous", "native_dropout", "lift_fresh",
-})  # fmt: skip
+LINEAR = frozenset(
+    {
+        "view",
+        "_unsafe_view",
+        "reshape",
+        "_reshape_alias",
+        "expand",
+        "permute",
+        "transpose",
+        "t",
+        "slice",
+        "select",
+        "squeeze",
+        "unsqueeze",
+        "mean",
+        "sum",
+        "clone",
+        "alias",
+        "_to_copy",
+        "neg",
+        "avg_pool1d",
+        "avg_pool2d",
+        "avg_pool3d",
+        "_adaptive_avg_pool2d",
+        "_adaptive_avg_pool3d",
+        "cat",
+        "stack",
+        "flip",
+        "roll",
+        "split",
+        "split_with_sizes",
+        "unbind",
+        "chunk",
+        "im2col",
+        "col2im",
+        "pixel_shuffle",
+        "pixel_unshuffle",
+        "channel_shuffle",
+        "cumsum",
+        "unfold",
+        "repeat",
+        "diagonal",
+        "index_select",
+        "index",
+        "gather",
+        "where",
+        "tril",
+        "triu",
+        "upsample_nearest1d",
+        "upsample_nearest2d",
+        "upsample_nearest3d",
+        "_upsample_nearest_exact2d",
+        "upsample_linear1d",
+        "upsample_bilinear2d",
+        "upsample_trilinear3d",
+        "upsample_bicubic2d",
+        "_upsample_bilinear2d_aa",
+        "_upsample_bicubic2d_aa",
+        "reflection_pad1d",
+        "reflection_pad2d",
+        "reflection_pad3d",
+        "replication_pad1d",
+        "replication_pad2d",
+        "replication_pad3d",
+        "contiguous",
+        "native_dropout",
+        "lift_fresh",
+    }
+)
 """Linear in everything that moves."""
 
-STRAIGHT = frozenset({
-    "relu", "relu6", "hardsigmoid", "leaky_relu", "hardtanh", "threshold", "_prelu_kernel", "rrelu", "abs", "clamp",
-    "clamp_min", "clamp_max",
-})  # fmt: skip
+STRAIGHT = frozenset(
+    {
+        "relu",
+        "relu6",
+        "hardsigmoid",
+        "leaky_relu",
+        "hardtanh",
+        "threshold",
+        "_prelu_kernel",
+        "rrelu",
+        "abs",
+        "clamp",
+        "clamp_min",
+        "clamp_max",
+    }
+)
 """Made of straight pieces, each number by itself: two pieces meet where nobody ever stands."""
 
-CURVED = frozenset({
-    "silu", "gelu", "hardswish", "sigmoid", "tanh", "softplus", "elu", "celu", "selu", "mish", "log_sigmoid", "exp",
-    "exp2", "expm1", "log", "log2", "log1p", "sqrt", "rsqrt", "reciprocal", "pow", "square", "sin", "cos", "erf",
-    "erfc", "atan", "tan", "sinh", "cosh", "softshrink", "hardshrink",
-})  # fmt: skip
+CURVED = frozenset(
+    {
+        "silu",
+        "gelu",
+        "hardswish",
+        "sigmoid",
+        "tanh",
+        "softplus",
+        "elu",
+        "celu",
+        "selu",
+        "mish",
+        "log_sigmoid",
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log1p",
+        "sqrt",
+        "rsqrt",
+        "reciprocal",
+        "pow",
+        "square",
+        "sin",
+        "cos",
+        "erf",
+        "erfc",
+        "atan",
+        "tan",
+        "sinh",
+        "cosh",
+        "softshrink",
+        "hardshrink",
+    }
+)
 """Curved, each number by itself."""
 
 
@@ -59,7 +171,9 @@ def each(straight: bool, op: Any, *args: Any, **kwargs: Any) -> Any:
     if len(moving) != 1:
         return by_torch(op, *args, **kwargs)
     index = moving[0]
-    return along(lambda x: op(*args[:index], x, *args[index + 1 :], **kwargs), args[index], straight)
+    return along(
+        lambda x: op(*args[:index], x, *args[index + 1 :], **kwargs), args[index], straight
+    )
 
 
 def _fitted(op: Any, x: Any, y: Any, **kwargs: Any) -> Any:
@@ -70,7 +184,9 @@ def _fitted(op: Any, x: Any, y: Any, **kwargs: Any) -> Any:
     name, alpha = op._schema.name.removeprefix("aten::"), kwargs.get("alpha", 1)
     jet = x if isinstance(x, Jet) else y
     factor = (-1 if name == "sub" else 1) * alpha if jet is y else (-alpha if name == "rsub" else 1)
-    moves = jet.linear(lambda one: (one if factor == 1 else factor * one).expand(value.shape)).moves[1:]
+    moves = jet.linear(
+        lambda one: (one if factor == 1 else factor * one).expand(value.shape)
+    ).moves[1:]
     return Jet(value, *moves)
 
 
@@ -80,8 +196,15 @@ def _mul(op: Any, x: Any, y: Any) -> Jet:
 
 def _div(op: Any, x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
     if rounding_mode is not None:
-        return op(*(one.value if isinstance(one, Jet) else one for one in (x, y)), rounding_mode=rounding_mode)
-    return product(torch.mul, x, along(torch.reciprocal, y)) if isinstance(y, Jet) else x.linear(lambda one: op(one, y))
+        return op(
+            *(one.value if isinstance(one, Jet) else one for one in (x, y)),
+            rounding_mode=rounding_mode,
+        )
+    return (
+        product(torch.mul, x, along(torch.reciprocal, y))
+        if isinstance(y, Jet)
+        else x.linear(lambda one: op(one, y))
+    )
 
 
 def _still(one: Any) -> Any:
@@ -109,7 +232,10 @@ def _softmax_parts(x: Jet, dim: int) -> tuple[Tensor, list[Tensor | None], list[
     x1, x2, x3 = x.moves[1:]
     u1, u2, u3 = x1, x2, x3
     if x1 is not None:
-        u2, u3 = total(x2, x1 * x1 / 2), total(x3, None if x2 is None else x1 * x2, x1 * x1 * x1 / 6)
+        u2, u3 = (
+            total(x2, x1 * x1 / 2),
+            total(x3, None if x2 is None else x1 * x2, x1 * x1 * x1 / 6),
+        )
     above = [times(p, one) for one in (u1, u2, u3)]
     return p, above, [None if one is None else one.sum(dim, keepdim=True) for one in above]
 
@@ -137,7 +263,10 @@ def _logsum(below: list[Tensor | None]) -> list[Tensor | None]:
 
 def _log_softmax(op: Any, x: Jet, dim: int, half_to_float: bool = False) -> Jet:
     _, _, below = _softmax_parts(x, dim)
-    moves = [total(one, None if less is None else -less) for one, less in zip(x.moves[1:], _logsum(below), strict=True)]
+    moves = [
+        total(one, None if less is None else -less)
+        for one, less in zip(x.moves[1:], _logsum(below), strict=True)
+    ]
     return Jet(x.value.log_softmax(dim), *moves)
 
 
@@ -157,7 +286,9 @@ def _standard(x: Jet, dims: tuple[int, ...], eps: float) -> Jet:
     return product(torch.mul, centred, along(lambda v: (v + eps).rsqrt(), variance))
 
 
-def _layer_norm(op: Any, x: Jet, shape: list[int], weight: Any, bias: Any, eps: float) -> list[Jet | None]:
+def _layer_norm(
+    op: Any, x: Jet, shape: list[int], weight: Any, bias: Any, eps: float
+) -> list[Jet | None]:
     found = _standard(x, tuple(range(-len(shape), 0)), eps)
     if weight is not None:
         found = product(torch.mul, found, _still(weight))
@@ -178,7 +309,16 @@ def _group_norm(
 
 
 def _batch_norm(
-    op: Any, x: Jet, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float, *_: Any
+    op: Any,
+    x: Jet,
+    weight: Any,
+    bias: Any,
+    mean: Any,
+    var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    *_: Any,
 ) -> list[Jet | None]:
     column = (1, -1, *[1] * (x.value.ndim - 2))
     if training:  # instance norm, which takes the channels of all images for a batch of one
@@ -192,7 +332,10 @@ def _batch_norm(
 
 
 def _glu(op: Any, x: Jet, dim: int = -1) -> Jet:
-    first, second = x.linear(lambda one: one.chunk(2, dim)[0]), x.linear(lambda one: one.chunk(2, dim)[1])
+    first, second = (
+        x.linear(lambda one: one.chunk(2, dim)[0]),
+        x.linear(lambda one: one.chunk(2, dim)[1]),
+    )
     return product(torch.mul, first, along(torch.sigmoid, second))
 
 
@@ -201,7 +344,10 @@ def _max_pool(op: Any, x: Jet, *args: Any, **kwargs: Any) -> list[Any]:
     value, winners = op(x.value, *args, **kwargs)
     axes = 3 if "3d" in op._schema.name else 2
     at = winners.flatten(-axes)
-    moves = [None if one is None else one.flatten(-axes).gather(-1, at).reshape(value.shape) for one in x.moves[1:]]
+    moves = [
+        None if one is None else one.flatten(-axes).gather(-1, at).reshape(value.shape)
+        for one in x.moves[1:]
+    ]
     return [Jet(value, *moves), winners]
 
 
@@ -227,28 +373,58 @@ def _filled(op: Any, x: Any, second: Any, value: Any = 0, **kwargs: Any) -> Any:
     """`masked_fill` and `constant_pad_nd`: what is filled in stands still."""
     if isinstance(value, Jet):
         return by_torch(op, x, second, value, **kwargs)
-    return Jet(op(x.value, second, value), *[None if one is None else op(one, second, 0) for one in x.moves[1:]])
+    return Jet(
+        op(x.value, second, value),
+        *[None if one is None else op(one, second, 0) for one in x.moves[1:]],
+    )
 
 
 def _attention(
-    op: Any, q: Any, k: Any, v: Any, mask: Tensor | None, causal: bool = False, scale: float | None = None
+    op: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Tensor | None,
+    causal: bool = False,
+    scale: float | None = None,
 ) -> list[Any]:
     """Softmax attention in the plain way."""
     value = q.value if isinstance(q, Jet) else q
     factor = value.shape[-1] ** -0.5 if scale is None else scale
     likeness = product(lambda a, b: (a * factor) @ b.transpose(-1, -2), q, k)
     if causal:
-        hidden = torch.ones(likeness.value.shape[-2:], dtype=torch.bool, device=value.device).triu(1)
-        likeness = likeness.plus(torch.zeros_like(hidden, dtype=value.dtype).masked_fill(hidden, -torch.inf))
+        hidden = torch.ones(likeness.value.shape[-2:], dtype=torch.bool, device=value.device).triu(
+            1
+        )
+        likeness = likeness.plus(
+            torch.zeros_like(hidden, dtype=value.dtype).masked_fill(hidden, -torch.inf)
+        )
     return [product(torch.matmul, _softmax(op, likeness.plus(mask), -1), v)]
 
 
-def _flash(op: Any, q: Any, k: Any, v: Any, dropout: float = 0.0, causal: bool = False, *_: Any, **kwargs: Any) -> Any:
+def _flash(
+    op: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    dropout: float = 0.0,
+    causal: bool = False,
+    *_: Any,
+    **kwargs: Any,
+) -> Any:
     return _attention(op, q, k, v, kwargs.get("attn_mask"), causal, kwargs.get("scale"))
 
 
 def _efficient(
-    op: Any, q: Any, k: Any, v: Any, mask: Any, _: bool, dropout: float = 0.0, causal: bool = False, **kwargs: Any
+    op: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any,
+    _: bool,
+    dropout: float = 0.0,
+    causal: bool = False,
+    **kwargs: Any,
 ) -> Any:
     return _attention(op, q, k, v, mask, causal, kwargs.get("scale"))
 

@@ -1,10 +1,12 @@
-r"""Derivatives of order one to three at once, carried forward through a list of operators (Taylor mode).
+r"""Derivatives of order one to three at once, carried forward through a list of operators (Taylor
+mode).
 
-A jet is a tensor that moves: $x(t) = x_0 + x_1 t + x_2 t^2 + x_3 t^3$. An operator makes a jet of jets, and the
-coefficients of the last one are the score's derivatives along the direction in which the first was set moving,
-divided by n!. What does not move is not computed with: behind the first operators, in an affine part of a network, it
-is $(x_0, x_1)$ and nothing else. The rules are one each for what is linear, what is a product, what acts on each number
-by itself, softmax, and norms; for the rest torch is asked.
+A jet is a tensor that moves: $x(t) = x_0 + x_1 t + x_2 t^2 + x_3 t^3$. An operator makes a jet of
+jets, and the coefficients of the last one are the score's derivatives along the direction in which
+the first was set moving, divided by n!. What does not move is not computed with: behind the first
+operators, in an affine part of a network, it is $(x_0, x_1)$ and nothing else. The rules are one
+each for what is linear, what is a product, what acts on each number by itself, softmax, and norms;
+for the rest torch is asked.
 """
 
 from collections.abc import Callable
@@ -33,7 +35,10 @@ class Jet:
 
     def linear(self, function: Callable[[Tensor], Tensor]) -> "Jet":
         """The jet of a linear function of this one."""
-        return Jet(function(self.value), *[None if one is None else function(one) for one in self.moves[1:]])
+        return Jet(
+            function(self.value),
+            *[None if one is None else function(one) for one in self.moves[1:]],
+        )
 
     def plus(self, other: Tensor | None) -> "Jet":
         """With a constant added that changes no shape."""
@@ -54,11 +59,15 @@ def together(op: Any, *args: Any, **kwargs: Any) -> Any:
 
         rest = args, kwargs
         if order:  # what stands still beside it, a class token say, is no part of what moves
-            rest = mapped(rest, lambda one: torch.zeros_like(one) if one.is_floating_point() else one, Tensor)
+            rest = mapped(
+                rest, lambda one: torch.zeros_like(one) if one.is_floating_point() else one, Tensor
+            )
         found.append(op(*mapped(rest[0], moved, Jet), **mapped(rest[1], moved, Jet)))
     if not isinstance(found[0], tuple | list):
         return Jet(found[0], *found[1:])
-    parts = [[None if one is None else one[index] for one in found] for index in range(len(found[0]))]
+    parts = [
+        [None if one is None else one[index] for one in found] for index in range(len(found[0]))
+    ]
     return [Jet(value, *moves) for value, *moves in parts]
 
 
@@ -112,7 +121,9 @@ def by_torch(op: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal several
 
         def at(jet: Jet) -> Tensor:
-            x1, x2, x3 = (torch.zeros_like(jet.value) if one is None else one for one in jet.moves[1:])
+            x1, x2, x3 = (
+                torch.zeros_like(jet.value) if one is None else one for one in jet.moves[1:]
+            )
             return jet.value + t * (x1 + t * (x2 + t * x3))
 
         found = op(*mapped(args, at, Jet), **mapped(kwargs, at, Jet))
@@ -132,8 +143,12 @@ def by_torch(op: Any, *args: Any, **kwargs: Any) -> Any:
     y2 = slope(y1)
     y3 = slope(y2)
     moves = list(zip(y1(t), y2(t), y3(t), strict=True))
-    out = [Jet(one, *[d / n for d, n in zip(moves.pop(0), (1, 2, 6), strict=True)]) if one.is_floating_point() else one
-           for one in y0]  # fmt: skip
+    out = [
+        Jet(one, *[d / n for d, n in zip(moves.pop(0), (1, 2, 6), strict=True)])
+        if one.is_floating_point()
+        else one
+        for one in y0
+    ]
     return out if several else out[0]
 
 

@@ -1,7 +1,8 @@
-"""Where a tail is straight, and diagonal derivatives by going back through it: matrices, and their elements' powers.
+"""Where a tail is straight, and diagonal derivatives by going back through it: matrices, and their
+elements' powers.
 
-An operator is straight if each of its outputs is affine in what moves, at least in pieces. Behind the last
-operator that is not, the score is a weighted sum: $S = \\sum_j \\lambda_j h_j$.
+An operator is straight if each of its outputs is affine in what moves, at least in pieces. Behind
+the last operator that is not, the score is a weighted sum: $S = \\sum_j \\lambda_j h_j$.
 """
 
 from collections.abc import Callable
@@ -14,17 +15,56 @@ from sightline.surgery.derivatives.jet_rules import CURVED, LINEAR, STRAIGHT
 from sightline.surgery.derivatives.jets import ORDER, slopes_of
 from sightline.surgery.derivatives.tape import Slot, Step, Tape, found_in, plainly
 
-_SUMS = frozenset({
-    "add", "sub", "rsub", "max_pool2d_with_indices", "max_pool3d_with_indices", "adaptive_max_pool2d",
-    "adaptive_max_pool3d", "max", "min", "topk", "sort", "masked_fill", "constant_pad_nd",
-})  # fmt: skip
-_PRODUCTS = {"mul": (0, 1), "div": (0,), "mm": (0, 1), "bmm": (0, 1), "mv": (0, 1), "matmul": (0, 1), "addmm": (1, 2),
-             "convolution": (0,), "native_batch_norm": (0,), "cudnn_batch_norm": (0,)}  # fmt: skip
+_SUMS = frozenset(
+    {
+        "add",
+        "sub",
+        "rsub",
+        "max_pool2d_with_indices",
+        "max_pool3d_with_indices",
+        "adaptive_max_pool2d",
+        "adaptive_max_pool3d",
+        "max",
+        "min",
+        "topk",
+        "sort",
+        "masked_fill",
+        "constant_pad_nd",
+    }
+)
+_PRODUCTS = {
+    "mul": (0, 1),
+    "div": (0,),
+    "mm": (0, 1),
+    "bmm": (0, 1),
+    "mv": (0, 1),
+    "matmul": (0, 1),
+    "addmm": (1, 2),
+    "convolution": (0,),
+    "native_batch_norm": (0,),
+    "cudnn_batch_norm": (0,),
+}
 """Straight where one factor moves and the others stand still: which of them may."""
-_ONE_TO_ONE = frozenset({
-    "view", "_unsafe_view", "reshape", "_reshape_alias", "permute", "transpose", "t", "slice", "select", "squeeze",
-    "unsqueeze", "clone", "alias", "_to_copy", "flip", "contiguous",
-})  # fmt: skip
+_ONE_TO_ONE = frozenset(
+    {
+        "view",
+        "_unsafe_view",
+        "reshape",
+        "_reshape_alias",
+        "permute",
+        "transpose",
+        "t",
+        "slice",
+        "select",
+        "squeeze",
+        "unsqueeze",
+        "clone",
+        "alias",
+        "_to_copy",
+        "flip",
+        "contiguous",
+    }
+)
 """Each number goes to one place at most, and comes from one."""
 
 
@@ -42,30 +82,41 @@ def is_straight(step: Step) -> bool:
 
 def last_bend(tape: Tape) -> int:
     """How many steps there are up to the last one that is not straight; 0 where there is none."""
-    return max((index + 1 for index, step in enumerate(tape.steps) if not is_straight(step)), default=0)
+    return max(
+        (index + 1 for index, step in enumerate(tape.steps) if not is_straight(step)), default=0
+    )
 
 
 def weights_behind(tape: Tape, index: int, slot: int, value: Tensor) -> Tensor:
-    """The lambdas: derivatives of the scores `[n, b]` by what is in `slot` behind `index` steps, `[n, b, ...]`."""
+    """The lambdas: derivatives of the scores `[n, b]` by what is in `slot` behind `index` steps,
+    `[n, b, ...]`.
+    """
     with torch.enable_grad():
         leaf = value.detach().requires_grad_()
         scores = tape.play(leaf, plainly, slice(index, None), slot=slot)
-        rows = [torch.autograd.grad(one.sum(), leaf, retain_graph=True, materialize_grads=True)[0] for one in scores]
+        rows = [
+            torch.autograd.grad(one.sum(), leaf, retain_graph=True, materialize_grads=True)[0]
+            for one in scores
+        ]
     return torch.stack(rows)  # [n, b, ...]
 
 
 def by_powers(tape: Tape) -> tuple[Tensor, ...] | None:
-    r"""First, second and third diagonal derivatives `[n, b, ...]` of a chain with one bend between matrices, else None.
+    r"""First, second and third diagonal derivatives `[n, b, ...]` of a chain with one bend between
+    matrices, else None.
 
-    For $S = \sum_m \lambda_m \varphi(z_m)$, z = V A + b, they are $(V^{\circ n})^T (\varphi^{(n)}(z)\,\lambda)$ with
-    the elements of V to the n-th power: for a convolution, its kernel's; for a fully connected layer, its
-    weights'. What goes to one place only (pooling, scaling, activations, changes of shape) may stand before.
+    For $S = \sum_m \lambda_m \varphi(z_m)$, z = V A + b, they are $(V^{\circ n})^T
+    (\varphi^{(n)}(z)\,\lambda)$ with the elements of V to the n-th power: for a convolution, its
+    kernel's; for a fully connected layer, its weights'. What goes to one place only (pooling,
+    scaling, activations, changes of shape) may stand before.
     """
     bend = last_bend(tape)
     if bend == 0:
         return None
     values = [tape.start]
-    for step, before in zip(tape.steps[:bend], (0, *(one.gives[0] for one in tape.steps)), strict=False):
+    for step, before in zip(
+        tape.steps[:bend], (0, *(one.gives[0] for one in tape.steps)), strict=False
+    ):
         if step.takes != (before,) or len(_moving(step)) != 1:
             return None
         found = step.op(*_put(step.args, values[-1]), **step.kwargs)
@@ -75,7 +126,9 @@ def by_powers(tape: Tape) -> tuple[Tensor, ...] | None:
     end = weights_behind(tape, bend, tape.steps[bend - 1].gives[0], values[-1])
     found3: list[Tensor | None] = [end, None, None]  # straight behind: nothing of second order
     separate = True  # the score is a sum of functions of one number each
-    for step, value, out in zip(reversed(tape.steps[:bend]), reversed(values[:-1]), reversed(values[1:]), strict=True):
+    for step, value, out in zip(
+        reversed(tape.steps[:bend]), reversed(values[:-1]), reversed(values[1:]), strict=True
+    ):
         went = _back(step, value, out, found3, separate)
         if went is None:
             return None
@@ -88,25 +141,49 @@ def by_powers(tape: Tape) -> tuple[Tensor, ...] | None:
 Three = list[Tensor | None]
 
 
-def _back(step: Step, x: Tensor, y: Tensor, found: Three, separate: bool) -> tuple[Three, bool] | None:
-    """From an operator's output to its input, and whether the score is still a sum of functions of one number each."""
+def _back(
+    step: Step, x: Tensor, y: Tensor, found: Three, separate: bool
+) -> tuple[Three, bool] | None:
+    """From an operator's output to its input, and whether the score is still a sum of functions of
+    one number each.
+    """
     if step.name in CURVED or step.name in STRAIGHT:
-        return _through(slopes_of(lambda at: step.op(*_put(step.args, at), **step.kwargs), x, ORDER), found), separate
+        return (
+            _through(
+                slopes_of(lambda at: step.op(*_put(step.args, at), **step.kwargs), x, ORDER), found
+            ),
+            separate,
+        )
     if step.name in _ONE_TO_ONE or (step.name in ("add", "sub") and x.shape == y.shape):
-        return _each(
-            found, lambda one, n: _vjp(lambda at: _one(step.op(*_put(step.args, at), **step.kwargs)), x, one)
-        ), separate
+        return (
+            _each(
+                found,
+                lambda one, n: _vjp(
+                    lambda at: _one(step.op(*_put(step.args, at), **step.kwargs)), x, one
+                ),
+            ),
+            separate,
+        )
     if step.name in ("mean", "sum"):
         count = x.numel() / y.numel() if step.name == "mean" else 1.0
         pulled = _each(
             found,
-            lambda one, n: _vjp(lambda at: step.op(*_put(step.args, at), **step.kwargs), x, one) / count ** (n - 1),
+            lambda one, n: (
+                _vjp(lambda at: step.op(*_put(step.args, at), **step.kwargs), x, one)
+                / count ** (n - 1)
+            ),
         )
         return pulled, False
     if "max_pool" in step.name and (separate or _apart(step)):
-        return _each(
-            found, lambda one, n: _vjp(lambda at: step.op(*_put(step.args, at), **step.kwargs)[0], x, one)
-        ), False
+        return (
+            _each(
+                found,
+                lambda one, n: _vjp(
+                    lambda at: step.op(*_put(step.args, at), **step.kwargs)[0], x, one
+                ),
+            ),
+            False,
+        )
     if not is_straight(step) or step.name not in _PRODUCTS:
         return None
     alone = step.name in ("mul", "div", "native_batch_norm", "cudnn_batch_norm")
@@ -114,7 +191,10 @@ def _back(step: Step, x: Tensor, y: Tensor, found: Three, separate: bool) -> tup
         return None
     if alone and x.shape != y.shape:
         return None
-    return _each(found, lambda one, n: _vjp(lambda at: _one(_to_the(step, at, n)), x, one)), alone and separate
+    return (
+        _each(found, lambda one, n: _vjp(lambda at: _one(_to_the(step, at, n)), x, one)),
+        alone and separate,
+    )
 
 
 def _apart(step: Step) -> bool:
@@ -123,7 +203,11 @@ def _apart(step: Step) -> bool:
         return False
     given = list(step.args[1:5])
     kernel, stride, padding, dilation = given + [[], [0], [1]][len(given) - 1 :]
-    return (not stride or list(kernel) == list(stride)) and set(padding) == {0} and set(dilation) == {1}
+    return (
+        (not stride or list(kernel) == list(stride))
+        and set(padding) == {0}
+        and set(dilation) == {1}
+    )
 
 
 def _to_the(step: Step, at: Tensor, n: int) -> Any:
@@ -162,7 +246,9 @@ def _vjp(function: Callable[[Tensor], Tensor], x: Tensor, rows: Tensor) -> Tenso
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()
         out = function(leaf)
-        return torch.stack([torch.autograd.grad(out, leaf, row, retain_graph=True)[0] for row in rows])
+        return torch.stack(
+            [torch.autograd.grad(out, leaf, row, retain_graph=True)[0] for row in rows]
+        )
 
 
 def _one(found: Any) -> Tensor:

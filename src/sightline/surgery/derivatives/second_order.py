@@ -1,9 +1,10 @@
-"""Scores to second order along the activations: their gradient, and their Hessian times the activations.
+"""Scores to second order along the activations: their gradient, and their Hessian times the
+activations.
 
-The model runs once more and its tail is written down (`tape.py`), with fused attention and norms in operators that can
-be differentiated again. Then one look back with a graph, and one through that. Where nothing behind the layer bends
-there is nothing to look for; where the tail cannot be written down, the graph that autograd recorded is taken. The
-first derivatives have to be autograd's own.
+The model runs once more and its tail is written down (`tape.py`), with fused attention and norms in
+operators that can be differentiated again. Then one look back with a graph, and one through that.
+Where nothing behind the layer bends there is nothing to look for; where the tail cannot be written
+down, the graph that autograd recorded is taken. The first derivatives have to be autograd's own.
 """
 
 import torch
@@ -23,11 +24,13 @@ Two = tuple[Tensor, Tensor]
 
 
 def expansion(again: Again, scores: Tensor) -> Two:
-    """The gradient of scores `[n, b]` at a layer, and each score's Hessian there times the image's activations.
+    """The gradient of scores `[n, b]` at a layer, and each score's Hessian there times the image's
+    activations.
 
-    `again` runs the model once more, opened at the layer, and gives the scores with their graph; they have to be
-    `scores`. What is no activation of the layer's grid, such as a class token, stands still. Raises `SurgeryError` for
-    a model that does not repeat itself, or cannot be differentiated twice.
+    `again` runs the model once more, opened at the layer, and gives the scores with their graph;
+    they have to be `scores`. What is no activation of the layer's grid, such as a class token,
+    stands still. Raises `SurgeryError` for a model that does not repeat itself, or cannot be
+    differentiated twice.
 
     >>> from sightline.surgery import capture
     >>> net = torch.nn.Sequential(torch.nn.Identity(), torch.nn.Softplus(), torch.nn.Flatten())
@@ -44,12 +47,15 @@ def expansion(again: Again, scores: Tensor) -> Two:
     rough = min(one.dtype.itemsize for one in (scores, trace.cuts[0].node)) < 4
     if not alike(found, scores, rough):
         raise SurgeryError(
-            f"Expected {type(trace.model).__name__} to give the same scores when it runs again; it does not. Take a "
-            "model that does not draw random numbers in eval mode, and a target that asks the same of the same outputs."
+            f"Expected {type(trace.model).__name__} to give the same scores when it runs again; it"
+            " does not. Take a model that does not draw random numbers in eval mode, and a target"
+            " that asks the same of the same outputs."
         )
     (first,) = trace.gradients(found)
     if first is None:
-        nothing = torch.zeros_like(full(trace.activations.detach())).expand(*found.shape, *trace.activations.shape[1:])
+        nothing = torch.zeros_like(full(trace.activations.detach())).expand(
+            *found.shape, *trace.activations.shape[1:]
+        )
         return nothing, nothing
     with guard.untouched(trace.model), torch.enable_grad():
         try:
@@ -62,7 +68,10 @@ def expansion(again: Again, scores: Tensor) -> Two:
             why = "the tail, written down, has other first derivatives"
         except torch.OutOfMemoryError:
             raise  # no word on the tail: with fewer pictures it can be done
-        except (Untaped, RuntimeError) as error:  # torch raises the latter for operators that have no rule
+        except (
+            Untaped,
+            RuntimeError,
+        ) as error:  # torch raises the latter for operators that have no rule
             why = str(error).partition("\n")[0]
         try:
             return _twice(found, trace.cuts[0].node, trace)
@@ -71,8 +80,9 @@ def expansion(again: Again, scores: Tensor) -> Two:
         except RuntimeError as error:
             why = f"{why}; {str(error).partition(chr(10))[0]}"
     raise SurgeryError(
-        f"Expected a model that can be differentiated twice behind {trace.cuts[0].layer!r}; "
-        f"{type(trace.model).__name__} cannot ({why}). Take grad_cam, which needs first derivatives only."
+        f"Expected a model that can be differentiated twice behind {trace.cuts[0].layer!r};"
+        f" {type(trace.model).__name__} cannot ({why}). Take grad_cam, which needs first"
+        " derivatives only."
     )
 
 
@@ -97,7 +107,9 @@ def _twice(scores: Tensor, node: Tensor, trace: Trace, straight: bool = False) -
 def _grads(value: Tensor, node: Tensor, graph: bool) -> tuple[Tensor, ...]:
     if not value.requires_grad:
         return (torch.zeros_like(node),)
-    return torch.autograd.grad(value, node, create_graph=graph, retain_graph=True, materialize_grads=True)
+    return torch.autograd.grad(
+        value, node, create_graph=graph, retain_graph=True, materialize_grads=True
+    )
 
 
 def _index(trace: Trace, node: Tensor) -> Tensor:
@@ -123,5 +135,7 @@ def _read(trace: Trace, found: Tensor) -> Tensor:
 
 def _near(got: Tensor, want: Tensor, rough: bool) -> bool:
     """Whether first derivatives agree, as `curvature` asks."""
-    bar = (0.1 if rough else max(1e4 * torch.finfo(want.dtype).eps, 1e-6)) * float(want.abs().nan_to_num(0, 0).max())
+    bar = (0.1 if rough else max(1e4 * torch.finfo(want.dtype).eps, 1e-6)) * float(
+        want.abs().nan_to_num(0, 0).max()
+    )
     return bool(((got - want).abs() <= bar).logical_or(~want.isfinite() & ~got.isfinite()).all())

@@ -1,8 +1,10 @@
-"""What a model does behind a layer, written down as a list of operators that can be run again with other numbers.
+"""What a model does behind a layer, written down as a list of operators that can be run again with
+other numbers.
 
-The model runs once more, opened at the layer, while every operator is recorded below autograd: whatever the model is
-made of, at that depth it is a list of some two hundred operators. Kept is what leads from the layer to the scores. What
-autograd would not differentiate (`detach`, `no_grad`, whole numbers) is a constant on the tape, too.
+The model runs once more, opened at the layer, while every operator is recorded below autograd:
+whatever the model is made of, at that depth it is a list of some two hundred operators. Kept is
+what leads from the layer to the scores. What autograd would not differentiate (`detach`, `no_grad`,
+whole numbers) is a constant on the tape, too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +20,9 @@ from sightline.tensors import full
 
 
 class Untaped(Exception):  # noqa: N818  # no error: another way is taken
-    """The tail cannot be written down as a list of operators, or the list does not say what autograd says."""
+    """The tail cannot be written down as a list of operators, or the list does not say what
+    autograd says.
+    """
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ Player = Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]
 
 @dataclass(frozen=True)
 class Tape:
-    """The tail of a model: from the activations (slot 0), in the layer's own layout, to the scores (slot `end`)."""
+    """The tail of a model: from the activations (slot 0), in the layer's own layout, to the scores
+    (slot `end`).
+    """
 
     steps: tuple[Step, ...]
     end: int
@@ -67,15 +73,25 @@ class Tape:
         return Tape(tuple(kept), end, start, scores, last)
 
     def play(
-        self, start: Any, player: Player, steps: slice = slice(None), slot: int = 0, end: int | None = None
+        self,
+        start: Any,
+        player: Player,
+        steps: slice = slice(None),
+        slot: int = 0,
+        end: int | None = None,
     ) -> Any:
-        """Run some of the steps, all by default, from `slot` on to `end`. What is no longer needed is let go."""
+        """Run some of the steps, all by default, from `slot` on to `end`.
+
+        What is no longer needed is let go.
+        """
         values: dict[int, Any] = {slot: start}
         first = steps.indices(len(self.steps))[0]
         end = self.end if end is None else end
         for index, step in enumerate(self.steps[steps], first):
             found = player(step, filled(step.args, values), filled(step.kwargs, values))
-            for number, value in zip(step.gives, found if isinstance(found, tuple | list) else [found], strict=False):
+            for number, value in zip(
+                step.gives, found if isinstance(found, tuple | list) else [found], strict=False
+            ):
                 values[number] = value
             for number in step.takes:
                 if self._last[number] == index and number != end:
@@ -83,7 +99,9 @@ class Tape:
         return values[end]
 
     def crossing(self) -> list[tuple[int, ...]]:
-        """Which slots are still needed behind each step: where it is one, all that follows depends on it alone."""
+        """Which slots are still needed behind each step: where it is one, all that follows depends
+        on it alone.
+        """
         alive: set[int] = {0}
         found = []
         for index, step in enumerate(self.steps):
@@ -139,7 +157,10 @@ class Recorder(TorchDispatchMode):
         return out
 
     def tape(self, node: Tensor, scores: Tensor) -> Tape:
-        """The tail from `node` to `scores`. Raises `Untaped` where something wrote into a part of a tensor."""
+        """The tail from `node` to `scores`.
+
+        Raises `Untaped` where something wrote into a part of a tensor.
+        """
         slots: dict[Any, int | None] = {_place(node): 0}
         steps: list[Step] = []
         count = 1
@@ -173,7 +194,15 @@ class Recorder(TorchDispatchMode):
                     slots[_place(one)] = count
                 count += 1
             op = WRITTEN_OUT.get(func._schema.name, op)
-            steps.append(Step(op, func._schema.name.removeprefix("aten::").rstrip("_"), *own, takes, tuple(gives)))
+            steps.append(
+                Step(
+                    op,
+                    func._schema.name.removeprefix("aten::").rstrip("_"),
+                    *own,
+                    takes,
+                    tuple(gives),
+                )
+            )
         end = slots.get(_place(scores))
         if end is None or not scores.requires_grad:
             raise Untaped("the scores do not come from the layer by operators that were recorded")
@@ -185,7 +214,9 @@ _HALVES = (torch.float16, torch.bfloat16)
 
 
 def _place(tensor: Tensor) -> tuple[Any, ...]:
-    """Where the numbers lie and how they are read: the same numbers, whichever Python object holds them."""
+    """Where the numbers lie and how they are read: the same numbers, whichever Python object holds
+    them.
+    """
     try:
         where = tensor.untyped_storage().data_ptr()
     except RuntimeError as error:  # sparse, quantised
@@ -201,7 +232,8 @@ def _without_writing(func: Any) -> Any:
     packet = getattr(torch.ops.aten, name[:-1], None) if name.endswith("_") else None
     if packet is None or func._overloadname not in packet.overloads() or name == "copy_":
         if not any(
-            argument.alias_info is not None and argument.alias_info.is_write for argument in func._schema.arguments[:1]
+            argument.alias_info is not None and argument.alias_info.is_write
+            for argument in func._schema.arguments[:1]
         ):
             return func  # running statistics, in eval mode not written
         raise Untaped(f"{func} writes into a tensor")

@@ -11,7 +11,8 @@ from sightline.surgery.harness.supported import operable
 
 
 def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
-    """The name of the first layer that turns finite numbers into NaN or infinity; None if none does.
+    """The name of the first layer that turns finite numbers into NaN or infinity; None if none
+    does.
 
     >>> class Root(nn.Module):
     ...     def forward(self, x):
@@ -28,7 +29,9 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
     with guard.untouched(model), torch.no_grad():
         try:
             for name, module in model.named_modules():
-                handles.append(module.register_forward_hook(_check(name or type(model).__name__, found)))
+                handles.append(
+                    module.register_forward_hook(_check(name or type(model).__name__, found))
+                )
             run(model, args, kwargs)
         finally:
             for handle in handles:

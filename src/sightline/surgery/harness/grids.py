@@ -1,8 +1,9 @@
 """Where the places are: any layer's output, read as `[b, c, *s]`.
 
-Convolutional networks put channels first, some put them last (`[b, h, w, c]`: Swin, MetaFormers), transformers
-return tokens (`[b, n, c]`: class, register and distillation tokens first, then the grid row by row). Which of
-these it is follows from the shape and the size of the input: a feature map has the input's proportions.
+Convolutional networks put channels first, some put them last (`[b, h, w, c]`: Swin, MetaFormers),
+transformers return tokens (`[b, n, c]`: class, register and distillation tokens first, then the
+grid row by row). Which of these it is follows from the shape and the size of the input: a feature
+map has the input's proportions.
 """
 
 import math
@@ -19,16 +20,19 @@ from sightline.errors import LayerError
 Shape = tuple[int, ...]
 Reader = Callable[[Tensor], Tensor]
 MOST_PREFIX = 20
-"""More leading tokens than this are taken for a grid not understood (class + registers: 1 to 17 in use)."""
+"""More leading tokens than this are taken for a grid not understood (class + registers: 1 to 17 in
+use).
+"""
 
 
 @dataclass(frozen=True)
 class Grid:
     """How a layer's output is laid out.
 
-    `prefix` tokens stand before the grid of a token sequence (others may stand behind it); `certain` tells whether
-    the grid has the proportions of the input; `reader` is the user's own function, where one was given. A grid may
-    be called, and so be stated where such a function may be.
+    `prefix` tokens stand before the grid of a token sequence (others may stand behind it);
+    `certain` tells whether the grid has the proportions of the input; `reader` is the user's own
+    function, where one was given. A grid may be called, and so be stated where such a function may
+    be.
 
     >>> Grid("tokens", (2, 3), prefix=1).read(torch.zeros(5, 7, 4)).shape
     torch.Size([5, 4, 2, 3])
@@ -41,7 +45,10 @@ class Grid:
     reader: Reader | None = None
 
     def read(self, tensor: Tensor) -> Tensor:
-        """The output (or its gradient) as `[b, c, *s]`, without a copy. A leading axis of classes may stand before."""
+        """The output (or its gradient) as `[b, c, *s]`, without a copy.
+
+        A leading axis of classes may stand before.
+        """
         if self.reader is not None:
             return self.reader(tensor)
         if self.kind == "channels first":
@@ -58,11 +65,13 @@ class Grid:
         return math.prod(self.size)
 
     def write(self, canonical: Tensor, original: Tensor) -> Tensor:
-        """The inverse of `read`: `[b, c, *s]` laid out as the layer's own output; other tokens as they were."""
+        """The inverse of `read`: `[b, c, *s]` laid out as the layer's own output; other tokens as
+        they were.
+        """
         if self.reader is not None:
             raise LayerError(
-                "Expected a grid that can be written back; this one is read by a function of your own, "
-                "which has no inverse. Name the grid as sizes instead: grid=(height, width)."
+                "Expected a grid that can be written back; this one is read by a function of your"
+                " own, which has no inverse. Name the grid as sizes instead: grid=(height, width)."
             )
         if self.kind == "channels first":
             return canonical
@@ -75,7 +84,8 @@ class Grid:
 
 @lru_cache(maxsize=4096)
 def infer(shape: Shape, image: Shape) -> Grid | None:
-    """The grid of an output of this shape, for an input with spatial size `image`; None where there is none.
+    """The grid of an output of this shape, for an input with spatial size `image`; None where there
+    is none.
 
     >>> infer((8, 2048, 7, 7), (224, 224)).kind, infer((8, 7, 7, 768), (224, 224)).kind
     ('channels first', 'channels last')
@@ -94,7 +104,9 @@ def infer(shape: Shape, image: Shape) -> Grid | None:
 
 
 def stated(grid: Shape | Reader, shape: Shape) -> Grid:
-    """The grid a user states: its sizes, or a function from the layer's output to `[b, c, *s]`; or a `Grid` itself."""
+    """The grid a user states: its sizes, or a function from the layer's output to `[b, c, *s]`; or
+    a `Grid` itself.
+    """
     if isinstance(grid, Grid):
         return grid
     if callable(grid):
@@ -107,24 +119,28 @@ def stated(grid: Shape | Reader, shape: Shape) -> Grid:
     if len(shape) == 3 and shape[1] >= places:
         return Grid("tokens", tuple(grid), prefix=shape[1] - places)
     raise LayerError(
-        f"Expected a layer output with the grid {tuple(grid)} that you named; it has the shape {shape}. "
-        "Give sizes that match, or a function from this output to [b, c, height, width]."
+        f"Expected a layer output with the grid {tuple(grid)} that you named; it has the shape"
+        f" {shape}. Give sizes that match, or a function from this output to [b, c, height, width]."
     )
 
 
 def unreadable(name: str, shapes: list[Shape], images: Shape) -> LayerError:
-    """The error for an output in which no grid was found, with a snippet that is ready to be changed."""
+    """The error for an output in which no grid was found, with a snippet that is ready to be
+    changed.
+    """
     seen = ", ".join(str(shape) for shape in shapes) or "no tensor at all"
     return LayerError(
-        f"Expected layer {name!r} to return feature maps [b, c, *s], [b, *s, c] or tokens [b, n, c] over an "
-        f"input of size {images[2:]}, one for each of the {images[0]} images; it returned {seen}. Name another layer "
-        "(sightline.layers(model, images) lists those that work), or say how to read this one: "
-        "explain(..., grid=lambda out: out[:, 1:].unflatten(1, (height, width)).movedim(-1, 1))."
+        f"Expected layer {name!r} to return feature maps [b, c, *s], [b, *s, c] or tokens [b, n, c]"
+        f" over an input of size {images[2:]}, one for each of the {images[0]} images; it returned"
+        f" {seen}. Name another layer (sightline.layers(model, images) lists those that work), or"
+        " say how to read this one: explain(..., grid=lambda out: out[:, 1:].unflatten(1, (height,"
+        " width)).movedim(-1, 1))."
     )
 
 
 def fits(size: Shape, image: Shape) -> bool:
-    """Whether a grid has the proportions of the input: one stride for height and width, up to rounding.
+    """Whether a grid has the proportions of the input: one stride for height and width, up to
+    rounding.
 
     >>> fits((7, 7), (224, 224)), fits((7, 10), (224, 320)), fits((12, 197), (224, 224))
     (True, True, False)
@@ -147,13 +163,19 @@ def tokens(count: int, image: Shape) -> Grid | None:
     for size in _strided(image):
         places = math.prod(size)
         prefix = count - places
-        if 0 <= prefix <= MOST_PREFIX and places > prefix and (best is None or prefix < best.prefix):
+        if (
+            0 <= prefix <= MOST_PREFIX
+            and places > prefix
+            and (best is None or prefix < best.prefix)
+        ):
             best = Grid("tokens", size, prefix=prefix)
     return best
 
 
 def _strided(image: Shape) -> Iterator[Shape]:
-    """Every grid that one spatial stride (and, for clips, one stride in time, small ones first) could give."""
+    """Every grid that one spatial stride (and, for clips, one stride in time, small ones first)
+    could give.
+    """
     plane = image[-2:]
     times = [()] if len(image) == 2 else [(max(1, image[0] // step),) for step in (1, 2, 4, 8, 16)]
     for time in times:

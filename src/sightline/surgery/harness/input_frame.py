@@ -1,8 +1,9 @@
 """What the layers see of the picture: torchvision's detectors resize and pad it inside the model.
 
-`GeneralizedRCNNTransform` brings each picture to a size of its own and pads the batch at the right and at the bottom
-until its sides can be divided by 32. A layer's grid then lies over the padded picture, and only its left upper part
-over the user's. Where the part ends need not be the border of a place.
+`GeneralizedRCNNTransform` brings each picture to a size of its own and pads the batch at the right
+and at the bottom until its sides can be divided by 32. A layer's grid then lies over the padded
+picture, and only its left upper part over the user's. Where the part ends need not be the border of
+a place.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,17 @@ from sightline.surgery.harness.grids import Shape
 
 @dataclass(frozen=True)
 class Frame:
-    """`images` `[b, c, *s]` is the shape the layers see; `shares` how much of each axis, from its start, is picture."""
+    """`images` `[b, c, *s]` is the shape the layers see; `shares` how much of each axis, from its
+    start, is picture.
+    """
 
     images: Shape
     shares: tuple[float, ...] | None = None
 
 
 def framed(model: nn.Module, picture: Tensor, extent: Shape | None = None) -> Frame:
-    """The frame of a model for a batch of pictures `[b, c, *s]`; for most models it is the picture itself.
+    """The frame of a model for a batch of pictures `[b, c, *s]`; for most models it is the picture
+    itself.
 
     `extent` is the picture's shape as `[b, c, *s]`, where its axes have another order in memory.
 
@@ -40,13 +44,19 @@ def framed(model: nn.Module, picture: Tensor, extent: Shape | None = None) -> Fr
         listed, _ = transform([torch.empty(shape[1:], device="meta", dtype=torch.float32)])
     padded = tuple(listed.tensors.shape[2:])
     inner = tuple(listed.image_sizes[0])
-    return Frame((shape[0], shape[1], *padded), tuple(i / p for i, p in zip(inner, padded, strict=True)))
+    return Frame(
+        (shape[0], shape[1], *padded), tuple(i / p for i, p in zip(inner, padded, strict=True))
+    )
 
 
 def _transform(model: nn.Module) -> nn.Module | None:
-    """torchvision's transform, in the model or in what it wraps, by its name: torchvision need not be there."""
+    """torchvision's transform, in the model or in what it wraps, by its name: torchvision need not
+    be there.
+    """
     for holder in (model, *model.children()):
         inner = holder._modules.get("transform")
-        if inner is not None and any(kind.__name__ == "GeneralizedRCNNTransform" for kind in type(inner).__mro__):
+        if inner is not None and any(
+            kind.__name__ == "GeneralizedRCNNTransform" for kind in type(inner).__mro__
+        ):
             return inner
     return None

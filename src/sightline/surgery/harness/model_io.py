@@ -28,14 +28,17 @@ def spatial(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
 def extent(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
     """The shape `[b, c, *s]` of the picture, whatever order its axes have in memory.
 
-    Clips may come with the time before the channels, `[b, t, 3, h, w]`, as in transformers. Pictures may come cut into
-    patches `[b, n, pixels]` beside `spatial_shapes` `[b, 2]` or `patch_coord` `[b, n, 2]` (native resolution): then a
-    patch is a place.
+    Clips may come with the time before the channels, `[b, t, 3, h, w]`, as in transformers.
+    Pictures may come cut into patches `[b, n, pixels]` beside `spatial_shapes` `[b, 2]` or
+    `patch_coord` `[b, n, 2]` (native resolution): then a patch is a place.
 
     >>> import torch
     >>> extent((), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)})
     (1, 3, 8, 32, 32)
-    >>> patches = {"pixel_values": torch.zeros(2, 64, 48), "spatial_shapes": torch.tensor([[4, 12], [4, 12]])}
+    >>> patches = {
+    ...     "pixel_values": torch.zeros(2, 64, 48),
+    ...     "spatial_shapes": torch.tensor([[4, 12], [4, 12]]),
+    ... }
     >>> extent((), patches)
     (2, 48, 4, 12)
     """
@@ -56,8 +59,9 @@ def _patches(kwargs: Mapping[str, Any]) -> Shape | None:
         return None
     if bool((sizes != sizes[:1]).any()):
         raise SurgeryError(
-            f"Expected pictures cut into equally many rows and columns of patches; got {sizes.tolist()}. Explain those "
-            "of one size together, or each by itself: their maps have different grids."
+            "Expected pictures cut into equally many rows and columns of patches; got"
+            f" {sizes.tolist()}. Explain those of one size together, or each by itself: their maps"
+            " have different grids."
         )
     return tuple(sizes[0].tolist())
 
@@ -75,8 +79,12 @@ def picture(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
 
 
 def run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Call the model on copies: a model may write over its input, no graph may keep what inference mode made."""
-    return called(model, tuple(_copied(a) for a in args), {name: _copied(a) for name, a in kwargs.items()})
+    """Call the model on copies: a model may write over its input, no graph may keep what inference
+    mode made.
+    """
+    return called(
+        model, tuple(_copied(a) for a in args), {name: _copied(a) for name, a in kwargs.items()}
+    )
 
 
 def called(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -97,9 +105,9 @@ def _came(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
     wants += [f"weights in {weight.dtype} on {weight.device}"] if weight is not None else []
     wants += [f"{first.in_channels} channels in its first convolution"] if first is not None else []
     return (
-        f"sightline ran {type(model).__name__} on {', '.join(given)}, and the model itself failed. It has "
-        f"{', '.join(wants)}. Bring the inputs to that: images.to(dtype), images.to(device), or several inputs as a "
-        "tuple or a mapping by name."
+        f"sightline ran {type(model).__name__} on {', '.join(given)}, and the model itself failed."
+        f" It has {', '.join(wants)}. Bring the inputs to that: images.to(dtype),"
+        " images.to(device), or several inputs as a tuple or a mapping by name."
     )
 
 
@@ -127,12 +135,20 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
         yield from tensors_in(vars(value))
 
 
-_SAYING = ("logits", "logits_per_image", "class_queries_logits", "pooler_output", "image_embeds", "last_hidden_state")
+_SAYING = (
+    "logits",
+    "logits_per_image",
+    "class_queries_logits",
+    "pooler_output",
+    "image_embeds",
+    "last_hidden_state",
+)
 """What a model says, by the names that transformers gives it, the most telling first."""
 
 
 def said(outputs: Any) -> Tensor | None:
-    """What a model says: the tensor called `logits` or the like, else the first `[b, k]`, else the first.
+    """What a model says: the tensor called `logits` or the like, else the first `[b, k]`, else the
+    first.
 
     >>> import torch
     >>> said({"last_hidden_state": torch.zeros(2, 50, 8), "pooler_output": torch.zeros(2, 8)}).shape
@@ -149,8 +165,9 @@ def find_map(
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]]:
     """The feature map in a layer's output, its grid, and how to put another tensor in its place.
 
-    `images` is the shape `[b, c, *s]` of the picture. Tuples, lists, mappings and dataclasses are searched one level
-    deep; the first tensor with a grid and as many rows as there are images is the map.
+    `images` is the shape `[b, c, *s]` of the picture. Tuples, lists, mappings and dataclasses are
+    searched one level deep; the first tensor with a grid and as many rows as there are images is
+    the map.
     """
     shapes = []
     for tensor, put in places(output):
@@ -163,9 +180,9 @@ def find_map(
             read = tuple(came.shape) if isinstance(came, Tensor) else (type(came).__name__,)
             if len(read) != len(images) or read[0] != images[0]:
                 raise LayerError(
-                    f"Expected the grid you stated to read layer {name!r} as {images[0]} feature maps "
-                    f"[b, c{', s' * (len(images) - 2)}], one an image; from {shapes[-1]} it reads {read}. Change "
-                    "grid=, or name a layer outside of windows and frames."
+                    f"Expected the grid you stated to read layer {name!r} as {images[0]} feature"
+                    f" maps [b, c{', s' * (len(images) - 2)}], one an image; from {shapes[-1]} it"
+                    f" reads {read}. Change grid=, or name a layer outside of windows and frames."
                 )
             return tensor, found, put
         if tensor.is_floating_point() and (here := map_in(shapes[-1], images)) is not None:
@@ -174,12 +191,15 @@ def find_map(
 
 
 def map_in(shape: Shape, images: Shape) -> Grid | None:
-    """The grid of an output of this shape, if it has one and a row for each image (windows and frames have more)."""
+    """The grid of an output of this shape, if it has one and a row for each image (windows and
+    frames have more).
+    """
     return infer(shape, images[2:]) if shape and shape[0] == images[0] else None
 
 
 def is_attention(tensor: Tensor) -> bool:
-    """Whether these are weights of attention, `[b, heads, n, n]` with rows that sum to one: no map of the picture.
+    """Whether these are weights of attention, `[b, heads, n, n]` with rows that sum to one: no map
+    of the picture.
 
     >>> import torch
     >>> is_attention(torch.rand(1, 2, 9, 9).softmax(-1)), is_attention(torch.rand(1, 2, 9, 9))

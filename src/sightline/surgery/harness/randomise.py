@@ -10,20 +10,29 @@ from sightline.surgery.harness.supported import operable
 
 
 def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]:
-    """Copies of the model with more and more layers randomised, cumulatively (Adebayo et al. 2018, section 3).
+    """Copies of the model with more and more layers randomised, cumulatively (Adebayo et al. 2018,
+    section 3).
 
-    The first has the last layer randomised (in the order of listing: the head), the last all of them; those between
-    share out the rest evenly, `stages` in all or as many as there are layers. A layer is randomised by shuffling the
-    numbers within each of its parameters: their distribution stays what training made it, so that signals keep their
-    size on the way through any network, and only what was learnt is lost. Running statistics stay. The model itself is
-    not touched; each copy is the same object, changed further.
+    The first has the last layer randomised (in the order of listing: the head), the last all of
+    them; those between share out the rest evenly, `stages` in all or as many as there are layers. A
+    layer is randomised by shuffling the numbers within each of its parameters: their distribution
+    stays what training made it, so that signals keep their size on the way through any network, and
+    only what was learnt is lost. Running statistics stay. The model itself is not touched; each
+    copy is the same object, changed further.
 
     >>> net = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
-    >>> [[torch.equal(a, b) for a, b in zip(net.parameters(), one.parameters())][::2] for one in cascade(net, 2)]
+    >>> [
+    ...     [torch.equal(a, b) for a, b in zip(net.parameters(), one.parameters())][::2]
+    ...     for one in cascade(net, 2)
+    ... ]
     [[True, False], [False, False]]
     """
     changed = copy.deepcopy(operable(model))
-    layers = [module for module in changed.modules() if any(True for _ in module.parameters(recurse=False))][::-1]
+    layers = [
+        module
+        for module in changed.modules()
+        if any(True for _ in module.parameters(recurse=False))
+    ][::-1]
     noise = torch.Generator().manual_seed(seed)
     count = min(stages, len(layers))
     done = 0

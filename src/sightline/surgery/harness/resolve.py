@@ -21,16 +21,16 @@ def resolve(model: nn.Module, layer: Where) -> tuple[str, nn.Module]:
     if not isinstance(layer, nn.Module):
         if not callable(layer):
             raise LayerError(
-                f"Expected a layer as name, module or function of the model; got {type(layer).__name__}. "
-                "sightline.layers(model, images) lists the names."
+                "Expected a layer as name, module or function of the model; got"
+                f" {type(layer).__name__}. sightline.layers(model, images) lists the names."
             )
         layer = layer(model)
     for name, module in model.named_modules():
         if module is layer:
             return name, module
     raise LayerError(
-        f"Expected a layer of this {type(model).__name__}; the {type(layer).__name__} given is not part of it. "
-        "Take it from the same object: model.layer4, not a copy's."
+        f"Expected a layer of this {type(model).__name__}; the {type(layer).__name__} given is not"
+        " part of it. Take it from the same object: model.layer4, not a copy's."
     )
 
 

@@ -8,14 +8,24 @@ from torch import nn
 
 
 class Generators:
-    """The states now; `restore` puts them back. Python's and NumPy's only where `foreign` code may draw from them."""
+    """The states now; `restore` puts them back. Python's and NumPy's only where `foreign` code may
+    draw from them.
+    """
 
     def __init__(self, model: nn.Module, foreign: bool = True) -> None:
         self.own, self.foreign = torch.get_rng_state(), foreign
         if foreign:
             self.python, self.numpy = random.getstate(), np.random.get_state()
-        devices = {weight.device for weight in model.parameters()} if torch.cuda.is_initialized() else set()
-        self.cuda = [(device, torch.cuda.get_rng_state(device)) for device in devices if device.type == "cuda"]
+        devices = (
+            {weight.device for weight in model.parameters()}
+            if torch.cuda.is_initialized()
+            else set()
+        )
+        self.cuda = [
+            (device, torch.cuda.get_rng_state(device))
+            for device in devices
+            if device.type == "cuda"
+        ]
 
     def restore(self) -> None:
         """Back to the states of the beginning."""

@@ -11,20 +11,25 @@ from sightline.errors import ModelError
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 _checked: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
-"""Models that were looked through once: the look costs as much as a few layers of a small network."""
+"""Models that were looked through once: the look costs as much as a few layers of a small network.
+"""
 
 
 def operable(model: Any, *, opened: bool = True) -> nn.Module:
-    """The module to run: wrappers taken off, or a `ModelError` that says why not and what to do instead.
+    """The module to run: wrappers taken off, or a `ModelError` that says why not and what to do
+    instead.
 
-    `DataParallel`, `DistributedDataParallel` and `torch.compile` are unwrapped (an explanation needs hooks on the
-    plain module; the weights are shared, so the map is the same). TorchScript, quantised and sharded models
-    and models on the meta device are refused. A quantised one can be run, if it need not be `opened`.
+    `DataParallel`, `DistributedDataParallel` and `torch.compile` are unwrapped (an explanation
+    needs hooks on the plain module; the weights are shared, so the map is the same). TorchScript,
+    quantised and sharded models and models on the meta device are refused. A quantised one can be
+    run, if it need not be `opened`.
 
     >>> operable(nn.DataParallel(nn.ReLU()))
     ReLU()
     """
-    while isinstance(model, nn.Module) and (isinstance(model, _WRAPPERS) or "_orig_mod" in model._modules):
+    while isinstance(model, nn.Module) and (
+        isinstance(model, _WRAPPERS) or "_orig_mod" in model._modules
+    ):
         model = model.module if isinstance(model, _WRAPPERS) else model._orig_mod
     if isinstance(model, nn.Module) and model in _checked:
         return model
@@ -34,31 +39,37 @@ def operable(model: Any, *, opened: bool = True) -> nn.Module:
             + (
                 "Pass its model: explain(loaded.model, images)."
                 if isinstance(getattr(model, "model", None), nn.Module)
-                else "Pass the module itself, or load one by name: sightline.load('resnet50').model. An ONNX or "
-                "exported file has no gradients to look back through."
+                else (
+                    "Pass the module itself, or load one by name: sightline.load('resnet50').model."
+                    " An ONNX or exported file has no gradients to look back through."
+                )
             )
         )
     for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):  # not even to be shown pictures: its flags are not Python's
+        if isinstance(
+            module, torch.jit.ScriptModule
+        ):  # not even to be shown pictures: its flags are not Python's
             raise ModelError(
-                f"Expected an ordinary PyTorch module; {name or type(model).__name__} is TorchScript, whose layers "
-                "cannot be opened. Pass the Python model it was made from, with the same weights."
+                f"Expected an ordinary PyTorch module; {name or type(model).__name__} is"
+                " TorchScript, whose layers cannot be opened. Pass the Python model it was made"
+                " from, with the same weights."
             )
         if opened and ".quantized" in type(module).__module__:
             raise ModelError(
-                f"Expected a model with float weights; it holds the quantised {type(module).__name__}, which has no "
-                "gradients. Explain the float model it came from, or take method='occlusion', 'rise' or 'lime', "
-                "which only show it pictures."
+                "Expected a model with float weights; it holds the quantised"
+                f" {type(module).__name__}, which has no gradients. Explain the float model it came"
+                " from, or take method='occlusion', 'rise' or 'lime', which only show it pictures."
             )
         if type(module).__name__ == "FullyShardedDataParallel":
             raise ModelError(
-                "Expected a whole model on one process; this one is sharded (FullyShardedDataParallel). Gather "
-                "its state dict into an unsharded copy and explain that."
+                "Expected a whole model on one process; this one is sharded"
+                " (FullyShardedDataParallel). Gather its state dict into an unsharded copy and"
+                " explain that."
             )
     if any(parameter.is_meta for parameter in model.parameters()):
         raise ModelError(
-            "Expected a model with weights; its parameters lie on the meta device, which holds none. "
-            "Load a checkpoint first: model.to_empty(device='cpu'), then load_state_dict."
+            "Expected a model with weights; its parameters lie on the meta device, which holds"
+            " none. Load a checkpoint first: model.to_empty(device='cpu'), then load_state_dict."
         )
     if opened:
         _checked.add(model)

@@ -12,20 +12,30 @@ from torch import Tensor, nn
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.grids import Grid, Shape
 from sightline.surgery.harness.input_frame import framed
-from sightline.surgery.harness.model_io import arguments, extent, is_attention, map_in, picture, places, run
+from sightline.surgery.harness.model_io import (
+    arguments,
+    extent,
+    is_attention,
+    map_in,
+    picture,
+    places,
+    run,
+)
 from sightline.surgery.harness.supported import operable
 
 _INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
-_PASSES_ON = re.compile(r"Pool(?!Former)|Dropout|DropPath|Identity|Flatten|StochasticDepth|Upsample|Softmax")
+_PASSES_ON = re.compile(
+    r"Pool(?!Former)|Dropout|DropPath|Identity|Flatten|StochasticDepth|Upsample|Softmax"
+)
 
 
 @dataclass
 class Candidate:
     """A layer with a spatial grid, in the order of running.
 
-    `names` are the module that made this tensor and those around it that return it, the outermost last
-    (`layer4.2.relu`, `layer4.2`, `layer4`); `kind` is the class that made it; `stride` the input's size over the
-    grid's.
+    `names` are the module that made this tensor and those around it that return it, the outermost
+    last (`layer4.2.relu`, `layer4.2`, `layer4`); `kind` is the class that made it; `stride` the
+    input's size over the grid's.
     """
 
     names: list[str]
@@ -37,11 +47,15 @@ class Candidate:
     chosen: str = ""
     mean: Tensor | None = field(default=None, repr=False)
     sketch: Tensor | None = field(default=None, repr=False)
-    """A few numbers for each place (or token) of the first image, to tell where a change in the picture is felt."""
+    """A few numbers for each place (or token) of the first image, to tell where a change in the
+    picture is felt.
+    """
     inside: bool = False
     """Whether it lies inside an attention or an MLP, and so is no stage of the network."""
     level: bool = False
-    """Whether maps of several sizes had been returned together before: then it may be one level of a pyramid."""
+    """Whether maps of several sizes had been returned together before: then it may be one level of
+    a pyramid.
+    """
 
     @property
     def name(self) -> str:
@@ -60,7 +74,9 @@ class Candidate:
 
 
 def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
-    """Run the model once, without a graph: its layers with a grid, in the order of running, and its outputs."""
+    """Run the model once, without a graph: its layers with a grid, in the order of running, and its
+    outputs.
+    """
     model = operable(model)
     args, kwargs = arguments(inputs)
     watch = _Watch(framed(model, picture(args, kwargs), extent(args, kwargs)).images)
@@ -78,7 +94,9 @@ def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
 
 
 class _Watch:
-    """Writes down every feature map that a module returns; modules that return the same tensor share a row."""
+    """Writes down every feature map that a module returns; modules that return the same tensor
+    share a row.
+    """
 
     def __init__(self, images: Shape) -> None:
         self.images = images
@@ -96,14 +114,19 @@ class _Watch:
             found = [
                 (tensor, grid)
                 for tensor, _ in places(output)  # as `capture` looks for it
-                if tensor.is_floating_point() and (grid := map_in(tuple(tensor.shape), self.images)) is not None
+                if tensor.is_floating_point()
+                and (grid := map_in(tuple(tensor.shape), self.images)) is not None
                 if not is_attention(tensor)
             ]
             levels = {grid.size for _, grid in found if grid.kind != "tokens" and grid.certain}
             self.pyramid = self.pyramid or len(levels) > 1
-            handed_on = len(found) > 1 and any(found[0][0] is given for given in args)  # one branch of several
+            handed_on = len(found) > 1 and any(
+                found[0][0] is given for given in args
+            )  # one branch of several
             if found and len(levels) <= 1 and not handed_on:
-                unmade = any(found[0][0] is given for given in args) and _PASSES_ON.search(type(module).__name__)
+                unmade = any(found[0][0] is given for given in args) and _PASSES_ON.search(
+                    type(module).__name__
+                )
                 self._write(name, type(module).__name__, *found[0], inside, bool(unmade))
                 return
             self._forget(name)
@@ -111,14 +134,24 @@ class _Watch:
 
         return note
 
-    def _write(self, name: str, kind: str, tensor: Tensor, grid: Grid, inside: bool, unmade: bool) -> None:
-        """`unmade`: it handed on what it was given. If no module had returned that, the one around it made it."""
+    def _write(
+        self, name: str, kind: str, tensor: Tensor, grid: Grid, inside: bool, unmade: bool
+    ) -> None:
+        """`unmade`: it handed on what it was given. If no module had returned that, the one around
+        it made it.
+        """
         if name in self._gridless:
             return
-        same = self._last is not None and self._last[0]() is tensor and self._last[1] == tensor._version
+        same = (
+            self._last is not None
+            and self._last[0]() is tensor
+            and self._last[1] == tensor._version
+        )
         if same:
             row = self.found[-1]
-            if row.names[0].startswith(f"{name}."):  # a container of the layer, not a dropout behind it
+            if row.names[0].startswith(
+                f"{name}."
+            ):  # a container of the layer, not a dropout behind it
                 row.names.append(name)
                 row.inside = inside
                 row.kind = kind if self._unmade else row.kind
@@ -128,9 +161,13 @@ class _Watch:
         self._unmade = unmade
         self._last = (weakref.ref(tensor), tensor._version)
         stride = tuple(i / s for i, s in zip(self.images[2:], grid.size, strict=True))
-        row = Candidate([name], kind, tuple(tensor.shape), grid, stride, inside=inside, level=self.pyramid)
+        row = Candidate(
+            [name], kind, tuple(tensor.shape), grid, stride, inside=inside, level=self.pyramid
+        )
         row.mean = grid.read(tensor).flatten(2).float().mean(2)
-        row.sketch = _sketched(tensor[0] if grid.kind == "tokens" else grid.read(tensor)[0].flatten(1).T)
+        row.sketch = _sketched(
+            tensor[0] if grid.kind == "tokens" else grid.read(tensor)[0].flatten(1).T
+        )
         row.calls += self._forget(name)
         self._row[name] = row
         self.found.append(row)

@@ -1,9 +1,11 @@
-"""The automatic layer: the last feature map that still knows where things are, and why it was chosen.
+"""The automatic layer: the last feature map that still knows where things are, and why it was
+chosen.
 
-What counts (in this order, from the end of the network): it has the input's proportions; it is made by a layer, not
-passed on by a pool or a dropout; it is no map of classes; it is a stage of the network, not the inside of an
-attention; it is at least 4 x 4; the outputs depend on it at more than one place (behind the last attention of
-a vision transformer only the class token matters). The choice is remembered for a model and an input shape.
+What counts (in this order, from the end of the network): it has the input's proportions; it is made
+by a layer, not passed on by a pool or a dropout; it is no map of classes; it is a stage of the
+network, not the inside of an attention; it is at least 4 x 4; the outputs depend on it at more than
+one place (behind the last attention of a vision transformer only the class token matters). The
+choice is remembered for a model and an input shape.
 """
 
 import threading
@@ -20,7 +22,15 @@ from sightline.errors import LayerError, SurgeryError
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.input_frame import framed
-from sightline.surgery.harness.model_io import arguments, extent, map_in, picture, said, spatial, tensors_in
+from sightline.surgery.harness.model_io import (
+    arguments,
+    extent,
+    map_in,
+    picture,
+    said,
+    spatial,
+    tensors_in,
+)
 from sightline.surgery.harness.supported import operable
 from sightline.surgery.layer_trace import capture
 from sightline.surgery.layers.candidates import Candidate
@@ -47,13 +57,18 @@ class Choice:
 _remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Any, Choice]]" = weakref.WeakKeyDictionary()
 
 
-def choose(model: nn.Module, inputs: Any, score: Score | None = None, about: Hashable = None) -> Choice:
-    """The layer to explain when none was named. Raises `LayerError` where there is no feature map at all.
+def choose(
+    model: nn.Module, inputs: Any, score: Score | None = None, about: Hashable = None
+) -> Choice:
+    """The layer to explain when none was named. Raises `LayerError` where there is no feature map
+    at all.
 
-    With a `score` it is the last layer on which that depends, not one on which the outputs as a whole do; `about`
-    says which score it is, so that the choice can be remembered.
+    With a `score` it is the last layer on which that depends, not one on which the outputs as a
+    whole do; `about` says which score it is, so that the choice can be remembered.
 
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2))
+    >>> net = nn.Sequential(
+    ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2)
+    ... )
     >>> choose(net, torch.rand(1, 3, 8, 8)).name
     '1'
     """
@@ -86,7 +101,9 @@ def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
 
 
 def _search(model: nn.Module, inputs: Any, score: Score | None) -> tuple[Choice, bool]:
-    """The choice, and whether it is the same for other pictures: detections hang on the level they were found on."""
+    """The choice, and whether it is the same for other pictures: detections hang on the level they
+    were found on.
+    """
     one = _first(inputs)
     image = spatial(*arguments(one))
     rows, outputs = surveyed(model, one)
@@ -106,8 +123,9 @@ def _search(model: nn.Module, inputs: Any, score: Score | None) -> tuple[Choice,
     logits = said(outputs)
     if logits is None or not rows:
         raise LayerError(
-            f"Expected a network with feature maps over the picture; {type(model).__name__} has no layer whose "
-            "output has a grid. Name one and say how to read it: explain(..., layer='name', grid=(height, width))."
+            f"Expected a network with feature maps over the picture; {type(model).__name__} has no"
+            " layer whose output has a grid. Name one and say how to read it: explain(...,"
+            " layer='name', grid=(height, width))."
         )
     pool = stages(rows, outputs, logits)
     large = [row for row in pool if min(row.grid.size[-2:]) >= min(_SMALLEST, *image[-2:])]
@@ -121,38 +139,57 @@ def _search(model: nn.Module, inputs: Any, score: Score | None) -> tuple[Choice,
                 continue  # measured at its last run; what ran before may have other tokens
             try:
                 if _matters(model, one, row, own, head, score):
-                    return Choice(row.name, _reason(row, image, dead, small=not large), own), general
-            except SurgeryError as error:  # no graph can be recorded there, perhaps behind another layer
+                    return (
+                        Choice(row.name, _reason(row, image, dead, small=not large), own),
+                        general,
+                    )
+            except (
+                SurgeryError
+            ) as error:  # no graph can be recorded there, perhaps behind another layer
                 closed = error
     if closed is not None:
         raise closed
-    if score is not None:  # what was asked depends on nothing: the layer of the outputs, and the map will say so
+    if (
+        score is not None
+    ):  # what was asked depends on nothing: the layer of the outputs, and the map will say so
         return _search(model, inputs, None)
     name, most = type(model).__name__, len(tries)
     raise LayerError(
-        f"Expected the outputs of {name} to depend on a feature map; they do not on the last {most} "
-        "(weights of zero, a detached tensor, or a forward in inference_mode). Name one: explain(..., layer='name')."
+        f"Expected the outputs of {name} to depend on a feature map; they do not on the last {most}"
+        " (weights of zero, a detached tensor, or a forward in inference_mode). Name one:"
+        " explain(..., layer='name')."
     )
 
 
 def _answers(score: Score, outputs: Any) -> bool:
     try:
         return bool(score(outputs).isfinite().all())
-    except Exception:  # whatever a function of the user's own may raise; asked in earnest it will raise it again
+    except (
+        Exception
+    ):  # whatever a function of the user's own may raise; asked in earnest it will raise it again
         return False
 
 
 def _matters(
-    model: nn.Module, inputs: Any, row: Candidate, grid: Grid | None, head: nn.Module | None, score: Score | None
+    model: nn.Module,
+    inputs: Any,
+    row: Candidate,
+    grid: Grid | None,
+    head: nn.Module | None,
+    score: Score | None,
 ) -> bool:
-    """Whether what the model says, or what goes into its head, depends on the map at more than one place."""
+    """Whether what the model says, or what goes into its head, depends on the map at more than one
+    place.
+    """
     with _watched(head) as seen:
         trace = capture(model, inputs, row.name, grid=grid)
     asked = score or (lambda outputs: _mixed(said(outputs)))
     (gradient,) = trace.gradients(lambda outputs: _mixed(seen[-1]) if seen else asked(outputs))
     if gradient is None:
         return False
-    felt = (gradient.flatten(2) != 0).any(1).any(0)  # NaN is felt, too: then the result will name its source
+    felt = (
+        (gradient.flatten(2) != 0).any(1).any(0)
+    )  # NaN is felt, too: then the result will name its source
     return bool(felt.sum() > min(1, len(felt) - 1))  # a 1 x 1 grid has no more than one
 
 
@@ -164,7 +201,10 @@ def _mixed(values: Any) -> Tensor:
 
 
 def _zero_heads(model: nn.Module) -> Sequence[nn.Module]:
-    """The last linear layer of zeros. Torchvision starts vision transformers so: their outputs depend on nothing."""
+    """The last linear layer of zeros.
+
+    Torchvision starts vision transformers so: their outputs depend on nothing.
+    """
     return [m for m in model.modules() if isinstance(m, nn.Linear) and not m.weight.any()][-1:]
 
 
@@ -194,12 +234,16 @@ def _reason(row: Candidate, image: tuple[int, ...], dead: int, small: bool) -> s
     if small:
         text += "; the input is so small that no later stage keeps a 4 x 4 grid"
     if dead:
-        text += f"; the outputs do not depend on the places of the {dead} later one{'s' if dead > 1 else ''}"
+        text += (
+            f"; the outputs do not depend on the places of the {dead} later"
+            f" one{'s' if dead > 1 else ''}"
+        )
     return text
 
 
 def _first(inputs: Any) -> Any:
-    """One image of noise for a plain batch: the layer follows from the network, not from what is on a picture.
+    """One image of noise for a plain batch: the layer follows from the network, not from what is on
+    a picture.
 
     Beside other inputs there is noise for each image: what else belongs to an image is not known.
 
@@ -207,9 +251,13 @@ def _first(inputs: Any) -> Any:
     """
     if not isinstance(inputs, Tensor):
         plain = picture(*arguments(inputs))
-        noise = torch.rand(plain.shape, generator=torch.Generator().manual_seed(0), device="cpu").to(plain)
+        noise = torch.rand(
+            plain.shape, generator=torch.Generator().manual_seed(0), device="cpu"
+        ).to(plain)
         return with_picture(inputs, plain, noise)
-    return torch.rand(inputs[:1].shape, generator=torch.Generator().manual_seed(0), device="cpu").to(inputs)
+    return torch.rand(
+        inputs[:1].shape, generator=torch.Generator().manual_seed(0), device="cpu"
+    ).to(inputs)
 
 
 def _still_there(model: nn.Module, name: str) -> bool:

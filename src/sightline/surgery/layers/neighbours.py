@@ -20,10 +20,12 @@ _BEHIND = 6
 
 
 def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
-    """The automatic layer and those beside it among the model's stages, in the order of running, with their places.
+    """The automatic layer and those beside it among the model's stages, in the order of running,
+    with their places.
 
-    Those beside it are the one just before, the block before that (what holds convolutions or linear layers), the last
-    one with a finer grid, and what comes behind, six at most. A place is the number of stages from the automatic one.
+    Those beside it are the one just before, the block before that (what holds convolutions or
+    linear layers), the last one with a finer grid, and what comes behind, six at most. A place is
+    the number of stages from the automatic one.
 
     >>> import torch
     >>> net = nn.Sequential(
@@ -47,7 +49,9 @@ def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
     return [(pool[k], k - at) for k in kept if k == at or np.prod(pool[k].grid.size) > 1]
 
 
-def named(model: nn.Module, inputs: Tensor, layers: Where | Sequence[Where]) -> list[tuple[Candidate, int]]:
+def named(
+    model: nn.Module, inputs: Tensor, layers: Where | Sequence[Where]
+) -> list[tuple[Candidate, int]]:
     """These layers and the automatic one, with the numbers of layers between."""
     listed = layers if isinstance(layers, list | tuple) else [layers]
     names = [resolve(operable(model), cast(Where, layer))[0] for layer in listed]
@@ -59,22 +63,35 @@ def named(model: nn.Module, inputs: Tensor, layers: Where | Sequence[Where]) -> 
         if name not in where:
             raise LayerError(f"Expected layers with a grid; {name!r} has none. {near(name, where)}")
     if not names:
-        raise LayerError("Expected at least one layer to compare; got none. Leave layers= out for those beside it.")
+        raise LayerError(
+            "Expected at least one layer to compare; got none. Leave layers= out for those"
+            " beside it."
+        )
     return [(rows[k], k - at) for k in sorted({at, *(where[name] for name in names)})]
 
 
 def _stages(model: nn.Module, inputs: Any) -> tuple[list[Candidate], int]:
-    """The model's stages and blocks in the order of running, and which of them is the automatic layer."""
+    """The model's stages and blocks in the order of running, and which of them is the automatic
+    layer.
+    """
     rows, outputs = surveyed(model, inputs)
     logits = said(outputs)
     chosen = choose(model, inputs).name
     held = {id(row) for row in stages(rows, outputs, logits)} if logits is not None else set()
-    kept = [row for row in rows if id(row) in held or chosen in row.names or (not row.inside and _is_block(model, row))]
+    kept = [
+        row
+        for row in rows
+        if id(row) in held or chosen in row.names or (not row.inside and _is_block(model, row))
+    ]
     return kept, next(k for k, row in enumerate(kept) if chosen in row.names)
 
 
 def _is_block(model: nn.Module, row: Candidate) -> bool:
-    """Whether a layer is made of several, one of them convolutional or linear; an attention or MLP alone is none."""
+    """Whether a layer is made of several, one of them convolutional or linear; an attention or MLP
+    alone is none.
+    """
     module = model.get_submodule(row.name)
-    several = any(True for _ in module.children()) and not re.search("(?i)mlp|attention", type(module).__name__)
+    several = any(True for _ in module.children()) and not re.search(
+        "(?i)mlp|attention", type(module).__name__
+    )
     return several and any(isinstance(one, nn.Conv2d | nn.Linear) for one in module.modules())

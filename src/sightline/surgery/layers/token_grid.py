@@ -1,10 +1,11 @@
 """Which token is which place: measured, not only counted.
 
-From a number of tokens a grid can be guessed, but not which of them stand before the grid and which behind it (the
-detection tokens of YOLOS), nor that they are places at all (the queries of DETR, several scales in one row).
-So the picture is changed in three of its corners, one after another. In a token sequence over the picture each change
-is felt most by the token of that corner: the first of the grid, the last of its first row, the last of all. What feels
-no change at all, as position embeddings do, is no map of the picture.
+From a number of tokens a grid can be guessed, but not which of them stand before the grid and which
+behind it (the detection tokens of YOLOS), nor that they are places at all (the queries of DETR,
+several scales in one row). So the picture is changed in three of its corners, one after another. In
+a token sequence over the picture each change is felt most by the token of that corner: the first of
+the grid, the last of its first row, the last of all. What feels no change at all, as position
+embeddings do, is no map of the picture.
 """
 
 from collections import Counter
@@ -21,15 +22,20 @@ from sightline.surgery.harness.model_io import arguments, extent, picture, spati
 from sightline.surgery.layers.candidates import Candidate, candidates
 
 Felt = tuple[Tensor | None, ...]
-"""How much each place of a layer changed, for each of the changes; None where the layer did not run as before."""
+"""How much each place of a layer changed, for each of the changes; None where the layer did not run
+as before.
+"""
 Corners = tuple[int, int, int]
 """The tokens that feel a change most: top left, top right, bottom right."""
 _PATCH = 32
-"""A change is this part of the picture's sides: smaller than a patch, so that one token feels it first."""
+"""A change is this part of the picture's sides: smaller than a patch, so that one token feels it
+first.
+"""
 
 
 def surveyed(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
-    """The layers with a grid, in the order of running, and the outputs: as `candidates`, with tokens in their places.
+    """The layers with a grid, in the order of running, and the outputs: as `candidates`, with
+    tokens in their places.
 
     Networks without tokens run once, others four times.
     """
@@ -40,24 +46,36 @@ def surveyed(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
     image = framed(model, picture(args, kwargs), extent(args, kwargs)).images[2:]
     changes = [_felt(rows, candidates(model, changed)[0]) for changed in _in_corners(inputs)]
     felt = dict(zip(map(id, rows), zip(*changes, strict=True), strict=True))
-    still = {id(row) for row in rows if all(one is not None and not one.any() for one in felt[id(row)])}
+    still = {
+        id(row) for row in rows if all(one is not None and not one.any() for one in felt[id(row)])
+    }
     queries = {row.shape[1] for row in rows if id(row) in still and row.grid.kind == "tokens"}
     moved = [row for row in rows if id(row) not in still]
     _confirm(moved, felt)
     return _placed(moved, felt, queries, image), outputs
 
 
-def _placed(rows: list[Candidate], felt: Mapping[int, Felt], queries: set[int], image: Shape) -> list[Candidate]:
+def _placed(
+    rows: list[Candidate], felt: Mapping[int, Felt], queries: set[int], image: Shape
+) -> list[Candidate]:
     """The rows that are maps of the picture; tokens with the grid on which most agree.
 
-    As many tokens as there are `queries` may be these as well: then only what feels two corners is certain. Where no
-    grid was agreed on, the one that follows from the number stays, if the network has it elsewhere, too.
+    As many tokens as there are `queries` may be these as well: then only what feels two corners is
+    certain. Where no grid was agreed on, the one that follows from the number stays, if the network
+    has it elsewhere, too.
     """
     sharp = {id(row) for row in rows if row.grid.kind == "tokens" and _sharp(felt[id(row)])}
     votes = _votes(rows, felt, sharp)
-    grids = {count: found for count, counter in votes.items() if (found := _grid(counter, image)) is not None}
+    grids = {
+        count: found
+        for count, counter in votes.items()
+        if (found := _grid(counter, image)) is not None
+    }
     misread = [row for row in rows if id(row) in sharp and row.shape[1] not in grids]
-    jumbled, unread = {row.shape[1] for row in misread} | queries, {row.grid.size for row in misread}
+    jumbled, unread = (
+        {row.shape[1] for row in misread} | queries,
+        {row.grid.size for row in misread},
+    )
     known = {row.grid.size for row in rows if row.grid.kind != "tokens" and row.grid.certain}
     known |= {grid.size for grid, _ in grids.values()}
     prefixes, guessing = {0, *(grid.prefix for grid, _ in grids.values())}, not known
@@ -79,9 +97,11 @@ def _placed(rows: list[Candidate], felt: Mapping[int, Felt], queries: set[int], 
 
 
 def _confirm(rows: list[Candidate], felt: Mapping[int, Felt]) -> None:
-    """Shapes may have the picture's proportions by chance, as `[b, heads, n, c]`: then none has corners.
+    """Shapes may have the picture's proportions by chance, as `[b, heads, n, c]`: then none has
+    corners.
 
-    A size that does have them vouches for its half and its double: deep in a decoder everything is felt everywhere.
+    A size that does have them vouches for its half and its double: deep in a decoder everything is
+    felt everywhere.
     """
     maps = [row for row in rows if row.grid.kind != "tokens"]
     seen = {row.grid.size for row in maps if _cornered(row.grid, felt[id(row)])}
@@ -121,10 +141,15 @@ def _in_corners(inputs: Any) -> Iterable[Any]:
     for top, left in ((True, True), (True, False), (False, False)):
         changed = plain.clone()
         if patches:
-            place: Any = (slice(None), (0 if top else (rows - 1) * columns) + (0 if left else columns - 1))
+            place: Any = (
+                slice(None),
+                (0 if top else (rows - 1) * columns) + (0 if left else columns - 1),
+            )
         else:
             time: Any = (slice(0, 1) if top else slice(-1, None),) if plain.ndim == 5 else ()
-            time = (*time, slice(None)) if time and extent(args, kwargs)[1] != plain.shape[1] else time
+            time = (
+                (*time, slice(None)) if time and extent(args, kwargs)[1] != plain.shape[1] else time
+            )
             place = (..., *time, _end(rows, top), _end(columns, left))
         changed[place] = -2 * changed[place] - 1
         yield with_picture(inputs, plain, changed)
@@ -150,7 +175,12 @@ def _felt(rows: list[Candidate], others: list[Candidate]) -> list[Tensor | None]
     found: list[Tensor | None] = []
     for row in rows:
         other = by_name.get(row.names[0])
-        if other is None or row.sketch is None or other.sketch is None or row.sketch.shape != other.sketch.shape:
+        if (
+            other is None
+            or row.sketch is None
+            or other.sketch is None
+            or row.sketch.shape != other.sketch.shape
+        ):
             found.append(None)
         else:
             found.append((row.sketch - other.sketch).abs().sum(1).nan_to_num(torch.inf))
@@ -166,12 +196,18 @@ def _corners(felt: Felt) -> Corners | None:
 
 
 def _sharp(felt: Felt) -> bool:
-    """Whether each change was felt by one token more than by all others together: then it tells the order for sure."""
+    """Whether each change was felt by one token more than by all others together: then it tells the
+    order for sure.
+    """
     return all(one is not None and bool(one.max() * 2 > one.sum()) for one in felt)
 
 
-def _votes(rows: list[Candidate], felt: Mapping[int, Felt], sharp: set[int]) -> dict[int, Counter[Corners]]:
-    """For each number of tokens, which tokens the rows take for the corners: the sharp ones, where there are such."""
+def _votes(
+    rows: list[Candidate], felt: Mapping[int, Felt], sharp: set[int]
+) -> dict[int, Counter[Corners]]:
+    """For each number of tokens, which tokens the rows take for the corners: the sharp ones, where
+    there are such.
+    """
     clear = {row.shape[1] for row in rows if id(row) in sharp}
     votes: dict[int, Counter[Corners]] = {}
     for row in rows:
@@ -183,7 +219,8 @@ def _votes(rows: list[Candidate], felt: Mapping[int, Felt], sharp: set[int]) -> 
 
 
 def _grid(votes: Counter[Corners], image: Shape) -> tuple[Grid, Corners] | None:
-    """The grid that most rows agree on, among those that are one: its rows of places one after another.
+    """The grid that most rows agree on, among those that are one: its rows of places one after
+    another.
 
     >>> _grid(Counter({(1, 8, 64): 5, (1, 1, 3): 1}), (64, 64))
     (Grid(kind='tokens', size=(8, 8), prefix=1, certain=True, reader=None), (1, 8, 64))

@@ -1,13 +1,14 @@
 """Run again only what lies behind a layer, on any model, without rewriting it.
 
-A model is a program, and programs are not cut in two. But what a module returned before the layer spoke it need not
-compute again. So the model runs once and is listened to; when it runs again, every module that had finished before the
-layer returns at once what it returned then, for as many images as are asked for now, and the layer returns the new
-activations. What stands between modules (a sum, a class token put in front) runs as it is, on what was remembered; so
-a connection around the layer finds its other end.
+A model is a program, and programs are not cut in two. But what a module returned before the layer
+spoke it need not compute again. So the model runs once and is listened to; when it runs again,
+every module that had finished before the layer returns at once what it returned then, for as many
+images as are asked for now, and the layer returns the new activations. What stands between modules
+(a sum, a class token put in front) runs as it is, on what was remembered; so a connection around
+the layer finds its other end.
 
-Nothing is believed: the way round is compared with the whole way once, and where the two disagree, or the way round
-cannot be gone, the whole model runs each time.
+Nothing is believed: the way round is compared with the whole way once, and where the two disagree,
+or the way round cannot be gone, the whole model runs each time.
 """
 
 import threading
@@ -35,13 +36,20 @@ Forward = Callable[..., Any]
 
 @contextmanager
 def behind(
-    model: nn.Module, inputs: Any, layer: Where, *, call: int = -1, grid: Shape | Reader | None = None
+    model: nn.Module,
+    inputs: Any,
+    layer: Where,
+    *,
+    call: int = -1,
+    grid: Shape | Reader | None = None,
 ) -> Iterator["Behind"]:
-    """For many replays from one layer: `again(activations)` gives the outputs the model would give with these.
+    """For many replays from one layer: `again(activations)` gives the outputs the model would give
+    with these.
 
-    The activations are `[m * b, c, *s]`: m versions of all b images, one version after another; they are `again`'s own,
-    and may be written over. At most `again.most` versions at a time. `call` picks the run of a layer that runs several
-    times, the last by default. The model is as it was whenever `again` has returned, and bit-equal at the end.
+    The activations are `[m * b, c, *s]`: m versions of all b images, one version after another;
+    they are `again`'s own, and may be written over. At most `again.most` versions at a time. `call`
+    picks the run of a layer that runs several times, the last by default. The model is as it was
+    whenever `again` has returned, and bit-equal at the end.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> with behind(net, torch.rand(1, 3, 8, 8), "1") as again:
@@ -54,13 +62,20 @@ def behind(
 
 
 class Behind:
-    """A model that was listened to once, up to a layer. `whole` tells that it has to run as a whole each time."""
+    """A model that was listened to once, up to a layer.
 
-    def __init__(self, model: nn.Module, inputs: Any, layer: Where, call: int, grid: Shape | Reader | None) -> None:
+    `whole` tells that it has to run as a whole each time.
+    """
+
+    def __init__(
+        self, model: nn.Module, inputs: Any, layer: Where, call: int, grid: Shape | Reader | None
+    ) -> None:
         self.name, self.module = resolve(model, layer)
         self._model, self._grid, self._thread = model, grid, threading.get_ident()
         self._args, self._kwargs = arguments(inputs)
-        shape = framed(model, picture(self._args, self._kwargs), extent(self._args, self._kwargs)).images
+        shape = framed(
+            model, picture(self._args, self._kwargs), extent(self._args, self._kwargs)
+        ).images
         self.images, self._rest = shape[0], shape[1:]
         self._given = Told.of((self._args, self._kwargs))
         self._watch: Watch | None = None
@@ -77,7 +92,9 @@ class Behind:
 
     @property
     def most(self) -> int:
-        """How many versions `again` takes at once: any number, or one where the whole model has to run."""
+        """How many versions `again` takes at once: any number, or one where the whole model has to
+        run.
+        """
         return 1 if self.whole else 1 << 30
 
     def __call__(self, activations: Activations) -> Any:
@@ -103,7 +120,9 @@ class Behind:
             return told
 
         args, kwargs = self._handed(self._given, m)
-        return self._ran(m, activations, instead, [module for module, _ in self._calls], (args, kwargs))
+        return self._ran(
+            m, activations, instead, [module for module, _ in self._calls], (args, kwargs)
+        )
 
     def _handed(self, told: Told, m: int) -> Any:
         if self._watch is None:
@@ -116,7 +135,9 @@ class Behind:
     def _listened(
         self, m: int, activations: Activations | None, modules: Iterable[nn.Module] | None = None
     ) -> tuple[list[tuple[nn.Module, Told]], Any]:
-        """The whole way: what every outermost module returned that finished before the layer, and the outputs."""
+        """The whole way: what every outermost module returned that finished before the layer, and
+        the outputs.
+        """
         calls: list[tuple[nn.Module, Told]] = []
         runs = 0
 
@@ -137,14 +158,22 @@ class Behind:
 
         args = tuple(times(value, self.images, m) for value in self._args)
         kwargs = {word: times(value, self.images, m) for word, value in self._kwargs.items()}
-        outputs = self._ran(m, activations, instead, modules or self._model.modules(), (args, kwargs))
+        outputs = self._ran(
+            m, activations, instead, modules or self._model.modules(), (args, kwargs)
+        )
         return calls, outputs
 
     def _ran(
-        self, m: int, activations: Activations | None, instead: Callable[[nn.Module, Forward], Forward],
-        modules: Iterable[nn.Module], given: tuple[tuple[Any, ...], dict[str, Any]],
-    ) -> Any:  # fmt: skip
-        """One run with other forwards; the layer returns the activations once `_arrived` says that it is the one."""
+        self,
+        m: int,
+        activations: Activations | None,
+        instead: Callable[[nn.Module, Forward], Forward],
+        modules: Iterable[nn.Module],
+        given: tuple[tuple[Any, ...], dict[str, Any]],
+    ) -> Any:
+        """One run with other forwards; the layer returns the activations once `_arrived` says that
+        it is the one.
+        """
         self._arrived, swapped = False, activations is None
 
         def swap(_: nn.Module, __: Any, output: Any) -> Any:
@@ -152,7 +181,9 @@ class Behind:
             if swapped or not self._arrived or self._elsewhere() or activations is None:
                 return None
             swapped = True
-            return replaced(output, activations, (m * self.images, *self._rest), self.name, self._grid, own=True)
+            return replaced(
+                output, activations, (m * self.images, *self._rest), self.name, self._grid, own=True
+            )
 
         handle = self.module.register_forward_hook(swap)
         try:
@@ -162,8 +193,9 @@ class Behind:
             handle.remove()
         if not (swapped and self._arrived):
             raise SurgeryError(
-                f"Expected layer {self.name!r} to run at least {self._call + 1} times on these inputs; it did not. "
-                "Name a layer that does: sightline.layers(model, images) lists them."
+                f"Expected layer {self.name!r} to run at least {self._call + 1} times on these"
+                " inputs; it did not. Name a layer that does: sightline.layers(model, images)"
+                " lists them."
             )
         return outputs
 
@@ -176,7 +208,9 @@ class Behind:
         return torch.cat([own, own / 2])
 
     def _check(self, calls: list[tuple[nn.Module, Told]], truth: Any) -> None:
-        """Whether the way round says what the whole way says, of the layer's own activations and of half of them."""
+        """Whether the way round says what the whole way says, of the layer's own activations and of
+        half of them.
+        """
         if [module for module, _ in calls] != [module for module, _ in self._calls]:
             raise Astray
         for (_, one), (_, two) in zip(self._calls, calls, strict=True):
@@ -193,9 +227,11 @@ class Behind:
                     raise
 
     def _agree(self, truth: Any) -> None:
-        """Once to see which numbers matter, once more without the others, as it will be done from now on.
+        """Once to see which numbers matter, once more without the others, as it will be done from
+        now on.
 
-        Three versions, where the whole way went with two: what the model itself remembers of that run will not fit.
+        Three versions, where the whole way went with two: what the model itself remembers of that
+        run will not fit.
         """
         everything = [self._given, *(told for _, told in self._calls)]
         for told in everything:
@@ -237,7 +273,9 @@ class Behind:
 
 
 @contextmanager
-def _instead(modules: Iterable[nn.Module], other: Callable[[nn.Module, Forward], Forward]) -> Iterator[None]:
+def _instead(
+    modules: Iterable[nn.Module], other: Callable[[nn.Module, Forward], Forward]
+) -> Iterator[None]:
     """Each module with another `forward` of its own, for the time of the block."""
     before: list[tuple[dict[str, Any], list[Any]]] = []
     try:

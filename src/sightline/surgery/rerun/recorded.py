@@ -1,7 +1,9 @@
-"""What a module returned in a run that was listened to, handed out again for other numbers of images.
+"""What a module returned in a run that was listened to, handed out again for other numbers of
+images.
 
-Which parts grow with the batch is learnt from a run with twice as many; whether anybody looks at a part's numbers, from
-a run that is watched. What comes out is compared with the whole way, and `Astray` says that it is not the same.
+Which parts grow with the batch is learnt from a run with twice as many; whether anybody looks at a
+part's numbers, from a run that is watched. What comes out is compared with the whole way, and
+`Astray` says that it is not the same.
 """
 
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
 _NEAR = {torch.float64: 1e-9, torch.float32: 1e-4}
-"""How near the way round has to come to the whole way, as a share of the largest output; 2 % in half precision."""
+"""How near the way round has to come to the whole way, as a share of the largest output; 2 % in
+half precision.
+"""
 
 
 class Astray(Exception):  # noqa: N818  # no error: the whole way is taken
@@ -26,8 +30,8 @@ class Astray(Exception):  # noqa: N818  # no error: the whole way is taken
 class Told:
     """What a module returned, or what the model was given.
 
-    Its parts, along which axis each grows with the batch, and whether anybody looks at its numbers: a tensor that only
-    goes into modules that do not run may hold any.
+    Its parts, along which axis each grows with the batch, and whether anybody looks at its numbers:
+    a tensor that only goes into modules that do not run may hold any.
     """
 
     parts: list[Any]
@@ -60,7 +64,9 @@ class Told:
 
 
 class Watch(TorchDispatchMode):
-    """Whose numbers are looked at while the model runs: any operator that takes them, or a view of them, looks."""
+    """Whose numbers are looked at while the model runs: any operator that takes them, or a view of
+    them, looks.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
@@ -94,7 +100,9 @@ class Watch(TorchDispatchMode):
 
 
 def _grown(one: Any, two: Any) -> int | None:
-    """The axis along which a part is twice as long for twice as many images; None where it is the same."""
+    """The axis along which a part is twice as long for twice as many images; None where it is the
+    same.
+    """
     if not (isinstance(one, Tensor) and isinstance(two, Tensor)):
         if type(one) is not type(two) or not bool(one == two):
             raise Astray
@@ -117,7 +125,9 @@ def _spread(tensor: Tensor, axis: int | None, m: int) -> Tensor:
 
 
 def _nothing(tensor: Tensor, axis: int | None, m: int) -> Tensor:
-    """A tensor of that shape whose numbers are none: should anybody look at them after all, it shows."""
+    """A tensor of that shape whose numbers are none: should anybody look at them after all, it
+    shows.
+    """
     shape = [size * m if i == axis else size for i, size in enumerate(tensor.shape)]
     return tensor.new_full((), torch.nan if tensor.is_floating_point() else 0).expand(shape)
 
@@ -135,5 +145,7 @@ def compared(outputs: Any, truth: Any, images: int) -> None:
             got = got[: 2 * images]
         near = _NEAR.get(want.dtype, 0.02)
         largest = want.nan_to_num(0, 0, 0).abs().amax().item() if want.numel() else 0.0
-        if got.shape != want.shape or not torch.allclose(got, want, rtol=0, atol=near * largest, equal_nan=True):
+        if got.shape != want.shape or not torch.allclose(
+            got, want, rtol=0, atol=near * largest, equal_nan=True
+        ):
             raise Astray

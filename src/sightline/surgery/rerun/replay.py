@@ -31,7 +31,8 @@ def look(model: nn.Module, inputs: Any) -> Any:
 
 @contextmanager
 def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
-    """For many looks: the model is made ready once. What it is shown is its own, and it may write over it.
+    """For many looks: the model is made ready once. What it is shown is its own, and it may write
+    over it.
 
     >>> with looking(nn.ReLU(inplace=True)) as see:
     ...     see(torch.tensor([-1.0, 2.0]))
@@ -49,10 +50,11 @@ def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
 
 @contextmanager
 def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
-    """For many looks at other pictures in the place of the inputs' own, `[m * b, c, *s]`: m versions of all b.
+    """For many looks at other pictures in the place of the inputs' own, `[m * b, c, *s]`: m
+    versions of all b.
 
-    Whatever else was handed in goes along: what has a row for each of the b pictures m times over, the rest as it is.
-    The model may write over what it is shown.
+    Whatever else was handed in goes along: what has a row for each of the b pictures m times over,
+    the rest as it is. The model may write over what it is shown.
 
     >>> with showing(nn.Identity(), torch.zeros(2, 1, 3)) as see:
     ...     see(torch.ones(4, 1, 3)).shape
@@ -70,7 +72,8 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
 
 
 def with_pictures(inputs: Any, shown: Tensor) -> Any:
-    """The inputs with other pictures in the place of their own, `[m * b, c, *s]`: a tuple, or a mapping by name.
+    """The inputs with other pictures in the place of their own, `[m * b, c, *s]`: a tuple, or a
+    mapping by name.
 
     >>> mask, pictures = torch.tensor([[1], [2]]), torch.ones(4, 3, 5)
     >>> _, twice = with_pictures((torch.zeros(2, 3, 5), mask), pictures)
@@ -84,11 +87,17 @@ def with_pictures(inputs: Any, shown: Tensor) -> Any:
     def instead(value: Any) -> Any:
         return shown if value is own else times(value, len(own), m)
 
-    return {word: instead(one) for word, one in kwargs.items()} if kwargs else tuple(map(instead, args))
+    return (
+        {word: instead(one) for word, one in kwargs.items()}
+        if kwargs
+        else tuple(map(instead, args))
+    )
 
 
 def times(value: Any, images: int, m: int) -> Any:
-    """An argument for `m` times as many images: repeated where it has a row for each of them. Always a copy."""
+    """An argument for `m` times as many images: repeated where it has a row for each of them.
+    Always a copy.
+    """
     if not isinstance(value, Tensor):
         return value
     if value.ndim == 0 or len(value) != images:
@@ -105,11 +114,12 @@ def replay(
     call: int = -1,
     grid: Shape | Reader | None = None,
 ) -> Any:
-    """The outputs the model would give had `layer` returned these activations `[b, c, *s]` instead of its own.
+    """The outputs the model would give had `layer` returned these activations `[b, c, *s]` instead
+    of its own.
 
-    `inputs` are run up to the layer, since other branches may need them; what the layer returns besides its map
-    (class tokens, other tensors) stays as it is. A layer that runs several times is replaced at every run, or
-    at `call` only. Raises `LayerError` where shapes differ.
+    `inputs` are run up to the layer, since other branches may need them; what the layer returns
+    besides its map (class tokens, other tensors) stays as it is. A layer that runs several times is
+    replaced at every run, or at `call` only. Raises `LayerError` where shapes differ.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> replay(net, torch.rand(2, 3, 8, 8), "1", torch.full((2, 4, 6, 6), 0.5))[0]
@@ -138,17 +148,25 @@ def replay(
 
 
 def replaced(
-    output: Any, activations: Activations, images: Shape, name: str, grid: Shape | Reader | None, *, own: bool = False
+    output: Any,
+    activations: Activations,
+    images: Shape,
+    name: str,
+    grid: Shape | Reader | None,
+    *,
+    own: bool = False,
 ) -> Any:
     """What a layer returned, with other activations `[b, c, *s]` in the place of its map.
 
-    `own` says that nobody else needs the activations; else a copy goes in, which a layer behind may write over.
+    `own` says that nobody else needs the activations; else a copy goes in, which a layer behind may
+    write over.
     """
     tensor, found, put = find_map(output, images, name, grid)
     new = found.write(activations.to(tensor), tensor)
     if new.shape != tensor.shape:
         raise LayerError(
-            f"Expected activations for {name!r} in the shape {tuple(found.read(tensor).shape)}; "
-            f"got {tuple(activations.shape)}. Take them from capture(model, inputs, {name!r}).activations."
+            f"Expected activations for {name!r} in the shape {tuple(found.read(tensor).shape)}; got"
+            f" {tuple(activations.shape)}. Take them from capture(model, inputs,"
+            f" {name!r}).activations."
         )
     return put(new if own else new.clone())

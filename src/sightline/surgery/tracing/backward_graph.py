@@ -1,8 +1,8 @@
 """The way back as plain operators: what autograd would compute behind the layer, written down once.
 
-`torch.export` and ONNX know no autograd. So the run and the look back are traced together (`make_fx`), and what is left
-is a graph of operators in which derivatives are operators like all others. Most of them PyTorch can take apart
-itself; `decompositions.py` does the rest.
+`torch.export` and ONNX know no autograd. So the run and the look back are traced together
+(`make_fx`), and what is left is a graph of operators in which derivatives are operators like all
+others. Most of them PyTorch can take apart itself; `decompositions.py` does the rest.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,20 @@ from sightline.surgery.tracing.decompositions import APART
 from sightline.surgery.tracing.opened_model import Opened
 
 Ask = Callable[[Any, Tensor | None], tuple[Tensor, Tensor, Tensor]]
-"""From what a model said, and perhaps classes: its logits, those to be explained `[b, k]`, and the class `[b]`."""
+"""From what a model said, and perhaps classes: its logits, those to be explained `[b, k]`, and the
+class `[b]`.
+"""
 
 
-def traced(opened: Opened, ask: Ask, images: Tensor, classes: Tensor | None, any_size: bool = False) -> GraphModule:
-    """A graph from `(images)` or `(images, classes)` to `(logits, node, its gradient)`, without autograd.
+def traced(
+    opened: Opened, ask: Ask, images: Tensor, classes: Tensor | None, any_size: bool = False
+) -> GraphModule:
+    """A graph from `(images)` or `(images, classes)` to `(logits, node, its gradient)`, without
+    autograd.
 
-    The batch may have any size. Height and width are those of `images`, unless `any_size`. Raises `SurgeryError` where
-    the model cannot be traced, or something on the way back cannot be written as plain operators.
+    The batch may have any size. Height and width are those of `images`, unless `any_size`. Raises
+    `SurgeryError` where the model cannot be traced, or something on the way back cannot be written
+    as plain operators.
     """
 
     from torch.fx.experimental.proxy_tensor import make_fx  # brings a computer algebra system along
@@ -43,8 +49,8 @@ def traced(opened: Opened, ask: Ask, images: Tensor, classes: Tensor | None, any
         (gradient,) = torch.autograd.grad(rows, node, seed, allow_unused=True)
         if gradient is None:
             raise SurgeryError(
-                f"Expected outputs that depend on layer {opened.layer!r}; they do not. Name another layer: "
-                "sightline.layers(model, images) lists them."
+                f"Expected outputs that depend on layer {opened.layer!r}; they do not. Name another"
+                " layer: sightline.layers(model, images) lists them."
             )
         return outputs.detach(), node.detach(), gradient
 
@@ -54,20 +60,31 @@ def traced(opened: Opened, ask: Ask, images: Tensor, classes: Tensor | None, any
         return run_and_look_back(given[0], given[1] if len(given) > 1 else None)
 
     trace = make_fx(
-        tail, decomposition_table=_backwards() | APART, tracing_mode="symbolic", _allow_non_fake_inputs=True
+        tail,
+        decomposition_table=_backwards() | APART,
+        tracing_mode="symbolic",
+        _allow_non_fake_inputs=True,
     )
     fast = torch.backends.mha.get_fastpath_enabled()
     try:
-        with guard.untouched(opened), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _MeansAsMeans():
-            torch.backends.mha.set_fastpath_enabled(False)  # one operator for a whole layer, which no format knows
+        with (
+            guard.untouched(opened),
+            torch.no_grad(),
+            sdpa_kernel(SDPBackend.MATH),
+            _MeansAsMeans(),
+        ):
+            torch.backends.mha.set_fastpath_enabled(
+                False
+            )  # one operator for a whole layer, which no format knows
             graph = trace(*given)
     except SurgeryError:
         raise
     except Exception as error:
         raise SurgeryError(
-            f"Expected a model whose run can be written down as operators; {type(opened.model).__name__} cannot be "
-            f"({type(error).__name__}: {str(error).partition(chr(10))[0]}). Its forward may depend on numbers in the "
-            "picture, or call code that PyTorch cannot trace; torch.export says more."
+            "Expected a model whose run can be written down as operators;"
+            f" {type(opened.model).__name__} cannot be ({type(error).__name__}:"
+            f" {str(error).partition(chr(10))[0]}). Its forward may depend on numbers in the"
+            " picture, or call code that PyTorch cannot trace; torch.export says more."
         ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
@@ -77,7 +94,10 @@ def traced(opened: Opened, ask: Ask, images: Tensor, classes: Tensor | None, any
 
 
 class _MeansAsMeans(TorchFunctionMode):
-    """A global pool as the mean that it is. PyTorch's own also sets strides, whose way back no format knows."""
+    """A global pool as the mean that it is.
+
+    PyTorch's own also sets strides, whose way back no format knows.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.adaptive_avg_pool2d:
@@ -89,7 +109,11 @@ class _MeansAsMeans(TorchFunctionMode):
 
 def _backwards() -> dict[Any, Callable[..., Any]]:
     """What PyTorch takes apart itself, of the way back. The way there is left to the exporter."""
-    return {one: apart for one, apart in torch.export.default_decompositions().items() if "backward" in str(one)}
+    return {
+        one: apart
+        for one, apart in torch.export.default_decompositions().items()
+        if "backward" in str(one)
+    }
 
 
 def _checked(graph: GraphModule) -> None:
@@ -98,14 +122,17 @@ def _checked(graph: GraphModule) -> None:
         name = str(node.target)
         if node.op == "call_function" and "backward" in name:
             raise SurgeryError(
-                f"Expected a tail of operators that can be looked back through outside of PyTorch; {name} cannot. "
-                "Choose a later layer, or a network with a pooled linear head."
+                "Expected a tail of operators that can be looked back through outside of PyTorch;"
+                f" {name} cannot. Choose a later layer, or a network with a pooled linear head."
             )
 
 
 def _named(graph: GraphModule, opened: Opened) -> None:
     """Weights under their own names: `layer4_0_conv1_weight` instead of `_param_constant57`."""
-    names = {id(weight): name for name, weight in [*opened.model.named_parameters(), *opened.model.named_buffers()]}
+    names = {
+        id(weight): name
+        for name, weight in [*opened.model.named_parameters(), *opened.model.named_buffers()]
+    }
     old = set()
     for node in graph.graph.nodes:
         if node.op == "get_attr" and (name := names.get(id(getattr(graph, node.target, None)))):

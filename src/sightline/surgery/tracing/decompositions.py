@@ -1,8 +1,8 @@
 """Convolutions and pools, looked back through, as operators that every exchange format knows.
 
-PyTorch takes most derivatives apart itself; these it leaves to its kernels. A convolution goes back by the
-transposed convolution, a maximum to the place that it came from, and a mean, which is linear along every
-axis by itself, by one small matrix an axis.
+PyTorch takes most derivatives apart itself; these it leaves to its kernels. A convolution goes back
+by the transposed convolution, a maximum to the place that it came from, and a mean, which is linear
+along every axis by itself, by one small matrix an axis.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,9 +15,18 @@ Sizes = Sequence[int]
 
 
 def convolution_backward(
-    grad: Tensor, seen: Tensor, weight: Tensor, bias: Any, stride: Sizes, padding: Sizes, dilation: Sizes,
-    transposed: bool, output_padding: Sizes, groups: int, mask: Sequence[bool],
-) -> tuple[Tensor | None, None, None]:  # fmt: skip
+    grad: Tensor,
+    seen: Tensor,
+    weight: Tensor,
+    bias: Any,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    transposed: bool,
+    output_padding: Sizes,
+    groups: int,
+    mask: Sequence[bool],
+) -> tuple[Tensor | None, None, None]:
     """The derivative by what a convolution saw; those by its weights are not asked for.
 
     >>> seen, weight = torch.rand(1, 2, 7, 6, requires_grad=True), torch.rand(3, 2, 3, 3)
@@ -25,7 +34,17 @@ def convolution_backward(
     >>> (want,) = torch.autograd.grad(out.sum(), seen)
     >>> one, two, none = [1, 1], [2, 2], [0, 0]
     >>> found, *_ = convolution_backward(
-    ...     torch.ones_like(out), seen, weight, None, two, one, one, False, none, 1, [True, False, False]
+    ...     torch.ones_like(out),
+    ...     seen,
+    ...     weight,
+    ...     None,
+    ...     two,
+    ...     one,
+    ...     one,
+    ...     False,
+    ...     none,
+    ...     1,
+    ...     [True, False, False],
     ... )
     >>> torch.allclose(found, want)
     True
@@ -37,10 +56,14 @@ def convolution_backward(
         spare = [0 for _ in axes]
     else:  # what a stride left over at the far border
         spare = [
-            0 if stride[i] == 1
-            else int((seen.shape[2 + i] + 2 * padding[i] - dilation[i] * (weight.shape[2 + i] - 1) - 1) % stride[i])
+            0
+            if stride[i] == 1
+            else int(
+                (seen.shape[2 + i] + 2 * padding[i] - dilation[i] * (weight.shape[2 + i] - 1) - 1)
+                % stride[i]
+            )
             for i in axes
-        ]  # fmt: skip
+        ]
     back = torch.ops.aten.convolution.default(
         grad, weight, None, stride, padding, dilation, not transposed, spare, groups
     )
@@ -48,51 +71,80 @@ def convolution_backward(
 
 
 def max_pool2d_backward(
-    grad: Tensor, seen: Tensor, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool,
+    grad: Tensor,
+    seen: Tensor,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    ceil_mode: bool,
     indices: Tensor,
-) -> Tensor:  # fmt: skip
-    """Each window's derivative goes to the place where its maximum was; windows that share it add up."""
+) -> Tensor:
+    """Each window's derivative goes to the place where its maximum was; windows that share it add
+    up.
+    """
     flat = torch.zeros_like(seen).flatten(-2)
     return flat.scatter_add(-1, indices.flatten(-2), grad.flatten(-2)).view(seen.shape)
 
 
 def avg_pool2d_backward(
-    grad: Tensor, seen: Tensor, kernel: Sizes, stride: Sizes, padding: Sizes, ceil_mode: bool, count_padding: bool,
+    grad: Tensor,
+    seen: Tensor,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    ceil_mode: bool,
+    count_padding: bool,
     divisor: int | None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """A mean over windows, looked back through."""
     matrices = []
     for i in (0, 1):
         size, k, p = int(seen.shape[i - 2]), kernel[i % len(kernel)], padding[i % len(padding)]
         step = stride[i % len(stride)] if stride else k
-        windows = [(at * step - p, min(at * step - p + k, size + p)) for at in range(int(grad.shape[i - 2]))]
+        windows = [
+            (at * step - p, min(at * step - p + k, size + p))
+            for at in range(int(grad.shape[i - 2]))
+        ]
         matrices.append(_means(size, windows, count_padding, plain=divisor is not None))
     back = _along(grad, matrices[0], matrices[1])
     return back if divisor is None else back / divisor
 
 
 def adaptive_avg_pool2d(seen: Tensor, out: Sizes) -> Tensor:
-    """A mean over windows of nearly equal size, here since the formats know only those of equal size.
+    """A mean over windows of nearly equal size, here since the formats know only those of equal
+    size.
 
     >>> x = torch.rand(2, 3, 5, 8)
-    >>> torch.allclose(adaptive_avg_pool2d(x, [3, 4]), torch.nn.functional.adaptive_avg_pool2d(x, (3, 4)))
+    >>> torch.allclose(
+    ...     adaptive_avg_pool2d(x, [3, 4]), torch.nn.functional.adaptive_avg_pool2d(x, (3, 4))
+    ... )
     True
     """
-    high, wide = (_adaptive(int(size), int(o)) for size, o in zip(seen.shape[-2:], out, strict=True))
+    high, wide = (
+        _adaptive(int(size), int(o)) for size, o in zip(seen.shape[-2:], out, strict=True)
+    )
     return _along(seen, _turned(high), _turned(wide))
 
 
 def adaptive_avg_pool2d_backward(grad: Tensor, seen: Tensor) -> Tensor:
     """The same, looked back through."""
-    high, wide = (_adaptive(int(size), int(o)) for size, o in zip(seen.shape[-2:], grad.shape[-2:], strict=True))
+    high, wide = (
+        _adaptive(int(size), int(o))
+        for size, o in zip(seen.shape[-2:], grad.shape[-2:], strict=True)
+    )
     return _along(grad, high, wide)
 
 
 def _adaptive(size: int, out: int) -> list[list[float]]:
-    return _means(size, [(at * size // out, -(-(at + 1) * size // out)) for at in range(out)], False)
+    return _means(
+        size, [(at * size // out, -(-(at + 1) * size // out)) for at in range(out)], False
+    )
 
 
-def _means(size: int, windows: list[tuple[int, int]], count_padding: bool, plain: bool = False) -> list[list[float]]:
+def _means(
+    size: int, windows: list[tuple[int, int]], count_padding: bool, plain: bool = False
+) -> list[list[float]]:
     """`[windows][size]`: how much each place counts in each window's mean (`plain`: in its sum)."""
     rows = []
     for start, end in windows:
@@ -107,7 +159,9 @@ def _turned(matrix: list[list[float]]) -> list[list[float]]:
 
 
 def _along(tensor: Tensor, high: list[list[float]], wide: list[list[float]]) -> Tensor:
-    """`tensor` `[..., o, p]` by matrices `[o][h]` and `[p][w]`: `[..., h, w]`. One that changes nothing is left out."""
+    """`tensor` `[..., o, p]` by matrices `[o][h]` and `[p][w]`: `[..., h, w]`. One that changes
+    nothing is left out.
+    """
     if not _same(wide):
         tensor = tensor @ torch.tensor(wide, dtype=tensor.dtype)
     if not _same(high):
@@ -116,9 +170,9 @@ def _along(tensor: Tensor, high: list[list[float]], wide: list[list[float]]) -> 
 
 
 def _same(matrix: list[list[float]]) -> bool:
-    return all(value == float(i == j) for i, row in enumerate(matrix) for j, value in enumerate(row)) and len(
-        matrix
-    ) == len(matrix[0])
+    return all(
+        value == float(i == j) for i, row in enumerate(matrix) for j, value in enumerate(row)
+    ) and len(matrix) == len(matrix[0])
 
 
 _aten = torch.ops.aten

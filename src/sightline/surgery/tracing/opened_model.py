@@ -1,8 +1,10 @@
-"""A model that tells what its layer saw, whenever it runs: a copy with the same weights and a hook that stays.
+"""A model that tells what its layer saw, whenever it runs: a copy with the same weights and a hook
+that stays.
 
-`capture` opens a model for one run and closes it again. An exported model is opened for good, so it is a copy: its
-modules are new, its parameters are the model's own tensors. What would have to be found out at each run (which
-tensor is the map, which run of the layer counts) is found out once, since an exporter follows one way only.
+`capture` opens a model for one run and closes it again. An exported model is opened for good, so it
+is a copy: its modules are new, its parameters are the model's own tensors. What would have to be
+found out at each run (which tensor is the map, which run of the layer counts) is found out once,
+since an exporter follows one way only.
 """
 
 import copy
@@ -22,10 +24,11 @@ _CHECKPOINTED = ("grad_checkpointing", "gradient_checkpointing")
 
 
 class Opened(nn.Module):
-    """`opened(images)` gives the model's outputs and the layer's own output, from the run that `cut` was taken at.
+    """`opened(images)` gives the model's outputs and the layer's own output, from the run that
+    `cut` was taken at.
 
-    `looking=True` cuts the graph there, as `capture` does: what the layer returned is a leaf, recording goes on
-    behind it.
+    `looking=True` cuts the graph there, as `capture` does: what the layer returned is a leaf,
+    recording goes on behind it.
 
     >>> from sightline.surgery import capture
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -51,22 +54,28 @@ class Opened(nn.Module):
         module.register_forward_hook(self._hook)
 
     def forward(self, images: Tensor, looking: bool = False) -> tuple[Any, Tensor]:
-        """The outputs and the node `[b, ...]`, as the layer lays it out: `self.grid.read(node)` is `[b, c, *s]`."""
+        """The outputs and the node `[b, ...]`, as the layer lays it out: `self.grid.read(node)` is
+        `[b, c, *s]`.
+        """
         with guard.LOCK:
             self._hook.start(looking)
             return self.model(images), self._hook.taken()
 
 
 def copied(model: nn.Module) -> nn.Module:
-    """New modules in eval mode with the same parameters. Buffers are copied: a forward may write to them."""
+    """New modules in eval mode with the same parameters.
+
+    Buffers are copied: a forward may write to them.
+    """
     shared: dict[int, Any] = {id(parameter): parameter for parameter in model.parameters()}
     try:
         twin = copy.deepcopy(model, shared).eval()
     except Exception as error:
         raise ModelError(
-            f"Expected a model whose modules can be copied; copy.deepcopy of {type(model).__name__} failed ({error}). "
-            "An exported model is opened for good, so it has to be a copy. Build it anew without what cannot be "
-            "copied: hooks with a graph, weight norm of the old kind (torch.nn.utils.parametrizations has a new one)."
+            f"Expected a model whose modules can be copied; copy.deepcopy of {type(model).__name__}"
+            f" failed ({error}). An exported model is opened for good, so it has to be a copy."
+            " Build it anew without what cannot be copied: hooks with a graph, weight norm of the"
+            " old kind (torch.nn.utils.parametrizations has a new one)."
         ) from error
     for module in twin.modules():
         for switch in _CHECKPOINTED:
@@ -87,11 +96,15 @@ class _Hook:
         self.node: Tensor | None = None
 
     def taken(self) -> Tensor:
-        node, self.node = self.node, None  # nothing of a run is kept, least of all an exporter's stand-ins
+        node, self.node = (
+            self.node,
+            None,
+        )  # nothing of a run is kept, least of all an exporter's stand-ins
         if node is None:
             raise SurgeryError(
-                f"Expected layer {self.layer!r} to run {self.call + 1} times, as it did when the model was opened; it "
-                f"ran {self.calls} times. A model that takes another way for other pictures cannot be exported."
+                f"Expected layer {self.layer!r} to run {self.call + 1} times, as it did when the"
+                f" model was opened; it ran {self.calls} times. A model that takes another way for"
+                " other pictures cannot be exported."
             )
         return node
 
@@ -113,6 +126,8 @@ def _position(layer: str, shape: tuple[int, ...], grid: Any, hook: _Hook) -> Cal
 
     def note(module: nn.Module, args: Any, output: Any) -> None:
         wanted = find_map(output, shape, layer, grid)[0]
-        hook.index = next(index for index, (tensor, _) in enumerate(places(output)) if tensor is wanted)
+        hook.index = next(
+            index for index, (tensor, _) in enumerate(places(output)) if tensor is wanted
+        )
 
     return note

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from helpers.closeness import assert_relative
 from sightline.errors import MethodError
-from sightline.methods.cams.common.alpha import alpha_from_derivatives, curbed, weigh, weigh_by_derivatives
+from sightline.methods.cams.common.alpha import (
+    alpha_from_derivatives,
+    curbed,
+    weigh,
+    weigh_by_derivatives,
+)
 from sightline.methods.cams.common.tally import ignore
 
 
@@ -48,7 +53,9 @@ def test_curbed_replaces_what_is_outside_and_counts_where_it_matters():
     assert_relative(got, row(0.5, 0.5, 1e-9, 0.5, 0.999, *[0.5] * 6), 0)
     ((word, places),) = seen
     assert word == "guarded"
-    assert places.tolist() == [[[True, True, False, False, False, True, True, True, True, True, False]]]
+    assert places.tolist() == [
+        [[True, True, False, False, False, True, True, True, True, True, False]]
+    ]
 
 
 def test_weights_by_equation_5():
@@ -73,9 +80,13 @@ def test_nothing_positive_is_weight_zero(alpha):
 @pytest.mark.parametrize("guard", [True, False])
 @pytest.mark.parametrize("alpha", ["paper", "authors"])
 def test_an_undefined_alpha_does_no_harm_where_nothing_is_positive(alpha, guard):
-    """Second and third derivative are zero at the first place, whose alpha is 0/0; at the second it is 1/2."""
+    """Second and third derivative are zero at the first place, whose alpha is 0/0; at the second it
+    is 1/2.
+    """
     derivatives = row(-1.0, 4.0), row(0.0, 1.0), row(0.0, 0.0)
-    weight = weigh_by_derivatives(torch.ones(1, 1, 2).double(), derivatives, alpha, guard, ignore).item()
+    weight = weigh_by_derivatives(
+        torch.ones(1, 1, 2).double(), derivatives, alpha, guard, ignore
+    ).item()
     assert weight == (2.0 if alpha == "paper" else 4.0)
 
 
@@ -102,5 +113,7 @@ def test_the_letter_of_the_paper_without_a_guard():
 
 
 def test_an_unknown_alpha_is_refused():
-    with pytest.raises(MethodError, match=r"alpha is one of \('paper', 'authors'\), not 'autors'.*'authors'"):
+    with pytest.raises(
+        MethodError, match=r"alpha is one of \('paper', 'authors'\), not 'autors'.*'authors'"
+    ):
         weigh(row(0.5), row(1.0), "autors")

@@ -89,7 +89,9 @@ def two_classes(s, gap, dtype):
 @pytest.mark.parametrize("gap", [-60.0, -20.0, -1.5, 1.5, 20.0, 60.0, 85.0])
 def test_a_sure_network_keeps_its_derivatives_in_float32(gap):
     """Where 1 - Y rounds to 0 the textbook form `d = s - sum p s` has lost every digit."""
-    want = sigmoid_derivatives(torch.tensor([[[0.01]]], dtype=torch.float64), torch.tensor([gap]).double())
+    want = sigmoid_derivatives(
+        torch.tensor([[[0.01]]], dtype=torch.float64), torch.tensor([gap]).double()
+    )
     got = softmax_derivatives(*two_classes(0.01, gap, torch.float32))
     for ours, true in zip(got, want, strict=True):
         if float(true.abs()) > 1e-37:  # what float32 can hold
@@ -138,7 +140,8 @@ def test_log_softmax_bends_the_same_way_for_every_class():
     tail, activations = made(deep(2), 2)
     m = material(tail, activations, torch.tensor([0]))
     of_class = [
-        log_softmax_derivatives(m["class_gradients"], m["probabilities"], torch.tensor([c])) for c in range(CLASSES)
+        log_softmax_derivatives(m["class_gradients"], m["probabilities"], torch.tensor([c]))
+        for c in range(CLASSES)
     ]
     for c in range(1, CLASSES):
         assert_near(of_class[c][1], of_class[0][1], 1e-12)

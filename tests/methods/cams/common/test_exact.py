@@ -1,4 +1,6 @@
-"""`alpha="exact"`: the slow twin, the closed forms where nothing bends, the guard, the way from model to map."""
+"""`alpha="exact"`: the slow twin, the closed forms where nothing bends, the guard, the way from
+model to map.
+"""
 
 import pytest
 import torch
@@ -15,7 +17,11 @@ from sightline.methods.cams.common.exact import grad_cam_pp_exact
 from sightline.supply import options
 from sightline.surgery.derivatives import diagonal as taped
 
-WAYS = [("attention", "exp", "directions"), ("pooled, layer norm", "softmax", "pooled"), ("silu", "exp", "powers")]
+WAYS = [
+    ("attention", "exp", "directions"),
+    ("pooled, layer norm", "softmax", "pooled"),
+    ("silu", "exp", "powers"),
+]
 """A head, a score, and the way to its derivatives."""
 
 
@@ -88,10 +94,14 @@ def test_maps_from_true_derivatives_of_every_score(name, score):
     }  # fmt: skip
     with bends.brute():
         three = true_derivatives(lambda a: forms[score](net(a)[0]), activations)
-    found = sightline.explain(net, activations, target=2, layer="0", alpha="exact", score=score, guard=False)
+    found = sightline.explain(
+        net, activations, target=2, layer="0", alpha="exact", score=score, guard=False
+    )
     want = weights_from(activations, torch.stack(three).numpy(), "paper", guard=False)
     coarse = (want * activations).sum(1)
-    scale = (found.coarse * coarse).sum() / (coarse**2).sum()  # the factor that every form leaves out
+    scale = (found.coarse * coarse).sum() / (
+        coarse**2
+    ).sum()  # the factor that every form leaves out
     assert scale > 0
     assert_near(found.coarse / scale, coarse, 1e-8)
 
@@ -119,11 +129,16 @@ def test_a_long_wait_is_announced(monkeypatch):
     net, activations = bends.made("attention")
     monkeypatch.setattr(taped, "_NUMBERS", 64)
     monkeypatch.setattr(taped, "_LONG", 0.0)
-    with pytest.warns(UserWarning, match=r"carries \d+ directions .* about 0 minutes. A layer nearer to the output"):
+    with pytest.warns(
+        UserWarning,
+        match=r"carries \d+ directions .* about 0 minutes. A layer nearer to the output",
+    ):
         sightline.explain(net, activations, target=0, layer="0", alpha="exact")
 
 
-@pytest.mark.parametrize("asked", [{"alpha": "exact"}, {"method": "shapley_cam", "utility": "logit"}])
+@pytest.mark.parametrize(
+    "asked", [{"alpha": "exact"}, {"method": "shapley_cam", "utility": "logit"}]
+)
 def test_memory_that_ran_out_is_no_reason_for_a_slower_way(asked, monkeypatch):
     net, activations = bends.made("attention")
 
@@ -137,8 +152,12 @@ def test_memory_that_ran_out_is_no_reason_for_a_slower_way(asked, monkeypatch):
 
 def test_what_speaks_against_is_the_negated_score():
     net, activations = bends.made("silu")
-    found = sightline.explain(net, activations, target=1, layer="0", alpha="exact", counterfactual=True)
-    negated = sightline.explain(net, activations, target=lambda out: -out[:, 1], layer="0", alpha="exact")
+    found = sightline.explain(
+        net, activations, target=1, layer="0", alpha="exact", counterfactual=True
+    )
+    negated = sightline.explain(
+        net, activations, target=lambda out: -out[:, 1], layer="0", alpha="exact"
+    )
     assert_near(found.coarse, negated.coarse, 1e-10)
 
 
@@ -153,7 +172,9 @@ def test_a_broken_image_spoils_no_other():
 
 def test_several_methods_share_it_and_guided_products_have_it():
     net, activations = bends.made("silu")
-    found = sightline.explain(net, activations, method=["grad_cam_pp", "grad_cam"], layer="0", alpha="exact")
+    found = sightline.explain(
+        net, activations, method=["grad_cam_pp", "grad_cam"], layer="0", alpha="exact"
+    )
     alone = sightline.explain(net, activations, layer="0", alpha="exact")
     assert torch.equal(found["grad_cam_pp"].coarse, alone.coarse)
 
@@ -182,9 +203,21 @@ def test_the_command_line_knows_it(tmp_path):
     picture = tmp_path / "a.png"
     Image.effect_noise((64, 64), 90).convert("RGB").save(picture)
     said = CliRunner().invoke(
-        commands, ["explain", str(picture), "--score", "softmax", "--alpha", "exact", "--out", str(tmp_path / "out")]
+        commands,
+        [
+            "explain",
+            str(picture),
+            "--score",
+            "softmax",
+            "--alpha",
+            "exact",
+            "--out",
+            str(tmp_path / "out"),
+        ],
     )
     assert said.exit_code == 0, said.output
     found = load_file(tmp_path / "out" / "maps" / "a.safetensors")["grad_cam_pp_softmax/coarse"]
-    wanted = sightline.explain(sightline.load("lookout").model, picture, score="softmax", alpha="exact")
+    wanted = sightline.explain(
+        sightline.load("lookout").model, picture, score="softmax", alpha="exact"
+    )
     torch.testing.assert_close(found.squeeze(), wanted.coarse.squeeze())

@@ -17,7 +17,9 @@ def test_counting_changes_no_weight():
     counted = grad_cam_pp(activations, gradients, tally=lambda *call: calls.append(call))
     assert torch.equal(counted, grad_cam_pp(activations, gradients))
     scores = torch.tensor([2.0, -1.0])
-    counted = grad_cam_pp_sigmoid(activations, gradients, scores, tally=lambda *call: calls.append(call))
+    counted = grad_cam_pp_sigmoid(
+        activations, gradients, scores, tally=lambda *call: calls.append(call)
+    )
     assert torch.equal(counted, grad_cam_pp_sigmoid(activations, gradients, scores))
     assert [word for word, _ in calls] == ["clamped", "guarded"]
     for _, places in calls:

@@ -1,9 +1,10 @@
 r"""First, second and third diagonal derivatives of a score Y, from the gradients of the logits.
 
-Everything here supposes that each logit is affine in one activation while the others stand still, which is
-so almost everywhere when the network behind the layer is piecewise linear (convolution, linear layer, batch
-norm in eval mode, pooling, ReLU and its straight-line relatives). $s^k$ is the derivative of logit k with
-respect to that one activation, $p_k$ the probability of class k, c the explained class.
+Everything here supposes that each logit is affine in one activation while the others stand still,
+which is so almost everywhere when the network behind the layer is piecewise linear (convolution,
+linear layer, batch norm in eval mode, pooling, ReLU and its straight-line relatives). $s^k$ is the
+derivative of logit k with respect to that one activation, $p_k$ the probability of class k, c the
+explained class.
 """
 
 from collections.abc import Iterator
@@ -50,7 +51,8 @@ def sigmoid_derivatives(gradients: Gradients, scores: Scores) -> Derivatives:
 def sigmoid_factors(scores: Scores, ndim: int) -> tuple[Tensor, Tensor, Tensor]:
     r"""`(q, 1 - 2Y, 1 - 6q)` for Y = sigmoid(S), each `[b, 1, ...]` with `ndim` axes.
 
-    Written as $q = \sigma(S)\,\sigma(-S)$ and $1 - 2Y = -\tanh(S/2)$: no digit is lost when Y is near 0 or 1.
+    Written as $q = \sigma(S)\,\sigma(-S)$ and $1 - 2Y = -\tanh(S/2)$: no digit is lost when Y is
+    near 0 or 1.
 
     >>> import torch
     >>> [float(factor) for factor in sigmoid_factors(torch.tensor([0.0]), 3)]
@@ -74,8 +76,12 @@ def softmax_derivatives(
     `class_gradients` is spatially constant.
 
     >>> import torch
-    >>> class_gradients = torch.tensor([[[[2.0]]], [[[0.0]]]])  # two classes: the sigmoid of their difference
-    >>> first, second, third = softmax_derivatives(class_gradients, torch.full((1, 2), 0.5), torch.tensor([0]))
+    >>> class_gradients = torch.tensor(
+    ...     [[[[2.0]]], [[[0.0]]]]
+    ... )  # two classes: the sigmoid of their difference
+    >>> first, second, third = softmax_derivatives(
+    ...     class_gradients, torch.full((1, 2), 0.5), torch.tensor([0])
+    ... )
     >>> first.item(), second.item(), third.item()
     (0.5, 0.0, -1.0)
     """
@@ -86,22 +92,28 @@ def softmax_derivatives(
     return q * first, q * second, q * third
 
 
-def softmax_shape(class_gradients: ClassGradients, probabilities: Probabilities, explained: Explained) -> Derivatives:
-    r"""The softmax derivatives divided by their common factor $q = Y (1 - Y)$: what alpha and the map need.
+def softmax_shape(
+    class_gradients: ClassGradients, probabilities: Probabilities, explained: Explained
+) -> Derivatives:
+    r"""The softmax derivatives divided by their common factor $q = Y (1 - Y)$: what alpha and the
+    map need.
 
-    A softmax is the reciprocal of a sum of exponentials, $1/Y = \sum_k \exp(S^k - S^c)$. With
-    $e_k = s^k - s^c$, $r = 1 - Y$ and $N_n = \sum_{k \ne c} \frac{p_k}{r}\, e_k^n$ the n-th derivative of
-    that sum is $r N_n / Y$, and so
+    A softmax is the reciprocal of a sum of exponentials, $1/Y = \sum_k \exp(S^k - S^c)$. With $e_k
+    = s^k - s^c$, $r = 1 - Y$ and $N_n = \sum_{k \ne c} \frac{p_k}{r}\, e_k^n$ the n-th derivative
+    of that sum is $r N_n / Y$, and so
 
     $$\frac{Y'}{q} = -N_1, \quad \frac{Y''}{q} = 2 r N_1^2 - N_2, \quad
       \frac{Y'''}{q} = -N_3 + 6 r N_1 N_2 - 6 r^2 N_1^3$$
 
-    which is $d$, $d^2 - v$ and $d^3 - 3dv - t$ again, but when Y is near 1 nothing cancels and nothing
-    underflows: a network that is sure keeps its map. r is summed from the other classes, never taken from 1.
+    which is $d$, $d^2 - v$ and $d^3 - 3dv - t$ again, but when Y is near 1 nothing cancels and
+    nothing underflows: a network that is sure keeps its map. r is summed from the other classes,
+    never taken from 1.
 
     >>> import torch
     >>> sure = torch.tensor([[1.0, 1e-30]])  # float32: 1 - Y would be 0
-    >>> first, second, third = softmax_shape(torch.tensor([[[[2.0]]], [[[0.0]]]]), sure, torch.tensor([0]))
+    >>> first, second, third = softmax_shape(
+    ...     torch.tensor([[[[2.0]]], [[[0.0]]]]), sure, torch.tensor([0])
+    ... )
     >>> first.item(), second.item(), third.item()
     (2.0, -4.0, 8.0)
     """
@@ -118,9 +130,9 @@ def log_softmax_derivatives(
 
     $$Y' = d, \quad Y'' = -v, \quad Y''' = -t$$
 
-    with d, v, t as in `softmax_derivatives`. Only the first depends on the explained class. d is summed as
-    $-\sum_k p_k (s^k - s^c)$, so that it keeps its digits when $p_c$ is near 1; v and t are taken about m in
-    a second pass over the classes, for the same reason.
+    with d, v, t as in `softmax_derivatives`. Only the first depends on the explained class. d is
+    summed as $-\sum_k p_k (s^k - s^c)$, so that it keeps its digits when $p_c$ is near 1; v and t
+    are taken about m in a second pass over the classes, for the same reason.
 
     >>> import torch
     >>> class_gradients = torch.tensor([[[[2.0]]], [[[0.0]]]])
@@ -136,7 +148,9 @@ def log_softmax_derivatives(
 
 
 def _others(probabilities: Tensor, explained: Tensor) -> tuple[Tensor, Tensor]:
-    """The other classes' probabilities `[b, k]`, given that it is one of them, and their sum `[b, 1]`."""
+    """The other classes' probabilities `[b, k]`, given that it is one of them, and their sum `[b,
+    1]`.
+    """
     others = probabilities.scatter(1, explained[:, None], 0)
     rest = others.sum(1, keepdim=True)
     return others / rest.masked_fill(rest == 0, 1), rest
@@ -151,11 +165,13 @@ def _column(values: Tensor, class_gradients: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (class_gradients.ndim - 2))
 
 
-def _moments(class_gradients: Tensor, weights: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _moments(
+    class_gradients: Tensor, weights: Tensor, centre: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Sum over the classes of weight x (gradient - centre)^n, n = 1, 2, 3.
 
-    Some classes at a time: a thousand classes of a large layer fill hundreds of megabytes, and no second
-    tensor of that size is made.
+    Some classes at a time: a thousand classes of a large layer fill hundreds of megabytes, and no
+    second tensor of that size is made.
     """
     n1, n2, n3 = torch.zeros_like(centre), torch.zeros_like(centre), torch.zeros_like(centre)
     for gradients, share in _some_at_a_time(class_gradients, weights.T):
@@ -168,6 +184,8 @@ def _moments(class_gradients: Tensor, weights: Tensor, centre: Tensor) -> tuple[
     return n1, n2, n3
 
 
-def _some_at_a_time(class_gradients: Tensor, weights: Tensor, numbers: int = 2**20) -> Iterator[tuple[Tensor, Tensor]]:
+def _some_at_a_time(
+    class_gradients: Tensor, weights: Tensor, numbers: int = 2**20
+) -> Iterator[tuple[Tensor, Tensor]]:
     step = max(1, numbers // max(1, class_gradients[0].numel()))
     return zip(torch.split(class_gradients, step), torch.split(weights, step), strict=True)

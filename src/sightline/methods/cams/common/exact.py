@@ -1,8 +1,10 @@
-r"""`alpha="exact"`: Grad-CAM++ with true second and third derivatives in the place of a closed form.
+r"""`alpha="exact"`: Grad-CAM++ with true second and third derivatives in the place of a closed
+form.
 
-The closed forms suppose that the score is affine in one activation while the others stand still. These do not: s', s''
-and s''' are the true derivatives of a score S by one activation, from `surgery/derivatives/curvature.py`. Where S is affine, and
-s'' = s''' = 0, they are the closed forms. An exact alpha has poles and can be negative; see `docs/exact.md`.
+The closed forms suppose that the score is affine in one activation while the others stand still.
+These do not: s', s'' and s''' are the true derivatives of a score S by one activation, from
+`surgery/derivatives/curvature.py`. Where S is affine, and s'' = s''' = 0, they are the closed
+forms. An exact alpha has poles and can be negative; see `docs/exact.md`.
 """
 
 from collections.abc import Callable
@@ -30,19 +32,23 @@ def grad_cam_pp_exact(
     guard: bool = True,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, with the true alpha of Y = exp(S) (eq. 5 and 10, with 13 and 14 in full).
+    r"""Weigh as Grad-CAM++ does, with the true alpha of Y = exp(S) (eq. 5 and 10, with 13 and 14 in
+    full).
 
     $$\alpha = \frac{s'^2 + s''}{2\,(s'^2 + s'') + (s'^3 + 3 s' s'' + s''') \sum_{ab} A_{ab}}, \qquad
       w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(s'_{ij})$$
 
-    Both derivatives are divided by s', so that small gradients do not underflow. With `guard=True` the closed form
-    stands in where alpha is not in (0, 1): $1 / \max(1, 2 + s' \sum A)$, as `grad_cam_pp` has it. The places where that
-    mattered, those with s' > 0, are handed to `tally("guarded", places)`. `guard=False` is the letter of the paper.
+    Both derivatives are divided by s', so that small gradients do not underflow. With `guard=True`
+    the closed form stands in where alpha is not in (0, 1): $1 / \max(1, 2 + s' \sum A)$, as
+    `grad_cam_pp` has it. The places where that mattered, those with s' > 0, are handed to
+    `tally("guarded", places)`. `guard=False` is the letter of the paper.
 
     Takes `[b, c, *s]` four times, returns `[b, c, 1, ...]` without the factor exp(S).
 
     >>> A, g, zero = torch.ones(1, 1, 2), torch.tensor([[[1.0, -3.0]]]), torch.zeros(1, 1, 2)
-    >>> grad_cam_pp_exact(A, g, zero, zero).item()  # nothing bends: the closed form, 1 / (2 + 1 x 2)
+    >>> grad_cam_pp_exact(
+    ...     A, g, zero, zero
+    ... ).item()  # nothing bends: the closed form, 1 / (2 + 1 x 2)
     0.25
     >>> grad_cam_pp_exact(A, g, zero + 1, zero).item()  # (1 + 1) / (2 x 2 + 2 x (1 + 3))
     0.1666...
@@ -53,7 +59,9 @@ def grad_cam_pp_exact(
     g = gradients.where(positive, 1)  # elsewhere nothing counts, and nothing is divided by
     bend = second_derivatives / g
     upper = g + bend
-    alphas = upper / (2 * upper + (g * g + 3 * second_derivatives + third_derivatives / g) * activation_sum)
+    alphas = upper / (
+        2 * upper + (g * g + 3 * second_derivatives + third_derivatives / g) * activation_sum
+    )
     if guard:
         inside = (alphas > 0) & (alphas < 1)
         tally("guarded", ~inside & positive)
@@ -72,7 +80,8 @@ def grad_cam_pp_softmax_exact(
     guard: bool = True,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, with the true alpha of a softmax probability Y = exp(l), l its logarithm.
+    r"""Weigh as Grad-CAM++ does, with the true alpha of a softmax probability Y = exp(l), l its
+    logarithm.
 
     $$Y' = Y l', \quad Y'' = Y (l'^2 + l''), \quad Y''' = Y (l'^3 + 3 l' l'' + l''')$$
 
@@ -80,13 +89,21 @@ def grad_cam_pp_softmax_exact(
 
     >>> A, one = torch.ones(1, 1, 1), torch.ones(1, 1, 1)
     >>> chances = torch.tensor([[0.5, 0.5]])
-    >>> grad_cam_pp_softmax_exact(A, (one, 0 * one, 0 * one), chances, torch.tensor([0])).item()  # 2 x 1 / (2 + 1)
+    >>> grad_cam_pp_softmax_exact(
+    ...     A, (one, 0 * one, 0 * one), chances, torch.tensor([0])
+    ... ).item()  # 2 x 1 / (2 + 1)
     0.6666...
     """
     _only(alpha)
-    rest = probabilities.scatter(1, explained[:, None], 0).sum(1).reshape(-1, *[1] * (activations.ndim - 1))
+    rest = (
+        probabilities.scatter(1, explained[:, None], 0)
+        .sum(1)
+        .reshape(-1, *[1] * (activations.ndim - 1))
+    )
     first, second, third = _of_exp(*log_probability_derivatives)
-    return weigh_by_derivatives(activations, (first / rest, second / rest, third / rest), "paper", guard, tally)
+    return weigh_by_derivatives(
+        activations, (first / rest, second / rest, third / rest), "paper", guard, tally
+    )
 
 
 def grad_cam_pp_log_softmax_exact(
@@ -97,7 +114,8 @@ def grad_cam_pp_log_softmax_exact(
     guard: bool = True,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, with the true alpha of a log-probability: $Y' = l', Y'' = l'', Y''' = l'''$.
+    r"""Weigh as Grad-CAM++ does, with the true alpha of a log-probability: $Y' = l', Y'' = l'',
+    Y''' = l'''$.
 
     >>> A, one = torch.ones(1, 1, 1), torch.ones(1, 1, 1)
     >>> grad_cam_pp_log_softmax_exact(A, (one, one, one)).item()  # 1 / (2 + 1)
@@ -153,5 +171,6 @@ def _of_exp(first: Tensor, second: Tensor, third: Tensor) -> Derivatives:
 def _only(alpha: str) -> None:
     if alpha != "exact":
         raise MethodError(
-            f"Expected alpha='exact' for the exact forms; got {alpha!r}. The closed forms know the others."
+            f"Expected alpha='exact' for the exact forms; got {alpha!r}. The closed forms know the"
+            " others."
         )

@@ -1,8 +1,9 @@
-"""What Eigen-CAM and its relatives share: the first singular vector, the first eigenvector, and which way they point.
+"""What Eigen-CAM and its relatives share: the first singular vector, the first eigenvector, and
+which way they point.
 
-A singular vector is also an eigenvector of the smaller of $M M^T$ and $M^T M$. That matrix is small (49 x 49 for a
-7 x 7 grid, however many the channels), and for the *first* vector nothing is lost by squaring: both errors are rounding
-divided by the gap to the second. All of it is done in float64.
+A singular vector is also an eigenvector of the smaller of $M M^T$ and $M^T M$. That matrix is small
+(49 x 49 for a 7 x 7 grid, however many the channels), and for the *first* vector nothing is lost by
+squaring: both errors are rounding divided by the gap to the second. All of it is done in float64.
 """
 
 import torch
@@ -15,10 +16,12 @@ Vectors = Float[Tensor, "b n"]
 
 
 def first_right(matrices: Matrices) -> Float[Tensor, "b m"]:
-    """The first right singular vector of each matrix `[b, n, m]`, of length 1: `[b, m]`, in float64.
+    """The first right singular vector of each matrix `[b, n, m]`, of length 1: `[b, m]`, in
+    float64.
 
-    Of a matrix of zeros it is 0, of one that is not finite NaN. Its sign is not settled; where the first two singular
-    values are equal, neither is its direction. It can be differentiated, also where columns are zero.
+    Of a matrix of zeros it is 0, of one that is not finite NaN. Its sign is not settled; where the
+    first two singular values are equal, neither is its direction. It can be differentiated, also
+    where columns are zero.
 
     >>> first_right(torch.tensor([[[3.0, 4.0], [6.0, 8.0]]])).abs()
     tensor([[0.6000, 0.8000]], dtype=torch.float64)
@@ -26,7 +29,9 @@ def first_right(matrices: Matrices) -> Float[Tensor, "b m"]:
     rows = precise(matrices)
     largest = rows.detach().abs().amax((1, 2), keepdim=True)
     bad = ~largest.isfinite()
-    rows = rows.masked_fill(bad, 0) / largest.masked_fill((largest == 0) | bad, 1)  # its square can be held
+    rows = rows.masked_fill(bad, 0) / largest.masked_fill(
+        (largest == 0) | bad, 1
+    )  # its square can be held
     wide = rows.shape[1] < rows.shape[2]
     gram = rows @ rows.mT if wide else rows.mT @ rows
     _, vector = leading(gram)
@@ -39,8 +44,8 @@ def first_right(matrices: Matrices) -> Float[Tensor, "b m"]:
 def leading(gram: Symmetric) -> tuple[Float[Tensor, " b"], Vectors]:
     r"""The largest eigenvalue of each symmetric matrix, and its eigenvector.
 
-    Torch differentiates eigenvectors all together, which gives NaN as soon as any two eigenvalues are equal, such as
-    two zeros. Only the first is needed: $dv = (\lambda I - G)^+ \, dG \, v$.
+    Torch differentiates eigenvectors all together, which gives NaN as soon as any two eigenvalues
+    are equal, such as two zeros. Only the first is needed: $dv = (\lambda I - G)^+ \, dG \, v$.
 
     >>> leading(torch.tensor([[[2.0, 0.0], [0.0, 1.0]]]))[0]
     tensor([2.])
@@ -53,12 +58,15 @@ def leading(gram: Symmetric) -> tuple[Float[Tensor, " b"], Vectors]:
         shares = torch.where(gaps > 1e-12 * value.abs().unsqueeze(1), 1 / gaps, 0).unsqueeze(2)
         moved = (gram @ vector.unsqueeze(2)).squeeze(2)
         value = value + _slope((vector * moved).sum(1))
-        vector = vector + _slope((vectors @ (shares * (vectors.mT @ moved.unsqueeze(2)))).squeeze(2))
+        vector = vector + _slope(
+            (vectors @ (shares * (vectors.mT @ moved.unsqueeze(2)))).squeeze(2)
+        )
     return value, vector
 
 
 def largest_is_positive(vectors: Vectors) -> Float[Tensor, "b 1"]:
-    """1 or -1 for each vector `[b, n]`, as `[b, 1]`: what makes its element of largest magnitude positive.
+    """1 or -1 for each vector `[b, n]`, as `[b, 1]`: what makes its element of largest magnitude
+    positive.
 
     Of several that are equally large, up to rounding, the first.
 
@@ -68,7 +76,12 @@ def largest_is_positive(vectors: Vectors) -> Float[Tensor, "b 1"]:
     """
     sizes, last = vectors.detach().abs(), vectors.shape[1] - 1
     largest = sizes >= (1 - 1e-9) * sizes.amax(1, keepdim=True)
-    at = torch.arange(last + 1, device=sizes.device).expand_as(sizes).masked_fill(~largest, last).amin(1, keepdim=True)
+    at = (
+        torch.arange(last + 1, device=sizes.device)
+        .expand_as(sizes)
+        .masked_fill(~largest, last)
+        .amin(1, keepdim=True)
+    )
     return torch.where(vectors.detach().gather(1, at) < 0, -1.0, 1.0).to(vectors.dtype)
 
 
@@ -81,7 +94,9 @@ def centred_rows(rows: Matrices) -> Matrices:
     """
     rows = precise(rows)
     found = rows - rows.mean(1, keepdim=True)
-    rounding = rows.shape[1] * torch.finfo(rows.dtype).eps * rows.detach().abs().amax(1, keepdim=True)
+    rounding = (
+        rows.shape[1] * torch.finfo(rows.dtype).eps * rows.detach().abs().amax(1, keepdim=True)
+    )
     return found.masked_fill(found.detach().abs().amax(1, keepdim=True) <= rounding, 0)
 
 

@@ -1,4 +1,6 @@
-"""What Score-CAM and its relatives share: which channels are looked through, and how scores become weights."""
+"""What Score-CAM and its relatives share: which channels are looked through, and how scores become
+weights.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -13,7 +15,8 @@ from sightline.types import Activations, Weights
 FORMS = ("paper", "authors")
 Form = Literal["paper", "authors"]
 Look = Callable[..., Tensor]
-"""Takes maps `[m, b, *s]` and gives scores `[m, b]` of the picture seen through them: see `Offers`."""
+"""Takes maps `[m, b, *s]` and gives scores `[m, b]` of the picture seen through them: see `Offers`.
+"""
 
 
 def weigh_by_looks(
@@ -26,16 +29,21 @@ def weigh_by_looks(
     at_once: int,
     tally: Tally,
 ) -> Weights:
-    r"""Weights from the scores of the picture seen through each channel, once for each of the `changes` to the masks.
+    r"""Weights from the scores of the picture seen through each channel, once for each of the
+    `changes` to the masks.
 
-    The scores of all changes are averaged. `form="paper"`: the score is the one that is explained, and the weights are
-    its softmax over the channels. `form="authors"`: the weights are the probability itself.
+    The scores of all changes are averaged. `form="paper"`: the score is the one that is explained,
+    and the weights are its softmax over the channels. `form="authors"`: the weights are the
+    probability itself.
 
-    A channel that is constant has no mask. It gets the weight 0 and has no part in the softmax. Where it is not zero,
-    and so would have added something to the map, it is told to `tally("constant", ...)`. With `top=k` the k
-    channels with the largest energy $\sum A^2$ are looked through, each image its own, and the rest get the weight 0.
+    A channel that is constant has no mask. It gets the weight 0 and has no part in the softmax.
+    Where it is not zero, and so would have added something to the map, it is told to
+    `tally("constant", ...)`. With `top=k` the k channels with the largest energy $\sum A^2$ are
+    looked through, each image its own, and the rest get the weight 0.
 
-    >>> scores = torch.tensor([0.0, 1.0]).log()[:, None]  # of two channels: e^0 = 0 and e^1 = 1 are their shares
+    >>> scores = torch.tensor([0.0, 1.0]).log()[
+    ...     :, None
+    ... ]  # of two channels: e^0 = 0 and e^1 = 1 are their shares
     >>> from sightline.methods.cams.common.tally import ignore
     >>> maps = torch.tensor([[[1.0, 2.0], [0.0, 5.0], [3.0, 3.0]]])
     >>> options = {"top": None, "form": "paper", "at_once": 1, "tally": ignore}
@@ -45,7 +53,10 @@ def weigh_by_looks(
     if form not in FORMS:
         raise MethodError(f"form is one of {FORMS}, not {form!r}. {near(str(form), FORMS)}")
     if top is not None and (not isinstance(top, int) or isinstance(top, bool) or top < 1):
-        raise MethodError(f"Expected how many channels to look through, 1 or more; got top={top!r}. None takes all.")
+        raise MethodError(
+            f"Expected how many channels to look through, 1 or more; got top={top!r}. None takes"
+            " all."
+        )
     if not changes:
         raise MethodError("Expected at least one sample or step of the masks; got none.")
     flat = activations.detach().flatten(2)
@@ -55,7 +66,9 @@ def weigh_by_looks(
     weights = activations.new_zeros(flat.shape[:2])
     most = int(varies.sum(1).amax()) if top is None else min(top, int(varies.sum(1).amax()))
     if most:
-        chosen = flat.square().sum(2).masked_fill(~varies, -1).topk(most, dim=1).indices.sort(1).values
+        chosen = (
+            flat.square().sum(2).masked_fill(~varies, -1).topk(most, dim=1).indices.sort(1).values
+        )
         maps = flat.gather(1, chosen.unsqueeze(2).expand(-1, -1, flat.shape[2]))
         maps = maps.transpose(0, 1).unflatten(2, activations.shape[2:])
         known: dict[str, Any] = {"probability": form == "authors", "at_once": at_once}

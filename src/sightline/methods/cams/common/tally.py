@@ -5,7 +5,9 @@ from collections.abc import Callable
 from torch import Tensor
 
 Tally = Callable[[str, Tensor], None]
-"""Takes a word, `"clamped"` or `"guarded"`, and a boolean tensor `[b, c, *s]`: True where it happened."""
+"""Takes a word, `"clamped"` or `"guarded"`, and a boolean tensor `[b, c, *s]`: True where it
+happened.
+"""
 
 
 def ignore(word: str, places: Tensor) -> None:
