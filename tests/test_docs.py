@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sightline import blackbox, methods, pixelspace
+from sightline import methods
+from sightline.methods import blackbox
+from sightline.methods import pixel as pixelspace
 from sightline.models import card_for
 from sightline.models.bundled import CARD
 from sightline.models.torchvision_cards import LAYERS

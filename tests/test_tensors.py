@@ -7,7 +7,7 @@ import torch
 
 from sightline.methods import METHODS
 from sightline.supply import Supply, requests
-from sightline.tensors import once
+from sightline.tensors import unexpanded
 
 
 @pytest.mark.parametrize("alpha", ["paper", "authors"])
@@ -45,6 +45,6 @@ def test_spread_and_written_out_are_the_same(name, axes, alpha):
 
 def test_once_takes_only_what_was_expanded():
     one = torch.rand(2, 3, 1, 1)
-    assert torch.equal(once(one.expand(2, 3, 4, 5)), one)
-    assert once(one.expand(2, 3, 4, 5).contiguous()).shape == (2, 3, 4, 5)
-    assert once(torch.rand(3, 4, 5).expand(2, 3, 4, 5)).shape == (1, 3, 4, 5)
+    assert torch.equal(unexpanded(one.expand(2, 3, 4, 5)), one)
+    assert unexpanded(one.expand(2, 3, 4, 5).contiguous()).shape == (2, 3, 4, 5)
+    assert unexpanded(torch.rand(3, 4, 5).expand(2, 3, 4, 5)).shape == (1, 3, 4, 5)

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 
-def full(tensor: Tensor) -> Tensor:
+def at_least_float32(tensor: Tensor) -> Tensor:
     """Map arithmetic is done in float32 or better, whatever the model's dtype.
 
     >>> (
-    ...     full(torch.ones(1, dtype=torch.float16)).dtype,
-    ...     full(torch.ones(1, dtype=torch.float64)).dtype,
+    ...     at_least_float32(torch.ones(1, dtype=torch.float16)).dtype,
+    ...     at_least_float32(torch.ones(1, dtype=torch.float64)).dtype,
     ... )
     (torch.float32, torch.float64)
     """
@@ -27,12 +27,12 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext()
 
 
-def recordable() -> AbstractContextManager[object]:
+def allow_grad() -> AbstractContextManager[object]:
     """What is made inside can be part of a graph, also when the caller is in inference mode."""
     return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
 
 
-def once(values: Tensor) -> Tensor:
+def unexpanded(values: Tensor) -> Tensor:
     """`[b, c, *s]` that was expanded from one value a channel as `[b, c, 1, ...]`; everything else
     as it is.
 
@@ -40,7 +40,10 @@ def once(values: Tensor) -> Tensor:
     nothing is copied.
 
     >>> import torch
-    >>> once(torch.ones(2, 3, 1, 1).expand(2, 3, 7, 7)).shape, once(torch.ones(2, 3, 7, 7)).shape
+    >>> (
+    ...     unexpanded(torch.ones(2, 3, 1, 1).expand(2, 3, 7, 7)).shape,
+    ...     unexpanded(torch.ones(2, 3, 7, 7)).shape,
+    ... )
     (torch.Size([2, 3, 1, 1]), torch.Size([2, 3, 7, 7]))
     """
     return values[tuple(slice(0, 1) if step == 0 else slice(None) for step in values.stride())]

@@ -12,7 +12,7 @@ import sightline.explanation.batch_size
 from helpers.nets import convnet
 from sightline import evaluate, explain_folder
 from sightline.errors import ImageError
-from sightline.explanation.batch_size import Room, fits, fitting, free, needed
+from sightline.explanation.batch_size import AdaptiveBatches, fits, free, largest_batch, needed
 
 
 class Narrow(nn.Module):
@@ -70,7 +70,7 @@ def test_other_errors_are_not_taken_for_it(photos, tmp_path):
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        list(Room(4).through([1, 2], lambda some: Broken()(some)))
+        list(AdaptiveBatches(4).through([1, 2], lambda some: Broken()(some)))
 
 
 def test_a_measurement_goes_on_with_fewer_at_once():
@@ -91,15 +91,15 @@ def test_how_many_fit(monkeypatch):
     monkeypatch.setattr(sightline.room, "needed", lambda job, device: 50 + 10 * job())
     job = lambda n: ran.append(n) or n  # noqa: E731
     assert fits(1000, one=60, two=70) == 75
-    assert fitting(job, device, 64) == 64
-    assert fitting(job, device, 256) == 64, "a power of two"
-    assert fitting(job, device, 20) == 20
+    assert largest_batch(job, device, 64) == 64
+    assert largest_batch(job, device, 256) == 64, "a power of two"
+    assert largest_batch(job, device, 20) == 20
     assert ran == [1, 2] * 3
 
 
 def test_on_a_cpu_nothing_is_tried():
     assert free(torch.device("cpu")) is None
-    assert fitting(lambda n: pytest.fail("ran"), torch.device("cpu"), 8) == 8
+    assert largest_batch(lambda n: pytest.fail("ran"), torch.device("cpu"), 8) == 8
 
 
 @pytest.mark.skipif(

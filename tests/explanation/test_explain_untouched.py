@@ -15,7 +15,7 @@ from helpers.nets import assert_same, batch, convnet, photograph
 from helpers.user_model import used, wrong_in_four_threads
 from sightline import METHODS, explain
 from sightline.errors import SurgeryError
-from sightline.explanation.passes.method_inputs import Offers
+from sightline.explanation.passes.method_inputs import MethodInputs
 from sightline.surgery import Trace
 
 PIXELS = ["gradient", "guided_backprop", "deconvnet", "guided_grad_cam_pp"]
@@ -182,7 +182,7 @@ def test_a_run_is_let_go_without_the_garbage_collector():
         kept = explain(
             net, x, "top2", method=["grad_cam_pp", "guided_grad_cam", "cam", "grad_cam_pp_softmax"]
         )
-        alive = [one for one in gc.get_objects() if type(one) in (Trace, Offers)]
+        alive = [one for one in gc.get_objects() if type(one) in (Trace, MethodInputs)]
         assert alive == []
         assert len(kept) == 4
     finally:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.surgery import capture
-from sightline.surgery.backward.sparse import Lean
+from sightline.surgery.backward.sparse import SparseBackward
 from sightline.surgery.pixel_trace import capture_pixels
 from sightline.targets import logits
 
@@ -43,7 +43,7 @@ def random(*shape, seed=0, dtype=torch.float64) -> Tensor:
 def both_ways(out, nodes, grad):
     """Torch's own way back and the lean one give the same."""
     want = torch.autograd.grad(out, nodes, grad, retain_graph=True)
-    with Lean():
+    with SparseBackward():
         got = torch.autograd.grad(out, nodes, grad)
     for one, two in zip(want, got, strict=True):
         like(two, one)

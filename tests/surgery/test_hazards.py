@@ -14,7 +14,7 @@ from helpers.backward import both
 from helpers.nets import batch, convnet
 from sightline import load
 from sightline.errors import ModelError, SurgeryError
-from sightline.surgery import capture, operable
+from sightline.surgery import capture, supported_model
 
 
 def plain(model: nn.Module, x: torch.Tensor, layer: int, k: int = 1):
@@ -171,7 +171,7 @@ def test_scripted_quantised_and_empty_models_are_refused_with_the_way_out():
     with pytest.raises(
         ModelError, match=r"torch.nn.Module; got Loaded. Pass its model: explain\(loaded.model"
     ):
-        operable(load("lookout"))
+        supported_model(load("lookout"))
     linear = torch.ao.nn.quantized.Linear(4, 2)
     with pytest.raises(ModelError, match="Explain the float model"):
         capture(nn.Sequential(linear), batch(), "0")
@@ -180,7 +180,7 @@ def test_scripted_quantised_and_empty_models_are_refused_with_the_way_out():
     with pytest.raises(ModelError, match="Load a checkpoint"):
         capture(hollow, batch(), "0")
     with pytest.raises(ModelError, match=r"torch\.nn\.Module; got str"):
-        operable("resnet50")
+        supported_model("resnet50")
 
 
 def test_gradients_of_many_questions_equal_one_by_one():

@@ -185,7 +185,7 @@ def test_an_unknown_rule_and_what_is_no_picture():
         capture_pixels(convnet(), torch.zeros(3, 4))
 
 
-class Asked(nn.Module):
+class RunRequest(nn.Module):
     """A picture and a question."""
 
     def __init__(self):
@@ -200,10 +200,10 @@ class Asked(nn.Module):
 def test_the_picture_is_found_among_the_arguments(rule):
     x, question = batch(), torch.arange(3)
     want = look(convnet(), x, rule)
-    assert torch.equal(look(Asked(), (question, x), rule), want)
-    assert torch.equal(look(Asked(), {"question": question, "picture": x}, rule), want)
+    assert torch.equal(look(RunRequest(), (question, x), rule), want)
+    assert torch.equal(look(RunRequest(), {"question": question, "picture": x}, rule), want)
     assert_near(
-        look(Asked(), {"question": question, "picture": x, "scale": 3.0}, rule), want * 3, 1e-6
+        look(RunRequest(), {"question": question, "picture": x, "scale": 3.0}, rule), want * 3, 1e-6
     )
 
 

@@ -21,11 +21,11 @@ from sightline.evaluation.statistics.bootstrap import Values
 from sightline.evaluation.statistics.compare import FEW
 from sightline.evaluation.store import Results
 from sightline.explanation.explain import explain
-from sightline.explanation.inputs import as_model
+from sightline.explanation.inputs import like_model
 from sightline.explanation.plan import steps
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
-from sightline.surgery import operable
+from sightline.surgery import supported_model
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.resolve import Where
 from sightline.surgery.layers.candidates import Candidate
@@ -127,7 +127,7 @@ def compare_layers(
     data = open_data(data) if isinstance(data, str | Path) else data
     if isinstance(data, Data):
         data, limit = replace(data, records=spread(data.records, limit)), None
-    one = _noise(as_model(operable(model), _first(model, data).unsqueeze(0)), 1)
+    one = _noise(like_model(supported_model(model), _first(model, data).unsqueeze(0)), 1)
     rows = neighbours(model, one) if layers is None else named(model, one, layers)
     measured: dict[str, Results | None] = {}
     for row, place in sorted(

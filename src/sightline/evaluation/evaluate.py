@@ -21,13 +21,13 @@ from sightline.evaluation.fingerprint import identity
 from sightline.evaluation.items import Batch, DataFeed, Item, from_batches
 from sightline.evaluation.rows import rows_of
 from sightline.evaluation.store import Results, Store
-from sightline.evaluation.validate import asked, needs_truth
-from sightline.explanation.batch_size import Room
-from sightline.explanation.inputs import as_model
+from sightline.evaluation.validate import needs_truth, validated
+from sightline.explanation.batch_size import AdaptiveBatches
+from sightline.explanation.inputs import like_model
 from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
-from sightline.surgery import look, operable
+from sightline.surgery import look, supported_model
 from sightline.targets import logits
 
 
@@ -82,8 +82,8 @@ def evaluate(
     (4, ['grad_cam', 'fake_cam', 'grad_cam', 'fake_cam'])
     """
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
-    known = asked(methods, metrics, shard, out)
-    model = operable(model)
+    known = validated(methods, metrics, shard, out)
+    model = supported_model(model)
     on_cpu = next((p.device.type for p in model.parameters()), "cpu") == "cpu"
     together = batch_size or (4 if on_cpu else 32)
     feed = _feed(model, data, protocol, known.metrics, classes, limit, views)
@@ -105,7 +105,7 @@ def evaluate(
     pictures: list[dict[str, Any]] = []
     count: int | None = None
     todo = _open(feed, part_size, done, shard)
-    room = Room(together if isinstance(feed, DataFeed) else sys.maxsize)
+    room = AdaptiveBatches(together if isinstance(feed, DataFeed) else sys.maxsize)
 
     def measured(items: Sequence[Item]) -> list[dict[str, Any]]:
         return rows_of(
@@ -235,7 +235,7 @@ def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:
         return max(2, len(names))
     for item in islice(items, 100):
         if item.inputs is not None:
-            return max(2, logits(look(model, as_model(model, item.inputs.unsqueeze(0)))).shape[1])
+            return max(2, logits(look(model, like_model(model, item.inputs.unsqueeze(0)))).shape[1])
     return None
 
 

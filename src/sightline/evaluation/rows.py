@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sightline.evaluation.items import Item
-from sightline.evaluation.measure import COLUMNS, Bench, Measurements, Shown
-from sightline.explanation.inputs import as_model
+from sightline.evaluation.measure import COLUMNS, ExplainedBatch, LabelledBatch, Measurements
+from sightline.explanation.inputs import like_model
 from sightline.metrics import Metric
 from sightline.protocol import Protocol
 from sightline.supply import options, requests
@@ -52,7 +52,7 @@ def rows_of(
     words = {word for metric in metrics for word in requests(metric.function)}
     columns = {COLUMNS[word] for word in words if word in COLUMNS}
     for group in groups.values():
-        bench = Bench(
+        bench = ExplainedBatch(
             model,
             _shown(group, model),
             methods,
@@ -87,9 +87,9 @@ def _unusable(item: Item, protocol: Protocol, outputs: int) -> str | None:
     return None
 
 
-def _shown(group: Sequence[Item], model: nn.Module) -> Shown:
-    return Shown(
-        inputs=as_model(
+def _shown(group: Sequence[Item], model: nn.Module) -> LabelledBatch:
+    return LabelledBatch(
+        inputs=like_model(
             model, torch.stack([item.inputs for item in group if item.inputs is not None])
         ),
         items=[item.number for item in group],
@@ -101,7 +101,7 @@ def _shown(group: Sequence[Item], model: nn.Module) -> Shown:
 
 
 def _measure(
-    bench: Bench,
+    bench: ExplainedBatch,
     measurements: Measurements,
     group: Sequence[Item],
     metrics: Sequence[Metric],
@@ -163,7 +163,7 @@ def _known(item: Item, protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _explained(bench: Bench, name: str, i: int) -> dict[str, Any]:
+def _explained(bench: ExplainedBatch, name: str, i: int) -> dict[str, Any]:
     """What was asked of an image, what the model says, and the state of the map; a control has no
     state.
     """
@@ -186,7 +186,7 @@ def _explained(bench: Bench, name: str, i: int) -> dict[str, Any]:
     }
 
 
-def _coarse(bench: Bench, name: str) -> tuple[list[list[float]] | None, list[int] | None]:
+def _coarse(bench: ExplainedBatch, name: str) -> tuple[list[list[float]] | None, list[int] | None]:
     coarse = bench.maps[name] if name in bench.controls else bench.coarse_of(name)
     coarse = coarse.detach().float().cpu()
     if max(coarse.shape[1:]) > MOST and coarse.ndim in (2, 3, 4):

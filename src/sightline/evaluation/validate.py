@@ -21,7 +21,7 @@ TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunRequest:
     """Methods as `explain` takes them, their proper names, the controls, and the metrics; each
     once.
     """
@@ -42,19 +42,19 @@ class Asked:
         }
 
 
-def asked(
+def validated(
     methods: str | Sequence[Any],
     metrics: str | Sequence[Any],
     shard: tuple[int, int] = (1, 1),
     out: str | Path | None = None,
-) -> Asked:
+) -> RunRequest:
     """Methods and metrics by name. Nothing is made, nothing is written.
 
     Raises `MethodError` for names that nobody knows, `DataError` for a share that is none, and
     `StoreError` where rows could not be kept: pyarrow is missing, `out` cannot be written, or holds
     a `run.json` that nobody can read.
 
-    >>> known = asked(["Grad-CAM", "fake_cam"], "average_drop")
+    >>> known = validated(["Grad-CAM", "fake_cam"], "average_drop")
     >>> known.names, known.controls, [metric.title for metric in known.metrics]
     (['grad_cam'], ['fake_cam'], ['Average Drop'])
     """
@@ -68,7 +68,7 @@ def asked(
     known = chosen_metrics(_listed(metrics))
     if out is not None:
         store.usable(Path(out))
-    return Asked(explaining, names, controls, list(known))
+    return RunRequest(explaining, names, controls, list(known))
 
 
 def needs_truth(data: Data, metrics: Sequence[Metric], protocol: Protocol) -> bool:

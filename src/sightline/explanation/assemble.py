@@ -16,11 +16,11 @@ from sightline.explanation.result import Explanation
 from sightline.explanation.status import Status, statuses
 from sightline.maps.upsample import Ends, extremes
 from sightline.models import Card
-from sightline.surgery import Cut, first_nonfinite, nonfinite_weights
+from sightline.surgery import TracedLayer, first_nonfinite, nonfinite_weights
 from sightline.targets import Question, look_like_probabilities
 
 
-def outcome(
+def assemble(
     *,
     model: nn.Module,
     card: Card,
@@ -35,7 +35,7 @@ def outcome(
     pixels: Tensor | None = None,
     connected: Callable[[], bool] = lambda: True,
     counts: dict[str, list[int]] | None = None,
-    cut: Cut | None = None,
+    cut: TracedLayer | None = None,
     notes: list[str] | None = None,
     ends: Ends | None = None,
 ) -> Explanation:
@@ -135,7 +135,7 @@ def _provenance(
     variant: dict[str, Any],
     layer: str,
     reason: str,
-    cut: Cut | None,
+    cut: TracedLayer | None,
     notes: list[str],
 ) -> dict[str, Any]:
     picture = batch.picture

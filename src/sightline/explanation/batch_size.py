@@ -17,7 +17,7 @@ _SHARE = 0.8
 """Of the free memory: what an allocator cannot use because it lies in pieces is not free."""
 
 
-class Room:
+class AdaptiveBatches:
     """Runs over many items, `size` at a time. Where memory runs out it halves the size, and stays
     with that.
 
@@ -25,7 +25,7 @@ class Room:
     ...     if len(some) > 2:
     ...         raise torch.OutOfMemoryError
     ...     return sum(some)
-    >>> room = Room(8)
+    >>> room = AdaptiveBatches(8)
     >>> list(room.through([1, 2, 3, 4, 5], run)), room.size
     ([3, 7, 5], 2)
     """
@@ -60,12 +60,12 @@ class Room:
             start += len(some)
 
 
-def fitting(job: Callable[[int], Any], device: torch.device, most: int) -> int:
+def largest_batch(job: Callable[[int], Any], device: torch.device, most: int) -> int:
     """How many pictures `job(n)` can take at once on this device: 1 to `most`, a power of two or
     `most`.
 
     Tried with one and with two: what the second needs more is what each needs, of 0.8 of the free
-    memory. Off a GPU it is `most`. Whatever was estimated too low is met by `Room`.
+    memory. Off a GPU it is `most`. Whatever was estimated too low is met by `AdaptiveBatches`.
     """
     room = free(device)
     if room is None or most <= 1:

@@ -11,7 +11,7 @@ from sightline.maps.mask import explanation_map
 from sightline.models import card_of
 from sightline.surgery import look
 from sightline.targets import Kind, logits, probabilities
-from sightline.tensors import full
+from sightline.tensors import at_least_float32
 
 
 def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
@@ -64,5 +64,5 @@ def confidence(
     rows = logits(outputs)
     if rows.shape[1] == 1:
         rows, kind = torch.cat([-rows, rows], dim=1), "sigmoid"
-    sure = full(rows.detach()) if score == "logit" else probabilities(rows, kind)
+    sure = at_least_float32(rows.detach()) if score == "logit" else probabilities(rows, kind)
     return sure.gather(1, classes.to(sure.device).unsqueeze(1)).squeeze(1)

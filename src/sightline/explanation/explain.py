@@ -19,7 +19,7 @@ from sightline.explanation.passes.pixel_pass import to_pixels
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.explanation.result import Explanation
 from sightline.models import card_of
-from sightline.surgery import Where, operable
+from sightline.surgery import Where, supported_model
 from sightline.targets import Wanted
 from sightline.types import Preprocess
 
@@ -89,7 +89,7 @@ def explain(
     (torch.Size([2, 2, 8, 8]), torch.Size([2, 2, 6, 6]), '1')
     """
     plan = steps(method, options)
-    inner = operable(model, opened=not all(step.outside for step in plan))
+    inner = supported_model(model, opened=not all(step.outside for step in plan))
     layers = _layers(layer)
     if layers and not any(step.weigh for step in plan):
         raise LayerError(

@@ -21,9 +21,9 @@ from sightline.images import framed, seen
 from sightline.maps.upsample import enlarged
 from sightline.models import card_of
 from sightline.render import overlay, sheet, show
-from sightline.surgery import Where, capture, choose, operable, replay
+from sightline.surgery import Where, capture, choose, replay, supported_model
 from sightline.targets import Target, label, logits
-from sightline.tensors import full
+from sightline.tensors import at_least_float32
 from sightline.types import Preprocess
 
 MOST_STEPS = 2000
@@ -157,7 +157,7 @@ def factorise(
     fit = _nmf()
     if isinstance(layer, list | tuple):
         raise LayerError(f"Expected one layer to factorise; got {len(layer)}. Call once a layer.")
-    model = operable(model)
+    model = supported_model(model)
     card = card_of(model)
     batch = ready(images, model, preprocess or card.preprocess)
     reason = "named by the caller"
@@ -166,7 +166,7 @@ def factorise(
         layer, reason, grid = choice.name, choice.reason, choice.grid if grid is None else grid
     (cut,) = (trace := capture(model, batch.inputs, layer, grid=grid)).cuts
     with torch.no_grad():
-        own = full(cut.activations.detach())
+        own = at_least_float32(cut.activations.detach())
         rows = own.movedim(1, -1).flatten(0, -2).double().cpu()
         _check(concepts, rows, cut.layer)
         where, what, converged = _ordered(*fit(rows.clamp(min=0), concepts))
@@ -272,7 +272,7 @@ def _changes(
 
 
 def _rows(outputs: Any) -> Float[Tensor, "b k"]:
-    rows = full(logits(outputs)).detach()
+    rows = at_least_float32(logits(outputs)).detach()
     return torch.cat([-rows, rows], dim=1) if rows.shape[1] == 1 else rows
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sightline.errors import ImageError, LayerError, TargetError
-from sightline.explanation.batch_size import Room, fitting
+from sightline.explanation.batch_size import AdaptiveBatches, largest_batch
 from sightline.explanation.explain import explain
 from sightline.explanation.page import entries, page
 from sightline.explanation.plan import steps
@@ -119,13 +119,15 @@ def explain_folder(
         }
 
     most = batch_size or (8 if anchor.device.type == "cpu" else 64)
-    room: Room | None = None if batch_size is None else Room(batch_size)
+    room: AdaptiveBatches | None = None if batch_size is None else AdaptiveBatches(batch_size)
     for read, broken in _batches(files, preprocess, most):
         for path, reason in broken.items():
             outcome.failed[path] = reason
             shown.append(Entry(path.name, warnings=[reason]))
         if read and room is None:
-            room = Room(fitting(partial(_several, explained, read[0]), anchor.device, most))
+            room = AdaptiveBatches(
+                largest_batch(partial(_several, explained, read[0]), anchor.device, most)
+            )
         for named in room.through(read, explained) if room else ():
             paths = next(iter(named.values())).sources or []
             writer = writer or _Writer(Path(out))

@@ -153,7 +153,7 @@ def _picture(inputs: Any) -> Tensor:
     raise ImageError("Expected a float tensor [b, c, *s] among the model's inputs; found none.")
 
 
-def as_model(model: nn.Module, inputs: Tensor) -> Tensor:
+def like_model(model: nn.Module, inputs: Tensor) -> Tensor:
     """Inputs in the model's type and on its device."""
     anchor = next((p for p in model.parameters() if p.is_floating_point()), inputs)
     return inputs.to(anchor)

@@ -11,7 +11,7 @@ from sightline.explanation.inputs import Batch
 from sightline.explanation.result import Explanation
 from sightline.models import Card
 from sightline.targets import Question, Wanted, ask, ask_again, beyond_classes, checked_names
-from sightline.tensors import recordable
+from sightline.tensors import allow_grad
 
 Found = dict[tuple[str, str], Explanation]
 """Explanations by method and layer."""
@@ -40,7 +40,7 @@ class Job:
 
     def ask(self, outputs: Any, *, recording: bool = True) -> Question:
         """Ask the outputs, with recording on, whatever mode the caller is in, or without."""
-        with recordable(), torch.set_grad_enabled(recording):
+        with allow_grad(), torch.set_grad_enabled(recording):
             return ask(
                 self.target,
                 outputs,

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import LayerError
-from sightline.tensors import recordable, without_autocast
+from sightline.tensors import allow_grad, without_autocast
 from sightline.types import Map
 
 Ends = tuple[list[float], list[float]]
@@ -141,7 +141,7 @@ def _linear(old: int, new: int, dtype: torch.dtype, share: float = 1.0) -> Tenso
     would take from beyond the border is taken from the samples inside, which for enlarging repeats
     the last one.
     """
-    with recordable():  # it is kept: an inference tensor could not serve a loss later
+    with allow_grad():  # it is kept: an inference tensor could not serve a loss later
         step = old * share / new
         centres = (torch.arange(new, dtype=torch.float64) + 0.5) * step - 0.5
         distance = (centres[:, None] - torch.arange(old)).abs() / max(1.0, step)

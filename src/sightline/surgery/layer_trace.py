@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import SurgeryError
-from sightline.surgery.backward.detached_weights import FromHereOn
+from sightline.surgery.backward.detached_weights import DetachFrom
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
@@ -25,13 +25,13 @@ from sightline.surgery.harness.grids import Grid, Reader, Shape
 from sightline.surgery.harness.input_frame import Frame, framed
 from sightline.surgery.harness.model_io import arguments, extent, find_map, picture, run, tensors_in
 from sightline.surgery.harness.resolve import Where, resolve
-from sightline.surgery.harness.supported import operable
-from sightline.tensors import full, recordable
+from sightline.surgery.harness.supported import supported_model
+from sightline.tensors import allow_grad, at_least_float32
 from sightline.types import Activations
 
 
 @dataclass
-class Cut:
+class TracedLayer:
     """One layer, opened: its activations `[b, c, *s]` and where they lie in the graph.
 
     `calls` counts how often the layer ran; `call` is the run that was kept. `shares` is how much of
@@ -58,7 +58,7 @@ class Trace:
     """
 
     outputs: Any
-    cuts: tuple[Cut, ...]
+    cuts: tuple[TracedLayer, ...]
     model: nn.Module = field(repr=False)
     differentiable: bool = False
     plain: bool = False
@@ -86,7 +86,7 @@ class Trace:
             and self.plain
             and len(self.cuts) == 1
         ):
-            with recordable():
+            with allow_grad():
                 weights = pooled_head(scores, self.cuts[0].node, self.cuts[0].grid)
             if weights is not None:
                 return (_free(weights[classes.T], self.cuts[0]),)
@@ -159,7 +159,7 @@ def capture(
     >>> trace.gradients(trace.outputs[:, 0])[0][0, 0, 0, 0] * 36
     tensor(1.)
     """
-    model = operable(model)
+    model = supported_model(model)
     if not isinstance(call, int) or call < -1:
         raise SurgeryError(
             f"Expected the number of a run, from 0 on, or -1 for the last; got call={call!r}. A"
@@ -169,7 +169,7 @@ def capture(
     wanted = [resolve(model, one) for one in named]
     args, kwargs = arguments(inputs)
     frame = framed(model, picture(args, kwargs), extent(args, kwargs))
-    scalpels = [_Scalpel(name, module, frame, call, grid) for name, module in wanted]
+    scalpels = [_TraceHook(name, module, frame, call, grid) for name, module in wanted]
     with guard.untouched(model):
         outputs, plain = _operate(model, args, kwargs, scalpels, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
@@ -195,7 +195,7 @@ def _operate(
     model: nn.Module,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    scalpels: Sequence["_Scalpel"],
+    scalpels: Sequence["_TraceHook"],
     graph: bool,
     checkpointed: bool = False,
 ) -> tuple[Any, bool]:
@@ -210,7 +210,7 @@ def _operate(
     try:
         with (
             torch.set_grad_enabled(graph),
-            FromHereOn() as aside,
+            DetachFrom() as aside,
             _hooked(scalpels, None if whole else aside),
             forbidden,
         ):
@@ -229,7 +229,7 @@ def _operate(
 
 
 @contextmanager
-def _hooked(scalpels: Sequence["_Scalpel"], opened: Callable[[], None] | None) -> Iterator[None]:
+def _hooked(scalpels: Sequence["_TraceHook"], opened: Callable[[], None] | None) -> Iterator[None]:
     handles = []
     try:
         for scalpel in scalpels:
@@ -241,7 +241,7 @@ def _hooked(scalpels: Sequence["_Scalpel"], opened: Callable[[], None] | None) -
             handle.remove()
 
 
-class _Scalpel:
+class _TraceHook:
     """The forward hook of one layer."""
 
     def __init__(
@@ -277,7 +277,7 @@ class _Scalpel:
         self.node, self.grid, self.kept = tensor, grid, index
         return put(tensor.clone())
 
-    def cut(self, differentiable: bool) -> Cut:
+    def cut(self, differentiable: bool) -> TracedLayer:
         if self.node is None or self.grid is None:
             ran = f"it ran {self.calls} times" if self.calls else "it did not run on this input"
             raise SurgeryError(
@@ -289,7 +289,9 @@ class _Scalpel:
             self.node if differentiable else self.node.detach()
         )  # a loss on the map must reach the weights
         read = self.grid.read(shown)
-        return Cut(self.name, read, self.grid, self.calls, self.kept, self.node, self.frame.shares)
+        return TracedLayer(
+            self.name, read, self.grid, self.calls, self.kept, self.node, self.frame.shares
+        )
 
 
 def _seeds(rows: Tensor, classes: Tensor) -> Tensor:
@@ -298,8 +300,8 @@ def _seeds(rows: Tensor, classes: Tensor) -> Tensor:
     return seeds.scatter_(2, classes.T.unsqueeze(2), 1)
 
 
-def _free(weights: Tensor, cut: Cut) -> Tensor:
-    return free_gradients(full(weights), tuple(cut.activations.shape[2:]))
+def _free(weights: Tensor, cut: TracedLayer) -> Tensor:
+    return free_gradients(at_least_float32(weights), tuple(cut.activations.shape[2:]))
 
 
 def _read(grid: Grid, gradient: Tensor, lead: int) -> Tensor:

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import MethodError, SurgeryError
-from sightline.surgery.backward.detached_weights import WeightsAside
+from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.backward.gradients import gradients
-from sightline.surgery.backward.guided_rules import Rectified, left_alone
+from sightline.surgery.backward.guided_rules import GuidedRule, left_alone
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.model_io import arguments, run, spatial
-from sightline.surgery.harness.supported import operable
+from sightline.surgery.harness.supported import supported_model
 
 
 @dataclass
@@ -39,7 +39,7 @@ class PixelTrace:
 
         `scores` is `[b]`, giving `[b, c, *s]`, or `[n, b]`, giving `[n, b, c, *s]`; a function of
         the outputs is called with recording on. `rule` is None for the derivative, `"guided"` or
-        `"deconvnet"` (see `Rectified`). The counts are by kind, `{"ReLU": 26}`, of one question;
+        `"deconvnet"` (see `GuidedRule`). The counts are by kind, `{"ReLU": 26}`, of one question;
         `{}` for the derivative. May be called again.
 
         Raises `SurgeryError` where the scores do not depend on the pixels, `MethodError` for an
@@ -70,7 +70,7 @@ class PixelTrace:
         return gradient, governed
 
     def _back(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
-        rectified = Rectified(rule) if rule is not None else None
+        rectified = GuidedRule(rule) if rule is not None else None
         name = type(self.model).__name__
         try:
             with rectified or nullcontext():
@@ -111,7 +111,7 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     bit-equal, also after an error; no parameter gets a `.grad`. Works under `no_grad` and
     `inference_mode` and with frozen parameters.
 
-    Kept for the way back is what frozen weights would keep: see `WeightsAside`. Raises
+    Kept for the way back is what frozen weights would keep: see `DetachWeights`. Raises
     `SurgeryError` where no input is a picture.
 
     >>> net = nn.Sequential(
@@ -122,12 +122,12 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     >>> pixels.shape, governed
     (torch.Size([2, 3, 8, 8]), {'ReLU': 1})
     """
-    model = operable(model)
+    model = supported_model(model)
     args, kwargs = arguments(inputs)
     spatial(args, kwargs)  # says so where there is no picture
     with guard.untouched(model), torch.enable_grad():
         try:
-            with WeightsAside(), torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED):
+            with DetachWeights(), torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED):
                 return _run(model, args, kwargs)
         except RuntimeError as error:
             if _HOOKED not in str(error):

@@ -9,7 +9,7 @@ from helpers.small_runs import run
 from sightline import evaluate
 from sightline.datasets import open_data
 from sightline.errors import DataError, MethodError, SightlineError, StoreError
-from sightline.evaluation.validate import asked, needs_truth
+from sightline.evaluation.validate import needs_truth, validated
 from sightline.protocol import Protocol
 
 
@@ -77,7 +77,7 @@ def test_what_needs_no_model_is_looked_at_without_one(
     if "out" in options:
         options = {"out": tmp_path / options["out"]}
     with pytest.raises(SightlineError, match=said):
-        asked(methods, metrics, **options)
+        validated(methods, metrics, **options)
     monkeypatch.setattr(
         sys.modules["sightline.evaluation.evaluate"], "operable", None
     )  # the model is not looked at
@@ -86,14 +86,14 @@ def test_what_needs_no_model_is_looked_at_without_one(
 
 
 def test_what_is_asked_for_twice_is_done_once():
-    known = asked(["grad_cam", "Grad-CAM", "edge", "edge"], "average_drop,faithfulness")
+    known = validated(["grad_cam", "Grad-CAM", "edge", "edge"], "average_drop,faithfulness")
     assert (known.names, known.controls) == (["grad_cam"], ["edge"])
     assert [one.name for one in known.metrics].count("average_drop") == 1
 
 
 def test_truth_is_missed_before_a_model_is_loaded(folder):
     pictures, classes = open_data(folder / "cat"), open_data(folder)
-    drop, loc = (asked("grad_cam", name).metrics for name in ("average_drop", "loc"))
+    drop, loc = (validated("grad_cam", name).metrics for name in ("average_drop", "loc"))
     assert not needs_truth(pictures, drop, Protocol())
     assert not needs_truth(classes, drop, Protocol())
     assert needs_truth(classes, loc, Protocol())

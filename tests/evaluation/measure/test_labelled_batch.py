@@ -2,11 +2,11 @@
 
 import torch
 
-from sightline.evaluation.measure import Shown
+from sightline.evaluation.measure import LabelledBatch
 
 
 def shown(items=(4, 9)):
-    return Shown(
+    return LabelledBatch(
         torch.zeros(2, 3, 4, 4),
         list(items),
         [1, None],

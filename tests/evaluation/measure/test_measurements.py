@@ -10,7 +10,14 @@ from helpers.closeness import assert_near
 from helpers.nets import convnet, photograph
 from sightline import Card, Preprocess, describe, explain
 from sightline.errors import MethodError
-from sightline.evaluation.measure import COLUMNS, RECORDED, WORDS, Bench, Measurements, Shown
+from sightline.evaluation.measure import (
+    COLUMNS,
+    RECORDED,
+    WORDS,
+    ExplainedBatch,
+    LabelledBatch,
+    Measurements,
+)
 from sightline.maps import blur
 from sightline.protocol import Protocol
 
@@ -40,13 +47,13 @@ def net(classes=7):
 def shown(b=3):
     torch.manual_seed(4)
     images = (torch.rand(b, 3, 12, 10) - MEAN) / STD
-    return Shown(
+    return LabelledBatch(
         images, [7 + i for i in range(b)], [2, None, 5][:b], [{}] * b, [{}] * b, [True] * b
     )
 
 
 def measured(protocol=PROTOCOL, model=None, batch=None, **options):
-    bench = Bench(
+    bench = ExplainedBatch(
         model or net(),
         batch or shown(),
         METHODS,
@@ -126,7 +133,7 @@ def test_road_keeps_what_is_not_removed_and_does_not_depend_on_the_batch(materia
     model, bench, m, _ = material
     both = m.of("grad_cam")
     alone_bench, alone = measured(
-        model=model, batch=Shown(bench.shown.inputs[1:2], [8], [None], [{}], [{}], [True])
+        model=model, batch=LabelledBatch(bench.shown.inputs[1:2], [8], [None], [{}], [{}], [True])
     )
     for word in ("road_morf", "road_lerf"):
         assert both[word].shape == (3, 2)
@@ -148,7 +155,7 @@ def test_one_look_tells_the_map_and_the_confidence(monkeypatch):
     m = Measurements(bench, ["masked_score", "masked_map"])
     asked = []
     monkeypatch.setattr(
-        Bench,
+        ExplainedBatch,
         "confidences",
         lambda self, pictures: asked.append(len(list(pictures))) or [torch.zeros(3)],
     )
@@ -226,7 +233,7 @@ def test_randomised_maps_forget_and_the_model_does_not():
 def test_an_image_s_numbers_do_not_depend_on_its_batch(word, material):
     model, bench, m, _ = material
     alone = measured(
-        model=model, batch=Shown(bench.shown.inputs[2:], [9], [5], [{}], [{}], [True])
+        model=model, batch=LabelledBatch(bench.shown.inputs[2:], [9], [5], [{}], [{}], [True])
     )[1]
     for name in ("grad_cam_pp", "edge"):
         got, want = alone.of(name)[word], m.of(name)[word][2:]
@@ -236,17 +243,21 @@ def test_an_image_s_numbers_do_not_depend_on_its_batch(word, material):
 def test_small_batches_are_shown_together(monkeypatch):
     sizes = []
     _, m = measured(together=8)
-    say_so = Bench._said
+    say_so = ExplainedBatch._said
     monkeypatch.setattr(
-        Bench, "_said", lambda self, see, p: sizes.append(len(p) * 3) or say_so(self, see, p)
+        ExplainedBatch,
+        "_said",
+        lambda self, see, p: sizes.append(len(p) * 3) or say_so(self, see, p),
     )
     m.of("grad_cam")["masked_score"]  # 5 maps of 3 images
     assert sizes == [9, 6]
 
 
 def test_given_classes_need_no_second_map():
-    batch = Shown(shown().inputs, [0, 1, 2], [1, 2, 3], [{}] * 3)
-    bench = Bench(net(), batch, ["grad_cam"], Protocol(explained="given"), columns=["given"])
+    batch = LabelledBatch(shown().inputs, [0, 1, 2], [1, 2, 3], [{}] * 3)
+    bench = ExplainedBatch(
+        net(), batch, ["grad_cam"], Protocol(explained="given"), columns=["given"]
+    )
     assert bench.classes.tolist() == [1, 2, 3]
     assert bench.explanations["grad_cam"].maps.shape == (3, 12, 10)
     m = Measurements(bench)
@@ -272,7 +283,7 @@ def test_only_what_was_made_is_recorded(material):
 
 def test_controls_alone_say_nothing():
     with pytest.raises(MethodError, match="at least one method beside the controls"):
-        Bench(net(), shown(), [], Protocol(), controls=["edge"])
+        ExplainedBatch(net(), shown(), [], Protocol(), controls=["edge"])
 
 
 def test_the_least_likely_class_can_be_asked_for():

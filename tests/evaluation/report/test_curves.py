@@ -11,7 +11,7 @@ import torch
 from helpers.made_up_run import METRICS, Made, made, replaced, with_rows
 from sightline.evaluation.report import summarise
 from sightline.evaluation.report.curves import curves
-from sightline.evaluation.report.rows_by_method import Board
+from sightline.evaluation.report.rows_by_method import RowsByMethod
 from sightline.evaluation.statistics.resample import Resamples
 from sightline.metrics import roc_area
 
@@ -57,7 +57,7 @@ def test_an_occlusion_curve_by_hand():
         **results.run,
         "protocol": {**results.run["protocol"], "thetas": 3},
     }  # a step of theta is 1/2
-    board = Board(Made(run, rows, results.views))
+    board = RowsByMethod(Made(run, rows, results.views))
     (one,) = (c for c in curves(board, {}, Resamples(2, 100), 0.95) if c.name[0] == "o")
     at = dict(zip(one.x, one.y, strict=True))
     assert (at[0.0], at[25.0], at[50.0]) == pytest.approx((100.0, (75 + 100) / 2, (50 + 50) / 2))
@@ -77,7 +77,7 @@ def test_the_area_below_an_occlusion_curve_is_the_one_that_is_counted():
     rows = replaced(rows, "occluded_curve", [[0.5, 0.45, 0.45, 0.05, 0.0]])
     (one,) = (
         c
-        for c in curves(Board(with_rows(results, rows)), {}, Resamples(1, 10), 0.95)
+        for c in curves(RowsByMethod(with_rows(results, rows)), {}, Resamples(1, 10), 0.95)
         if c.name[0] == "o"
     )
     counted = roc_area(

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.made_up_run import made, replaced, with_rows
 from sightline.errors import StoreError
-from sightline.evaluation.report.rows_by_method import Board, numbers
+from sightline.evaluation.report.rows_by_method import RowsByMethod, numbers
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def results():
 
 def test_a_line_is_an_image_whatever_the_order_of_the_rows(results):
     order = np.random.default_rng(0).permutation(results.rows.num_rows)
-    one, other = Board(results), Board(with_rows(results, results.rows.take(order)))
+    one, other = RowsByMethod(results), RowsByMethod(with_rows(results, results.rows.take(order)))
     for name in ("average_drop", "loc"):
         for method, values in one.measured(name).items():
             np.testing.assert_array_equal(values, other.measured(name)[method])
@@ -25,7 +25,7 @@ def test_a_line_is_an_image_whatever_the_order_of_the_rows(results):
 
 
 def test_a_failed_row_measures_nothing_and_takes_its_words_from_nobody(results):
-    board = Board(results)
+    board = RowsByMethod(results)
     assert np.isnan(board.measured("average_drop")["random"][3])
     assert np.isnan(board.measured("loc")["random"][3]).all()
     assert board.failed["random"].tolist() == [False] * 3 + [True] + [False] * 4
@@ -39,20 +39,20 @@ def test_a_row_that_failed_belongs_to_its_images_class(results):
     kind = names[5]
     errors[5], names[5] = "lost", None  # image 1, grad_cam
     rows = replaced(replaced(rows, "error", errors), "target_name", names)
-    board = Board(with_rows(results, rows))
+    board = RowsByMethod(with_rows(results, rows))
     places = dict(board.groups("class"))[kind]
     assert 1 in places["grad_cam"]
     assert 3 not in np.concatenate(list(places.values()))
 
 
 def test_groups_are_ordered_by_size_then_name(results):
-    sizes = [len(places["random"]) for _, places in Board(results).groups("class")]
+    sizes = [len(places["random"]) for _, places in RowsByMethod(results).groups("class")]
     assert sizes == sorted(sizes, reverse=True)
-    tags = dict(Board(results).groups("tag"))
+    tags = dict(RowsByMethod(results).groups("tag"))
     assert sum(len(places["grad_cam"]) for places in tags.values()) == 8, (
         "each image has one tag, the broken one too"
     )
-    assert [name for name, _ in Board(results).groups("source")] == ["made_up"]
+    assert [name for name, _ in RowsByMethod(results).groups("source")] == ["made_up"]
 
 
 def test_an_image_may_be_in_several_groups(results):
@@ -61,7 +61,7 @@ def test_an_image_may_be_in_several_groups(results):
         "tags",
         [["a", "b"] if item < 2 else [] for item in results.rows["item"].to_pylist()],
     )
-    groups = dict(Board(with_rows(results, rows)).groups("tag"))
+    groups = dict(RowsByMethod(with_rows(results, rows)).groups("tag"))
     assert {name: places["random"].tolist() for name, places in groups.items()} == {
         "a": [0, 1],
         "b": [0, 1],
@@ -70,9 +70,9 @@ def test_an_image_may_be_in_several_groups(results):
 
 def test_no_such_breakdown(results):
     with pytest.raises(StoreError, match=r"got 'clas'\. Near names: 'class'"):
-        Board(results).groups("clas")
+        RowsByMethod(results).groups("clas")
     with pytest.raises(StoreError, match="got 'full_score'"):
-        Board(results).groups("full_score")
+        RowsByMethod(results).groups("full_score")
 
 
 def test_rows_of_several_protocols_are_refused(results):
@@ -83,27 +83,27 @@ def test_rows_of_several_protocols_are_refused(results):
     with pytest.raises(
         StoreError, match=r"one protocol.*other \(1 rows\).*report each folder by itself"
     ):
-        Board(mixed)
+        RowsByMethod(mixed)
     foreign = with_rows(
         results, replaced(results.rows, "protocol", ["other"] * results.rows.num_rows)
     )
     with pytest.raises(
         StoreError, match=f"one protocol, {results.run['protocol_digest']}; came other"
     ):
-        Board(foreign)
+        RowsByMethod(foreign)
 
 
 def test_rows_that_are_there_twice_are_refused(results):
     twice = with_rows(results, pa.concat_tables([results.rows, results.rows.slice(0, 1)]))
     with pytest.raises(StoreError, match="grad_cam has 9 rows for 8 images"):
-        Board(twice)
+        RowsByMethod(twice)
 
 
 def test_other_tables_are_refused(results):
     with pytest.raises(StoreError, match="no column 'error'"):
-        Board(with_rows(results, results.rows.drop_columns(["error"])))
+        RowsByMethod(with_rows(results, results.rows.drop_columns(["error"])))
     with pytest.raises(StoreError, match="there are none"):
-        Board(with_rows(results, results.rows.slice(0, 0)))
+        RowsByMethod(with_rows(results, results.rows.slice(0, 0)))
 
 
 def test_lists_of_several_lengths_are_refused():

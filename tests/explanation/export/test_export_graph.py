@@ -13,7 +13,7 @@ from sightline import exportable
 from sightline.errors import SurgeryError
 from sightline.maps.upsample import _linear, image_map, image_map_unread
 from sightline.surgery.tracing.backward_graph import _backwards
-from sightline.surgery.tracing.decompositions import APART
+from sightline.surgery.tracing.decompositions import DECOMPOSITIONS
 
 # The way back, taken apart
 
@@ -60,7 +60,7 @@ def test_what_is_taken_apart_is_the_derivative(layer, size):
         out = net(leaf.clone())
         return out.detach(), torch.autograd.grad(out, leaf, seed)[0]
 
-    graph = make_fx(back, decomposition_table=_backwards() | APART)(images, seed)
+    graph = make_fx(back, decomposition_table=_backwards() | DECOMPOSITIONS)(images, seed)
     kernels = [str(node.target) for node in graph.graph.nodes if "backward" in str(node.target)]
     assert kernels == []
     for found, want in zip(graph(images, seed), back(images, seed), strict=True):

@@ -9,7 +9,7 @@ from helpers.nets import batch, convnet
 from reference.combine import combine
 from sightline import explain
 from sightline.methods import ablation_cam, cam
-from sightline.surgery import behind, replay
+from sightline.surgery import replay, replay_from_layer
 
 
 def slow_map(net, x, layer, activations, ask):
@@ -140,7 +140,7 @@ class Moody(nn.Module):
 
 def test_a_model_that_has_to_run_as_a_whole_gives_the_same():
     net, x = Moody().double().eval(), batch().double()
-    with behind(net, x, "net.5") as again:
+    with replay_from_layer(net, x, "net.5") as again:
         assert again.whole
     e = explain(net, x, 1, "ablation_cam", "net.5")
     assert_near(e.coarse, explain(net.net, x, 1, "ablation_cam", "5").coarse, 1e-12)

@@ -10,10 +10,10 @@ from torch import nn
 from sightline import explain
 from sightline.surgery.backward import gradients as lookback
 from sightline.surgery.backward import sparse as lean
-from sightline.surgery.backward.batched import Questions, apart, together
+from sightline.surgery.backward.batched import BatchedScores, apart, together
 from sightline.surgery.backward.batched_tensors import Rows
 from sightline.surgery.backward.gradients import gradients
-from sightline.surgery.backward.sparse import Lean
+from sightline.surgery.backward.sparse import SparseBackward
 
 
 class Block(nn.Module):
@@ -267,7 +267,7 @@ def test_where_the_model_has_a_say_it_is_asked_one_by_one(how, asked):
 
 def test_a_stand_in_is_what_it_stands_for():
     seeds = torch.rand(3, 2, 5)
-    with Lean() as one, Questions(one):
+    with SparseBackward() as one, BatchedScores(one):
         rows = together(seeds)
         spread = torch.ops.aten.select_backward(rows, [2, 4, 5], 1, 2)
         assert isinstance(spread, Rows)

@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.surgery import capture
-from sightline.surgery.backward.detached_weights import FromHereOn
+from sightline.surgery.backward.detached_weights import DetachFrom
 
 
 def modes():
@@ -40,7 +40,7 @@ def test_the_graph_behind_the_cut_does_not_reach_the_weights():
 
 def test_weights_are_put_aside_from_the_call_on_and_back_at_the_end():
     linear, x = nn.Linear(3, 2), torch.ones(1, 3)
-    with FromHereOn() as begin:
+    with DetachFrom() as begin:
         assert linear(x).requires_grad
         begin()
         begin()  # a second layer is opened

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from helpers.closeness import assert_near
 from reference import guided as slowly
 from sightline.errors import MethodError
-from sightline.surgery.backward.guided_rules import Rectified, left_alone
+from sightline.surgery.backward.guided_rules import GuidedRule, left_alone
 
 CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 SHAPES = {1: (2, 8), 2: (2, 6, 4), 3: (2, 4, 2, 4)}
@@ -99,7 +99,7 @@ def back(
     scores = net(leaf * 1)[:, output]
     if rule is None:
         return torch.autograd.grad(scores.sum(), leaf)[0], {}
-    with Rectified(rule) as mode:
+    with GuidedRule(rule) as mode:
         return torch.autograd.grad(scores.sum(), leaf)[0], dict(mode.governed)
 
 
@@ -168,7 +168,7 @@ def test_numbers_by_hand():
     leaf = x.clone().requires_grad_()
     y = (net(leaf) * back_to).sum()
     for rule, want in {"guided": [0.0, 3.0, 0.0, 0.0], "deconvnet": [3.0, 3.0, 0.0, 0.0]}.items():
-        with Rectified(rule):
+        with GuidedRule(rule):
             assert torch.autograd.grad(y, leaf, retain_graph=True)[0].tolist() == [want]
 
 
@@ -179,7 +179,7 @@ def test_what_is_not_finite_stays_behind_a_closed_gate_and_shows_behind_an_open_
 ):
     leaf = torch.tensor([-1.0, 1.0], requires_grad=True)
     y = (activation(leaf) * torch.tensor([torch.inf, torch.nan])).sum()
-    with Rectified(rule):
+    with GuidedRule(rule):
         (got,) = torch.autograd.grad(y, leaf)
     assert got[1].isnan()
     assert got[0] == (0 if rule == "guided" else torch.inf)
@@ -237,7 +237,7 @@ def test_slopes_that_are_trained_do_not_disturb():
     got = {rule: back(net, x, rule)[0] for rule in RULES}
     leaf = x.clone().requires_grad_()
     for rule in RULES:
-        with Rectified(rule):
+        with GuidedRule(rule):
             both = torch.autograd.grad(net(leaf)[:, 1].sum(), [leaf, net.act.weight])
         assert torch.equal(both[0], got[rule])
     frozen = copy.deepcopy(net).requires_grad_(False)
@@ -249,7 +249,7 @@ def test_the_rule_ends_with_its_block_also_after_an_error():
     net, x = Net(2, F.relu), images(2)
     before, _ = back(net, x, None)
     back(net, x, "guided")
-    with pytest.raises(ZeroDivisionError), Rectified("guided"):
+    with pytest.raises(ZeroDivisionError), GuidedRule("guided"):
         raise ZeroDivisionError
     assert torch.equal(back(net, x, None)[0], before)
 
@@ -264,7 +264,7 @@ def test_another_mode_inside_and_outside_does_not_take_it_away():
     with Plain():
         assert torch.equal(back(net, x, "guided")[0], want[0])
     leaf = x.clone().requires_grad_()
-    with Rectified("guided") as mode, Plain():
+    with GuidedRule("guided") as mode, Plain():
         (got,) = torch.autograd.grad(net(leaf)[:, 1].sum(), leaf)
     assert torch.equal(got, want[0])
     assert mode.governed == want[1]
@@ -272,7 +272,7 @@ def test_another_mode_inside_and_outside_does_not_take_it_away():
 
 def test_an_unknown_rule():
     with pytest.raises(MethodError, match=r"came 'guide'. Near names: 'guided'"):
-        Rectified("guide")
+        GuidedRule("guide")
 
 
 class Own(torch.autograd.Function):

@@ -10,11 +10,11 @@ from sightline.surgery import capture
 from sightline.surgery.backward import sparse as lean
 from sightline.surgery.backward import sparse_products as products
 from sightline.surgery.backward.gradients import gradients
-from sightline.surgery.backward.sparse import Lean
+from sightline.surgery.backward.sparse import SparseBackward
 
 
 def mm(left, right):
-    return Lean().mm(None, left, right)
+    return SparseBackward().mm(None, left, right)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 10, 32, 33, 200])
@@ -110,7 +110,7 @@ def test_a_block_of_tokens_looked_back_through_from_some(activation, tokens):
     seed = torch.zeros(2, 100, 6, dtype=torch.float64)
     seed[:, tokens] = random(2, len(tokens), 6, seed=1)
     (want,) = torch.autograd.grad(net(x), x, seed)
-    with Lean() as mode:
+    with SparseBackward() as mode:
         (got,) = torch.autograd.grad(net(x), x, seed)
         assert (mode._sparse is not None) == (len(tokens) < 50)
     like(got, want)
@@ -175,7 +175,7 @@ def test_several_questions_of_few_tokens(images, places, activation):
     want = torch.stack(
         [torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds]
     )
-    with Lean():
+    with SparseBackward():
         (vectorised,) = torch.autograd.grad(
             scores, [x], seeds, retain_graph=True, is_grads_batched=True
         )
@@ -187,7 +187,7 @@ def test_a_sparse_matrix_is_left_to_torch():
     mixing = (torch.eye(40) * 2).to_sparse()
     x = torch.rand(40, 3, requires_grad=True)
     scores = torch.sparse.mm(mixing, x).sum(1)
-    with Lean():
+    with SparseBackward():
         (got,) = torch.autograd.grad(scores.sum(), x)
     assert got.eq(2).all()
 
@@ -204,7 +204,7 @@ def test_halves_are_rounded_once():
 
 def test_a_mean_stays_one_number_a_channel():
     x = random(2, 3, 4, 5).requires_grad_()
-    with Lean():
+    with SparseBackward():
         (gradient,) = torch.autograd.grad(x.mean((2, 3)), x, torch.ones(2, 3).double())
     assert gradient.shape == x.shape
     assert gradient.stride()[2:] == (0, 0)
@@ -250,7 +250,7 @@ def test_looking_back_gives_autograds_numbers(questions, monkeypatch):
 
 def test_it_is_off_outside():
     net = nn.Linear(4, 2)
-    with lean.Lean():
+    with lean.SparseBackward():
         pass
     x = torch.rand(3, 4, requires_grad=True)
     (gradient,) = torch.autograd.grad(net(x).sum(), x)

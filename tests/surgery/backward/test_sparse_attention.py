@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from helpers.backward import both_ways, like, random
-from sightline.surgery.backward.sparse import Lean
+from sightline.surgery.backward.sparse import SparseBackward
 from sightline.surgery.backward.sparse_attention import attention, few_queries
 
 
@@ -32,7 +32,7 @@ def test_attention_from_few_queries_is_autograds(queries, scale):
     mine = attention(
         grad, q, k, v, out.detach(), queries=torch.tensor(queries, dtype=torch.long), scale=scale
     )
-    with Lean():
+    with SparseBackward():
         through = torch.autograd.grad(out, (q, k, v), grad)
     for one, two, three in zip(want, mine, through, strict=True):
         like(two, one)
@@ -45,7 +45,7 @@ def test_attention_in_halves_is_rounded_at_the_end_only(dtype):
     back = torch.zeros_like(made[3]).index_copy_(2, torch.tensor([2]), made[3][:, :, [2]])
     halves = [one.clone().requires_grad_() for one in made[:3]]
     doubles = [one.double().requires_grad_() for one in made[:3]]
-    with Lean():
+    with SparseBackward():
         found = torch.autograd.grad(F.scaled_dot_product_attention(*halves), halves, back)
     want = torch.autograd.grad(F.scaled_dot_product_attention(*doubles), doubles, back.double())
     for one, two in zip(

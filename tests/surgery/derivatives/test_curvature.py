@@ -179,18 +179,18 @@ def test_what_the_tape_does_not_know_is_asked_of_the_graph():
 
 def test_wrong_numbers_are_not_believed(monkeypatch):
     """A way that errs by one part in a thousand is left for the next."""
-    from sightline.surgery.derivatives.diagonal import Tail
+    from sightline.surgery.derivatives.diagonal import DiagonalDerivatives
 
     net, activations = bends.made("silu")
     question = asked(net, activations)
     right = curvature(*question)
-    honest = Tail.powers
+    honest = DiagonalDerivatives.powers
 
     def wrong(self):
         first, second, third = honest(self)
         return first, second, third * 1.001
 
-    monkeypatch.setattr(Tail, "powers", wrong)
+    monkeypatch.setattr(DiagonalDerivatives, "powers", wrong)
     found = curvature(*question)
     assert found.way == "coloured"
     assert_near(found.third, right.third, 1e-10)

@@ -11,7 +11,7 @@ from torch import nn
 from helpers.closeness import assert_near
 from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.errors import LayerError
-from sightline.surgery import behind, capture, replay
+from sightline.surgery import capture, replay, replay_from_layer
 
 
 def versions_of(activations, m=5):
@@ -27,7 +27,7 @@ def assert_as_the_whole(net, inputs, layer, call=-1, whole=False, bar=1e-9, grid
     versions = versions_of(own)
     want = torch.stack([replay(net, inputs, layer, one, call=call, grid=grid) for one in versions])
     assert not torch.equal(want[0], want[1])
-    with behind(net, inputs, layer, call=call, grid=grid) as again:
+    with replay_from_layer(net, inputs, layer, call=call, grid=grid) as again:
         assert again.whole is whole
         step = min(again.most, 3)
         got = [again(part.flatten(0, 1).clone()) for part in versions.split(step)]
@@ -64,7 +64,7 @@ def test_behind_every_layer_of_a_chain(axes, head, inplace, layer):
 def test_what_ran_before_the_layer_does_not_run_again():
     net, x = convnet(head="fc"), batch()
     ran = Ran(net)
-    with behind(net, x, "4") as again:
+    with replay_from_layer(net, x, "4") as again:
         ran.told.clear()
         again(torch.rand(6, 8, 12, 10))
     assert ran.told == ["5", "6", "7", "8", "9", "10", "11"]
@@ -286,7 +286,7 @@ def test_class_tokens_stay(name):
 def test_no_trace_also_after_an_error():
     net, x = convnet(head="fc", inplace=True).train(), batch()
     before, kept = photograph(net), x.clone()
-    with behind(net, x, "4") as again:
+    with replay_from_layer(net, x, "4") as again:
         again(torch.rand(6, 8, 12, 10))
         with pytest.raises(LayerError, match="in the shape"):
             again(torch.rand(6, 8, 3, 3))
@@ -300,7 +300,7 @@ def test_a_forward_of_ones_own_on_the_module_comes_back():
     mine = net[0].forward
     net[0].forward = lambda x: mine(x) * 2
     own = net[0].forward
-    with behind(net, x, "2") as again:
+    with replay_from_layer(net, x, "2") as again:
         assert not again.whole
         again(torch.rand(3, 6, 12, 10))
     assert net[0].forward is own
@@ -318,7 +318,7 @@ def test_another_thread_s_forward_is_its_own():
             return y
 
     longer = nn.Sequential(*net, Meanwhile()).eval()
-    with behind(longer, x, "5") as again:
+    with replay_from_layer(longer, x, "5") as again:
         again(torch.rand(3, 8, 12, 10))
     assert len(found) > 1
     assert all(torch.equal(one, want) for one in found)

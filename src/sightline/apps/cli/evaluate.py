@@ -160,7 +160,7 @@ def evaluate(
     """
     from sightline.datasets import open_data
     from sightline.evaluation.evaluate import evaluate as measured
-    from sightline.evaluation.validate import asked, needs_truth
+    from sightline.evaluation.validate import needs_truth, validated
     from sightline.models import load
 
     if weights is not None and random:
@@ -169,7 +169,7 @@ def evaluate(
         )
     share = _shard(shard)
     chosen = _protocol(protocol, changes, explained, layer)
-    known = asked(list(methods), metrics, share, out)
+    known = validated(list(methods), metrics, share, out)
     opened = open_data(data, kind=kind, split=split, limit=limit)
     needs_truth(opened, known.metrics, chosen)
     loaded = load(model, weights=weights, pretrained=False if random else None)

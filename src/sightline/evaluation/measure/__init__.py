@@ -2,8 +2,8 @@
 each made once.
 """
 
-from sightline.evaluation.measure.explained_batch import Bench as Bench
-from sightline.evaluation.measure.labelled_batch import Shown as Shown
+from sightline.evaluation.measure.explained_batch import ExplainedBatch as ExplainedBatch
+from sightline.evaluation.measure.labelled_batch import LabelledBatch as LabelledBatch
 from sightline.evaluation.measure.measurements import COLUMNS as COLUMNS
 from sightline.evaluation.measure.measurements import RECORDED as RECORDED
 from sightline.evaluation.measure.measurements import WORDS as WORDS

@@ -6,13 +6,13 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from sightline.evaluation.measure.explained_batch import Bench
+from sightline.evaluation.measure.explained_batch import ExplainedBatch
 from sightline.maps import deletion_steps, first, impute, quantile_mask, rank
 
 Curves = dict[str, Tensor]
 
 
-def deletion_curve(bench: Bench) -> Curves:
+def deletion_curve(bench: ExplainedBatch) -> Curves:
     """The first point is the whole image and costs nothing; the last is the substrate, the same for
     everybody.
     """
@@ -28,7 +28,7 @@ def deletion_curve(bench: Bench) -> Curves:
     }
 
 
-def insertion_curve(bench: Bench) -> Curves:
+def insertion_curve(bench: ExplainedBatch) -> Curves:
     """The first point is the substrate, the same for everybody; the last is the whole image and
     costs nothing.
     """
@@ -44,13 +44,13 @@ def insertion_curve(bench: Bench) -> Curves:
     }
 
 
-def _between(bench: Bench, start: Tensor, end: Tensor, name: str) -> list[Tensor]:
+def _between(bench: ExplainedBatch, start: Tensor, end: Tensor, name: str) -> list[Tensor]:
     """The confidences between the two ends, which are known already."""
     steps = deletion_steps(start, end, rank(bench.maps[name]), bench.protocol.steps)
     return bench.confidences(islice(steps, 1, bench.protocol.steps))
 
 
-def occluded_curve(bench: Bench) -> Curves:
+def occluded_curve(bench: ExplainedBatch) -> Curves:
     """Only what lies at or above the map's own theta-quantile is seen; the last point shows
     nothing.
     """
@@ -68,7 +68,7 @@ def occluded_curve(bench: Bench) -> Curves:
     }
 
 
-def occluded_fraction(bench: Bench) -> Curves:
+def occluded_fraction(bench: ExplainedBatch) -> Curves:
     """The share of pixels hidden at each theta: less than theta where values repeat, as zeros do.
     The last is 1.
     """
@@ -82,22 +82,22 @@ def occluded_fraction(bench: Bench) -> Curves:
     return found
 
 
-def thetas(bench: Bench) -> list[float]:
+def thetas(bench: ExplainedBatch) -> list[float]:
     """Equally spaced in [0, 1]."""
     return [k / (bench.protocol.thetas - 1) for k in range(bench.protocol.thetas)]
 
 
-def road_morf(bench: Bench) -> Curves:
+def road_morf(bench: ExplainedBatch) -> Curves:
     """The most relevant pixels are replaced first."""
     return _road(bench, strongest=True)
 
 
-def road_lerf(bench: Bench) -> Curves:
+def road_lerf(bench: ExplainedBatch) -> Curves:
     """The least relevant pixels are replaced first."""
     return _road(bench, strongest=False)
 
 
-def _road(bench: Bench, strongest: bool) -> Curves:
+def _road(bench: ExplainedBatch, strongest: bool) -> Curves:
     images, protocol = bench.shown.inputs, bench.protocol
     grid = images.shape[2:]
 

@@ -10,21 +10,21 @@ from torch import Tensor, nn
 from sightline.errors import MethodError
 from sightline.evaluation.controls import CONTROLS
 from sightline.evaluation.masking import masked, protocol_map, substrate
-from sightline.evaluation.measure.labelled_batch import Shown
+from sightline.evaluation.measure.labelled_batch import LabelledBatch
 from sightline.explanation.confidence import confidence
 from sightline.explanation.explain import explain
 from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
 from sightline.models import card_of
 from sightline.protocol import Protocol
-from sightline.surgery import looking, operable
+from sightline.surgery import looking, supported_model
 from sightline.types import ImageMap
 
 TOP = 5
 """How many of the most probable classes count, where several do."""
 
 
-class Bench:
+class ExplainedBatch:
     """A batch, its explanations, and the model to show things to.
 
     `columns` says which classes each image is explained for, besides its own (`asked`): `given`,
@@ -35,7 +35,7 @@ class Bench:
     def __init__(
         self,
         model: nn.Module,
-        shown: Shown,
+        shown: LabelledBatch,
         methods: Sequence[Any],
         protocol: Protocol,
         *,
@@ -50,7 +50,7 @@ class Bench:
                 " Add one: methods=['grad_cam_pp']."
             )
         self.model, self.shown, self.protocol, self.together = (
-            operable(model),
+            supported_model(model),
             shown,
             protocol,
             together,
@@ -175,7 +175,7 @@ class Bench:
 
 
 def _asked(
-    shown: Shown, protocol: Protocol, columns: set[str], top: int
+    shown: LabelledBatch, protocol: Protocol, columns: set[str], top: int
 ) -> tuple[dict[str, int], Any]:
     """Where each column stands among the classes asked, and the target that asks for them."""
     labels = list(shown.labels)

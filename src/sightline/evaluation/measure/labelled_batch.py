@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class LabelledBatch:
     """`b` images ready for the model, `inputs` `[b, c, *s]`, and the truth about them where it is
     known.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sightline.evaluation.measure import curves
 from sightline.evaluation.measure import repeated_maps as again
-from sightline.evaluation.measure.explained_batch import Bench
+from sightline.evaluation.measure.explained_batch import ExplainedBatch
 from sightline.supply import Supply
 
 Made = dict[str, Any] | Any
@@ -37,7 +37,7 @@ class Measurements:
     []
     """
 
-    def __init__(self, bench: Bench, wanted: Iterable[str] = ()) -> None:
+    def __init__(self, bench: ExplainedBatch, wanted: Iterable[str] = ()) -> None:
         """`wanted` are words that will be asked for: a look that tells two of them is taken once."""
         self.bench, self.wanted = bench, set(wanted)
         self._made: dict[str, dict[str, Any]] = {}
@@ -65,7 +65,7 @@ class Measurements:
         self._made[word] = made if own else dict.fromkeys(self.bench.names, made)
 
 
-def masked_score(bench: Bench) -> dict[str, Tensor]:
+def masked_score(bench: ExplainedBatch) -> dict[str, Tensor]:
     """The confidence O on each method's explanation map."""
     return dict(
         zip(
@@ -76,8 +76,8 @@ def masked_score(bench: Bench) -> dict[str, Tensor]:
     )
 
 
-def _columns_of(word: str) -> Callable[[Bench], dict[str, Tensor]]:
-    def maps(bench: Bench) -> dict[str, Tensor]:
+def _columns_of(word: str) -> Callable[[ExplainedBatch], dict[str, Tensor]]:
+    def maps(bench: ExplainedBatch) -> dict[str, Tensor]:
         place = bench.places[word]
         return {name: bench.map_of(name, place) for name in bench.methods} | {
             n: bench.maps[n] for n in bench.controls
@@ -86,7 +86,7 @@ def _columns_of(word: str) -> Callable[[Bench], dict[str, Tensor]]:
     return maps
 
 
-def top_maps(bench: Bench) -> dict[str, Tensor]:
+def top_maps(bench: ExplainedBatch) -> dict[str, Tensor]:
     """The maps of the most probable classes, `[b, 5, h, w]`; a control has the same map for each."""
     places = range(bench.places["top"], bench.places["top"] + bench.top)
     own = {
@@ -101,7 +101,7 @@ def top_maps(bench: Bench) -> dict[str, Tensor]:
     }
 
 
-def top_peaks(bench: Bench) -> dict[str, Tensor]:
+def top_peaks(bench: ExplainedBatch) -> dict[str, Tensor]:
     """The largest value of each of their coarse maps, `[b, 5]`; a control has none, and never
     rejects.
     """
@@ -116,7 +116,7 @@ def top_peaks(bench: Bench) -> dict[str, Tensor]:
     return own | dict.fromkeys(bench.controls, certain)
 
 
-def rank(bench: Bench) -> Tensor:
+def rank(bench: ExplainedBatch) -> Tensor:
     """Place of the given class among the predictions, from 0; 5 stands for all that follow, -1 for
     unknown.
     """
@@ -127,13 +127,13 @@ def rank(bench: Bench) -> Tensor:
     return torch.tensor(places)
 
 
-def _boxes(bench: Bench, numbers: Iterable[int | None]) -> list[Tensor]:
+def _boxes(bench: ExplainedBatch, numbers: Iterable[int | None]) -> list[Tensor]:
     """Boxes of a class an image; none where the image is not annotated."""
     found = [bench.shown.boxes_of(image, number) for image, number in enumerate(numbers)]
     return [torch.zeros(0, 4) if boxes is None else boxes for boxes in found]
 
 
-def top_boxes(bench: Bench) -> list[list[Tensor] | None]:
+def top_boxes(bench: ExplainedBatch) -> list[list[Tensor] | None]:
     """Boxes of the most probable classes of each image; None where nobody looked what is in it."""
     found: list[list[Tensor] | None] = []
     for image, order in enumerate(bench.ranking):
@@ -146,7 +146,7 @@ def top_boxes(bench: Bench) -> list[list[Tensor] | None]:
     return found
 
 
-WORDS: dict[str, Callable[[Bench], Made]] = {
+WORDS: dict[str, Callable[[ExplainedBatch], Made]] = {
     "full_score": lambda bench: bench.full,
     "masked_score": masked_score,
     "image_map": lambda bench: bench.maps,

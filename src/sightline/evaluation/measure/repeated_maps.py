@@ -5,7 +5,7 @@ shuffled.
 import torch
 from torch import Tensor
 
-from sightline.evaluation.measure.explained_batch import Bench
+from sightline.evaluation.measure.explained_batch import ExplainedBatch
 from sightline.maps import noisy, occlusions
 from sightline.maps import occlusion_map as average_over
 from sightline.maps.occlusion import places
@@ -15,7 +15,7 @@ Maps = dict[str, Tensor]
 STAGES = 5
 
 
-def masked_maps(bench: Bench) -> tuple[Maps, dict[str, Tensor]]:
+def masked_maps(bench: ExplainedBatch) -> tuple[Maps, dict[str, Tensor]]:
     """Each method's map of its own explanation map, and the confidence there: one forward pass for
     both.
     """
@@ -30,7 +30,7 @@ def masked_maps(bench: Bench) -> tuple[Maps, dict[str, Tensor]]:
     return maps, sure
 
 
-def noisy_maps(bench: Bench) -> Maps:
+def noisy_maps(bench: ExplainedBatch) -> Maps:
     """Maps of noisy copies, `[b, samples, h, w]`: the noise has the protocol's standard deviation
     in raw pixels.
     """
@@ -43,7 +43,7 @@ def noisy_maps(bench: Bench) -> Maps:
     return {name: torch.stack([maps[name] for maps in found], dim=1) for name in bench.names}
 
 
-def randomised_maps(bench: Bench) -> Maps:
+def randomised_maps(bench: ExplainedBatch) -> Maps:
     """Maps of the model with ever more of its weights shuffled, `[b, stages, h, w]`."""
     stages = [
         _maps(bench, one, bench.shown.inputs)
@@ -52,7 +52,7 @@ def randomised_maps(bench: Bench) -> Maps:
     return {name: torch.stack([stage[name] for stage in stages], dim=1) for name in bench.names}
 
 
-def _maps(bench: Bench, model: torch.nn.Module, inputs: Tensor) -> Maps:
+def _maps(bench: ExplainedBatch, model: torch.nn.Module, inputs: Tensor) -> Maps:
     maps = {
         name: bench.scaled(one)
         for name, one in bench.explained(model, inputs, bench.methods).items()
@@ -60,7 +60,7 @@ def _maps(bench: Bench, model: torch.nn.Module, inputs: Tensor) -> Maps:
     return maps | {name: bench.control(name, inputs) for name in bench.controls}
 
 
-def occlusion_map(bench: Bench) -> Tensor:
+def occlusion_map(bench: ExplainedBatch) -> Tensor:
     """The confidence lost where a patch is hidden: at each pixel the mean over the patches that
     cover it, `[b, *s]`.
     """

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Bool
 
-from sightline.evaluation.report.rows_by_method import Board
+from sightline.evaluation.report.rows_by_method import RowsByMethod
 from sightline.evaluation.report.summary import Caution, Summary
 from sightline.evaluation.report.wording import count, heading, title_of, written
 from sightline.evaluation.statistics.compare import FEW
 from sightline.metrics.metric import Metric
 
 
-def cautions(summary: Summary, board: Board, cut: Mapping[str, int]) -> list[Caution]:
+def cautions(summary: Summary, board: RowsByMethod, cut: Mapping[str, int]) -> list[Caution]:
     """Everything to be said, the gravest first.
 
     `cut` says of a breakdown how many groups it left out.
@@ -59,7 +59,7 @@ def _scarce(summary: Summary) -> list[str]:
     return found
 
 
-def _rows(board: Board) -> list[Caution]:
+def _rows(board: RowsByMethod) -> list[Caution]:
     """Rows that failed, are not there, or whose map says nothing."""
     found = []
     failed, absent = _by_method(board.failed), _by_method(board.absent)

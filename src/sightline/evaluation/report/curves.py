@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from sightline.evaluation.report.rows_by_method import Board
+from sightline.evaluation.report.rows_by_method import RowsByMethod
 from sightline.evaluation.statistics.resample import Resamples
 from sightline.metrics.metric import Metric
 from sightline.protocol import Protocol
@@ -74,7 +74,7 @@ class Curve:
 
 
 def curves(
-    board: Board, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float
+    board: RowsByMethod, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float
 ) -> list[Curve]:
     """All curves that the rows hold: measured ones, then those of metrics with an axis."""
     protocol = board.run.get("protocol") or {}
@@ -111,7 +111,9 @@ def curves(
     return found
 
 
-def _occluded(board: Board, sure: str, resamples: Resamples, level: int | float) -> list[Curve]:
+def _occluded(
+    board: RowsByMethod, sure: str, resamples: Resamples, level: int | float
+) -> list[Curve]:
     """Relative confidence over the fraction of hidden pixels (Grad-CAM++ v3, section 7.2), on one
     grid for all images.
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 from PIL import Image
 
-from sightline.evaluation.report.rows_by_method import Board, Results
+from sightline.evaluation.report.rows_by_method import Results, RowsByMethod
 from sightline.evaluation.report.summary import Summary
 from sightline.evaluation.report.wording import count, heading, title_of, written
 from sightline.metrics.metric import Metric
@@ -68,7 +68,7 @@ def gallery(summary: Summary, results: Results, metric: str | None, most: int = 
     chosen = summary.metrics.get(metric or "")
     if chosen is None or not most or not results.views.num_rows or not summary.methods:
         return []
-    board = Board(results)
+    board = RowsByMethod(results)
     measured = board.measured(chosen.name)
     values = np.stack([measured[name] for name in summary.methods], axis=1)
     if values.ndim != 2:
@@ -123,7 +123,7 @@ def _first(order: Float[np.ndarray, "n"], most: int) -> tuple[str, Int[np.ndarra
 
 
 def _exhibits(
-    summary: Summary, results: Results, board: Board, metric: str, places: Sequence[int]
+    summary: Summary, results: Results, board: RowsByMethod, metric: str, places: Sequence[int]
 ) -> dict[int, Exhibit]:
     """The exhibits of some places on the board: only their rows and thumbnails are read."""
     items = pa.array(board.items[list(places)])

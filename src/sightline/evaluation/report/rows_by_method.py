@@ -29,7 +29,7 @@ class Results(Protocol):
     views: pa.Table
 
 
-class Board:
+class RowsByMethod:
     """Columns by method, one entry an image, sorted by the image's number in the plan.
 
     Raises `StoreError` for rows made by different protocols, for an image that a method measured

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from sightline.evaluation.report.cautions import cautions
 from sightline.evaluation.report.curves import curves
-from sightline.evaluation.report.rows_by_method import Board, Results
+from sightline.evaluation.report.rows_by_method import Results, RowsByMethod
 from sightline.evaluation.report.summary import Failure, Pair, Score, Summary
 from sightline.evaluation.report.wording import first_metric
 from sightline.evaluation.statistics.bootstrap import (
@@ -62,7 +62,7 @@ def summarise(
     and the mean. Raises `StoreError` for rows of several protocols, for rows that are there twice,
     and for an unknown `by`.
     """
-    board = Board(results)
+    board = RowsByMethod(results)
     known = _described(board, metrics)
     drawn = Resamples(len(board), resamples, seed)
     fewer = drawn.fewer(IN_GROUPS)
@@ -103,7 +103,7 @@ def summarise(
     return replace(summary, cautions=cautions(summary, board, cut))
 
 
-def _described(board: Board, metrics: Metrics | None) -> dict[str, Metric]:
+def _described(board: RowsByMethod, metrics: Metrics | None) -> dict[str, Metric]:
     """The metrics that the rows hold, in the order of the run, by group."""
     if metrics is None:
         from sightline import metrics as family
@@ -122,7 +122,7 @@ def _unknown(name: str) -> Metric:
     return about(metric(title=name, group="other", higher_is_better=None)(described_nowhere))
 
 
-def _given(board: Board) -> Columns:
+def _given(board: RowsByMethod) -> Columns:
     """What a figure may ask for: the class each row is about, and the protocol's fields."""
     fields = {
         k: tuple(v) if isinstance(v, list) else v
@@ -132,7 +132,7 @@ def _given(board: Board) -> Columns:
 
 
 def _scores(
-    board: Board,
+    board: RowsByMethod,
     one: Metric,
     title: str,
     of: Of,
@@ -180,7 +180,7 @@ def _scores(
 
 
 def _grouped(
-    board: Board,
+    board: RowsByMethod,
     one: Metric,
     title: str,
     of: Of,
@@ -208,7 +208,7 @@ def _grouped(
 
 
 def _score(
-    board: Board,
+    board: RowsByMethod,
     one: Metric,
     title: str,
     method: str,
@@ -225,7 +225,7 @@ def _score(
 
 
 def _wins(
-    board: Board, known: Mapping[str, Metric], resamples: Resamples, level: int | float
+    board: RowsByMethod, known: Mapping[str, Metric], resamples: Resamples, level: int | float
 ) -> dict[tuple[str, str], Win]:
     """Each method against each other one (and the controls), by the metric that wins are about:
     Average Drop.
@@ -241,13 +241,13 @@ def _wins(
     return {(a, b): win_from(measured[a], measured[b], higher, resamples, level) for a, b in both}
 
 
-def _layers(board: Board) -> list[str]:
+def _layers(board: RowsByMethod) -> list[str]:
     if "layer" not in board:
         return []
     return sorted(name for name in pc.unique(board.rows["layer"]).to_pylist() if name)
 
 
-def _failures(board: Board) -> list[Failure]:
+def _failures(board: RowsByMethod) -> list[Failure]:
     rows = np.concatenate([board.at[name][board.failed[name]] for name in board.all])
     some = board.rows.select(["item", "image", "method", "error"]).take(rows).to_pylist()
     return sorted(

@@ -21,7 +21,7 @@ from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer, nois
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
 from sightline.supply import requests
-from sightline.surgery import Opened, Trace, Where, capture, choose, operable
+from sightline.surgery import Opened, Trace, Where, capture, choose, supported_model
 from sightline.targets import Wanted, find_class, logits
 from sightline.targets.class_names import checked
 
@@ -69,7 +69,7 @@ def exportable(
     >>> outputs.shape, maps.shape, explainer.layer, explainer.way
     (torch.Size([5, 2]), torch.Size([5, 8, 8]), '1', 'head')
     """
-    inner = operable(model)
+    inner = supported_model(model)
     step, card = _step(method, options), card_of(inner)
     example = _example(inner, card, images)
     reason = "named by the caller"

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sightline.explanation.assemble import outcome
+from sightline.explanation.assemble import assemble
 from sightline.explanation.job import Found, Job
 from sightline.explanation.plan import Step
 from sightline.maps.upsample import enlarged
@@ -17,7 +17,7 @@ from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.grids import infer
 from sightline.surgery.pixel_trace import PixelTrace
-from sightline.tensors import full, recordable, without_autocast
+from sightline.tensors import allow_grad, at_least_float32, without_autocast
 
 _AMISS = 1e-3
 """A sum that misses the score by more than this share of it is told."""
@@ -29,13 +29,13 @@ def in_parts(job: Job, step: Step) -> Found:
     with Biases() as heard:
         trace = capture_pixels(job.model, job.batch.inputs)
     question = job.ask(trace.outputs)
-    with recordable(), torch.enable_grad():
+    with allow_grad(), torch.enable_grad():
         rows = (job.sign * question.scores).unbind()
     size, b = job.batch.size, len(job.batch)
     pixels, missed = [], 0.0
     for row in rows:
         products: list[Tensor] = []
-        rest = full(row.detach()).clone()
+        rest = at_least_float32(row.detach()).clone()
         for product in parts(trace, row, heard.terms):
             rest -= product.reshape(b, -1).sum(1)
             grid = (
@@ -47,7 +47,7 @@ def in_parts(job: Job, step: Step) -> Found:
                 products.append(product)
             elif grid is not None:
                 products.append(grid.read(product))
-        missed = max(missed, float((rest.abs() / full(row.detach()).abs()).amax()))
+        missed = max(missed, float((rest.abs() / at_least_float32(row.detach()).abs()).amax()))
         with torch.no_grad(), without_autocast(job.batch.picture.device):
             pixels.append(step.pixels(products, partial(enlarged, size=size)))
     shown = torch.stack(pixels)
@@ -59,7 +59,7 @@ def in_parts(job: Job, step: Step) -> Found:
             f"{step.name} shows sizes and not directions: for and against a target its map is the"
             " same"
         )
-    found = outcome(
+    found = assemble(
         model=job.model,
         card=job.card,
         batch=job.batch,
@@ -92,4 +92,4 @@ def parts(trace: PixelTrace, scores: Tensor, terms: Sequence[Heard]) -> Iterator
         found, [trace.node.detach, *[one.bias for one in terms]], strict=True
     ):
         if gradient is not None:
-            yield gradient * full(value())
+            yield gradient * at_least_float32(value())

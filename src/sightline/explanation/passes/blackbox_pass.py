@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.explanation.assemble import outcome
+from sightline.explanation.assemble import assemble
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.reruns import through
 from sightline.explanation.plan import Step
@@ -20,7 +20,7 @@ from sightline.maps.upsample import image_map
 from sightline.supply import Offers, supply
 from sightline.surgery import look, showing
 from sightline.targets import Question
-from sightline.tensors import full, recordable, without_autocast
+from sightline.tensors import allow_grad, at_least_float32, without_autocast
 from sightline.types import Preprocess
 
 
@@ -38,7 +38,7 @@ def from_outside(job: Job, plan: Sequence[Step]) -> Found:
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     found: Found = {}
     with (
-        recordable(),
+        allow_grad(),
         torch.no_grad(),
         without_autocast(picture.device),
         showing(job.model, job.batch.inputs) as see,
@@ -48,10 +48,10 @@ def from_outside(job: Job, plan: Sequence[Step]) -> Found:
             notes = _Notes(job, question)
             coarse = (
                 supply(step.outside, _offers(job, question, see, autocast, notes), **step.options)
-                .to(full(picture[:0]).dtype)
+                .to(at_least_float32(picture[:0]).dtype)
                 .to(picture.device)
             )
-            found[step.name, "input"] = outcome(
+            found[step.name, "input"] = assemble(
                 model=job.model,
                 card=job.card,
                 batch=job.batch,
@@ -77,7 +77,7 @@ def _offers(
     picture = job.batch.picture
     return {
         "shown": lambda: _shown(job, question, see, autocast),
-        "scores": lambda: job.sign * full(question.scores.detach()).flatten(),
+        "scores": lambda: job.sign * at_least_float32(question.scores.detach()).flatten(),
         "size": lambda: job.batch.size,
         "pictures": lambda: _pictures(picture, job.card.preprocess, len(job.batch)),
         "note": lambda: notes,
@@ -107,7 +107,7 @@ def _shown(
             ):
                 outputs = see(pictures)
             found.append(
-                full(job.again(question, outputs, len(some), probability=probability))
+                at_least_float32(job.again(question, outputs, len(some), probability=probability))
                 .cpu()
                 .double()
             )

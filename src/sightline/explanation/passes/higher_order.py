@@ -14,12 +14,12 @@ from sightline.surgery import Trace, capture, free_gradients
 from sightline.surgery.derivatives.curvature import Curvature, curvature
 from sightline.surgery.derivatives.second_order import Two, expansion
 from sightline.targets import Question, logits
-from sightline.tensors import full, recordable
+from sightline.tensors import allow_grad, at_least_float32
 
 Three = tuple[Tensor, Tensor, Tensor]
 
 
-class Curved:
+class HigherOrder:
     """What `alpha="exact"` and Shapley-CAM need of one explanation.
 
     `gradient(cut)` is the scores' gradient `[n, b, c, *s]`.
@@ -113,11 +113,14 @@ class Curved:
         weights = trace.head(question.rows, cut)
         if weights is None:
             return None
-        weights, own = full(weights), full(trace.cuts[cut].activations.detach())
+        weights, own = (
+            at_least_float32(weights),
+            at_least_float32(trace.cuts[cut].activations.detach()),
+        )
         gradient = weights[question.indices.T]  # [n, b, c]
         bent = torch.zeros_like(gradient)
         if utility == "rest":
-            chances = full(question.rows.detach()).softmax(1)
+            chances = at_least_float32(question.rows.detach()).softmax(1)
             moved = own.flatten(2).mean(2) @ weights.T
             gradient = 2 * gradient - chances @ weights
             bent = bent - (chances * (moved - (chances * moved).sum(1, keepdim=True))) @ weights
@@ -134,7 +137,7 @@ class Curved:
             call=opened.call,
             grid=reruns.grid,
         )
-        with recordable(), torch.enable_grad():
+        with allow_grad(), torch.enable_grad():
             return trace, ask(trace.outputs)
 
 
@@ -145,7 +148,7 @@ def rest(rows: Tensor, indices: Tensor) -> Tensor:
     >>> rest(torch.tensor([[3.0, 3.0]]), torch.tensor([[1]]))  # 3 - log 2
     tensor([[2.3069]])
     """
-    return full(rows).gather(1, indices).T + log_probabilities(rows, indices)
+    return at_least_float32(rows).gather(1, indices).T + log_probabilities(rows, indices)
 
 
 def log_probabilities(rows: Tensor, indices: Tensor) -> Tensor:
@@ -158,7 +161,7 @@ def log_probabilities(rows: Tensor, indices: Tensor) -> Tensor:
     >>> log_probabilities(torch.tensor([[0.0, 0.0]]), torch.tensor([[1]]))
     tensor([[-0.6931]])
     """
-    rows = full(rows)
+    rows = at_least_float32(rows)
     own = rows.gather(1, indices)  # [b, n]
     others = rows.unsqueeze(1) - own.unsqueeze(2)
     mask = torch.zeros_like(others, dtype=torch.bool).scatter(2, indices.unsqueeze(2), True)

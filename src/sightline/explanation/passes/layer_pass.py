@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.explanation.assemble import outcome
+from sightline.explanation.assemble import assemble
 from sightline.explanation.job import Found, Job
-from sightline.explanation.passes.method_inputs import Offers
+from sightline.explanation.passes.method_inputs import MethodInputs
 from sightline.explanation.passes.reruns import Reruns
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
@@ -17,7 +17,7 @@ from sightline.maps.upsample import extremes, image_map
 from sightline.supply import requests
 from sightline.surgery import Choice, Trace, Where, capture, choose
 from sightline.targets import Aim, Question, ask, beyond_classes
-from sightline.tensors import once, without_autocast
+from sightline.tensors import unexpanded, without_autocast
 
 
 def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> Found:
@@ -28,7 +28,7 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
         layers, reason, grid = [choice.name], choice.reason, choice.grid if grid is None else grid
     trace = capture(job.model, job.batch.inputs, layers, call=job.call, grid=grid)
     question = job.ask(trace.outputs)
-    offers = Offers(trace, question, job.sign, _reruns(job, trace, question, grid))
+    offers = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, grid))
     found: Found = {}
     with offers, torch.no_grad(), without_autocast(job.batch.picture.device):
         for index, cut in enumerate(trace.cuts):
@@ -44,7 +44,7 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
                 coarse = parts[0] if len(parts) == 1 else torch.cat(parts)
                 ends = extremes(coarse)
                 maps = image_map(coarse, job.batch.size, ends, shares=cut.shares)
-                found[step.name, cut.layer] = outcome(
+                found[step.name, cut.layer] = assemble(
                     model=job.model,
                     card=job.card,
                     batch=job.batch,
@@ -105,7 +105,9 @@ class _Counts:
         self.told: dict[str, list[int]] = {}
 
     def __call__(self, word: str, places: Tensor) -> None:
-        anywhere = once(places).any()  # as a rule nowhere, which is sooner known than how often
+        anywhere = unexpanded(
+            places
+        ).any()  # as a rule nowhere, which is sooner known than how often
         counts = places.flatten(1).sum(1).tolist() if anywhere else [0] * len(places)
         self.told.setdefault(word, []).extend(counts)
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from sightline.errors import LayerError, MethodError
-from sightline.explanation.passes.higher_order import Curved
+from sightline.explanation.passes.higher_order import HigherOrder
 from sightline.explanation.passes.rerun_gradients import look_back, noisy_gradients
 from sightline.explanation.passes.reruns import Reruns
 from sightline.supply import Supply
 from sightline.surgery import Trace
 from sightline.targets import Question, logits, probabilities
-from sightline.tensors import full, once
+from sightline.tensors import at_least_float32, unexpanded
 
 _AT_ONCE = 1 << 18
 """Numbers a method works on at once: a megabyte stays in a processor's cache."""
@@ -27,7 +27,7 @@ more.
 _RUN_AGAIN = {"rescore", "look", "look_back", "noisy_gradients"}
 
 
-class Offers:
+class MethodInputs:
     """Everything that can be had from one run of a model for its questions.
 
     | word | is |
@@ -53,14 +53,14 @@ class Offers:
         self, trace: Trace, question: Question, sign: float, reruns: Callable[[], Reruns]
     ) -> None:
         self.trace, self.question, self.sign, self._reruns = trace, question, sign, reruns
-        self._curved = Curved(question, sign, reruns, self._gradient)
+        self._curved = HigherOrder(question, sign, reruns, self._gradient)
         self._supplies: dict[tuple[int, int, int], Supply] = {}
         self._looked: tuple[Tensor | None, ...] | None = None
         self._gradients: dict[int, Tensor] = {}
         self._classes: dict[int, Tensor] = {}
         self._cut_off: set[int] = set()
 
-    def __enter__(self) -> "Offers":
+    def __enter__(self) -> "MethodInputs":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,7 +83,7 @@ class Offers:
             together = max(1, _AT_MOST // self.trace.cuts[cut].activations.numel())
         elif "class_gradients" not in wanted:
             activations = self.trace.cuts[cut].activations
-            like = once(self._gradient(cut))[0] if "gradients" in wanted else activations
+            like = unexpanded(self._gradient(cut))[0] if "gradients" in wanted else activations
             repeated = (
                 activations.numel() if len(activations) > 1 else 0
             )  # of one image nothing is copied
@@ -101,7 +101,9 @@ class Offers:
         n = len(self.question.scores[asked])
         return Supply(
             {
-                "activations": lambda: _repeated(full(self.trace.cuts[cut].activations), n),
+                "activations": lambda: _repeated(
+                    at_least_float32(self.trace.cuts[cut].activations), n
+                ),
                 "gradients": lambda: self._signed(self._gradient(cut)[asked].flatten(0, 1)),
                 "class_gradients": lambda: self._signed(
                     _repeated(self._class_gradients(cut), n, axis=1)
@@ -109,7 +111,7 @@ class Offers:
                 "probabilities": lambda: _repeated(probabilities(self._rows(), "softmax"), n),
                 "explained": lambda: self._indices().T[asked].flatten(),
                 "scores": lambda: self._signed(
-                    full(self.question.scores[asked].detach()).flatten()
+                    at_least_float32(self.question.scores[asked].detach()).flatten()
                 ),
                 "head": lambda: self._signed(self._head(cut)[self._indices().T[asked].flatten()]),
                 "second_derivatives": lambda: self._signed(
@@ -133,11 +135,11 @@ class Offers:
         )
 
     def _signed(self, tensor: Tensor) -> Tensor:
-        return tensor if self.sign == 1 else (once(tensor) * self.sign).expand_as(tensor)
+        return tensor if self.sign == 1 else (unexpanded(tensor) * self.sign).expand_as(tensor)
 
     def connected(self, cut: int) -> bool:
         """Whether the scores depend on the layer, as far as somebody asked for gradients."""
-        if cut in self._gradients and not once(self._gradients[cut]).any():
+        if cut in self._gradients and not unexpanded(self._gradients[cut]).any():
             self._cut_off.add(cut)
         return cut not in self._cut_off
 
@@ -160,7 +162,7 @@ class Offers:
         if cut not in self._gradients:
             gradient = self._looked[cut]
             if gradient is None:
-                activations = full(self.trace.cuts[cut].activations)
+                activations = at_least_float32(self.trace.cuts[cut].activations)
                 gradient = activations.new_zeros(()).expand(
                     len(self.question.scores), *activations.shape
                 )
@@ -194,14 +196,14 @@ class Offers:
         """Where none of them is anything, the scores do not depend on the layer."""
         anywhere = False
         for gradient in noisy_gradients(self._reruns(), cut, asked, **noise):
-            anywhere = anywhere or bool(once(gradient).any())
+            anywhere = anywhere or bool(unexpanded(gradient).any())
             yield gradient
         if not anywhere:
             self._cut_off.add(cut)
 
     def _second_order(self, cut: int, asked: slice, utility: str) -> tuple[Tensor, Tensor]:
         gradient, bent = self._curved.second_order(cut, utility)
-        if not once(gradient).any():
+        if not unexpanded(gradient).any():
             self._cut_off.add(cut)
         return self._signed(gradient[asked].flatten(0, 1)), self._signed(bent[asked].flatten(0, 1))
 
@@ -242,7 +244,11 @@ class Offers:
                 " else lies between. Take method='grad_cam', which is the same map where CAM is"
                 " defined and works here too."
             )
-        return torch.cat([-full(head), full(head)]) if self.question.single else full(head)
+        return (
+            torch.cat([-at_least_float32(head), at_least_float32(head)])
+            if self.question.single
+            else at_least_float32(head)
+        )
 
 
 def _repeated(tensor: Tensor, n: int, axis: int = 0) -> Tensor:

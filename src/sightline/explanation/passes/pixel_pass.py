@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from sightline.explanation.assemble import outcome
+from sightline.explanation.assemble import assemble
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.bias_pass import in_parts
 from sightline.explanation.plan import Step
@@ -39,7 +39,7 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
                 rules + ([] if cam is None else cam.provenance["notes"]),
             )
             pixels = step.pixels(flat) if cam is None else step.pixels(flat, _question_first(cam))
-            found[step.name, layer] = outcome(
+            found[step.name, layer] = assemble(
                 model=job.model,
                 card=job.card,
                 batch=job.batch,

@@ -16,7 +16,7 @@ from torch import Tensor
 from sightline.errors import MethodError
 from sightline.explanation.passes.reruns import Reruns, scaled, through
 from sightline.surgery import capture, capture_pixels, with_pictures
-from sightline.tensors import full, recordable
+from sightline.tensors import allow_grad, at_least_float32
 
 
 def noisy_gradients(
@@ -35,7 +35,7 @@ def noisy_gradients(
     """
     opened, picture = reruns.trace.cuts[cut], reruns.batch.picture.detach()
     each = (-1, *[1] * (picture.ndim - 1))
-    low, high = full(picture).flatten(1).aminmax(dim=1)
+    low, high = at_least_float32(picture).flatten(1).aminmax(dim=1)
     reach = (std * (high - low)).view(each)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(samples):
@@ -43,7 +43,8 @@ def noisy_gradients(
             picture.shape[1:], generator=generator, dtype=torch.float64, device="cpu"
         )
         inputs = with_pictures(
-            reruns.batch.inputs, (full(picture) + reach * noise.to(reach)).to(picture.dtype)
+            reruns.batch.inputs,
+            (at_least_float32(picture) + reach * noise.to(reach)).to(picture.dtype),
         )
         with reruns.as_the_caller():
             trace = capture(
@@ -51,7 +52,7 @@ def noisy_gradients(
             )
         (gradient,) = trace.gradients(lambda outputs: reruns.again(outputs, 1)[:, 0])
         if gradient is None:
-            own = full(opened.activations)
+            own = at_least_float32(opened.activations)
             gradient = own.new_zeros(()).expand(len(reruns.question.scores), *own.shape)
         yield reruns.sign * gradient[asked].flatten(0, 1)
 
@@ -80,8 +81,8 @@ def look_back(
     questions = range(len(reruns.question.scores))[asked]
     found: list[Tensor] = []
     slopes: list[Tensor] = []
-    with recordable(), torch.enable_grad():
-        pictures = full(batch.picture.detach().clone())
+    with allow_grad(), torch.enable_grad():
+        pictures = at_least_float32(batch.picture.detach().clone())
         for start in range(0, len(questions), step):
             some = questions[start : start + step]
             own = (
@@ -108,7 +109,7 @@ def _seen(reruns: Reruns, shown: Tensor, questions: list[int]) -> tuple[Tensor, 
     def ask(outputs: Any) -> Tensor:
         told = reruns.again(outputs, len(questions))  # [n, m, b]
         own = torch.cat([told[j, version] for version, j in enumerate(questions)])
-        scores.append(full(own.detach()))
+        scores.append(at_least_float32(own.detach()))
         return own
 
     with reruns.as_the_caller():

@@ -18,9 +18,9 @@ from torch import Tensor
 from sightline.errors import LayerError, MethodError
 from sightline.explanation.inputs import Batch
 from sightline.maps.upsample import enlarged
-from sightline.surgery import Trace, behind, showing
+from sightline.surgery import Trace, replay_from_layer, showing
 from sightline.targets import Question
-from sightline.tensors import full
+from sightline.tensors import at_least_float32
 
 _REPLAYED = 1 << 22
 """Activations that are replayed at once, all versions together: 16 MB in float32."""
@@ -92,7 +92,9 @@ class Reruns:
                 for some in own.split(step):
                     masks = scaled(some, self.batch.size, shares)
                     shown = through(self.batch.picture, masks if change is None else change(masks))
-                    found.append(full(self.again(see(shown), len(some), probability=probability)))
+                    found.append(
+                        at_least_float32(self.again(see(shown), len(some), probability=probability))
+                    )
             scores = torch.cat(found, dim=1)
             if self.sign == 1:
                 return scores
@@ -117,12 +119,12 @@ class Reruns:
         own = opened.activations.detach()
         most = max(1, _REPLAYED // max(1, own.numel()))
         found = []
-        with behind(
+        with replay_from_layer(
             self.trace.model, self.batch.inputs, opened.layer, call=opened.call, grid=self.grid
         ) as again:
             for some in shares.split(min(most, again.most)):
                 versions = own * some.to(own.dtype)
-                found.append(full(self.again(again(versions.flatten(0, 1)), len(some))))
+                found.append(at_least_float32(self.again(again(versions.flatten(0, 1)), len(some))))
         return self.sign * torch.cat(found, dim=1)
 
     def _contributions(self, cut: int) -> Tensor | None:
@@ -140,8 +142,8 @@ class Reruns:
         weights = self.trace.head(question.rows, cut)
         if weights is None:
             return None
-        means = full(self.trace.cuts[cut].activations.detach()).flatten(2).mean(2)
-        return full(weights)[question.indices.T] * means
+        means = at_least_float32(self.trace.cuts[cut].activations.detach()).flatten(2).mean(2)
+        return at_least_float32(weights)[question.indices.T] * means
 
     def _summed(self, shares: Tensor, contributions: Tensor) -> Tensor:
         less = shares.reshape(*shares.shape[:2], -1).to(contributions.dtype) - 1
@@ -149,7 +151,7 @@ class Reruns:
             changes = torch.einsum("mc,nbc->nmb", less[:, 0], contributions)
         else:
             changes = torch.stack([torch.einsum("mbc,bc->mb", less, one) for one in contributions])
-        return self.sign * (full(self.question.scores.detach()).unsqueeze(1) + changes)
+        return self.sign * (at_least_float32(self.question.scores.detach()).unsqueeze(1) + changes)
 
     def as_the_caller(self) -> AbstractContextManager[object]:
         """The caller's autocast, in which the model ran the first time."""

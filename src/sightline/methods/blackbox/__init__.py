@@ -12,7 +12,7 @@ from sightline.methods.blackbox.lime import lime as lime
 from sightline.methods.blackbox.occlusion import occlusion as occlusion
 from sightline.methods.blackbox.query import FILLS as FILLS
 from sightline.methods.blackbox.query import Note as Note
-from sightline.methods.blackbox.query import Shown as Shown
+from sightline.methods.blackbox.query import Query as Query
 from sightline.methods.blackbox.rise import rise as rise
 from sightline.methods.catalogue import Catalogue, Method
 from sightline.types import Map

@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.methods.blackbox.query import Note, Shown, checked, unheard
+from sightline.methods.blackbox.query import Note, Query, checked, unheard
 from sightline.methods.blackbox.segments import segmented
 from sightline.types import Map, Scores
 
 
 def lime(
-    shown: Shown,
+    shown: Query,
     scores: Scores,
     size: Sequence[int],
     pictures: Float[Tensor, "i c h w"] | None,
@@ -46,7 +46,7 @@ def lime(
 
     `segments`: superpixels (`"slic"`) or a grid of `cells` (`"grid"`); left out, superpixels of
     pictures where scikit-image is installed, else the grid. About `cells` along each axis in both
-    cases. The paper's f is the probability: `probability=True`. `fill` and `at_once`: see `Shown`.
+    cases. The paper's f is the probability: `probability=True`. `fill` and `at_once`: see `Query`.
 
     How well the line fits is told to `note`: the coefficient of determination, weighed by pi as the
     fit is. Where it is low the coefficients explain little of what the model does, whatever the map

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from sightline.errors import MethodError
 from sightline.maps import occlusion_map, places
-from sightline.methods.blackbox.query import Shown, checked
+from sightline.methods.blackbox.query import Query, checked
 from sightline.types import Map, Scores
 
 
 def occlusion(
-    shown: Shown,
+    shown: Query,
     scores: Scores,
     size: Sequence[int],
     *,
@@ -37,7 +37,7 @@ def occlusion(
     `window` and `stride` are pixels along every axis. Left out, the window is a seventh of the
     longest axis and the stride half a window: 13 x 13 runs for a square picture. Where the last
     step leaves a rim, one more window ends at the border. A window longer than an axis covers all
-    of it. `fill` and `at_once`: see `Shown`; `fill="zero"` is the paper's grey square on normalised
+    of it. `fill` and `at_once`: see `Query`; `fill="zero"` is the paper's grey square on normalised
     pictures.
 
     `scores` `[r]` of the whole picture, `size` the picture's. Returns `[r, *size]`, signed; the

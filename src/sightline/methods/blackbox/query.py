@@ -9,7 +9,7 @@ from sightline.errors import MethodError, near
 FILLS = ("zero", "blur")
 """What can take the place of pixels that a mask hides."""
 
-Shown = Callable[..., Tensor]
+Query = Callable[..., Tensor]
 """`shown(masks)`: the scores `[m, r]` of the pictures seen through masks `[m, b, *s]`, where 1
 shows and 0 hides.
 

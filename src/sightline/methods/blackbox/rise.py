@@ -8,12 +8,12 @@ from torch import Tensor
 
 from sightline.errors import MethodError
 from sightline.maps.upsample import enlarged
-from sightline.methods.blackbox.query import Shown, checked
+from sightline.methods.blackbox.query import Query, checked
 from sightline.types import Map, Scores
 
 
 def rise(
-    shown: Shown,
+    shown: Query,
     scores: Scores,
     size: Sequence[int],
     *,
@@ -44,7 +44,7 @@ def rise(
     mean for and against. The paper's f is the probability: `probability=True`.
 
     The same N masks, drawn from `seed`, serve every image, and no random generator of yours is
-    touched. `fill` and `at_once`: see `Shown`; the paper's product with a mask is `fill="zero"`.
+    touched. `fill` and `at_once`: see `Query`; the paper's product with a mask is `fill="zero"`.
 
     `scores` `[r]` of the whole picture, `size` the picture's. Returns `[r, *size]`, signed; the
     unit is the score's. For a linear model and independent pixels the expectation of `S_p` is `(1 -

@@ -2,7 +2,7 @@
 
 from sightline.methods.cams.common.alpha import weigh
 from sightline.methods.cams.common.tally import Tally, ignore
-from sightline.tensors import once
+from sightline.tensors import unexpanded
 from sightline.types import Activations, Gradients, Weights
 
 
@@ -35,7 +35,7 @@ def grad_cam_pp(
     >>> grad_cam_pp(torch.tensor([[[1.0, 1.0]]]), torch.tensor([[[1.0, -3.0]]])).item()
     0.25
     """
-    g = once(gradients).relu()
+    g = unexpanded(gradients).relu()
     denominator = (g * activations.sum(tuple(range(2, activations.ndim)), keepdim=True)).add_(2)
     tally("clamped", (denominator < 1).expand_as(activations))
     alphas = denominator.clamp_(min=1).reciprocal_()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sightline.errors import MethodError, near
 from sightline.methods.cams.common.tally import Tally, ignore
-from sightline.tensors import once
+from sightline.tensors import unexpanded
 from sightline.types import Activations, Weights
 
 FORMS = ("meant", "paper")
@@ -89,7 +89,7 @@ def _means(gradients: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """
     sums, n = torch.zeros(3).unbind(), 0
     for gradient in gradients:
-        g = once(gradient)
+        g = unexpanded(gradient)
         sums = (g, g**2, g**3) if n == 0 else (sums[0] + g, sums[1] + g**2, sums[2] + g**3)
         n += 1
     return sums[0] / n, sums[1] / n, sums[2] / n

@@ -16,14 +16,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sightline.surgery.backward.batched_tensors import Many, Rows, Slices, StandIn
-from sightline.surgery.backward.sparse import Lean
+from sightline.surgery.backward.sparse import SparseBackward
 from sightline.surgery.backward.sparse_products import THIN, thin
 
 
-class Questions(TorchDispatchMode):
+class BatchedScores(TorchDispatchMode):
     """While this is entered, autograd looks back from several questions at once."""
 
-    def __init__(self, lean: Lean) -> None:
+    def __init__(self, lean: SparseBackward) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
         self.lean = lean
 

@@ -1,7 +1,7 @@
 """Several gradients of one shape as one tensor, for autograd to hand on: by felt rows, by slices,
 or one by one.
 
-None has numbers where autograd looks for them. `Questions` answers for them while it is entered,
+None has numbers where autograd looks for them. `BatchedScores` answers for them while it is entered,
 nobody else does.
 """
 

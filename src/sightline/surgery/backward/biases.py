@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from sightline.tensors import recordable
+from sightline.tensors import allow_grad
 
 _CONVOLUTIONS = {
     F.conv1d,
@@ -95,7 +95,7 @@ def _entering(args: Any, kwargs: Any) -> Tensor | None:
 
 def _implied(func: Any, entering: Tensor, args: Any, kwargs: Any) -> Tensor:
     """f(z) - f'(z) z, place by place."""
-    with recordable(), torch.enable_grad():
+    with allow_grad(), torch.enable_grad():
         z = entering.clone().requires_grad_()
         out = func(
             z.clone(), *args, **{word: value for word, value in kwargs.items() if word != "input"}

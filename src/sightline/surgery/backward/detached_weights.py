@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 
-class WeightsAside(TorchFunctionMode):
+class DetachWeights(TorchFunctionMode):
     """The same as `requires_grad_(False)` on every parameter, without touching the flags, which
     threads share.
 
@@ -39,7 +39,7 @@ def _aside(value: Any) -> Any:
     return value.detach() if type(value) is nn.Parameter and value.requires_grad else value
 
 
-class FromHereOn:
+class DetachFrom:
     """`with FromHereOn() as aside:` - the weights are aside from the call of `aside()` to the end
     of the block.
 
@@ -49,17 +49,17 @@ class FromHereOn:
     """
 
     def __init__(self) -> None:
-        self._mode: WeightsAside | None = None
+        self._mode: DetachWeights | None = None
         self._depth = 0
 
-    def __enter__(self) -> "FromHereOn":
+    def __enter__(self) -> "DetachFrom":
         self._depth = torch._C._len_torch_function_stack()
         return self
 
     def __call__(self) -> None:
         """From here on; once is enough."""
         if torch._C._len_torch_function_stack() == self._depth:
-            self._mode = WeightsAside()
+            self._mode = DetachWeights()
             self._mode.__enter__()  # type: ignore[no-untyped-call]  # torch gives these no types
 
     def __exit__(self, *error: Any) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sightline.surgery.backward.batched import Questions, apart, together
-from sightline.surgery.backward.sparse import Lean, own_functions, wide
-from sightline.tensors import full
+from sightline.surgery.backward.batched import BatchedScores, apart, together
+from sightline.surgery.backward.sparse import SparseBackward, own_functions, wide
+from sightline.tensors import at_least_float32
 
 _HALF = 1024.0
 """fp16 loses gradients below 6e-8, so they are computed this much larger and divided in float32."""
@@ -46,7 +46,10 @@ def gradients(
         if lean
         else _looked(scores, nodes, seeds, differentiable)
     )
-    return [None if g is None else full(g) / _HALF if half else full(g) for g in found]
+    return [
+        None if g is None else at_least_float32(g) / _HALF if half else at_least_float32(g)
+        for g in found
+    ]
 
 
 def _leanly(
@@ -58,7 +61,7 @@ def _leanly(
     It fails, say, where a hook writes into a gradient whose places share their memory.
     """
     try:
-        with Lean() as lean:
+        with SparseBackward() as lean:
             return _looked(scores, nodes, seeds, lean=lean if plain else None)
     except (RuntimeError, TypeError, AttributeError):
         return _looked(scores, nodes, seeds)
@@ -79,7 +82,7 @@ def _looked(
     nodes: Sequence[Tensor],
     seeds: Tensor,
     differentiable: bool = False,
-    lean: Lean | None = None,
+    lean: SparseBackward | None = None,
 ) -> Sequence[Tensor | None]:
     """All questions in one pass where that can be done, vectorised or row by row; else one by one."""
     if seeds.ndim == scores.ndim:
@@ -98,7 +101,7 @@ def _looked(
             pass
     if len(seeds) > 1 and lean is not None and seeds.ndim == 3 and not own_functions(scores):
         try:
-            with Questions(lean):
+            with BatchedScores(lean):
                 return [apart(one) for one in _one(scores, nodes, together(seeds), False)]
         except (
             Exception

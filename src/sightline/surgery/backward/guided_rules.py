@@ -3,7 +3,7 @@ alike.
 
 Nothing is patched and nothing is hooked, neither module nor function nor graph. However an
 activation was spelled in the model (`nn.ReLU`, `F.relu`, `x.relu_()`), autograd issues one backward
-operator for it. `Rectified` stands in the way of these, in the calling thread's backward pass
+operator for it. `GuidedRule` stands in the way of these, in the calling thread's backward pass
 alone, and lets every other operator pass unchanged.
 """
 
@@ -50,7 +50,7 @@ _ALONE = {
 }
 
 
-class Rectified(TorchDispatchMode):
+class GuidedRule(TorchDispatchMode):
     r"""While this is entered, gradients pass through rectifiers by another rule than the
     derivative.
 
@@ -77,7 +77,7 @@ class Rectified(TorchDispatchMode):
     >>> import torch
     >>> x = torch.tensor([-1.0, 2.0, 3.0], requires_grad=True)
     >>> y = torch.nn.functional.relu(x) @ torch.tensor([1.0, 1.0, -1.0])
-    >>> with Rectified("guided") as rule:
+    >>> with GuidedRule("guided") as rule:
     ...     torch.autograd.grad(y, x)[0], dict(rule.governed)
     (tensor([0., 1., 0.]), {'ReLU': 1})
     """

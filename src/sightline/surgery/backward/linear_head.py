@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from sightline.surgery.harness.grids import Grid
-from sightline.tensors import full
+from sightline.tensors import at_least_float32
 
 _SHAPE_ONLY = {
     "ViewBackward0": "self_sym_sizes",
@@ -92,13 +92,16 @@ def pooled_head(rows: Tensor, node: Tensor, grid: Grid) -> Tensor | None:
             return None  # sums of halves are too rough to tell one divisor from the next
         seed = _probe(rows.shape, rows)
         (found,) = torch.autograd.grad(rows, node, seed, retain_graph=True)
-        mixed, most = (full(seed) @ one for one in (full(weights), full(weights).abs()))
+        mixed, most = (
+            at_least_float32(seed) @ one
+            for one in (at_least_float32(weights), at_least_float32(weights).abs())
+        )
         return weights if _near(found, mixed, most, grid, rounded=16.0) else None
     key = (*chain, rows.shape, rows.dtype, node.shape, node.dtype, node.stride(), grid)
     if key not in _known:
         means = _probe((len(rows), weights.shape[1]), rows)
         (found,) = torch.autograd.grad([GradientEdge(*edge)], node, means, retain_graph=True)
-        if not _near(found, full(means), full(means), grid, rounded=1.5):
+        if not _near(found, at_least_float32(means), at_least_float32(means), grid, rounded=1.5):
             return None
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
@@ -119,10 +122,10 @@ def _near(found: Tensor, means: Tensor, most: Tensor, grid: Grid, rounded: float
     like `most`.
     """
     want, loose = (
-        grid.write(free_gradients(one, grid.size), torch.zeros_like(full(found)))
+        grid.write(free_gradients(one, grid.size), torch.zeros_like(at_least_float32(found)))
         for one in (means, most)
     )
-    off = (full(found) - want).abs() > rounded * torch.finfo(found.dtype).eps * loose
+    off = (at_least_float32(found) - want).abs() > rounded * torch.finfo(found.dtype).eps * loose
     return not bool(off.any())  # nan is not off: weights that hold it are reported elsewhere
 
 

@@ -18,12 +18,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sightline.surgery.backward.sparse_attention import attention, few_queries
 from sightline.surgery.backward.sparse_products import THIN, by_blocks, rows_felt, thin
-from sightline.tensors import once
+from sightline.tensors import unexpanded
 
 _MOST_NODES = 256
 
 
-class Lean(TorchDispatchMode):
+class SparseBackward(TorchDispatchMode):
     """While this is entered, zeros are skipped, a large right factor is read once, equal places are
     kept once.
     """
@@ -96,7 +96,7 @@ class Lean(TorchDispatchMode):
         """
         if tensor.ndim < 3 or not isinstance(divisor, int | float) or 0 not in tensor.stride():
             return torch.div(tensor, divisor)
-        return torch.div(once(tensor), divisor).expand(tensor.shape)
+        return torch.div(unexpanded(tensor), divisor).expand(tensor.shape)
 
     def _made(self, some: Tensor, rows: Tensor, count: int) -> Tensor:
         """`some` as the `rows` of a tensor of zeros; remembered, so that they need not be looked
@@ -137,16 +137,16 @@ def _plain(tensor: Tensor) -> bool:
 
 _aten = torch.ops.aten
 _LEANER: dict[Any, Callable[..., Any]] = {
-    _aten.mm.default: Lean.mm,
-    _aten.bmm.default: Lean.bmm,
-    _aten.div.Scalar: Lean.div,
-    _aten._scaled_dot_product_flash_attention_for_cpu_backward.default: Lean.attention,
-    _aten.gelu_backward.default: Lean.elementwise,
-    _aten.silu_backward.default: Lean.elementwise,
-    _aten.threshold_backward.default: Lean.elementwise,
-    _aten.hardswish_backward.default: Lean.elementwise,
-    _aten.tanh_backward.default: Lean.elementwise,
-    _aten.sigmoid_backward.default: Lean.elementwise,
+    _aten.mm.default: SparseBackward.mm,
+    _aten.bmm.default: SparseBackward.bmm,
+    _aten.div.Scalar: SparseBackward.div,
+    _aten._scaled_dot_product_flash_attention_for_cpu_backward.default: SparseBackward.attention,
+    _aten.gelu_backward.default: SparseBackward.elementwise,
+    _aten.silu_backward.default: SparseBackward.elementwise,
+    _aten.threshold_backward.default: SparseBackward.elementwise,
+    _aten.hardswish_backward.default: SparseBackward.elementwise,
+    _aten.tanh_backward.default: SparseBackward.elementwise,
+    _aten.sigmoid_backward.default: SparseBackward.elementwise,
 }
 
 

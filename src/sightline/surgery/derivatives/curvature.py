@@ -30,11 +30,11 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from sightline.errors import SurgeryError
-from sightline.surgery.derivatives.diagonal import Tail, alike
+from sightline.surgery.derivatives.diagonal import DiagonalDerivatives, alike
 from sightline.surgery.derivatives.tape import Recorder, Untaped
 from sightline.surgery.harness import guard
 from sightline.surgery.layer_trace import Trace
-from sightline.tensors import full
+from sightline.tensors import at_least_float32
 
 Both = tuple[Tensor, Tensor]
 """Second and third derivatives, `[n, b, c, *s]`."""
@@ -93,18 +93,18 @@ def curvature(
     if first is None:
         (first,) = trace.gradients(again_scores)
     first = (
-        full(trace.cuts[0].activations.new_zeros(())).expand(
+        at_least_float32(trace.cuts[0].activations.new_zeros(())).expand(
             *scores.shape, *trace.activations.shape[1:]
         )
         if first is None
-        else full(first)
+        else at_least_float32(first)
     )
     with (
         guard.untouched(trace.model),
         torch.enable_grad(),
     ):  # without it torch takes formulas that go no further
         try:
-            tail = Tail.of(
+            tail = DiagonalDerivatives.of(
                 recorder.tape(trace.cuts[0].node, again_scores), trace, scores, chunk, rough
             )
             del recorder
@@ -153,7 +153,7 @@ def by_graph(trace: Trace, scores: Tensor) -> Both:
     flat = torch.arange(node[0].numel(), device=node.device).reshape(1, *node.shape[1:])
     index = read(flat)[0]
     found = torch.zeros(
-        2, *scores.shape, node[0].numel(), dtype=full(node).dtype, device=node.device
+        2, *scores.shape, node[0].numel(), dtype=at_least_float32(node).dtype, device=node.device
     )
     with torch.enable_grad():
         for row, one in enumerate(scores):

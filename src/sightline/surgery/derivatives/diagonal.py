@@ -19,7 +19,7 @@ from sightline.surgery.derivatives import piecewise_linear as straight
 from sightline.surgery.derivatives.jets import Jet
 from sightline.surgery.derivatives.tape import Step, Tape, Untaped, found_in, plainly
 from sightline.surgery.layer_trace import Trace
-from sightline.tensors import full
+from sightline.tensors import at_least_float32
 
 _NUMBERS = 1 << 22
 """So many numbers of the largest tensor of a tail are in work at once, unless a chunk is stated."""
@@ -35,7 +35,7 @@ Three = Sequence[Tensor]
 
 
 @dataclass(frozen=True)
-class Tail:
+class DiagonalDerivatives:
     """A tape, and where on it the activations are: `index` `[c, *s]`, numbers of places in the
     layer's own output.
     """
@@ -48,7 +48,7 @@ class Tail:
     """Whether what is compared with was computed in half precision."""
 
     @staticmethod
-    def of(tape: Tape, trace: Trace, scores: Tensor, chunk: int | None, rough: bool) -> "Tail":
+    def of(tape: Tape, trace: Trace, scores: Tensor, chunk: int | None, rough: bool) -> "DiagonalDerivatives":
         """Raises `Untaped` where the tape does not say what the model said."""
         largest = tape.start.numel()
 
@@ -65,7 +65,7 @@ class Tail:
             1, *tape.start.shape[1:]
         )
         index = trace.cuts[0].grid.read(like)[0]
-        return Tail(
+        return DiagonalDerivatives(
             tape,
             index,
             trace.cuts[0].grid.read,
@@ -227,7 +227,7 @@ def alike(said: Tensor, want: Tensor, rough: bool) -> bool:
     """Whether two runs gave the same scores, as far as a check goes that looks for mistakes and not
     for digits.
     """
-    said, want = full(said.detach()), full(want.detach())
+    said, want = at_least_float32(said.detach()), at_least_float32(want.detach())
     return said.shape == want.shape and _near(said, want, (0.1 if rough else 1e-3) * _largest(want))
 
 

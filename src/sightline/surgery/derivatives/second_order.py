@@ -12,12 +12,12 @@ from torch import Tensor
 
 from sightline.errors import SurgeryError
 from sightline.surgery.derivatives.curvature import Again
-from sightline.surgery.derivatives.diagonal import Tail, alike
+from sightline.surgery.derivatives.diagonal import DiagonalDerivatives, alike
 from sightline.surgery.derivatives.piecewise_linear import last_bend
 from sightline.surgery.derivatives.tape import Recorder, Tape, Untaped, plainly
 from sightline.surgery.harness import guard
 from sightline.surgery.layer_trace import Trace
-from sightline.tensors import full
+from sightline.tensors import at_least_float32
 
 Two = tuple[Tensor, Tensor]
 """The gradient and the Hessian times the activations, `[n, b, c, *s]`."""
@@ -53,7 +53,7 @@ def expansion(again: Again, scores: Tensor) -> Two:
         )
     (first,) = trace.gradients(found)
     if first is None:
-        nothing = torch.zeros_like(full(trace.activations.detach())).expand(
+        nothing = torch.zeros_like(at_least_float32(trace.activations.detach())).expand(
             *found.shape, *trace.activations.shape[1:]
         )
         return nothing, nothing
@@ -61,7 +61,9 @@ def expansion(again: Again, scores: Tensor) -> Two:
         try:
             tape = recorder.tape(trace.cuts[0].node, found)
             del recorder
-            Tail.of(tape, trace, scores, None, rough)  # does it say what the model says?
+            DiagonalDerivatives.of(
+                tape, trace, scores, None, rough
+            )  # does it say what the model says?
             two = _written_down(tape, trace)
             if _near(two[0], first, rough):
                 return two
@@ -99,7 +101,7 @@ def _twice(scores: Tensor, node: Tensor, trace: Trace, straight: bool = False) -
     for one in scores:
         (slope,) = _grads(one.sum(), node, graph=not straight)
         (bent,) = _grads((slope * along).sum(), node, graph=False)
-        rows.append((full(slope.detach()), full(bent)))
+        rows.append((at_least_float32(slope.detach()), at_least_float32(bent)))
     gradient, bent = (torch.stack(column) for column in zip(*rows, strict=True))
     return _read(trace, gradient), _read(trace, bent)
 

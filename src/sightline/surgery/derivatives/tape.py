@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sightline.surgery.derivatives.decompositions import WRITTEN_OUT
-from sightline.tensors import full
+from sightline.tensors import at_least_float32
 
 
 class Untaped(Exception):  # noqa: N818  # no error: another way is taken
@@ -170,7 +170,7 @@ class Recorder(TorchDispatchMode):
             def of(one: Tensor, felt: set[int] = felt) -> Any:
                 place = _place(one)
                 if id(one) not in felt or place not in slots:
-                    return full(one.detach())
+                    return at_least_float32(one.detach())
                 number = slots[place]
                 if number is None:
                     raise Untaped("a tensor is read after a part of it was written over")
@@ -206,7 +206,9 @@ class Recorder(TorchDispatchMode):
         end = slots.get(_place(scores))
         if end is None or not scores.requires_grad:
             raise Untaped("the scores do not come from the layer by operators that were recorded")
-        return Tape.of(steps, end, full(node.detach()), full(scores.detach()))
+        return Tape.of(
+            steps, end, at_least_float32(node.detach()), at_least_float32(scores.detach())
+        )
 
 
 _HALVES = (torch.float16, torch.bfloat16)

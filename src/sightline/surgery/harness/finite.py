@@ -7,7 +7,7 @@ from torch import nn
 
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.model_io import arguments, run, tensors_in
-from sightline.surgery.harness.supported import operable
+from sightline.surgery.harness.supported import supported_model
 
 
 def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
@@ -20,7 +20,7 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
     >>> first_nonfinite(nn.Sequential(nn.Identity(), Root()), torch.tensor([[-1.0]]))
     '1'
     """
-    model = operable(model)
+    model = supported_model(model)
     args, kwargs = arguments(inputs)
     if not all(bool(torch.isfinite(t).all()) for t in tensors_in((args, kwargs))):
         return "the input itself"

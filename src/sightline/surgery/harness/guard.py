@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.surgery.harness.rng_state import Generators
-from sightline.tensors import recordable
+from sightline.tensors import allow_grad
 
 LOCK = threading.RLock()
 """One run at a time in the surgery room.
@@ -45,7 +45,7 @@ def untouched(model: nn.Module) -> Iterator[None]:
     What is made inside can be part of a graph, also when the caller is in inference mode; whether
     recording is on is the caller's choice again afterwards.
     """
-    with LOCK, recordable(), ExitStack() as undo:
+    with LOCK, allow_grad(), ExitStack() as undo:
         undo.callback(_restore_modes, torch.is_grad_enabled(), torch._C._len_torch_function_stack())
         cuda, parts, seen, own_code = (
             torch.cuda.is_initialized(),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from sightline.surgery.harness.supported import operable
+from sightline.surgery.harness.supported import supported_model
 
 
 def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]:
@@ -27,7 +27,7 @@ def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]
     ... ]
     [[True, False], [False, False]]
     """
-    changed = copy.deepcopy(operable(model))
+    changed = copy.deepcopy(supported_model(model))
     layers = [
         module
         for module in changed.modules()

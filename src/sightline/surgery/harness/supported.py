@@ -15,7 +15,7 @@ _checked: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 """
 
 
-def operable(model: Any, *, opened: bool = True) -> nn.Module:
+def supported_model(model: Any, *, opened: bool = True) -> nn.Module:
     """The module to run: wrappers taken off, or a `ModelError` that says why not and what to do
     instead.
 
@@ -24,7 +24,7 @@ def operable(model: Any, *, opened: bool = True) -> nn.Module:
     quantised and sharded models and models on the meta device are refused. A quantised one can be
     run, if it need not be `opened`.
 
-    >>> operable(nn.DataParallel(nn.ReLU()))
+    >>> supported_model(nn.DataParallel(nn.ReLU()))
     ReLU()
     """
     while isinstance(model, nn.Module) and (

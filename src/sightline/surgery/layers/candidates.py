@@ -21,7 +21,7 @@ from sightline.surgery.harness.model_io import (
     places,
     run,
 )
-from sightline.surgery.harness.supported import operable
+from sightline.surgery.harness.supported import supported_model
 
 _INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
 _PASSES_ON = re.compile(
@@ -77,7 +77,7 @@ def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
     """Run the model once, without a graph: its layers with a grid, in the order of running, and its
     outputs.
     """
-    model = operable(model)
+    model = supported_model(model)
     args, kwargs = arguments(inputs)
     watch = _Watch(framed(model, picture(args, kwargs), extent(args, kwargs)).images)
     handles = []

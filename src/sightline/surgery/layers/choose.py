@@ -31,7 +31,7 @@ from sightline.surgery.harness.model_io import (
     spatial,
     tensors_in,
 )
-from sightline.surgery.harness.supported import operable
+from sightline.surgery.harness.supported import supported_model
 from sightline.surgery.layer_trace import capture
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.stages import detections, stages
@@ -72,7 +72,7 @@ def choose(
     >>> choose(net, torch.rand(1, 3, 8, 8)).name
     '1'
     """
-    model = operable(model)
+    model = supported_model(model)
     args, kwargs = arguments(inputs)
     key = (about, *((tuple(t.shape[1:]), t.dtype) for t in tensors_in((args, kwargs))))
     known = _remembered.setdefault(model, {})
@@ -89,7 +89,7 @@ def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
 
     Where no layer can be chosen (the outputs depend on none) none is marked.
     """
-    model = operable(model)
+    model = supported_model(model)
     rows, _ = surveyed(model, _first(inputs))
     try:
         choice = choose(model, inputs)

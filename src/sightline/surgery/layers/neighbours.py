@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sightline.errors import LayerError, near
 from sightline.surgery.harness.model_io import said
 from sightline.surgery.harness.resolve import Where, resolve
-from sightline.surgery.harness.supported import operable
+from sightline.surgery.harness.supported import supported_model
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.choose import choose
 from sightline.surgery.layers.stages import stages
@@ -40,7 +40,7 @@ def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
     >>> [(row.name, place) for row, place in neighbours(net, torch.rand(1, 3, 12, 12))]
     [('1', -2), ('2', -1), ('3', 0)]
     """
-    model = operable(model)
+    model = supported_model(model)
     pool, at = _stages(model, inputs)
     same = [pool[k].grid.size == pool[at].grid.size for k in range(at)]
     finer = [k for k in range(at) if not same[k]][-1:]
@@ -54,8 +54,8 @@ def named(
 ) -> list[tuple[Candidate, int]]:
     """These layers and the automatic one, with the numbers of layers between."""
     listed = layers if isinstance(layers, list | tuple) else [layers]
-    names = [resolve(operable(model), cast(Where, layer))[0] for layer in listed]
-    rows, _ = surveyed(operable(model), inputs)
+    names = [resolve(supported_model(model), cast(Where, layer))[0] for layer in listed]
+    rows, _ = surveyed(supported_model(model), inputs)
     chosen = choose(model, inputs).name
     at = next(k for k, row in enumerate(rows) if chosen in row.names)
     where = {name: k for k, row in enumerate(rows) for name in row.names}

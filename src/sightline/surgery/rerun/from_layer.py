@@ -26,8 +26,8 @@ from sightline.surgery.harness.grids import Reader, Shape
 from sightline.surgery.harness.input_frame import framed
 from sightline.surgery.harness.model_io import arguments, called, extent, find_map, picture, run
 from sightline.surgery.harness.resolve import Where, resolve
-from sightline.surgery.harness.supported import operable
-from sightline.surgery.rerun.recorded import Astray, Told, Watch, compared
+from sightline.surgery.harness.supported import supported_model
+from sightline.surgery.rerun.recorded import ReadTracker, RecordedOutput, ReplayMismatch, compared
 from sightline.surgery.rerun.replay import replaced, times
 from sightline.types import Activations
 
@@ -35,14 +35,14 @@ Forward = Callable[..., Any]
 
 
 @contextmanager
-def behind(
+def replay_from_layer(
     model: nn.Module,
     inputs: Any,
     layer: Where,
     *,
     call: int = -1,
     grid: Shape | Reader | None = None,
-) -> Iterator["Behind"]:
+) -> Iterator["PartialReplay"]:
     """For many replays from one layer: `again(activations)` gives the outputs the model would give
     with these.
 
@@ -52,16 +52,16 @@ def behind(
     whenever `again` has returned, and bit-equal at the end.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    >>> with behind(net, torch.rand(1, 3, 8, 8), "1") as again:
+    >>> with replay_from_layer(net, torch.rand(1, 3, 8, 8), "1") as again:
     ...     again(torch.stack([torch.zeros(4, 6, 6), torch.ones(4, 6, 6)])).tolist(), again.whole
     ([[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]], False)
     """
-    model = operable(model)
+    model = supported_model(model)
     with guard.untouched(model), torch.no_grad():
-        yield Behind(model, inputs, layer, call, grid)
+        yield PartialReplay(model, inputs, layer, call, grid)
 
 
-class Behind:
+class PartialReplay:
     """A model that was listened to once, up to a layer.
 
     `whole` tells that it has to run as a whole each time.
@@ -77,11 +77,11 @@ class Behind:
             model, picture(self._args, self._kwargs), extent(self._args, self._kwargs)
         ).images
         self.images, self._rest = shape[0], shape[1:]
-        self._given = Told.of((self._args, self._kwargs))
-        self._watch: Watch | None = None
+        self._given = RecordedOutput.of((self._args, self._kwargs))
+        self._watch: ReadTracker | None = None
         self._arrived = False
         self._call = call if call >= 0 else self._count() - 1
-        self._calls: list[tuple[nn.Module, Told]] = []
+        self._calls: list[tuple[nn.Module, RecordedOutput]] = []
         self._copied, self.whole = False, False
         self._calls, _ = self._listened(1, None)
         try:
@@ -124,7 +124,7 @@ class Behind:
             m, activations, instead, [module for module, _ in self._calls], (args, kwargs)
         )
 
-    def _handed(self, told: Told, m: int) -> Any:
+    def _handed(self, told: RecordedOutput, m: int) -> Any:
         if self._watch is None:
             return told.times(m, self._copied)
         with self._watch.looking_away():
@@ -134,11 +134,11 @@ class Behind:
 
     def _listened(
         self, m: int, activations: Activations | None, modules: Iterable[nn.Module] | None = None
-    ) -> tuple[list[tuple[nn.Module, Told]], Any]:
+    ) -> tuple[list[tuple[nn.Module, RecordedOutput]], Any]:
         """The whole way: what every outermost module returned that finished before the layer, and
         the outputs.
         """
-        calls: list[tuple[nn.Module, Told]] = []
+        calls: list[tuple[nn.Module, RecordedOutput]] = []
         runs = 0
 
         def instead(module: nn.Module, forward: Forward) -> Forward:
@@ -150,7 +150,7 @@ class Behind:
                 start = len(calls)
                 output = forward(*args, **kwargs)
                 if not self._arrived:  # else the layer lies inside
-                    calls[start:] = [(module, Told.of(output))]
+                    calls[start:] = [(module, RecordedOutput.of(output))]
                     self._arrived = module is self.module and index == self._call
                 return output
 
@@ -207,12 +207,12 @@ class Behind:
         own = found.read(tensor)
         return torch.cat([own, own / 2])
 
-    def _check(self, calls: list[tuple[nn.Module, Told]], truth: Any) -> None:
+    def _check(self, calls: list[tuple[nn.Module, RecordedOutput]], truth: Any) -> None:
         """Whether the way round says what the whole way says, of the layer's own activations and of
         half of them.
         """
         if [module for module, _ in calls] != [module for module, _ in self._calls]:
-            raise Astray
+            raise ReplayMismatch
         for (_, one), (_, two) in zip(self._calls, calls, strict=True):
             one.compare(two)
         self._given.axes = [
@@ -239,7 +239,7 @@ class Behind:
         tensors = [part for told in everything for part in told.parts if isinstance(part, Tensor)]
         versions = [tensor._version for tensor in tensors]
         own, half = self._probes().chunk(2)
-        for watch in (Watch(), None):
+        for watch in (ReadTracker(), None):
             self._watch = watch
             try:
                 with watch or nullcontext():
@@ -250,7 +250,7 @@ class Behind:
                 for told in everything:
                     told.felt = [id(part) in watch.seen for part in told.parts]
             if [tensor._version for tensor in tensors] != versions:
-                raise Astray  # the model writes over what was remembered: hand out copies
+                raise ReplayMismatch  # the model writes over what was remembered: hand out copies
             compared(outputs, truth, self.images)
 
     def _count(self) -> int:

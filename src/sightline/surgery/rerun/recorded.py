@@ -3,7 +3,7 @@ images.
 
 Which parts grow with the batch is learnt from a run with twice as many; whether anybody looks at a
 part's numbers, from a run that is watched. What comes out is compared with the whole way, and
-`Astray` says that it is not the same.
+`ReplayMismatch` says that it is not the same.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ half precision.
 """
 
 
-class Astray(Exception):  # noqa: N818  # no error: the whole way is taken
+class ReplayMismatch(Exception):  # noqa: N818  # no error: the whole way is taken
     """The way round does not lead where the whole way leads."""
 
 
 @dataclass
-class Told:
+class RecordedOutput:
     """What a module returned, or what the model was given.
 
     Its parts, along which axis each grows with the batch, and whether anybody looks at its numbers:
@@ -40,15 +40,17 @@ class Told:
     felt: list[bool] = field(default_factory=list)
 
     @staticmethod
-    def of(value: Any) -> "Told":
+    def of(value: Any) -> "RecordedOutput":
         """A copy of what was said: the model may write over its own."""
         parts, form = tree_flatten(value)
-        return Told([part.clone() if isinstance(part, Tensor) else part for part in parts], form)
+        return RecordedOutput(
+            [part.clone() if isinstance(part, Tensor) else part for part in parts], form
+        )
 
-    def compare(self, twice: "Told") -> None:
+    def compare(self, twice: "RecordedOutput") -> None:
         """Learn the axes from what was returned for twice as many images."""
         if self.form != twice.form:
-            raise Astray
+            raise ReplayMismatch
         self.axes = [_grown(one, two) for one, two in zip(self.parts, twice.parts, strict=True)]
         self.felt = [True] * len(self.parts)
 
@@ -63,7 +65,7 @@ class Told:
         return tree_unflatten(parts, self.form)
 
 
-class Watch(TorchDispatchMode):
+class ReadTracker(TorchDispatchMode):
     """Whose numbers are looked at while the model runs: any operator that takes them, or a view of
     them, looks.
     """
@@ -75,7 +77,7 @@ class Watch(TorchDispatchMode):
         self._kept: list[Any] = []  # so that nothing else comes to lie in its place
         self._away = False
 
-    def follow(self, told: Told, handed: Any) -> None:
+    def follow(self, told: RecordedOutput, handed: Any) -> None:
         """What was handed out stands for the parts it was made of."""
         self._kept.append(handed)
         for part, value in zip(told.parts, tree_leaves(handed), strict=True):
@@ -105,13 +107,13 @@ def _grown(one: Any, two: Any) -> int | None:
     """
     if not (isinstance(one, Tensor) and isinstance(two, Tensor)):
         if type(one) is not type(two) or not bool(one == two):
-            raise Astray
+            raise ReplayMismatch
         return None
     if one.shape == two.shape:
         return None
     longer = [axis for axis, (a, b) in enumerate(zip(one.shape, two.shape, strict=True)) if a != b]
     if len(longer) != 1 or two.shape[longer[0]] != 2 * one.shape[longer[0]]:
-        raise Astray
+        raise ReplayMismatch
     return longer[0]
 
 
@@ -133,11 +135,11 @@ def _nothing(tensor: Tensor, axis: int | None, m: int) -> Tensor:
 
 
 def compared(outputs: Any, truth: Any, images: int) -> None:
-    """Raise `Astray` where the first two of three versions are not what they should be."""
+    """Raise `ReplayMismatch` where the first two of three versions are not what they should be."""
     ours, form = tree_flatten(outputs)
     theirs, true_form = tree_flatten(truth)
     if form != true_form:
-        raise Astray
+        raise ReplayMismatch
     for got, want in zip(ours, theirs, strict=True):
         if not isinstance(want, Tensor) or not want.is_floating_point():
             continue
@@ -148,4 +150,4 @@ def compared(outputs: Any, truth: Any, images: int) -> None:
         if got.shape != want.shape or not torch.allclose(
             got, want, rtol=0, atol=near * largest, equal_nan=True
         ):
-            raise Astray
+            raise ReplayMismatch

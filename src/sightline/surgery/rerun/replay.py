@@ -13,7 +13,7 @@ from sightline.surgery.harness import guard
 from sightline.surgery.harness.grids import Reader, Shape
 from sightline.surgery.harness.model_io import arguments, called, extent, find_map, picture, run
 from sightline.surgery.harness.resolve import Where, resolve
-from sightline.surgery.harness.supported import operable
+from sightline.surgery.harness.supported import supported_model
 from sightline.types import Activations
 
 
@@ -23,7 +23,7 @@ def look(model: nn.Module, inputs: Any) -> Any:
     >>> look(nn.Dropout(0.9), torch.ones(2))
     tensor([1., 1.])
     """
-    model = operable(model, opened=False)
+    model = supported_model(model, opened=False)
     args, kwargs = arguments(inputs)
     with guard.untouched(model), torch.no_grad():
         return run(model, args, kwargs)
@@ -38,7 +38,7 @@ def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
     ...     see(torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    model = operable(model)
+    model = supported_model(model)
 
     def see(shown: Tensor) -> Any:
         with torch.no_grad():
@@ -60,7 +60,7 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
     ...     see(torch.ones(4, 1, 3)).shape
     torch.Size([4, 1, 3])
     """
-    model = operable(model, opened=False)
+    model = supported_model(model, opened=False)
 
     def see(shown: Tensor) -> Any:
         with torch.no_grad():
@@ -125,7 +125,7 @@ def replay(
     >>> replay(net, torch.rand(2, 3, 8, 8), "1", torch.full((2, 4, 6, 6), 0.5))[0]
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    model = operable(model)
+    model = supported_model(model)
     name, module = resolve(model, layer)
     args, kwargs = arguments(inputs)
     images, thread, calls = extent(args, kwargs), threading.get_ident(), 0

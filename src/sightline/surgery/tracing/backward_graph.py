@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from sightline.errors import SurgeryError
 from sightline.surgery.harness import guard
-from sightline.surgery.tracing.decompositions import APART
+from sightline.surgery.tracing.decompositions import DECOMPOSITIONS
 from sightline.surgery.tracing.opened_model import Opened
 
 Ask = Callable[[Any, Tensor | None], tuple[Tensor, Tensor, Tensor]]
@@ -61,7 +61,7 @@ def traced(
 
     trace = make_fx(
         tail,
-        decomposition_table=_backwards() | APART,
+        decomposition_table=_backwards() | DECOMPOSITIONS,
         tracing_mode="symbolic",
         _allow_non_fake_inputs=True,
     )

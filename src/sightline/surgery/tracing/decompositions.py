@@ -176,7 +176,7 @@ def _same(matrix: list[list[float]]) -> bool:
 
 
 _aten = torch.ops.aten
-APART: dict[Any, Callable[..., Any]] = {
+DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     _aten.convolution_backward.default: convolution_backward,
     _aten.max_pool2d_with_indices_backward.default: max_pool2d_backward,
     _aten.avg_pool2d_backward.default: avg_pool2d_backward,

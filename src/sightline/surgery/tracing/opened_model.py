@@ -18,7 +18,7 @@ from sightline.errors import ModelError, SurgeryError
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.model_io import find_map, places
 from sightline.surgery.harness.resolve import resolve
-from sightline.surgery.layer_trace import Cut
+from sightline.surgery.layer_trace import TracedLayer
 
 _CHECKPOINTED = ("grad_checkpointing", "gradient_checkpointing")
 
@@ -39,7 +39,9 @@ class Opened(nn.Module):
     (torch.Size([2, 4]), torch.Size([2, 4, 6, 6]), True)
     """
 
-    def __init__(self, model: nn.Module, images: Tensor, cut: Cut, grid: Any = None) -> None:
+    def __init__(
+        self, model: nn.Module, images: Tensor, cut: TracedLayer, grid: Any = None
+    ) -> None:
         super().__init__()
         self.model, self.grid, self.layer = copied(model), cut.grid, cut.layer
         self._hook = _Hook(cut)
@@ -87,7 +89,7 @@ def copied(model: nn.Module) -> nn.Module:
 class _Hook:
     """Keeps one tensor of one run of a layer."""
 
-    def __init__(self, cut: Cut) -> None:
+    def __init__(self, cut: TracedLayer) -> None:
         self.layer, self.call, self.index = cut.layer, cut.call, 0
         self.start(False)
 

@@ -145,7 +145,7 @@ def test_memory_that_ran_out_is_no_reason_for_a_slower_way(asked, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(taped.Tail, "of", full)
+    monkeypatch.setattr(taped.DiagonalDerivatives, "of", full)
     with pytest.raises(torch.OutOfMemoryError):
         sightline.explain(net, activations, target=0, layer="0", **asked)
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sightline.errors import MethodError, near
 from sightline.methods.cams.common.tally import Tally
-from sightline.tensors import once
+from sightline.tensors import unexpanded
 from sightline.types import Activations, Gradients, Weights
 
 ALPHAS = ("paper", "authors")
@@ -111,9 +111,15 @@ def weigh(alphas: Gradients, first: Gradients, alpha: str = "paper") -> Weights:
             f"alpha is one of {ALPHAS}, not {alpha!r}.{exact}"
             f" {near(str(alpha), (*ALPHAS, 'exact'))}"
         )
-    space, alphas, positive = tuple(range(2, first.ndim)), once(alphas), once(first).relu()
+    space, alphas, positive = (
+        tuple(range(2, first.ndim)),
+        unexpanded(alphas),
+        unexpanded(first).relu(),
+    )
     weights = (alphas * positive).expand_as(first).sum(space, keepdim=True)
     if alpha == "authors":
-        total = alphas.masked_fill(once(first) <= 0, 0).expand_as(first).sum(space, keepdim=True)
+        total = (
+            alphas.masked_fill(unexpanded(first) <= 0, 0).expand_as(first).sum(space, keepdim=True)
+        )
         weights = weights / total.masked_fill(total == 0, 1)
     return weights
