@@ -1,9 +1,7 @@
-"""What measuring costs, against the forward passes it cannot do without, and against
-pytorch-grad-cam's own metrics.
+"""What measuring costs, against its forward passes and against pytorch-grad-cam's own metrics.
 
-    python benchmarks/evaluate.py                    # 200 pictures; --curves for insertion and
-    deletion as well python benchmarks/evaluate.py --memory 10000     # resident memory over many
-    images
+    python benchmarks/evaluate.py                    # 200 pictures; also with --curves
+    python benchmarks/evaluate.py --memory 10000     # resident memory over many images
 
 The pictures are JPEGs on disk with a box each, as users have them: decoding, resizing, thumbnails
 and writing the rows are all in our time. The bare time is that of the forward passes alone, on
@@ -37,7 +35,7 @@ VIEW = Preprocess(resize=256, crop=(224, 224))
 
 
 def pictures(folder: Path, count: int) -> Path:
-    """A COCO file and its JPEGs: noise with the spectrum of photographs, 320 x 256, one box each."""
+    """A COCO file and its JPEGs: noise with the spectrum of photographs, one box each."""
     rng = np.random.default_rng(0)
     (folder / "images").mkdir(parents=True)
     images, notes = [], []

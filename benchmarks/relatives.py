@@ -1,10 +1,8 @@
-"""What Ablation-CAM and Score-CAM cost, against pytorch-grad-cam's and against bare forwards, in
-one run.
+"""What Ablation-CAM and Score-CAM cost, against pytorch-grad-cam's and against bare forwards.
 
-    python benchmarks/relatives.py                                  # the tables python
-    benchmarks/relatives.py --models resnet50 --layers layer3 --rounds 3 python
-    benchmarks/relatives.py --error --pictures 8             # top-k: how far from the map of all
-    channels
+    python benchmarks/relatives.py                                  # the tables
+    python benchmarks/relatives.py --models resnet50 --layers layer3 --rounds 3
+    python benchmarks/relatives.py --error --pictures 8             # top-k against all channels
 
 Jobs take turns in one process, at batch 1, as ratios. For Score-CAM the bare forwards are as many
 as it needs, in batches of the same size, on pictures that were made beforehand; its peak memory is
