@@ -7,6 +7,7 @@ from timm.models import _registry as registry
 
 from helpers.random_weights import NoDrawing, assert_untouched, lively, noise, photographed
 from sightline import explain
+from sightline.surgery.harness.given import Given
 from sightline.surgery.layers.candidates import candidates
 from zoo.timm_table import SMALLEST
 
@@ -28,7 +29,7 @@ def test_a_finite_map_that_is_not_constant_from_a_late_layer(family):
     assert tuple(e.maps.shape) == (1, size, size)
     assert e.coarse.isfinite().all()
     assert e.coarse.std() > 1e-4 * e.coarse.abs().max() > 0
-    names = [row.name for row in candidates(model, images)[0]]
+    names = [row.name for row in candidates(Given.of(model, images))[0]]
     assert names.index(e.layer) >= len(names) / 2  # of the feature maps, in the order of running
 
 

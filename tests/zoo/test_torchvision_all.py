@@ -15,6 +15,7 @@ from torchvision.models.video import mvit
 
 from helpers.random_weights import NoDrawing, assert_untouched, lively, noise, photographed
 from sightline import explain
+from sightline.surgery.harness.given import Given
 from sightline.surgery.layers.candidates import candidates
 from sightline.targets import Box
 
@@ -78,7 +79,7 @@ def check(model, images, target, grid):
 
 def place(model, images, layer):
     """Where in the order of running, from 0 to 1."""
-    names = [row.name for row in candidates(model, images)[0]]
+    names = [row.name for row in candidates(Given.of(model, images))[0]]
     return names.index(layer) / len(names)
 
 

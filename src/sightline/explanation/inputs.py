@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sightline.errors import ImageError
 from sightline.images import find, prepare
-from sightline.surgery.harness.model_io import arguments, spatial
+from sightline.surgery.harness.given import arguments, image_shape
 from sightline.types import Preprocess
 
 
@@ -138,7 +138,9 @@ def _axes(model: nn.Module) -> int | None:
 
 def _taken(inputs: Any) -> Batch:
     picture = _picture(inputs)
-    return Batch(inputs, [f"image {i}" for i in range(len(picture))], spatial(*arguments(inputs)))
+    return Batch(
+        inputs, [f"image {i}" for i in range(len(picture))], image_shape(*arguments(inputs))[2:]
+    )
 
 
 def _picture(inputs: Any) -> Tensor:

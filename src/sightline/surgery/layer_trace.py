@@ -21,11 +21,12 @@ from sightline.surgery.backward.detached_weights import DetachFrom
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Reader, Shape
-from sightline.surgery.harness.input_frame import Frame, framed
-from sightline.surgery.harness.model_io import arguments, extent, find_map, picture, run, tensors_in
+from sightline.surgery.harness.input_frame import Frame
+from sightline.surgery.harness.model_io import tensors_in
 from sightline.surgery.harness.resolve import Where, resolve
-from sightline.surgery.harness.supported import supported_model
 from sightline.tensors import allow_grad, at_least_float32
 from sightline.types import Activations
 
@@ -159,27 +160,25 @@ def capture(
     >>> trace.gradients(trace.outputs[:, 0])[0][0, 0, 0, 0] * 36
     tensor(1.)
     """
-    model = supported_model(model)
+    given = Given.of(model, inputs)
     if not isinstance(call, int) or call < -1:
         raise SurgeryError(
             f"Expected the number of a run, from 0 on, or -1 for the last; got call={call!r}. A"
             " layer that runs once needs none."
         )
     named: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
-    wanted = [resolve(model, one) for one in named]
-    args, kwargs = arguments(inputs)
-    frame = framed(model, picture(args, kwargs), extent(args, kwargs))
-    scalpels = [_TraceHook(name, module, frame, call, grid) for name, module in wanted]
-    with guard.untouched(model):
-        outputs, plain = _operate(model, args, kwargs, scalpels, graph=differentiable)
+    wanted = [resolve(given.model, one) for one in named]
+    scalpels = [_TraceHook(name, module, given.frame, call, grid) for name, module in wanted]
+    with guard.untouched(given.model):
+        outputs, plain = _operate(given, scalpels, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
             # A `no_grad` inside the model ended recording behind the layer. With recording on from
             # the start it survives: more memory, the same numbers.
-            outputs, plain = _operate(model, args, kwargs, scalpels, graph=True)
+            outputs, plain = _operate(given, scalpels, graph=True)
     return Trace(
         outputs,
         tuple(scalpel.cut(differentiable) for scalpel in scalpels),
-        model,
+        given.model,
         differentiable,
         plain,
     )
@@ -192,12 +191,7 @@ themselves.
 
 
 def _operate(
-    model: nn.Module,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    scalpels: Sequence["_TraceHook"],
-    graph: bool,
-    checkpointed: bool = False,
+    given: Given, scalpels: Sequence["_TraceHook"], graph: bool, checkpointed: bool = False
 ) -> tuple[Any, bool]:
     """The outputs, and whether the graph behind the layer is plain.
 
@@ -214,18 +208,18 @@ def _operate(
             _hooked(scalpels, None if whole else aside),
             forbidden,
         ):
-            outputs = run(model, args, kwargs)
+            outputs = given.run()
         return outputs, aside.plain
     except RuntimeError as error:
         if "Inference tensors cannot be saved" in str(error):
             raise SurgeryError(
-                f"Expected a model that can record a graph; {type(model).__name__} computes with"
-                " tensors made under torch.inference_mode(), where none can be. Build the model"
+                f"Expected a model that can record a graph; {type(given.model).__name__} computes"
+                " with tensors made under torch.inference_mode(), where none can be. Build the model"
                 " and load its weights outside of it."
             ) from error
         if whole or _HOOKED not in str(error):
             raise
-    return _operate(model, args, kwargs, scalpels, graph, checkpointed=True)
+    return _operate(given, scalpels, graph, checkpointed=True)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ the model gets is a copy of the leaf, so that an in-place first layer may write 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +19,8 @@ from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.guided_rules import GuidedRule, left_alone
 from sightline.surgery.harness import guard
-from sightline.surgery.harness.model_io import arguments, run, spatial
-from sightline.surgery.harness.supported import supported_model
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.model_io import run
 
 
 @dataclass
@@ -122,17 +122,16 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     >>> pixels.shape, governed
     (torch.Size([2, 3, 8, 8]), {'ReLU': 1})
     """
-    model = supported_model(model)
-    args, kwargs = arguments(inputs)
-    spatial(args, kwargs)  # says so where there is no picture
-    with guard.untouched(model), torch.enable_grad():
+    given = Given.of(model, inputs)
+    _ = given.shape  # says so where there is no image, or none with a grid
+    with guard.untouched(given.model), torch.enable_grad():
         try:
             with DetachWeights(), torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED):
-                return _run(model, args, kwargs)
+                return _run(given)
         except RuntimeError as error:
             if _HOOKED not in str(error):
                 raise
-        return _run(model, args, kwargs)
+        return _run(given)
 
 
 _HOOKED = "saved tensors are hooked: run with the weights as they are"
@@ -141,21 +140,14 @@ themselves.
 """
 
 
-def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> PixelTrace:
-    leaf, args, kwargs = _opened(args, kwargs)
-    return PixelTrace(run(model, args, kwargs), model, leaf)
+def _run(given: Given) -> PixelTrace:
+    """The run with a copy of the leaf in the image's place.
 
-
-def _opened(
-    args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[Tensor, tuple[Any, ...], dict[str, Any]]:
-    """The leaf, and the arguments with a copy of it in the picture's place."""
-    given: dict[Any, Any] = {**dict(enumerate(args)), **kwargs}
-    place = next(
-        key
-        for key, v in given.items()
-        if isinstance(v, Tensor) and v.ndim >= 3 and v.is_floating_point()
-    )
-    leaf = given[place].detach().clone().requires_grad_()
-    given[place] = leaf.clone()
-    return leaf, tuple(given[i] for i in range(len(args))), {name: given[name] for name in kwargs}
+    Handed in twice, the image is replaced where it comes first: its other place is another input.
+    """
+    leaf = given.image.detach().clone().requires_grad_()
+    values: dict[Any, Any] = {**dict(enumerate(given.args)), **given.kwargs}
+    values[next(key for key, one in values.items() if one is given.image)] = leaf.clone()
+    args = tuple(values[i] for i in range(len(given.args)))
+    kwargs = {name: values[name] for name in given.kwargs}
+    return PixelTrace(run(given.model, args, kwargs), given.model, leaf)

@@ -7,7 +7,7 @@ import torch
 
 from sightline.errors import LayerError
 from sightline.surgery import Grid
-from sightline.surgery.harness.grids import MOST_PREFIX, fits, infer, stated, unreadable
+from sightline.surgery.harness.grids import MOST_PREFIX, fits, infer, stated_grid, unreadable_output
 
 PHOTO, WIDE, CLIP, SIGNAL = (224, 224), (224, 320), (16, 224, 224), (24,)
 
@@ -163,7 +163,7 @@ def test_reading_makes_no_copy():
     ],
 )
 def test_stated_sizes_say_how_an_output_is_laid_out(grid, shape, expected):
-    assert stated(tuple(grid), shape) == expected
+    assert stated_grid(tuple(grid), shape) == expected
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 7, 7), (3, 29, 4), (3, 30)])
@@ -171,20 +171,20 @@ def test_stated_sizes_that_do_not_match_are_refused(shape):
     with pytest.raises(
         LayerError, match=r"the grid \(6, 5\) that you named; it has the shape .* Give sizes"
     ):
-        stated((6, 5), shape)
+        stated_grid((6, 5), shape)
 
 
 def test_a_function_reads_but_cannot_write():
-    grid = stated(lambda out: out[:, 1:].unflatten(1, (2, 3)).movedim(-1, 1), (5, 7, 4))
+    grid = stated_grid(lambda out: out[:, 1:].unflatten(1, (2, 3)).movedim(-1, 1), (5, 7, 4))
     assert grid.read(numbered(5, 7, 4)).shape == (5, 4, 2, 3)
     with pytest.raises(LayerError, match=r"no inverse.*grid=\(height, width\)"):
         grid.write(numbered(5, 4, 2, 3), numbered(5, 7, 4))
 
 
 def test_the_error_names_what_came_and_what_to_do():
-    text = str(unreadable("head", [(3, 8)], (3, 3, 12, 10)))
+    text = str(unreadable_output("head", [(3, 8)], (3, 3, 12, 10)))
     assert "'head'" in text
     assert "it returned (3, 8)" in text
     assert "(12, 10), one for each of the 3 images" in text
     assert "grid=lambda out: out[:, 1:].unflatten(1, (height, width)).movedim(-1, 1)" in text
-    assert "it returned no tensor at all" in str(unreadable("head", [], (3, 3, 12, 10)))
+    assert "it returned no tensor at all" in str(unreadable_output("head", [], (3, 3, 12, 10)))

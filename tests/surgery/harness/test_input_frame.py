@@ -8,6 +8,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from helpers.nets import assert_same, photograph
 from sightline import explain
 from sightline.surgery import capture
+from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.input_frame import framed
 from sightline.surgery.layers.candidates import candidates
 
@@ -52,20 +53,20 @@ SIZES = [(90, 150), (150, 90), (64, 128), (33, 47), (200, 60)]
 )
 def test_the_frame_is_what_the_layers_really_get(size, transform):
     model = Sees(**transform).eval()
-    frame = framed(model, torch.rand(2, 3, *size))
+    frame = framed(model, (2, 3, *size))
     model(torch.rand(2, 3, *size))
     assert frame.images == model.inner
     seen, _ = model.transform([torch.rand(3, *size)])
     inner = seen.image_sizes[0]
     assert frame.shares == tuple(i / p for i, p in zip(inner, model.inner[2:], strict=True))
-    assert framed(Wraps(model), torch.rand(2, 3, *size)) == frame
+    assert framed(Wraps(model), (2, 3, *size)) == frame
 
 
 def test_a_model_without_a_transform_sees_the_picture():
-    assert framed(nn.ReLU(), torch.rand(2, 3, 5, 6)).shares is None
+    assert framed(nn.ReLU(), (2, 3, 5, 6)).shares is None
     other = nn.Sequential()
     other.transform = nn.Identity()
-    assert framed(other, torch.rand(2, 3, 5, 6)).shares is None
+    assert framed(other, (2, 3, 5, 6)).shares is None
 
 
 def painted(size, at):
@@ -100,7 +101,7 @@ def test_a_painted_square_is_found_where_it_was_painted(size, transform, corner)
     ]
     model, picture = Sees(**transform), painted(size, at)
     e = explain(model, picture, target=1, method="grad_cam", layer="see")
-    frame = framed(model.eval(), picture)
+    frame = framed(model.eval(), tuple(picture.shape))
     place = torch.tensor(
         [
             4 * s / (share * inner)
@@ -150,5 +151,5 @@ def test_the_shares_and_the_grid_stand_in_the_trace_and_the_model_stays_as_it_wa
     assert trace.cuts[0].shares == (1.0, 106 / 128)
     assert trace.activations.shape == (2, 3, 16, 32)
     assert trace.cuts[0].grid.certain
-    rows, _ = candidates(model, picture)
+    rows, _ = candidates(Given.of(model, picture))
     assert [row.grid.certain for row in rows if row.name == "see"] == [True]

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from sightline.surgery.harness import guard
-from sightline.surgery.harness.model_io import arguments, run, tensors_in
-from sightline.surgery.harness.supported import supported_model
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.model_io import tensors_in
 
 
 def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
@@ -20,9 +20,9 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
     >>> first_nonfinite(nn.Sequential(nn.Identity(), Root()), torch.tensor([[-1.0]]))
     '1'
     """
-    model = supported_model(model)
-    args, kwargs = arguments(inputs)
-    if not all(bool(torch.isfinite(t).all()) for t in tensors_in((args, kwargs))):
+    given = Given.of(model, inputs)
+    model = given.model
+    if not all(bool(torch.isfinite(t).all()) for t in given.tensors):
         return "the input itself"
     found: list[str] = []
     handles = []
@@ -32,7 +32,7 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
                 handles.append(
                     module.register_forward_hook(_check(name or type(model).__name__, found))
                 )
-            run(model, args, kwargs)
+            given.run()
         finally:
             for handle in handles:
                 handle.remove()

@@ -1,4 +1,4 @@
-"""Where the places are: any layer's output, read as `[b, c, *s]`.
+"""Where the positions are: any layer's output, read as `[b, c, *s]`.
 
 Convolutional networks put channels first, some put them last (`[b, h, w, c]`: Swin, MetaFormers),
 transformers return tokens (`[b, n, c]`: class, register and distillation tokens first, then the
@@ -54,14 +54,14 @@ class Grid:
         if self.kind == "channels first":
             return tensor
         if self.kind == "tokens":
-            tensor = tensor[:, self.prefix : self.prefix + self.places].unflatten(1, self.size)
+            tensor = tensor[:, self.prefix : self.prefix + self.positions].unflatten(1, self.size)
         return tensor.movedim(-1, 1)
 
     __call__ = read
 
     @property
-    def places(self) -> int:
-        """How many places the grid has."""
+    def positions(self) -> int:
+        """How many positions the grid has."""
         return math.prod(self.size)
 
     def write(self, canonical: Tensor, original: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class Grid:
         moved = canonical.movedim(1, -1)
         if self.kind == "channels last":
             return moved
-        before, behind = original[:, : self.prefix], original[:, self.prefix + self.places :]
+        before, behind = original[:, : self.prefix], original[:, self.prefix + self.positions :]
         return torch.cat([before, moved.flatten(1, -2), behind], dim=1)
 
 
@@ -99,11 +99,11 @@ def infer(shape: Shape, image: Shape) -> Grid | None:
             return Grid("channels first", first, certain=fits(first, image))
         return Grid("channels last", last)
     if len(shape) == 3 and axes >= 2:
-        return tokens(shape[1], image)
+        return token_grid(shape[1], image)
     return None
 
 
-def stated(grid: Shape | Reader, shape: Shape) -> Grid:
+def stated_grid(grid: Shape | Reader, shape: Shape) -> Grid:
     """The grid a user states: its sizes, or a function from the layer's output to `[b, c, *s]`; or
     a `Grid` itself.
     """
@@ -111,20 +111,20 @@ def stated(grid: Shape | Reader, shape: Shape) -> Grid:
         return grid
     if callable(grid):
         return Grid("own", (), reader=grid)
-    places = math.prod(grid)
+    positions = math.prod(grid)
     if shape[2:] == tuple(grid):
         return Grid("channels first", tuple(grid))
     if shape[1:-1] == tuple(grid):
         return Grid("channels last", tuple(grid))
-    if len(shape) == 3 and shape[1] >= places:
-        return Grid("tokens", tuple(grid), prefix=shape[1] - places)
+    if len(shape) == 3 and shape[1] >= positions:
+        return Grid("tokens", tuple(grid), prefix=shape[1] - positions)
     raise LayerError(
         f"Expected a layer output with the grid {tuple(grid)} that you named; it has the shape"
         f" {shape}. Give sizes that match, or a function from this output to [b, c, height, width]."
     )
 
 
-def unreadable(name: str, shapes: list[Shape], images: Shape) -> LayerError:
+def unreadable_output(name: str, shapes: list[Shape], images: Shape) -> LayerError:
     """The error for an output in which no grid was found, with a snippet that is ready to be
     changed.
     """
@@ -153,19 +153,19 @@ def fits(size: Shape, image: Shape) -> bool:
     return low <= high
 
 
-def tokens(count: int, image: Shape) -> Grid | None:
+def token_grid(count: int, image: Shape) -> Grid | None:
     """The grid of so many tokens: the one with the fewest left over before it.
 
-    >>> tokens(50, (224, 224)).size, tokens(7, (224, 320)).size
+    >>> token_grid(50, (224, 224)).size, token_grid(7, (224, 320)).size
     ((7, 7), (2, 3))
     """
     best: Grid | None = None
     for size in _strided(image):
-        places = math.prod(size)
-        prefix = count - places
+        positions = math.prod(size)
+        prefix = count - positions
         if (
             0 <= prefix <= MOST_PREFIX
-            and places > prefix
+            and positions > prefix
             and (best is None or prefix < best.prefix)
         ):
             best = Grid("tokens", size, prefix=prefix)

@@ -9,7 +9,7 @@ a place.
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.grids import Shape
@@ -25,18 +25,14 @@ class Frame:
     shares: tuple[float, ...] | None = None
 
 
-def framed(model: nn.Module, picture: Tensor, extent: Shape | None = None) -> Frame:
-    """The frame of a model for a batch of pictures `[b, c, *s]`; for most models it is the picture
-    itself.
-
-    `extent` is the picture's shape as `[b, c, *s]`, where its axes have another order in memory.
+def framed(model: nn.Module, shape: Shape) -> Frame:
+    """The frame of a model for images of the shape `[b, c, *s]`; mostly the images themselves.
 
     The model's own transform is asked, with tensors that have a shape and no numbers.
 
-    >>> framed(nn.Conv2d(3, 1, 1), torch.rand(2, 3, 8, 9))
+    >>> framed(nn.Conv2d(3, 1, 1), (2, 3, 8, 9))
     Frame(images=(2, 3, 8, 9), shares=None)
     """
-    shape = tuple(picture.shape) if extent is None else extent
     transform = _transform(model)
     if transform is None or len(shape) != 4:
         return Frame(shape)

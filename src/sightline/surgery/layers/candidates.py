@@ -10,18 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.feature_map import grid_of, is_attention, slots
+from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Shape
-from sightline.surgery.harness.input_frame import framed
-from sightline.surgery.harness.model_io import (
-    arguments,
-    extent,
-    is_attention,
-    map_in,
-    picture,
-    places,
-    run,
-)
-from sightline.surgery.harness.supported import supported_model
 
 _INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
 _PASSES_ON = re.compile(
@@ -73,20 +64,18 @@ class Candidate:
         return bool(_PASSES_ON.search(self.kind))
 
 
-def candidates(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
+def candidates(given: Given) -> tuple[list[Candidate], Any]:
     """Run the model once, without a graph: its layers with a grid, in the order of running, and its
     outputs.
     """
-    model = supported_model(model)
-    args, kwargs = arguments(inputs)
-    watch = _Watch(framed(model, picture(args, kwargs), extent(args, kwargs)).images)
+    model, watch = given.model, _Watch(given.frame.images)
     handles = []
     with guard.untouched(model), torch.no_grad():
         try:
             for name, module in model.named_modules():
                 if name:
                     handles.append(module.register_forward_hook(watch.hook(name, model)))
-            outputs = run(model, args, kwargs)
+            outputs = given.run()
         finally:
             for handle in handles:
                 handle.remove()
@@ -113,9 +102,9 @@ class _Watch:
         def note(module: nn.Module, args: Any, output: Any) -> None:
             found = [
                 (tensor, grid)
-                for tensor, _ in places(output)  # as `capture` looks for it
+                for tensor, _ in slots(output)  # as `capture` looks for it
                 if tensor.is_floating_point()
-                and (grid := map_in(tuple(tensor.shape), self.images)) is not None
+                and (grid := grid_of(tuple(tensor.shape), self.images)) is not None
                 if not is_attention(tensor)
             ]
             levels = {grid.size for _, grid in found if grid.kind != "tokens" and grid.certain}

@@ -20,22 +20,14 @@ from torch import Tensor, nn
 
 from sightline.errors import LayerError, SurgeryError
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.feature_map import grid_of
+from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
-from sightline.surgery.harness.input_frame import framed
-from sightline.surgery.harness.model_io import (
-    arguments,
-    extent,
-    map_in,
-    picture,
-    said,
-    spatial,
-    tensors_in,
-)
-from sightline.surgery.harness.supported import supported_model
+from sightline.surgery.harness.model_io import main_output, tensors_in
 from sightline.surgery.layer_trace import capture
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.stages import detections, stages
-from sightline.surgery.layers.token_grid import surveyed, with_picture
+from sightline.surgery.layers.token_grid import surveyed
 
 _MOST_TRIES = 48
 _SMALLEST = 4
@@ -72,12 +64,11 @@ def choose(
     >>> choose(net, torch.rand(1, 3, 8, 8)).name
     '1'
     """
-    model = supported_model(model)
-    args, kwargs = arguments(inputs)
-    key = (about, *((tuple(t.shape[1:]), t.dtype) for t in tensors_in((args, kwargs))))
-    known = _remembered.setdefault(model, {})
-    if key not in known or not _still_there(model, known[key].name):
-        found, general = _search(model, inputs, score)
+    given = Given.of(model, inputs)
+    key = (about, *((tuple(t.shape[1:]), t.dtype) for t in given.tensors))
+    known = _remembered.setdefault(given.model, {})
+    if key not in known or not _still_there(given.model, known[key].name):
+        found, general = _search(given, score)
         if not general or (score is not None and about is None):
             return found
         known[key] = found
@@ -89,10 +80,10 @@ def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
 
     Where no layer can be chosen (the outputs depend on none) none is marked.
     """
-    model = supported_model(model)
-    rows, _ = surveyed(model, _first(inputs))
+    given = Given.of(model, inputs)
+    rows, _ = surveyed(_first(given))
     try:
-        choice = choose(model, inputs)
+        choice = choose(model, given)
     except LayerError:
         return rows
     for row in rows:
@@ -100,27 +91,27 @@ def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
     return rows
 
 
-def _search(model: nn.Module, inputs: Any, score: Score | None) -> tuple[Choice, bool]:
+def _search(given: Given, score: Score | None) -> tuple[Choice, bool]:
     """The choice, and whether it is the same for other pictures: detections hang on the level they
     were found on.
     """
-    one = _first(inputs)
-    image = spatial(*arguments(one))
-    rows, outputs = surveyed(model, one)
+    one = _first(given)
+    model, image = given.model, one.size
+    rows, outputs = surveyed(one)
     general = not detections(outputs)
     if score is not None and not general:
-        one = inputs
-        rows, outputs = surveyed(model, one)
+        one = given
+        rows, outputs = surveyed(one)
     elif score is not None and not _answers(
         score, outputs
     ):  # what it asks for is not in noise: a box, a row of its own
-        one = inputs
-        rows, outputs = surveyed(model, one)
+        one = given
+        rows, outputs = surveyed(one)
         if not _answers(score, outputs):
             if all(not tensor.numel() for tensor in tensors_in(outputs)):
                 score(outputs)  # nothing was detected, and the target can say so
             score = None
-    logits = said(outputs)
+    logits = main_output(outputs)
     if logits is None or not rows:
         raise LayerError(
             f"Expected a network with feature maps over the picture; {type(model).__name__} has no"
@@ -130,15 +121,15 @@ def _search(model: nn.Module, inputs: Any, score: Score | None) -> tuple[Choice,
     pool = stages(rows, outputs, logits)
     large = [row for row in pool if min(row.grid.size[-2:]) >= min(_SMALLEST, *image[-2:])]
     tries = list(reversed(large or pool))[:_MOST_TRIES]
-    seen = framed(model, picture(*arguments(one)), extent(*arguments(one))).images
+    seen = one.frame.images
     closed: SurgeryError | None = None
     for head in (None, *_zero_heads(model)):
         for dead, row in enumerate(tries):
-            own = row.grid if row.grid != map_in(row.shape, seen) else None
+            own = row.grid if row.grid != grid_of(row.shape, seen) else None
             if own is not None and row.calls > 1:
                 continue  # measured at its last run; what ran before may have other tokens
             try:
-                if _matters(model, one, row, own, head, score):
+                if _matters(one, row, own, head, score):
                     return (
                         Choice(row.name, _reason(row, image, dead, small=not large), own),
                         general,
@@ -152,7 +143,7 @@ def _search(model: nn.Module, inputs: Any, score: Score | None) -> tuple[Choice,
     if (
         score is not None
     ):  # what was asked depends on nothing: the layer of the outputs, and the map will say so
-        return _search(model, inputs, None)
+        return _search(given, None)
     name, most = type(model).__name__, len(tries)
     raise LayerError(
         f"Expected the outputs of {name} to depend on a feature map; they do not on the last {most}"
@@ -171,8 +162,7 @@ def _answers(score: Score, outputs: Any) -> bool:
 
 
 def _matters(
-    model: nn.Module,
-    inputs: Any,
+    given: Given,
     row: Candidate,
     grid: Grid | None,
     head: nn.Module | None,
@@ -182,8 +172,8 @@ def _matters(
     place.
     """
     with _watched(head) as seen:
-        trace = capture(model, inputs, row.name, grid=grid)
-    asked = score or (lambda outputs: _mixed(said(outputs)))
+        trace = capture(given.model, given, row.name, grid=grid)
+    asked = score or (lambda outputs: _mixed(main_output(outputs)))
     (gradient,) = trace.gradients(lambda outputs: _mixed(seen[-1]) if seen else asked(outputs))
     if gradient is None:
         return False
@@ -241,7 +231,7 @@ def _reason(row: Candidate, image: tuple[int, ...], dead: int, small: bool) -> s
     return text
 
 
-def _first(inputs: Any) -> Any:
+def _first(given: Given) -> Given:
     """One image of noise for a plain batch: the layer follows from the network, not from what is on
     a picture.
 
@@ -249,15 +239,9 @@ def _first(inputs: Any) -> Any:
 
     A first picture that is black or broken would else decide for all that come after it.
     """
-    if not isinstance(inputs, Tensor):
-        plain = picture(*arguments(inputs))
-        noise = torch.rand(
-            plain.shape, generator=torch.Generator().manual_seed(0), device="cpu"
-        ).to(plain)
-        return with_picture(inputs, plain, noise)
-    return torch.rand(
-        inputs[:1].shape, generator=torch.Generator().manual_seed(0), device="cpu"
-    ).to(inputs)
+    plain = given.image[:1] if given.batch_only else given.image
+    noise = torch.rand(plain.shape, generator=torch.Generator().manual_seed(0), device="cpu")
+    return given.with_image(noise.to(plain))
 
 
 def _still_there(model: nn.Module, name: str) -> bool:

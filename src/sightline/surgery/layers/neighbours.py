@@ -8,9 +8,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from sightline.errors import LayerError, near
-from sightline.surgery.harness.model_io import said
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.model_io import main_output
 from sightline.surgery.harness.resolve import Where, resolve
-from sightline.surgery.harness.supported import supported_model
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.choose import choose
 from sightline.surgery.layers.stages import stages
@@ -40,8 +40,9 @@ def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
     >>> [(row.name, place) for row, place in neighbours(net, torch.rand(1, 3, 12, 12))]
     [('1', -2), ('2', -1), ('3', 0)]
     """
-    model = supported_model(model)
-    pool, at = _stages(model, inputs)
+    given = Given.of(model, inputs)
+    model = given.model
+    pool, at = _stages(given)
     same = [pool[k].grid.size == pool[at].grid.size for k in range(at)]
     finer = [k for k in range(at) if not same[k]][-1:]
     block = [k for k in range(at - 1) if same[k] and _is_block(model, pool[k])][-1:]
@@ -54,9 +55,10 @@ def named(
 ) -> list[tuple[Candidate, int]]:
     """These layers and the automatic one, with the numbers of layers between."""
     listed = layers if isinstance(layers, list | tuple) else [layers]
-    names = [resolve(supported_model(model), cast(Where, layer))[0] for layer in listed]
-    rows, _ = surveyed(supported_model(model), inputs)
-    chosen = choose(model, inputs).name
+    given = Given.of(model, inputs)
+    names = [resolve(given.model, cast(Where, layer))[0] for layer in listed]
+    rows, _ = surveyed(given)
+    chosen = choose(given.model, given).name
     at = next(k for k, row in enumerate(rows) if chosen in row.names)
     where = {name: k for k, row in enumerate(rows) for name in row.names}
     for name in names:
@@ -70,18 +72,20 @@ def named(
     return [(rows[k], k - at) for k in sorted({at, *(where[name] for name in names)})]
 
 
-def _stages(model: nn.Module, inputs: Any) -> tuple[list[Candidate], int]:
+def _stages(given: Given) -> tuple[list[Candidate], int]:
     """The model's stages and blocks in the order of running, and which of them is the automatic
     layer.
     """
-    rows, outputs = surveyed(model, inputs)
-    logits = said(outputs)
-    chosen = choose(model, inputs).name
+    rows, outputs = surveyed(given)
+    logits = main_output(outputs)
+    chosen = choose(given.model, given).name
     held = {id(row) for row in stages(rows, outputs, logits)} if logits is not None else set()
     kept = [
         row
         for row in rows
-        if id(row) in held or chosen in row.names or (not row.inside and _is_block(model, row))
+        if id(row) in held
+        or chosen in row.names
+        or (not row.inside and _is_block(given.model, row))
     ]
     return kept, next(k for k, row in enumerate(kept) if chosen in row.names)
 

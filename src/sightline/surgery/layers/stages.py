@@ -64,7 +64,7 @@ def _before_the_head(rows: list[Candidate], logits: Tensor) -> list[Candidate]:
 
 
 def _stream(rows: list[Candidate]) -> int:
-    """How wide the last token sequence is, as a rule: a head on each token may end in other widths."""
+    """How wide the last tokens are, as a rule: a head on each may end in other widths."""
     widths = Counter(row.channels for row in rows if row.grid.size == rows[-1].grid.size)
     return widths.most_common(1)[0][0]
 

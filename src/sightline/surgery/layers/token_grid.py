@@ -14,11 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sightline.surgery.harness.grids import Grid, Shape, tokens
-from sightline.surgery.harness.input_frame import framed
-from sightline.surgery.harness.model_io import arguments, extent, picture, spatial
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.grids import Grid, Shape, token_grid
 from sightline.surgery.layers.candidates import Candidate, candidates
 
 Felt = tuple[Tensor | None, ...]
@@ -33,18 +32,17 @@ first.
 """
 
 
-def surveyed(model: nn.Module, inputs: Any) -> tuple[list[Candidate], Any]:
+def surveyed(given: Given) -> tuple[list[Candidate], Any]:
     """The layers with a grid, in the order of running, and the outputs: as `candidates`, with
     tokens in their places.
 
     Networks without tokens run once, others four times.
     """
-    rows, outputs = candidates(model, inputs)
+    rows, outputs = candidates(given)
     if not any(row.grid.kind == "tokens" for row in rows):
         return rows, outputs
-    args, kwargs = arguments(inputs)
-    image = framed(model, picture(args, kwargs), extent(args, kwargs)).images[2:]
-    changes = [_felt(rows, candidates(model, changed)[0]) for changed in _in_corners(inputs)]
+    image = given.frame.images[2:]
+    changes = [_felt(rows, candidates(changed)[0]) for changed in _in_corners(given)]
     felt = dict(zip(map(id, rows), zip(*changes, strict=True), strict=True))
     still = {
         id(row) for row in rows if all(one is not None and not one.any() for one in felt[id(row)])
@@ -133,10 +131,9 @@ def _halved(size: Shape, known: set[Shape]) -> bool:
     return any(size == (*one[:-2], -(-one[-2] // 2), -(-one[-1] // 2)) for one in known)
 
 
-def _in_corners(inputs: Any) -> Iterable[Any]:
-    """The inputs with a changed picture, once for each corner."""
-    args, kwargs = arguments(inputs)
-    plain, (*_, rows, columns) = picture(args, kwargs), spatial(args, kwargs)
+def _in_corners(given: Given) -> Iterable[Given]:
+    """The same with a changed image, once for each corner."""
+    plain, (*_, rows, columns) = given.image, given.size
     patches = plain.shape[-2:] != (rows, columns)
     for top, left in ((True, True), (True, False), (False, False)):
         changed = plain.clone()
@@ -147,26 +144,15 @@ def _in_corners(inputs: Any) -> Iterable[Any]:
             )
         else:
             time: Any = (slice(0, 1) if top else slice(-1, None),) if plain.ndim == 5 else ()
-            time = (
-                (*time, slice(None)) if time and extent(args, kwargs)[1] != plain.shape[1] else time
-            )
+            time = (*time, slice(None)) if time and given.shape[1] != plain.shape[1] else time
             place = (..., *time, _end(rows, top), _end(columns, left))
         changed[place] = -2 * changed[place] - 1
-        yield with_picture(inputs, plain, changed)
+        yield given.with_image(changed)
 
 
 def _end(side: int, first: bool) -> slice:
     size = max(1, side // _PATCH)
     return slice(0, size) if first else slice(side - size, None)
-
-
-def with_picture(inputs: Any, plain: Tensor, changed: Tensor) -> Any:
-    """The inputs with another picture in the place of this one."""
-    if isinstance(inputs, Mapping):
-        return {name: changed if value is plain else value for name, value in inputs.items()}
-    if isinstance(inputs, tuple | list):
-        return tuple(changed if value is plain else value for value in inputs)
-    return changed
 
 
 def _felt(rows: list[Candidate], others: list[Candidate]) -> list[Tensor | None]:
@@ -227,7 +213,7 @@ def _grid(votes: Counter[Corners], image: Shape) -> tuple[Grid, Corners] | None:
     """
     for ends, _ in votes.most_common(3):
         first, right, last = ends
-        grid = tokens(last - first + 1, image) if last > first else None
+        grid = token_grid(last - first + 1, image) if last > first else None
         if grid is not None and not grid.prefix and right == first + grid.size[-1] - 1:
             return replace(grid, prefix=first), ends
     return None

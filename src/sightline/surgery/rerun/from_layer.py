@@ -22,11 +22,11 @@ from torch.utils._pytree import tree_unflatten
 
 from sightline.errors import SurgeryError
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Reader, Shape
-from sightline.surgery.harness.input_frame import framed
-from sightline.surgery.harness.model_io import arguments, called, extent, find_map, picture, run
+from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
-from sightline.surgery.harness.supported import supported_model
 from sightline.surgery.rerun.recorded import ReadTracker, RecordedOutput, ReplayMismatch, compared
 from sightline.surgery.rerun.replay import replaced, times
 from sightline.types import Activations
@@ -56,9 +56,9 @@ def replay_from_layer(
     ...     again(torch.stack([torch.zeros(4, 6, 6), torch.ones(4, 6, 6)])).tolist(), again.whole
     ([[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]], False)
     """
-    model = supported_model(model)
-    with guard.untouched(model), torch.no_grad():
-        yield PartialReplay(model, inputs, layer, call, grid)
+    given = Given.of(model, inputs)
+    with guard.untouched(given.model), torch.no_grad():
+        yield PartialReplay(given, layer, call, grid)
 
 
 class PartialReplay:
@@ -67,17 +67,11 @@ class PartialReplay:
     `whole` tells that it has to run as a whole each time.
     """
 
-    def __init__(
-        self, model: nn.Module, inputs: Any, layer: Where, call: int, grid: Shape | Reader | None
-    ) -> None:
-        self.name, self.module = resolve(model, layer)
-        self._model, self._grid, self._thread = model, grid, threading.get_ident()
-        self._args, self._kwargs = arguments(inputs)
-        shape = framed(
-            model, picture(self._args, self._kwargs), extent(self._args, self._kwargs)
-        ).images
-        self.images, self._rest = shape[0], shape[1:]
-        self._given = RecordedOutput.of((self._args, self._kwargs))
+    def __init__(self, given: Given, layer: Where, call: int, grid: Shape | Reader | None) -> None:
+        self.name, self.module = resolve(given.model, layer)
+        self._inputs, self._grid, self._thread = given, grid, threading.get_ident()
+        self.images, *self._rest = given.frame.images
+        self._given = RecordedOutput.of((given.args, given.kwargs))
         self._watch: ReadTracker | None = None
         self._arrived = False
         self._call = call if call >= 0 else self._count() - 1
@@ -156,10 +150,10 @@ class PartialReplay:
 
             return heard
 
-        args = tuple(times(value, self.images, m) for value in self._args)
-        kwargs = {word: times(value, self.images, m) for word, value in self._kwargs.items()}
+        args = tuple(times(value, self.images, m) for value in self._inputs.args)
+        kwargs = {word: times(value, self.images, m) for word, value in self._inputs.kwargs.items()}
         outputs = self._ran(
-            m, activations, instead, modules or self._model.modules(), (args, kwargs)
+            m, activations, instead, modules or self._inputs.model.modules(), (args, kwargs)
         )
         return calls, outputs
 
@@ -188,7 +182,7 @@ class PartialReplay:
         handle = self.module.register_forward_hook(swap)
         try:
             with _instead(modules, instead):
-                outputs = called(self._model, *given)
+                outputs = call_model(self._inputs.model, *given)
         finally:
             handle.remove()
         if not (swapped and self._arrived):
@@ -263,7 +257,7 @@ class PartialReplay:
 
         handle = self.module.register_forward_hook(ran)
         try:
-            run(self._model, self._args, self._kwargs)
+            self._inputs.run()
         finally:
             handle.remove()
         return max(runs, 1)

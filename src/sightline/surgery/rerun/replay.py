@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from sightline.errors import LayerError
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.given import Given, arguments, image_among
 from sightline.surgery.harness.grids import Reader, Shape
-from sightline.surgery.harness.model_io import arguments, called, extent, find_map, picture, run
+from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.surgery.harness.supported import supported_model
 from sightline.types import Activations
@@ -23,10 +25,9 @@ def look(model: nn.Module, inputs: Any) -> Any:
     >>> look(nn.Dropout(0.9), torch.ones(2))
     tensor([1., 1.])
     """
-    model = supported_model(model, opened=False)
-    args, kwargs = arguments(inputs)
-    with guard.untouched(model), torch.no_grad():
-        return run(model, args, kwargs)
+    given = Given.of(model, inputs, opened=False)
+    with guard.untouched(given.model), torch.no_grad():
+        return given.run()
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
 
     def see(shown: Tensor) -> Any:
         with torch.no_grad():
-            return called(model, (shown,), {})
+            return call_model(model, (shown,), {})
 
     with guard.untouched(model):
         yield see
@@ -65,7 +66,7 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
     def see(shown: Tensor) -> Any:
         with torch.no_grad():
             args, kwargs = arguments(with_pictures(inputs, shown))
-            return called(model, args, kwargs)
+            return call_model(model, args, kwargs)
 
     with guard.untouched(model):
         yield see
@@ -81,7 +82,7 @@ def with_pictures(inputs: Any, shown: Tensor) -> Any:
     tensor([1, 2, 1, 2])
     """
     args, kwargs = arguments(inputs)
-    own = picture(args, kwargs)
+    own = image_among(args, kwargs)
     m = len(shown) // len(own)
 
     def instead(value: Any) -> Any:
@@ -125,10 +126,9 @@ def replay(
     >>> replay(net, torch.rand(2, 3, 8, 8), "1", torch.full((2, 4, 6, 6), 0.5))[0]
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    model = supported_model(model)
-    name, module = resolve(model, layer)
-    args, kwargs = arguments(inputs)
-    images, thread, calls = extent(args, kwargs), threading.get_ident(), 0
+    given = Given.of(model, inputs)
+    name, module = resolve(given.model, layer)
+    images, thread, calls = given.shape, threading.get_ident(), 0
 
     def swap(_: nn.Module, __: Any, output: Any) -> Any:
         nonlocal calls
@@ -139,10 +139,10 @@ def replay(
             return None
         return replaced(output, activations, images, name, grid)
 
-    with guard.untouched(model), torch.no_grad():
+    with guard.untouched(given.model), torch.no_grad():
         handle = module.register_forward_hook(swap)
         try:
-            return run(model, args, kwargs)
+            return given.run()
         finally:
             handle.remove()
 

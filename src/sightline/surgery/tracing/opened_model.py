@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sightline.errors import ModelError, SurgeryError
 from sightline.surgery.harness import guard
-from sightline.surgery.harness.model_io import find_map, places
+from sightline.surgery.harness.feature_map import find_map, slots
 from sightline.surgery.harness.resolve import resolve
 from sightline.surgery.layer_trace import TracedLayer
 
@@ -114,7 +114,7 @@ class _Hook:
         index, self.calls = self.calls, self.calls + 1
         if index != self.call:
             return None
-        tensor, put = list(places(output))[self.index]
+        tensor, put = list(slots(output))[self.index]
         if not self.looking:
             self.node = tensor.clone()  # an in-place layer behind must not write over it
             return None
@@ -129,7 +129,7 @@ def _position(layer: str, shape: tuple[int, ...], grid: Any, hook: _Hook) -> Cal
     def note(module: nn.Module, args: Any, output: Any) -> None:
         wanted = find_map(output, shape, layer, grid)[0]
         hook.index = next(
-            index for index, (tensor, _) in enumerate(places(output)) if tensor is wanted
+            index for index, (tensor, _) in enumerate(slots(output)) if tensor is wanted
         )
 
     return note

@@ -1,0 +1,160 @@
+"""What a model is given: its arguments, which of them is the image, and what its layers see of it.
+
+Whoever opens a model needs some of this. It is worked out once, from what the user handed in, and
+handed on: `Given.of(model, inputs)` where a public function begins, a `Given` everywhere inside.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from sightline.errors import SurgeryError
+from sightline.surgery.harness.grids import Shape
+from sightline.surgery.harness.input_frame import Frame, framed
+from sightline.surgery.harness.model_io import run, tensors_in
+from sightline.surgery.harness.supported import supported_model
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A model without its wrappers, and the arguments it is to be called with.
+
+    `batch_only` tells that a tensor alone was handed in, no tuple and no mapping. What has to be
+    looked for, or costs a run, is worked out when it is first asked for; where there is no image,
+    that is when the error comes, since a model without one can be run, too.
+    """
+
+    model: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    batch_only: bool = False
+    # No `cached_property`: before Python 3.12 it holds a lock of its own while it computes, here
+    # while `framed` waits for the guard's, which another thread may hold that waits for the former.
+    _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @staticmethod
+    def of(model: Any, inputs: Any, *, opened: bool = True) -> "Given":
+        """A tensor, a tuple of positional or a mapping of keyword arguments; a `Given` as it is.
+
+        Raises `ModelError` for a model that cannot be `opened`, as `supported_model` does.
+
+        >>> import torch
+        >>> given = Given.of(nn.ReLU(), {"noise": torch.rand(2), "image": torch.rand(1, 3, 8, 9)})
+        >>> given.shape, given.size, given.frame.shares
+        ((1, 3, 8, 9), (8, 9), None)
+        """
+        if isinstance(inputs, Given):
+            return inputs
+        args, kwargs = arguments(inputs)
+        return Given(
+            supported_model(model, opened=opened), args, kwargs, isinstance(inputs, Tensor)
+        )
+
+    @property
+    def image(self) -> Tensor:
+        """The first tensor with axes beyond batch and channels."""
+        return image_among(self.args, self.kwargs)
+
+    @property
+    def shape(self) -> Shape:
+        """The image's shape `[b, c, *s]`, whatever order its axes have in memory."""
+        if "shape" not in self._known:
+            self._known["shape"] = image_shape(self.args, self.kwargs)
+        shape: Shape = self._known["shape"]
+        return shape
+
+    @property
+    def size(self) -> Shape:
+        """The spatial size of the image, the clip."""
+        return self.shape[2:]
+
+    @property
+    def frame(self) -> Frame:
+        """What the layers see of the image: some models resize and pad it first."""
+        if "frame" not in self._known:
+            self._known["frame"] = framed(self.model, self.shape)
+        frame: Frame = self._known["frame"]
+        return frame
+
+    @property
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor among the arguments."""
+        return tensors_in((self.args, self.kwargs))
+
+    def run(self) -> Any:
+        """Call the model, on copies of the arguments."""
+        return run(self.model, self.args, self.kwargs)
+
+    def with_image(self, image: Tensor) -> "Given":
+        """The same with another image in the place of its own, wherever it was handed in."""
+
+        def other(value: Any) -> Any:
+            return image if value is self.image else value
+
+        return replace(
+            self,
+            args=tuple(map(other, self.args)),
+            kwargs={name: other(value) for name, value in self.kwargs.items()},
+        )
+
+
+def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A tensor, a tuple of positional or a mapping of keyword arguments, as `(args, kwargs)`."""
+    if isinstance(inputs, Mapping):
+        return (), dict(inputs)
+    return (tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)), {}
+
+
+def image_among(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+    """The first tensor with axes beyond batch and channels."""
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, Tensor) and value.ndim >= 3 and value.is_floating_point():
+            return value
+    raise SurgeryError(
+        "Expected an input with spatial axes, [b, c, *s]; found none among "
+        f"{[tuple(v.shape) for v in (*args, *kwargs.values()) if isinstance(v, Tensor)]}. "
+        "Pass pictures as [b, 3, height, width]."
+    )
+
+
+def image_shape(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
+    """The shape `[b, c, *s]` of the image, whatever order its axes have in memory.
+
+    Clips may come with the time before the channels, `[b, t, 3, h, w]`, as in transformers.
+    Images may come cut into patches `[b, n, pixels]` beside `spatial_shapes` `[b, 2]` or
+    `patch_coord` `[b, n, 2]` (native resolution): then a patch is a position.
+
+    >>> import torch
+    >>> image_shape((), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)})
+    (1, 3, 8, 32, 32)
+    >>> patches = {
+    ...     "pixel_values": torch.zeros(2, 64, 48),
+    ...     "spatial_shapes": torch.tensor([[4, 12], [4, 12]]),
+    ... }
+    >>> image_shape((), patches)
+    (2, 48, 4, 12)
+    """
+    shape = tuple(image_among(args, kwargs).shape)
+    if len(shape) == 5 and shape[2] in (1, 3) and shape[1] not in (1, 3):
+        return shape[0], shape[2], shape[1], *shape[3:]
+    sizes = _patches(kwargs) if len(shape) == 3 else None
+    return shape if sizes is None else (shape[0], shape[2], *sizes)
+
+
+def _patches(kwargs: Mapping[str, Any]) -> Shape | None:
+    """How many rows and columns of patches each image was cut into."""
+    if isinstance(stated := kwargs.get("spatial_shapes"), Tensor) and stated.ndim == 2:
+        sizes = stated
+    elif isinstance(positions := kwargs.get("patch_coord"), Tensor) and positions.ndim == 3:
+        sizes = positions.amax(1) + 1
+    else:
+        return None
+    if bool((sizes != sizes[:1]).any()):
+        raise SurgeryError(
+            "Expected pictures cut into equally many rows and columns of patches; got"
+            f" {sizes.tolist()}. Explain those of one size together, or each by itself: their maps"
+            " have different grids."
+        )
+    return tuple(sizes[0].tolist())
