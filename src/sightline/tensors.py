@@ -1,11 +1,9 @@
-"""What every room needs of tensors: torch's modes, entered only where they change something, and
-expanded values.
-"""
+"""What every room needs of tensors: dtypes, torch's modes, shapes to broadcast, scales, weights."""
 
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -27,19 +25,31 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+def autocast_dtype(device: torch.device) -> torch.dtype | None:
+    """The type in which the caller's autocast multiplies; None where there is none."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return None
+
+
+def with_autocast(
+    device: torch.device, dtype: torch.dtype | None
+) -> AbstractContextManager[object]:
+    """The autocast that `autocast_dtype` found, entered again; nothing where it found none."""
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+
+
 def allow_grad() -> AbstractContextManager[object]:
     """What is made inside can be part of a graph, also when the caller is in inference mode."""
     return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
 
 
 def unexpanded(values: Tensor) -> Tensor:
-    """`[b, c, *s]` that was expanded from one value a channel as `[b, c, 1, ...]`; everything else
-    as it is.
+    """`[b, c, *s]` that was expanded from one value a channel as `[b, c, 1, ...]`, else as it is.
 
     What is worked out for one place holds for all of them; `.expand_as` spreads it again, where
     nothing is copied.
 
-    >>> import torch
     >>> (
     ...     unexpanded(torch.ones(2, 3, 1, 1).expand(2, 3, 7, 7)).shape,
     ...     unexpanded(torch.ones(2, 3, 7, 7)).shape,
@@ -47,3 +57,63 @@ def unexpanded(values: Tensor) -> Tensor:
     (torch.Size([2, 3, 1, 1]), torch.Size([2, 3, 7, 7]))
     """
     return values[tuple(slice(0, 1) if step == 0 else slice(None) for step in values.stride())]
+
+
+def per_image(values: Tensor, ndim: int) -> Tensor:
+    """One value an image, `[b]`, to go with tensors `[b, ...]` of so many axes.
+
+    >>> per_image(torch.ones(2), 4).shape
+    torch.Size([2, 1, 1, 1])
+    """
+    return values.reshape(-1, *[1] * (ndim - 1))
+
+
+def per_channel(values: Tensor, ndim: int) -> Tensor:
+    """One value a channel, `[c]`, to go with tensors `[b, c, ...]` of so many axes.
+
+    >>> per_channel(torch.ones(3), 4).shape
+    torch.Size([1, 3, 1, 1])
+    """
+    return values.reshape(1, -1, *[1] * (ndim - 2))
+
+
+def min_max(values: Tensor) -> Tensor:
+    """Each `[b, ...]` from 0 at its minimum to 1 at its maximum; what is constant is 0 everywhere.
+
+    One that holds nan is nan everywhere. Derivatives pass through both ends.
+
+    >>> min_max(torch.tensor([[2.0, 3.0, 6.0], [5.0, 5.0, 5.0]]))
+    tensor([[0.0000, 0.2500, 1.0000],
+            [0.0000, 0.0000, 0.0000]])
+    """
+    flat = values.flatten(1)
+    low, high = flat.aminmax(dim=1, keepdim=True)
+    constant = high == low
+    # the divisor is 1 there, and the result 0 by itself: 0 / 0 would make the derivative nan
+    scaled = (flat - low) / (high - low).masked_fill(constant, 1)
+    return scaled.masked_fill(constant, 0).view(values.shape)
+
+
+def over_maximum(values: Tensor) -> Tensor:
+    """Each `[b, ...]`, never negative, divided by its maximum.
+
+    One that is zero everywhere, or not finite somewhere, is zero everywhere.
+
+    >>> over_maximum(torch.tensor([[1.0, 4.0], [0.0, 0.0], [1.0, torch.nan]]))
+    tensor([[0.2500, 1.0000],
+            [0.0000, 0.0000],
+            [0.0000, 0.0000]])
+    """
+    peak = values.flatten(1).amax(1)  # inf or nan where any value is
+    sound = (peak > 0) & peak.isfinite()
+    divided = values / per_image(peak.where(sound, 1), values.ndim)
+    return divided.where(per_image(sound, values.ndim), 0)
+
+
+def first_weight(model: nn.Module) -> Tensor | None:
+    """The first parameter of a floating type: its dtype and device are those the model wants.
+
+    >>> first_weight(nn.Linear(2, 1, dtype=torch.float64)).dtype, first_weight(nn.ReLU())
+    (torch.float64, None)
+    """
+    return next((weight for weight in model.parameters() if weight.is_floating_point()), None)

@@ -5,7 +5,7 @@ image, `t h w` of a clip or a volume. The shapes are checked in the test run onl
 in use.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from jaxtyping import Float
@@ -46,11 +46,10 @@ bottom exclusive.
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a picture becomes a model's input: resize, centre crop, then `(RGB - mean) / std` with
-    RGB in [0, 1].
+    """How a picture becomes a model's input: resize, centre crop, then `(RGB - mean) / std`.
 
-    `resize` is the length of the short side in pixels (None: keep), `crop` is `(height, width)`
-    (None: keep).
+    RGB is in [0, 1]. `resize` is the length of the short side in pixels (None: keep), `crop` is
+    `(height, width)` (None: keep).
 
     >>> Preprocess(resize=256, crop=(224, 224)).mean
     (0.485, 0.456, 0.406)
@@ -61,3 +60,16 @@ class Preprocess:
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    def for_channels(self, n: int) -> "Preprocess":
+        """The same for inputs of n channels: of one, `(pixels - 0.5) / 0.5`, unless it knows one.
+
+        >>> (
+        ...     Preprocess().for_channels(1).mean,
+        ...     Preprocess(mean=(0.13,), std=(0.3,)).for_channels(1).mean,
+        ... )
+        ((0.5,), (0.13,))
+        """
+        if n == 1 and len(self.mean) != 1:
+            return replace(self, mean=(0.5,), std=(0.5,))
+        return self

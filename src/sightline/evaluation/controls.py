@@ -8,9 +8,9 @@ each, and returns maps `[b, *s]` in [0, 1] on their grid.
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
 
 from sightline.maps.upsample import enlarged
+from sightline.tensors import over_maximum
 from sightline.types import ImageMap, Images
 
 Generators = Sequence[torch.Generator]
@@ -36,7 +36,7 @@ def random_map(images: Images, generators: Generators) -> ImageMap:
     coarse = torch.stack([torch.rand(grid, generator=one, device="cpu") for one in generators]).to(
         images
     )
-    return _over_maximum(enlarged(coarse, images.shape[2:]))
+    return over_maximum(enlarged(coarse, images.shape[2:]))
 
 
 def centre(images: Images, generators: Generators) -> ImageMap:
@@ -63,12 +63,7 @@ def edge(images: Images, generators: Generators) -> ImageMap:
         if images.shape[axis] > 1:
             (slope,) = torch.gradient(images, dim=axis)
             total = total + slope.square().sum(1)
-    return _over_maximum(total.sqrt())
-
-
-def _over_maximum(maps: Tensor) -> Tensor:
-    most = maps.flatten(1).amax(1).view(-1, *[1] * (maps.ndim - 1))
-    return torch.where(most > 0, maps / most, 0)
+    return over_maximum(total.sqrt())
 
 
 CONTROLS: dict[str, Callable[[Images, Generators], ImageMap]] = {

@@ -136,11 +136,7 @@ def thumbnail(inputs: Tensor, preprocess: Preprocess, most: int) -> bytes | None
 
     if inputs.ndim != 3 or inputs.shape[0] not in (1, 3):
         return None
-    statistics = (
-        preprocess
-        if len(preprocess.mean) in (1, inputs.shape[0])
-        else Preprocess(mean=(0.5,), std=(0.5,))
-    )
+    statistics = preprocess.for_channels(inputs.shape[0])
     small = inputs.unsqueeze(0)
     factor = -(-max(small.shape[2:]) // most)
     if factor > 1:

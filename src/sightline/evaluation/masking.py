@@ -9,6 +9,7 @@ from torch import Tensor
 from sightline.maps import blur, top_mask
 from sightline.maps.upsample import enlarged
 from sightline.protocol import Protocol
+from sightline.tensors import min_max, over_maximum, per_channel, per_image
 from sightline.types import ImageMap, Images, Preprocess
 
 
@@ -32,7 +33,7 @@ def protocol_map(
     if coarse is None:
         return _scaled(image_map, protocol)
     maps = coarse.to(image_map.dtype).relu()
-    maps = torch.where(maps.isfinite().flatten(1).all(1).view(-1, *[1] * (maps.ndim - 1)), maps, 0)
+    maps = maps.where(per_image(maps.isfinite().flatten(1).all(1), maps.ndim), 0)
     if protocol.scaled == "coarse":
         maps = _scaled(maps, protocol)
     if protocol.upsampling == "nearest":
@@ -45,10 +46,7 @@ def protocol_map(
 
 
 def _scaled(maps: Tensor, protocol: Protocol) -> Tensor:
-    shape = (-1, *[1] * (maps.ndim - 1))
-    least, most = (end.view(shape) for end in maps.flatten(1).aminmax(dim=1))
-    least = least if protocol.scaling == "min-max" else torch.zeros_like(least)
-    return torch.where(most > least, (maps - least) / (most - least), 0)
+    return min_max(maps) if protocol.scaling == "min-max" else over_maximum(maps)
 
 
 def masked(
@@ -80,6 +78,7 @@ def masked(
         protocol.fill, protocol.fill
     )
     hidden = substrate(inputs, word, protocol, statistics)
+    # not `maps.seen_through`, which is the same up to the last bit: figures written before are kept
     return torch.lerp(hidden.expand_as(inputs), inputs, share.unsqueeze(1))
 
 
@@ -95,10 +94,10 @@ def substrate(inputs: Images, word: str, protocol: Protocol, statistics: Preproc
     if word == "blur":
         size, sigma = protocol.blur
         return blur(inputs, size, sigma)
-    shape = (1, -1, *[1] * (inputs.ndim - 2))
     mean, std = (
         torch.tensor(v, dtype=inputs.dtype, device=inputs.device)
         for v in (statistics.mean, statistics.std)
     )
     colour = torch.zeros_like(mean) if word == "mean" else -mean / std
-    return colour.view(shape).expand(1, inputs.shape[1], *shape[2:])
+    colour = per_channel(colour, inputs.ndim)
+    return colour.expand(1, inputs.shape[1], *colour.shape[2:])

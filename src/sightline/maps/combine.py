@@ -27,6 +27,5 @@ def combine(weights: Weights, activations: Activations) -> Map:
         return (weights * activations).sum(1)
     with without_autocast(activations.device):
         maps = weights.flatten(1).unsqueeze(1) @ activations.flatten(2)
-    return maps.reshape(
-        maps.shape[0], *activations.shape[2:]
-    )  # `len` would fix the batch of an exported model
+    # `len(maps)` would fix the batch of an exported model
+    return maps.reshape(maps.shape[0], *activations.shape[2:])

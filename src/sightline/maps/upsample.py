@@ -1,6 +1,4 @@
-"""From the layer's grid to the input's: the one place where maps are rectified, enlarged and
-scaled.
-"""
+"""From the layer's grid to the input's: where maps are rectified, enlarged and scaled."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import LayerError
-from sightline.tensors import allow_grad, without_autocast
+from sightline.tensors import allow_grad, per_image, without_autocast
 from sightline.types import Map
 
 Ends = tuple[list[float], list[float]]
@@ -60,7 +58,7 @@ def image_map(
     low, high = extremes(coarse) if ends is None else ends
     if not all(map(isfinite, (*low, *high))):
         finite = coarse.isfinite().flatten(1).all(1)
-        coarse = coarse.where(_per_image(finite, coarse), 0)
+        coarse = coarse.where(per_image(finite, coarse.ndim), 0)
     maps = coarse.relu()
     if not all(_TINY < peak < _HUGE for peak in high):  # so that no map underflows half-way
         maps = _divided(maps)
@@ -68,10 +66,9 @@ def image_map(
 
 
 def image_map_unread(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size"]:
-    """`image_map` without looking at a number: every step is taken, needed or not. For exporters,
-    which follow one way.
+    """`image_map` without looking at a number: every step is taken, needed or not.
 
-    The same up to rounding; so is the maximum 1.
+    For exporters, which follow one way. The same up to rounding; so is the maximum 1.
 
     >>> image_map_unread(torch.tensor([[-1.0, 0.0, 2.0], [0.0, torch.nan, 1.0]]), size=[6])
     tensor([[0.0000, 0.0000, 0.0000, 0.2500, 0.7500, 1.0000],
@@ -79,7 +76,7 @@ def image_map_unread(coarse: Map, size: Sequence[int]) -> Float[Tensor, "b *size
     """
     coarse = coarse.to(torch.promote_types(coarse.dtype, torch.float32))
     finite = coarse.isfinite().flatten(1).all(1)
-    maps = coarse.where(_per_image(finite, coarse), 0).relu()
+    maps = coarse.where(per_image(finite, coarse.ndim), 0).relu()
     return _divided(enlarged(_divided(maps), size))
 
 
@@ -94,20 +91,18 @@ def extremes(maps: Tensor) -> Ends:
 
 
 def _divided(maps: Tensor) -> Tensor:
-    """Maps that are never negative, by their maximum; by the smallest normal number where it is
-    smaller.
+    """Maps that are never negative, by their maximum, or the smallest normal number if larger.
+
+    Not `tensors.over_maximum`: this one writes in place and asks nothing of the numbers, so that
+    it costs one pass and an exporter can follow.
     """
-    divisor = _per_image(maps.flatten(1).amax(1).clamp(min=torch.finfo(maps.dtype).tiny), maps)
+    peak = maps.flatten(1).amax(1).clamp(min=torch.finfo(maps.dtype).tiny)
+    divisor = per_image(peak, maps.ndim)
     return maps / divisor if maps.requires_grad else maps.div_(divisor)  # they are our own
 
 
-def _per_image(values: Tensor, maps: Tensor) -> Tensor:
-    return values.reshape(-1, *[1] * (maps.ndim - 1))
-
-
 def enlarged(maps: Tensor, size: Sequence[int], shares: Sequence[float] | None = None) -> Tensor:
-    """Maps `[b, *s]` on a grid of another size. Linear interpolation is separable: one small matrix
-    an axis.
+    """Maps `[b, *s]` on a grid of another size, by linear interpolation: a small matrix an axis.
 
     With `shares` the new grid lies over the first part of each axis of the old one only.
 
@@ -120,9 +115,8 @@ def enlarged(maps: Tensor, size: Sequence[int], shares: Sequence[float] | None =
             share = 1.0 if shares is None else shares[axis - 1]
             if old == new and share == 1:
                 continue
-            linear = (
-                _linear if type(maps) is Tensor else _linear.__wrapped__
-            )  # an exporter's stand-in is not kept
+            # the matrix that an exporter makes is a stand-in of its own run: it must not be kept
+            linear = _linear if type(maps) is Tensor else _linear.__wrapped__
             matrix = linear(old, new, maps.dtype, share).to(maps.device)
             if axis == maps.ndim - 1:
                 maps = maps @ matrix.T

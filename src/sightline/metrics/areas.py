@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from sightline import tensors
 from sightline.metrics.metric import Summary, Values, mean
 from sightline.types import Boxes
 
@@ -87,9 +88,7 @@ def min_max(maps: Maps) -> Maps:
     >>> min_max(torch.tensor([[[0.5, 0.75, 1.0]], [[1.0, 1.0, 1.0]]])).tolist()
     [[[0.0, 0.5, 1.0]], [[0.0, 0.0, 0.0]]]
     """
-    maps = maps.double()
-    least, most = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
-    return (maps - least).div_(most - least).masked_fill_(most == least, 0)
+    return tensors.min_max(maps.double())
 
 
 def counts_above(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from sightline.tensors import min_max
 from sightline.types import Gradients
 
 
@@ -31,14 +32,5 @@ def full_grad(products: Sequence[Tensor], enlarge: Callable[[Tensor], Tensor]) -
     ... )
     tensor([[[0.5000, 2.0000]]])
     """
-    return sum(
-        (enlarge(_scaled(one).sum(1)) for one in products[1:]), start=_scaled(products[0]).sum(1)
-    ).unsqueeze(1)
-
-
-def _scaled(product: Tensor) -> Tensor:
-    size = product.abs()
-    low, high = size.flatten(1).aminmax(dim=1, keepdim=True)
-    each = (-1, *[1] * (size.ndim - 1))
-    span = (high - low).view(each)
-    return (size - low.view(each)) / span.masked_fill(span == 0, 1)
+    picture, *layers = (min_max(product.abs()).sum(1) for product in products)
+    return sum(map(enlarge, layers), start=picture).unsqueeze(1)

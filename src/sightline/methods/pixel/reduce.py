@@ -2,6 +2,7 @@
 
 import torch
 
+from sightline.tensors import over_maximum
 from sightline.types import Gradients, ImageMap
 
 
@@ -19,8 +20,4 @@ def reduce(pixels: Gradients) -> ImageMap:
     tensor([[0.5000, 1.0000]])
     """
     pixels = pixels.to(torch.promote_types(pixels.dtype, torch.float32))
-    magnitude = pixels.abs().amax(1)
-    each = (-1, *[1] * (magnitude.ndim - 1))
-    peak = magnitude.flatten(1).amax(1)  # inf or nan where any pixel is
-    sound = (peak > 0) & peak.isfinite()
-    return (magnitude / peak.where(sound, 1).reshape(each)).where(sound.reshape(each), 0)
+    return over_maximum(pixels.abs().amax(1))

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sightline.errors import SightlineError
+from sightline.tensors import first_weight
 
 
 def run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -31,7 +32,7 @@ def call_model(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
 
 def _came(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     given = [f"{_shape(a)}" for a in args] + [f"{name}={_shape(a)}" for name, a in kwargs.items()]
-    weight = next((p for p in model.parameters() if p.is_floating_point()), None)
+    weight = first_weight(model)
     first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
     wants = [f"forward{inspect.signature(model.forward)}"]
     wants += [f"weights in {weight.dtype} on {weight.device}"] if weight is not None else []
