@@ -1,6 +1,4 @@
-"""What is done to pictures to see what a model makes of them: pure functions of images and maps.
-Listed by hand.
-"""
+"""What is done to maps, and to pictures under a map: pure functions, listed by hand."""
 
 from sightline.maps.blur import blur as blur
 from sightline.maps.deletion import deletion_steps as deletion_steps
@@ -14,3 +12,4 @@ from sightline.maps.order import first as first
 from sightline.maps.order import quantile_mask as quantile_mask
 from sightline.maps.order import rank as rank
 from sightline.maps.order import top_mask as top_mask
+from sightline.maps.seen_through import seen_through as seen_through

@@ -1,9 +1,11 @@
-"""What of the picture is seen through a map."""
+"""The explanation map: what of the picture is seen through a map."""
 
 import torch
 from torch import Tensor
 
 from sightline.errors import ImageError
+from sightline.maps.seen_through import seen_through
+from sightline.tensors import per_channel
 from sightline.types import ImageMap, Images
 
 
@@ -35,10 +37,8 @@ def explanation_map(images: Images, image_map: ImageMap, *, fill: float | Tensor
             " sightline.maps.upsample.image_map(coarse, images.shape[2:])."
         )
     dtype = torch.promote_types(torch.promote_types(images.dtype, image_map.dtype), torch.float32)
-    seen = image_map.to(dtype).unsqueeze(1)
-    return (images.to(dtype) * seen + _filling(fill, images).to(dtype) * (1 - seen)).to(
-        images.dtype
-    )
+    hidden = _filling(fill, images).to(dtype)
+    return seen_through(images.to(dtype), image_map.to(dtype), hidden).to(images.dtype)
 
 
 def _filling(fill: float | Tensor, images: Tensor) -> Tensor:
@@ -48,4 +48,4 @@ def _filling(fill: float | Tensor, images: Tensor) -> Tensor:
             f"Expected a number or one for each of the {images.shape[1]} channels as fill; came a"
             f" tensor of shape {list(values.shape)}. Give a float or a tensor [{images.shape[1]}]."
         )
-    return values.reshape(1, -1, *[1] * (images.ndim - 2))
+    return per_channel(values, images.ndim)

@@ -42,6 +42,7 @@ def explanation_map(image: Photograph, map: Plane) -> Image.Image:
     >>> explanation_map(torch.ones(3, 1, 2), torch.tensor([[0.0, 0.2]])).getpixel((1, 0))
     (51, 51, 51)
     """
+    # of pixels `[h, w, 3]` in numpy, for a picture: not `maps.seen_through`, which is for models
     pixels = photograph(image)
     return picture(pixels * enlarged(unit(map), *pixels.shape[:2])[..., None])
 
