@@ -176,7 +176,7 @@ def _explained(bench: ExplainedBatch, name: str, i: int) -> dict[str, Any]:
     if name in bench.controls:
         return {**known, "layer": None, "status": "ok", "message": "", "counts": "{}"}
     one = bench.explanations[name]
-    status = one.status[i][0] if one.several else one.status[i]
+    status = one.per_target.status[i][0]
     return {
         **known,
         "layer": one.layer,

@@ -24,7 +24,7 @@ def fuse(
 ) -> Explanation:
     r"""One explanation of several, such as those of several layers of one network.
 
-    $$F_{ij} = \prod_l M^l_{ij}, \qquad \frac{1}{n}\sum_l M^l_{ij}, \qquad \text{or} \qquad \max_l M^l_{ij}$$
+    $$F_{ij} = \prod_l M^l_{ij}, \qquad \frac{1}{n} \sum_l M^l_{ij}, \qquad \max_l M^l_{ij}$$
 
     with M the maps in [0, 1] on the input's grid. The `product` keeps what all of them mark: a late
     layer says what, an early one where (RefineCAM). `max` keeps what any of them marks. The fused
@@ -53,29 +53,21 @@ def fuse(
     if how not in HOWS:
         raise MethodError(f"Expected a way to fuse maps; came {how!r}. {near(how, HOWS)}")
     _check(parts)
-    first = parts[0]
-    fused = HOWS[how](torch.stack([one.maps for one in parts]))
-    lead = 2 if first.several else 1
-    maps = image_map(fused.flatten(0, lead - 1), fused.shape[lead:]).unflatten(
-        0, fused.shape[:lead]
-    )
-    names = list(dict.fromkeys(one.layer for one in parts))
+    first, held = parts[0], [one.per_target for one in parts]
+    fused = HOWS[how](torch.stack([one.maps for one in held]))  # [b, n, *s]
+    maps = image_map(fused.flatten(0, 1), fused.shape[2:]).unflatten(0, fused.shape[:2])
+    values = replace(held[0], maps=maps, coarse=fused, pixels=None, status=_statuses(parts, fused))
+    layers = list(dict.fromkeys(one.layer for one in parts))
     methods = list(dict.fromkeys(one.method for one in parts))
-    peaks = fused.flatten(lead).amax(-1).tolist()
+    record = {"how": how, "parts": [one.provenance for one in parts]}
     return replace(
         first,
-        maps=maps,
-        coarse=fused,
-        pixels=None,
-        status=_each([one.status for one in parts], peaks, parts),
-        layer=f"{how} of {', '.join(names)}" if len(names) > 1 else names[0],
+        **values.fields(first.several),
+        layer=f"{how} of {', '.join(layers)}" if len(layers) > 1 else layers[0],
         layer_reason=f"{how} of {len(parts)} maps",
         method=methods[0] if len(methods) == 1 else f"{how} of {', '.join(methods)}",
         variant={**first.variant, "fused": how},
-        provenance={
-            **first.provenance,
-            "fused": {"how": how, "parts": [one.provenance for one in parts]},
-        },
+        provenance={**first.provenance, "fused": record},
     )
 
 
@@ -98,17 +90,21 @@ def _check(parts: list[Explanation]) -> None:
             )
 
 
-def _each(statuses: Any, peaks: Any, parts: list[Explanation]) -> Any:
-    """A status for each fused map, in the nest of the others."""
-    if isinstance(peaks, list):
-        rows = [[one[i] for one in statuses] for i in range(len(peaks))]
-        return [_each(row, peak, parts) for row, peak in zip(rows, peaks, strict=True)]
-    counts = {
-        word: sum(one.counts.get(word, 0) for one in statuses)
-        for one in statuses
-        for word in one.counts
-    }
-    if peaks > 0:
+def _statuses(parts: list[Explanation], fused: Tensor) -> list[list[Status]]:
+    """A status for each fused map `[b, n, *s]`."""
+    held = [one.per_target.status for one in parts]
+    peaks = fused.flatten(2).amax(-1).tolist()
+    return [
+        [_status(parts, [one[i][j] for one in held], peak) for j, peak in enumerate(row)]
+        for i, row in enumerate(peaks)
+    ]
+
+
+def _status(parts: list[Explanation], statuses: list[Status], peak: float) -> Status:
+    """The status of one fused map, from those of the maps it was made of."""
+    words = dict.fromkeys(word for one in statuses for word in one.counts)
+    counts = {word: sum(one.counts.get(word, 0) for one in statuses) for word in words}
+    if peak > 0:
         return Status("ok", counts=counts)
     bad = [
         f"{part.layer!r} ({part.method}): {one}"

@@ -1,9 +1,7 @@
-"""Explanations as one HTML page: a photograph a section, a method a picture, the confidence beside
-it.
-"""
+"""Explanations as one HTML page: a photograph a section, a method a picture, with confidences."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -52,92 +50,92 @@ def page(
 def entries(
     model: nn.Module, found: Mapping[str, Explanation], sentences: Mapping[str, str] | None = None
 ) -> list[Entry]:
-    """One entry for each image: every method's picture for every target, and the explanation map of
-    the last CAM.
+    """One entry for each image: every method's picture for every target, and an explanation map.
 
     `found` is explanations of the same images by method; `sentences` says something about an image
     by its name.
     """
-    first = next(iter(found.values()))
-    chief = _chief(found)
-    kept = (
-        kept_confidence(model, chief)
-        if chief.probabilities is not None and chief.images is not None
-        else None
-    )
-    return [
-        _entry(found, chief, kept, i, (sentences or {}).get(first.names[i], ""))
-        for i in range(len(first))
-    ]
+    first, chief = next(iter(found.values())), _chief(found)
+    kept = None
+    if chief.probabilities is not None and chief.images is not None:
+        kept = kept_confidence(model, chief).reshape(len(chief), -1)
+    section = _Section(found, chief, kept)
+    return [section.entry(i, (sentences or {}).get(first.names[i], "")) for i in range(len(first))]
 
 
-def _entry(
-    found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | None, i: int, said: str
-) -> Entry:
-    figures: list[Figure] = []
-    warnings: list[str] = []
-    for j in range(len(chief.targets[i]) if chief.several else 1):
-        target = chief.targets[i][j] if chief.several else chief.targets[i]
-        sure = _confidence(chief.probabilities, chief, i, j)
-        group = f"{target} {sure:.0%}" if chief.several and sure is not None else ""
-        for name, one in found.items():
-            status = one.status[i][j] if one.several else one.status[i]
-            figures.append(Figure(one.picture(i, j), title_of(name), _note(one, i, j), group=group))
-            if not status.ok:
-                warnings.append(f"{title_of(name)}, {target}: {status}. {status.message}")
-        keeps = _confidence(kept, chief, i, j)
-        if keeps is not None and sure is not None:
-            figures.append(
-                Figure(
-                    masked_picture(chief.photograph(i), _of(chief.maps, chief, i, j)),
-                    "Explanation map",
-                    f"Seen only through this map, the model's confidence in {target} goes from"
-                    f" {sure:.0%} to {keeps:.0%}.",
-                    bar=Bar("confidence", keeps, marked=True, tick=sure),
-                    group=group,
-                )
-            )
-    asked = {target.index for target in (chief.targets[i] if chief.several else [chief.targets[i]])}
-    photograph = None if chief.images is None else Figure(chief.photograph(i), "What the model saw")
-    return Entry(
-        title=chief.names[i],
-        sentences=said,
-        photograph=photograph,
-        bars=[
-            Bar(t.name, p, marked=t.index in asked)
-            for t, p in (chief.top[i] if chief.top else [])
-            if math.isfinite(p)
-        ],
-        figures=figures,
-        facts={
-            "layer": f"{chief.layer}: {chief.layer_reason}",
-            "model": str(chief.provenance["model"]["name"]),
-            "methods": ", ".join(found),
-        },
-        warnings=warnings,
-    )
+class _Section:
+    """Explanations of the same images by method, an image of which becomes a part of the page.
 
-
-def _note(one: Explanation, i: int, j: int) -> str:
-    return "" if one.pixels is not None else sentence(_of(one.maps, one, i, j))
-
-
-def _confidence(values: Tensor | None, one: Explanation, i: int, j: int) -> float | None:
-    """A share to be drawn; None where there is none, or where it is no number, as the status then
-    says.
+    `chief` is the one whose map the page looks through, `kept` `[b, n]` the confidence it keeps.
     """
-    share = math.nan if values is None else float(_of(values, one, i, j))
+
+    def __init__(
+        self, found: Mapping[str, Explanation], chief: Explanation, kept: Tensor | None
+    ) -> None:
+        self.found, self.chief, self.kept = found, chief, kept
+        self.held = {name: one.per_target for name, one in found.items()}
+        self.chief_held = chief.per_target
+
+    def entry(self, i: int, sentences: str) -> Entry:
+        """What the page says of an image."""
+        chief, targets = self.chief, self.chief_held.targets[i]
+        asked = {target.index for target in targets}
+        return Entry(
+            title=chief.names[i],
+            sentences=sentences,
+            photograph=(
+                None if chief.images is None else Figure(chief.photograph(i), "What the model saw")
+            ),
+            bars=[
+                Bar(target.name, share, marked=target.index in asked)
+                for target, share in (chief.top[i] if chief.top else [])
+                if math.isfinite(share)
+            ],
+            figures=[figure for j in range(len(targets)) for figure in self._figures(i, j)],
+            facts={
+                "layer": f"{chief.layer}: {chief.layer_reason}",
+                "model": str(chief.provenance["model"]["name"]),
+                "methods": ", ".join(self.found),
+            },
+            warnings=[warning for j in range(len(targets)) for warning in self._warnings(i, j)],
+        )
+
+    def _figures(self, i: int, j: int) -> Iterator[Figure]:
+        """Every method's picture for a target, and what is left of the photograph."""
+        target = self.chief_held.targets[i][j]
+        sure, keeps = _share(self.chief_held.probabilities, i, j), _share(self.kept, i, j)
+        group = f"{target} {sure:.0%}" if self.chief.several and sure is not None else ""
+        for name, one in self.found.items():
+            map = self.held[name].maps[i, j].detach().cpu()
+            note = "" if one.pixels is not None else sentence(map)
+            yield Figure(one.picture(i, j), title_of(name), note, group=group)
+        if keeps is not None and sure is not None:
+            yield Figure(
+                masked_picture(self.chief.photograph(i), self.chief_held.maps[i, j].detach().cpu()),
+                "Explanation map",
+                f"Seen only through this map, the model's confidence in {target} goes from"
+                f" {sure:.0%} to {keeps:.0%}.",
+                bar=Bar("confidence", keeps, marked=True, tick=sure),
+                group=group,
+            )
+
+    def _warnings(self, i: int, j: int) -> Iterator[str]:
+        """What is wrong with the maps of a target."""
+        target = self.chief_held.targets[i][j]
+        for name, held in self.held.items():
+            status = held.status[i][j]
+            if not status.ok:
+                yield f"{title_of(name)}, {target}: {status}. {status.message}"
+
+
+def _share(values: Tensor | None, i: int, j: int) -> float | None:
+    """A share to be drawn; None where there is none or it is no number, as the status says."""
+    share = math.nan if values is None else float(values[i, j])
     return share if math.isfinite(share) else None
 
 
-def _of(tensor: Tensor, one: Explanation, i: int, j: int) -> Tensor:
-    return (tensor[i, j] if one.several else tensor[i]).detach().cpu()
-
-
 def _chief(found: Mapping[str, Explanation]) -> Explanation:
-    """The explanation whose map the page looks through: Grad-CAM++ if it is there, else the last
-    map of a layer.
-    """
+    """The explanation whose map the page looks through: Grad-CAM++, else the last map of a layer."""
     if "grad_cam_pp" in found:
         return found["grad_cam_pp"]
     maps = [one for one in found.values() if one.pixels is None]

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, SupportsIndex
 
-import torch
 from PIL import Image
 from torch import Tensor
 
+from sightline.explanation import pictures
+from sightline.explanation.per_target import PerTarget, per_target
 from sightline.explanation.save import save_explanation
 from sightline.explanation.status import Status
-from sightline.images import framed, seen
+from sightline.images import seen
 from sightline.maps.regions import Box, boxes_above
-from sightline.render import overlay, pixels_picture, sheet, show
+from sightline.render import show
 from sightline.targets import Target
 from sightline.types import Preprocess
 
@@ -31,16 +32,16 @@ class Explanation:
 
     | field | is |
     |---|---|
-    | `maps` | `[b, h, w]` on the input's grid, in [0, 1], maximum 1 (zero stays zero); `[b, n, h, w]` for n targets |
+    | `maps` | `[b, h, w]` on the input's grid, in [0, 1], maximum 1; `[b, n, h, w]` for n targets |
     | `coarse` | the signed map on the layer's own grid, `[b, *s]` or `[b, n, *s]` |
-    | `pixels` | signed pixel evidence `[b, c, h, w]` (`[b, n, c, h, w]`) of gradient, guided and deconvnet methods |
+    | `pixels` | signed evidence `[b, c, h, w]` (`[b, n, c, h, w]`) of methods in pixel space, or None |
     | `scores` | what was explained (logits, as a rule), `[b]` or `[b, n]` |
-    | `probabilities` | confidence in the targets, the same shape; None for a function of the outputs |
+    | `probabilities` | confidence in the targets, so too; None for a function of the outputs |
     | `targets` | class numbers and names, a list (of lists) of `Target` |
     | `layer`, `layer_reason` | the layer's name and why it was chosen |
     | `method`, `variant` | the method's name and its options |
     | `top` | for each image the model's most probable classes, `(Target, confidence)`, up to five |
-    | `status` | a `Status` for each map: ok, or what is wrong with it; places clamped are counted |
+    | `status` | a `Status` for each map: ok, or what is wrong; places clamped are counted |
     | `provenance` | everything needed to make it again, as plain JSON values |
 
     Clips and volumes have `[b, t, h, w]`, signals `[b, l]`. Indexing and iterating give the images
@@ -101,13 +102,10 @@ class Explanation:
 
     @property
     def statistics(self) -> Preprocess:
-        """What was done to the pixels: `preprocess`, or `(pixels - 0.5) / 0.5` for an input of one
-        channel.
-        """
-        one = (
-            self.inputs is not None and self.inputs.shape[1] == 1 and len(self.preprocess.mean) != 1
-        )
-        return replace(self.preprocess, mean=(0.5,), std=(0.5,)) if one else self.preprocess
+        """What was done to the pixels: `preprocess`, for as many channels as the input has."""
+        if self.inputs is None:
+            return self.preprocess
+        return self.preprocess.for_channels(self.inputs.shape[1])
 
     def to(self, *where: Any, **options: Any) -> "Explanation":
         """All tensors moved or cast as `Tensor.to` does."""
@@ -118,70 +116,43 @@ class Explanation:
         }
         return replace(self, **moved)
 
+    @property
+    def per_target(self) -> PerTarget:
+        """The same values as `[b, n, ...]`, also where one target was asked: for code that works on both."""
+        return per_target(self)
+
     def each(self) -> Iterator[tuple[int, int, Tensor, Target, Status]]:
-        """Every map with its image's and its target's number: `(i, j, map [h, w], target, status)`."""
-        for i in range(len(self)):
-            if self.several:
-                for j, (target, status) in enumerate(
-                    zip(self.targets[i], self.status[i], strict=True)
-                ):
-                    yield i, j, self.maps[i, j], target, status
-            else:
-                yield i, 0, self.maps[i], self.targets[i], self.status[i]
+        """Every map, with its image's and its target's number: `(i, j, map, target, status)`."""
+        held = self.per_target
+        for i, targets in enumerate(held.targets):
+            for j, target in enumerate(targets):
+                yield i, j, held.maps[i, j], target, held.status[i][j]
 
     def boxes(self, threshold: float = 0.15, *, largest: bool = True) -> list[list[Box]]:
-        """For each map the boxes `(left, top, right, bottom)` around what lies above `threshold` of
-        its maximum.
+        """For each map its boxes, `(left, top, right, bottom)`; right and bottom are exclusive.
 
-        The largest connected region only (Grad-CAM, section on weakly supervised localisation: 15
-        %), or with `largest=False` every region, the largest first. Right and bottom are exclusive.
-        The pixels are those of the model's view, as in `maps` and `images`; of a photograph that
-        was resized and cropped for the model they are not the photograph's own. Raises `ImageError`
-        for a threshold that is no share.
+        Boxes lie around what is above `threshold` of the map's maximum: around the largest
+        connected region only (Grad-CAM, section on weakly supervised localisation: 15 %), or with
+        `largest=False` around every region, the largest first. The pixels are those of the model's
+        view, as in `maps` and `images`; of a photograph that was resized and cropped for the model
+        they are not the photograph's own. Raises `ImageError` for a threshold that is no share.
         """
         return [boxes_above(one, threshold, largest=largest) for _, _, one, _, _ in self.each()]
 
     def picture(self, image: int = 0, target: int = 0) -> Image.Image:
         """One map over its image; for the methods in pixel space the pixels themselves."""
-        if self.pixels is not None:
-            own = _flat(self.pixels[image, target] if self.several else self.pixels[image], 1)
-            return pixels_picture(
-                own if len(own) == 3 else own.sum(0, keepdim=True).expand(3, -1, -1)
-            )
-        one = _flat(self.maps[image, target] if self.several else self.maps[image], 0)
-        return overlay(self.photograph(image), one)
+        return pictures.map_picture(self, image, target if self.several else 0)
 
     def photograph(self, image: int = 0) -> Image.Image:
-        """What the model saw of an image; of a file at its own resolution. Grey where the input is
-        no picture.
+        """What the model saw of an image; of a file at its own resolution.
+
+        Grey where the input is no picture.
         """
-        if self.sources is not None:
-            return framed(self.sources[image], self.preprocess)
-        images = self.images
-        if images is None or images.ndim not in (4, 5):
-            return Image.new(
-                "RGB", (224, 224 if self.maps.ndim > 2 + self.several else 28), (128, 128, 128)
-            )
-        pixels = _flat(images[image], 1)
-        return overlay(pixels.expand(3, -1, -1), torch.zeros(pixels.shape[1:]), strength=0)
+        return pictures.photograph(self, image)
 
     def sheet(self) -> Image.Image:
         """All images, one a row, one target a column: the picture that `show` shows."""
-        rows: list[list[Image.Image]] = [[] for _ in range(len(self))]
-        notes: list[list[str]] = [[] for _ in range(len(self))]
-        for i, j, _, target, status in self.each():
-            rows[i].append(self.picture(i, j))
-            notes[i].append(
-                f"{target}{self._confidence(i, j)}" + ("" if status.ok else f": {status}")
-            )
-        return sheet(
-            rows, titles=self.names, notes=notes, bar=None if self.pixels is not None else "inferno"
-        )
-
-    def _confidence(self, i: int, j: int) -> str:
-        if self.probabilities is None:
-            return ""
-        return f" {float(self.probabilities[i, j] if self.several else self.probabilities[i]):.0%}"
+        return pictures.sheet(self)
 
     def show(self) -> None:
         """Show the sheet: in a notebook below the cell, else in the system's picture viewer.
@@ -191,15 +162,10 @@ class Explanation:
         show(self[:MOST_SHOWN].sheet())
 
     def _repr_png_(self) -> bytes:
-        import io
-
-        buffer = io.BytesIO()
-        self[:MOST_SHOWN].sheet().save(buffer, format="PNG")
-        return buffer.getvalue()
+        return pictures.png(self[:MOST_SHOWN].sheet())
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write a PNG for each map, all tensors (`explanation_METHOD.safetensors`) and the
-        provenance.
+        """Write a PNG for each map, all tensors, `explanation_METHOD.safetensors`, and the record.
 
         Returns the files written. Pictures of the same name are told apart by a number, and so are
         explanations: one of the same images, targets, layer and variant replaces its files of an
@@ -209,26 +175,25 @@ class Explanation:
 
     def as_json(self) -> str:
         """The provenance with targets, scores and status, as JSON."""
-        rows = []
-        for i, j, _, target, status in self.each():
-            at = (i, j) if self.several else i
-            rows.append(
-                {
-                    "image": self.names[i],
-                    "target": target.index,
-                    "name": target.name,
-                    "score": _number(self.scores[at]),
-                    "probability": (
-                        None if self.probabilities is None else _number(self.probabilities[at])
-                    ),
-                    "status": status.word,
-                    "message": status.message,
-                    "counts": status.counts or {},
-                }
-            )
+        held = self.per_target
+        sure = held.probabilities
+        rows = [
+            {
+                "image": self.names[i],
+                "target": target.index,
+                "name": target.name,
+                "score": _number(held.scores[i, j]),
+                "probability": None if sure is None else _number(sure[i, j]),
+                "status": status.word,
+                "message": status.message,
+                "counts": status.counts or {},
+            }
+            for i, j, _, target, status in self.each()
+        ]
         return json.dumps({**self.provenance, "maps": rows}, indent=2, allow_nan=False)
 
     def __repr__(self) -> str:
+        # of several targets those of the first image, of one target each those of three images
         asked = ", ".join(str(t) for t in (self.targets[0] if self.several else self.targets[:3]))
         asked += ", ..." if not self.several and len(self) > 3 else ""
         bad = sum(not status.ok for *_, status in self.each())
@@ -242,17 +207,3 @@ class Explanation:
 def _number(value: Tensor) -> float | None:
     """JSON has no word for NaN and infinity; the status does."""
     return float(value) if math.isfinite(value) else None
-
-
-def _flat(values: Tensor, lead: int) -> Tensor:
-    """What of `[*lead, *s]` goes on paper: a clip's middle frame, a signal as a strip; what is no
-    number as 0.
-    """
-    axes = values.ndim - lead
-    if axes == 3:
-        values = values.select(lead, values.shape[lead] // 2)
-    elif axes == 1:
-        values = values.unsqueeze(lead).expand(
-            *values.shape[:lead], max(1, values.shape[-1] // 8), -1
-        )
-    return values.float().cpu().nan_to_num(0, 0, 0)

@@ -64,13 +64,13 @@ class ExplainedBatch:
             self.model, shown.inputs, target, methods, _opened(methods, protocol.layer)
         )
         first = next(iter(self.explanations.values()))
-        self.several, self.statistics = first.several, first.statistics
+        self.statistics = first.statistics
         self.methods = list(self.explanations)
         self.rules = {
             step.name: rule for step, rule in zip(steps(methods, {}), methods, strict=True)
         }
         self.names = [*self.methods, *self.controls]
-        chosen = [(row[0] if self.several else row).index for row in first.targets]
+        chosen = [targets[0].index for targets in first.per_target.targets]
         self.classes = torch.tensor(chosen, device=shown.inputs.device)
         self.ranking = [[int(target.index or 0) for target, _ in row] for row in first.top]
 
@@ -105,22 +105,20 @@ class ExplainedBatch:
 
     def sure_of(self, explanation: Explanation) -> Tensor:
         """The confidence `[b]` that an explanation tells of the class it was asked for first."""
-        sure = explanation.scores if self.protocol.score == "logit" else explanation.probabilities
+        held = explanation.per_target
+        sure = held.scores if self.protocol.score == "logit" else held.probabilities
         assert sure is not None, "a class was asked for, so there is a confidence"
-        return (sure[:, 0] if explanation.several else sure).float()
+        return sure[:, 0].float()
 
     def coarse_of(self, name: str, place: int = 0) -> Tensor:
         """The signed map `[b, *s]` on the layer's grid."""
-        coarse = self.explanations[name].coarse
-        return coarse[:, place] if self.several else coarse
+        return self.explanations[name].per_target.coarse[:, place]
 
     def map_of(self, name: str, place: int = 0) -> ImageMap:
         """A method's map for one of the classes asked, in [0, 1], as the protocol wants it."""
-        one = self.explanations[name]
-        maps = one.maps[:, place] if self.several else one.maps
-        return protocol_map(
-            None if one.pixels is not None else self.coarse_of(name, place), maps, self.protocol
-        )
+        one = self.explanations[name].per_target
+        coarse = None if one.pixels is not None else one.coarse[:, place]
+        return protocol_map(coarse, one.maps[:, place], self.protocol)
 
     @cached_property
     def maps(self) -> dict[str, ImageMap]:
