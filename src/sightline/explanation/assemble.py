@@ -1,114 +1,133 @@
-"""Maps become a result: enlarged, with a status each and the record of how they were made."""
+"""Maps become a result: with a status each, and the record of how they were made."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sightline.errors import ModelError
-from sightline.explanation.inputs import Batch
+from sightline.explanation.job import Job
+from sightline.explanation.per_target import PerTarget
+from sightline.explanation.plan import Step
 from sightline.explanation.result import Explanation
 from sightline.explanation.status import Status, statuses
 from sightline.maps.upsample import Ends, extremes
-from sightline.models import Card
 from sightline.surgery import TracedLayer, first_nonfinite, nonfinite_weights
 from sightline.targets import Question, look_like_probabilities
 
 
-def assemble(
-    *,
-    model: nn.Module,
-    card: Card,
-    batch: Batch,
-    question: Question,
-    method: str,
-    variant: dict[str, Any],
-    layer: str,
-    reason: str,
-    coarse: Tensor,
-    maps: Tensor,
-    pixels: Tensor | None = None,
-    connected: Callable[[], bool] = lambda: True,
-    counts: dict[str, list[int]] | None = None,
-    cut: TracedLayer | None = None,
-    notes: list[str] | None = None,
-    ends: Ends | None = None,
-) -> Explanation:
-    """The explanation of one method at one layer, from its maps `[n, b, *s]`, question by question.
+@dataclass(frozen=True)
+class NewMaps:
+    """The maps a method made, `[n, b, ...]`: target by target, and image by image.
 
-    `ends` are the `extremes` of the coarse maps where they are known; pixels are judged by their
-    magnitude. `counts` says for each word how often it happened in each of the n * b maps.
+    `coarse` are signed, on the layer's own grid, `image` those on the input's, `pixels` the signed
+    evidence of a method in pixel space. `ends` are the `extremes` of the coarse maps, where known.
     """
-    n, b = coarse.shape[:2]
+
+    coarse: Tensor
+    image: Tensor
+    pixels: Tensor | None = None
+    ends: Ends | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where maps come from: a layer (or `input`), and why that one.
+
+    `traced` is the layer as it ran, where it was opened; `connected` tells whether the scores
+    depend on it, and is asked only where a map is zero.
+    """
+
+    layer: str
+    reason: str
+    traced: TracedLayer | None = None
+    connected: Callable[[], bool] = lambda: True
+
+
+THE_PICTURE = Origin("input", "the picture itself")
+
+
+def assemble(
+    job: Job,
+    question: Question,
+    step: Step,
+    maps: NewMaps,
+    origin: Origin,
+    *,
+    counts: Mapping[str, Sequence[int]] | None = None,
+    notes: Sequence[str] = (),
+) -> Explanation:
+    """The explanation of one method at one layer.
+
+    `counts` says for each word how often it happened in each of the n * b maps, target by target.
+    """
+    variant = job.variant(step.options)
+    confidence = question.confidence
+    held = PerTarget(
+        maps=maps.image.transpose(0, 1),
+        coarse=maps.coarse.transpose(0, 1),
+        scores=question.scores.detach().T,
+        probabilities=confidence,
+        targets=question.targets,
+        status=_status(job, question, maps, origin, counts or {}),
+        pixels=None if maps.pixels is None else maps.pixels.transpose(0, 1),
+    )
+    return Explanation(
+        **held.fields(question.several),
+        layer=origin.layer,
+        layer_reason=origin.reason,
+        method=step.name,
+        variant=variant,
+        names=job.batch.names,
+        provenance=_provenance(job, question, origin, step.name, variant, notes),
+        several=question.several,
+        top=question.top,
+        inputs=job.batch.picture.detach(),
+        sources=job.batch.sources,
+        preprocess=job.card.preprocess,
+    )
+
+
+def _status(
+    job: Job,
+    question: Question,
+    maps: NewMaps,
+    origin: Origin,
+    counts: Mapping[str, Sequence[int]],
+) -> list[list[Status]]:
+    """A status for each image and target. Pixels are judged by their magnitude."""
+    n, b = maps.coarse.shape[:2]
+    judged = maps.coarse if maps.pixels is None else maps.pixels.abs()
     flat = statuses(
-        (
-            extremes((coarse if pixels is None else pixels.abs()).flatten(0, 1))
-            if ends is None
-            else ends
-        ),
-        connected=connected,
-        layer=layer,
+        extremes(judged.flatten(0, 1)) if maps.ends is None else maps.ends,
+        connected=origin.connected,
+        layer=origin.layer,
         targets=[question.targets[i][j].name for j in range(n) for i in range(b)],
-        counts=[{word: told[k] for word, told in (counts or {}).items()} for k in range(n * b)],
+        counts=[{word: often[k] for word, often in counts.items()} for k in range(n * b)],
         scores=question.scores.flatten(),
     )
     if any(one.word == "non-finite" for one in flat):
-        flat = [_located(one, model, batch) for one in flat]
-    status = [flat[j * b : (j + 1) * b] for j in range(n)]
-    scores = question.scores.detach()
-    several = question.several
-    return Explanation(
-        maps=_joined(maps, several),
-        coarse=_joined(coarse, several),
-        scores=scores.T if several else scores[0],
-        probabilities=(
-            None
-            if question.confidence is None
-            else question.confidence
-            if several
-            else question.confidence[:, 0]
-        ),
-        targets=[row if several else row[0] for row in question.targets],
-        layer=layer,
-        layer_reason=reason,
-        method=method,
-        variant=variant,
-        status=[[status[j][i] for j in range(n)] if several else status[0][i] for i in range(b)],
-        names=batch.names,
-        provenance=_provenance(
-            model, card, batch, question, method, variant, layer, reason, cut, notes or []
-        ),
-        several=several,
-        top=question.top,
-        pixels=None if pixels is None else _joined(pixels, several),
-        inputs=batch.picture.detach(),
-        sources=batch.sources,
-        preprocess=card.preprocess,
-    )
+        flat = [_located(one, job) for one in flat]
+    return [flat[i::b] for i in range(b)]
 
 
-def _joined(maps: Tensor, several: bool) -> Tensor:
-    return maps.transpose(0, 1) if several else maps[0]
-
-
-def _located(status: Status, model: nn.Module, batch: Batch) -> Status:
-    """A non-finite status that names the first layer which is not finite; broken weights are an
-    error.
-    """
+def _located(status: Status, job: Job) -> Status:
+    """A non-finite status names the first layer that is not finite; broken weights are an error."""
     if status.word != "non-finite":
         return status
-    if (broken := nonfinite_weights(model)) is not None:
+    if (broken := nonfinite_weights(job.model)) is not None:
         raise ModelError(
-            f"Expected finite weights; {broken!r} of {type(model).__name__} holds NaN or infinity,"
-            " so every map would. Load an earlier checkpoint, or look for the step where training"
-            " diverged."
+            f"Expected finite weights; {broken!r} of {type(job.model).__name__} holds NaN or"
+            " infinity, so every map would. Load an earlier checkpoint, or look for the step where"
+            " training diverged."
         )
-    where = first_nonfinite(model, batch.inputs)
+    where = first_nonfinite(job.model, job.batch.inputs)
     found = (
         f" The first to do so is {where!r}."
         if where
@@ -127,31 +146,21 @@ def _versions() -> dict[str, str]:
 
 
 def _provenance(
-    model: nn.Module,
-    card: Card,
-    batch: Batch,
+    job: Job,
     question: Question,
+    origin: Origin,
     method: str,
     variant: dict[str, Any],
-    layer: str,
-    reason: str,
-    cut: TracedLayer | None,
-    notes: list[str],
+    notes: Sequence[str],
 ) -> dict[str, Any]:
-    picture = batch.picture
-    notes = list(notes)
-    if cut is not None and cut.calls > 1:
-        notes.append(f"layer {layer!r} ran {cut.calls} times; run {cut.call} (from 0) is explained")
-    if question.rows is not None and not question.single and look_like_probabilities(question.rows):
-        notes.append(
-            "the model's outputs look like probabilities; the papers explain the score before the"
-            " softmax"
-        )
+    """The record of how an explanation was made, as plain JSON values."""
+    card, picture, traced = job.card, job.batch.picture, origin.traced
+    remarks = [*notes, *_remarks(question, origin)]
     return {
         **_versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {
-            "class": type(model).__name__,
+            "class": type(job.model).__name__,
             "name": card.name,
             "source": card.source,
             "licence": card.licence,
@@ -162,24 +171,40 @@ def _provenance(
             "device": str(picture.device),
         },
         "preprocess": {
-            w: list(v) if isinstance(v, tuple) else v for w, v in vars(card.preprocess).items()
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(card.preprocess).items()
         },
         "layer": {
-            "name": layer,
-            "reason": reason,
-            "grid": (
-                None
-                if cut is None
-                else {
-                    "kind": cut.grid.kind,
-                    "size": list(cut.activations.shape[2:]),
-                    "prefix": cut.grid.prefix,
-                }
-            ),
-            "calls": None if cut is None else cut.calls,
-            "call": None if cut is None else cut.call,
+            "name": origin.layer,
+            "reason": origin.reason,
+            "grid": None if traced is None else _grid(traced),
+            "calls": None if traced is None else traced.calls,
+            "call": None if traced is None else traced.call,
         },
         "method": method,
         "variant": variant,
-        "notes": list(dict.fromkeys(notes)),
+        "notes": list(dict.fromkeys(remarks)),
+    }
+
+
+def _remarks(question: Question, origin: Origin) -> Iterator[str]:
+    """What a reader of any method's map should know of the layer and of the outputs."""
+    traced = origin.traced
+    if traced is not None and traced.calls > 1:
+        yield (
+            f"layer {origin.layer!r} ran {traced.calls} times; run {traced.call} (from 0) is"
+            " explained"
+        )
+    if question.rows is not None and not question.single and look_like_probabilities(question.rows):
+        yield (
+            "the model's outputs look like probabilities; the papers explain the score before the"
+            " softmax"
+        )
+
+
+def _grid(traced: TracedLayer) -> dict[str, Any]:
+    return {
+        "kind": traced.grid.kind,
+        "size": list(traced.activations.shape[2:]),
+        "prefix": traced.grid.prefix,
     }

@@ -23,7 +23,7 @@ from sightline.models import card_of
 from sightline.render import overlay, sheet, show
 from sightline.surgery import Where, capture, choose, replay, supported_model
 from sightline.targets import Target, label, logits
-from sightline.tensors import at_least_float32
+from sightline.tensors import at_least_float32, per_channel, per_image
 from sightline.types import Preprocess
 
 MOST_STEPS = 2000
@@ -178,7 +178,7 @@ def factorise(
         changes = _changes(model, batch, cut.layer, grid, own, coarse, what.to(own), trace.outputs)
     names = classes if classes is not None else card.classes
     return Factorisation(
-        maps=maps / peak.view(-1, *[1] * len(batch.size)),
+        maps=maps / per_image(peak, maps.ndim - 1),
         coarse=coarse,
         concepts=what.to(own),
         explained=explained,
@@ -264,10 +264,9 @@ def _changes(
         return None
     found = []
     for j, concept in enumerate(what):
-        part = coarse[:, j : j + 1] * concept.view(1, -1, *[1] * (own.ndim - 2))
-        found.append(
-            (whole - _rows(replay(model, batch.inputs, layer, own - part, grid=grid))).mean(0)
-        )
+        part = coarse[:, j : j + 1] * per_channel(concept, own.ndim)
+        without = _rows(replay(model, batch.inputs, layer, own - part, grid=grid))
+        found.append((whole - without).mean(0))
     return torch.stack(found)
 
 
@@ -287,9 +286,7 @@ def _photographs(batch: Batch, preprocess: Preprocess) -> list[Image.Image]:
         return [
             Image.new("RGB", (batch.size[1], batch.size[0]), (128, 128, 128)) for _ in batch.names
         ]
-    pixels = seen(
-        inputs, preprocess if inputs.shape[1] == 3 else Preprocess(mean=(0.5,), std=(0.5,))
-    ).cpu()
+    pixels = seen(inputs, preprocess.for_channels(inputs.shape[1])).cpu()
     return [
         overlay(one.expand(3, -1, -1), torch.zeros(one.shape[1:]), strength=0) for one in pixels
     ]

@@ -8,22 +8,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.errors import ImageError
+from sightline.errors import ImageError, SurgeryError
 from sightline.images import find, prepare
-from sightline.surgery.harness.given import arguments, image_shape
+from sightline.surgery.harness.given import arguments, image_among, image_shape
+from sightline.tensors import first_weight
 from sightline.types import Preprocess
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs ready for the model, what each image is called, the picture's spatial size, and what
-    it was read from.
-    """
+    """Inputs ready for the model, and what is known of the images in them."""
 
     inputs: Any
     names: list[str]
+    """What each image is called."""
+
     size: tuple[int, ...]
+    """The picture's spatial size."""
+
     sources: list[Any] | None = None
+    """What each image was read from; None for tensors."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -31,12 +35,11 @@ class Batch:
     @property
     def picture(self) -> Tensor:
         """The tensor that is the picture: the first with axes beyond batch and channels."""
-        return _picture(self.inputs)
+        return image_among(*arguments(self.inputs))
 
 
 def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
-    """A float tensor `[b, c, *s]` (or a tuple or mapping with one) is taken as it is; pictures are
-    prepared.
+    """A float tensor `[b, c, *s]`, or a tuple or mapping with one, is taken; pictures are prepared.
 
     Pictures are files, PIL images, arrays and uint8 tensors, one or a list. A path may be a folder:
     then it is every picture in it. Prepared inputs go to the model's device and dtype. Raises
@@ -59,13 +62,8 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
         joined = torch.cat(images) if images[0].ndim == _axes(model) else torch.stack(images)
         return _taken(_checked(joined, model))
     prepared = prepare(expand(images), preprocess)
-    anchor = next((p for p in model.parameters() if p.is_floating_point()), prepared.inputs)
-    return Batch(
-        prepared.inputs.to(anchor),
-        prepared.names,
-        tuple(prepared.inputs.shape[2:]),
-        prepared.sources,
-    )
+    inputs = like_model(model, prepared.inputs)
+    return Batch(inputs, prepared.names, tuple(inputs.shape[2:]), prepared.sources)
 
 
 def expand(images: Any) -> Any:
@@ -76,16 +74,13 @@ def expand(images: Any) -> Any:
             " filled."
         )
     if isinstance(images, str | Path):
-        return (
-            find(images)
-            if Path(images).expanduser().is_dir() or any(sign in str(images) for sign in "*?[")
-            else images
-        )
+        several = Path(images).expanduser().is_dir() or any(sign in str(images) for sign in "*?[")
+        return find(images) if several else images
     if isinstance(images, Sequence) and not isinstance(images, bytes | bytearray):
         parts: list[Any] = []
         for one in images:
-            more = expand(one) if isinstance(one, str | Path) else one
-            parts.extend(more if isinstance(more, list) and isinstance(one, str | Path) else [more])
+            more = expand(one) if isinstance(one, str | Path) else [one]
+            parts.extend(more if isinstance(more, list) else [more])
         if not parts:
             raise ImageError(
                 "Expected at least one picture; got an empty list. Pass a file, a folder or a"
@@ -123,9 +118,7 @@ _CONVOLUTIONS = {nn.Conv2d: 4, nn.Conv1d: 3, nn.Conv3d: 5}
 
 
 def _axes(model: nn.Module) -> int | None:
-    """How many axes the model's batches have, to judge by its first convolution; None where it has
-    none.
-    """
+    """How many axes the model's batches have, by its first convolution; None where it has none."""
     for kind, axes in _CONVOLUTIONS.items():
         if isinstance(model, kind):
             return axes
@@ -137,25 +130,16 @@ def _axes(model: nn.Module) -> int | None:
 
 
 def _taken(inputs: Any) -> Batch:
-    picture = _picture(inputs)
-    return Batch(
-        inputs, [f"image {i}" for i in range(len(picture))], image_shape(*arguments(inputs))[2:]
-    )
-
-
-def _picture(inputs: Any) -> Tensor:
-    values = (
-        [inputs]
-        if isinstance(inputs, Tensor)
-        else list(inputs.values() if isinstance(inputs, dict) else inputs)
-    )
-    for value in values:
-        if isinstance(value, Tensor) and value.ndim >= 3 and value.is_floating_point():
-            return value
-    raise ImageError("Expected a float tensor [b, c, *s] among the model's inputs; found none.")
+    """Inputs that are ready, as they came."""
+    given = arguments(inputs)
+    try:
+        images = len(image_among(*given))
+    except SurgeryError as error:  # for who explains it is the input that is wrong, not the model
+        raise ImageError(str(error)) from None
+    return Batch(inputs, [f"image {i}" for i in range(images)], image_shape(*given)[2:])
 
 
 def like_model(model: nn.Module, inputs: Tensor) -> Tensor:
     """Inputs in the model's type and on its device."""
-    anchor = next((p for p in model.parameters() if p.is_floating_point()), inputs)
-    return inputs.to(anchor)
+    weight = first_weight(model)
+    return inputs if weight is None else inputs.to(weight)

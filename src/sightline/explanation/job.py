@@ -1,4 +1,4 @@
-"""What all methods of one call have in common: the model, the pictures, and what is asked of them."""
+"""What all methods of one call have in common: the model, the pictures, and what is asked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,9 +53,7 @@ class Job:
     def again(
         self, question: Question, outputs: Any, versions: int, probability: bool = False
     ) -> Tensor:
-        """The same question asked of so many versions of the images: their scores `[n, versions,
-        b]`.
-        """
+        """The same question asked of so many versions of the images: scores `[n, versions, b]`."""
         return ask_again(
             question,
             self.target,
@@ -68,10 +66,16 @@ class Job:
         )
 
     def names(self, outputs: Any) -> Sequence[str] | None:
-        """What the classes are called; where the caller named them, as many as there are outputs."""
+        """What the classes are called; names from the caller must be as many as the outputs."""
         if self.card.classes is not None and self.named and not beyond_classes(self.target):
             return checked_names(self.card.classes, outputs)
         return self.card.classes
+
+    def signed(self, scores: Tensor, probability: bool = False) -> Tensor:
+        """Scores, or what speaks against them: a probability's counterpart, a score's negative."""
+        if not self.counterfactual:
+            return scores
+        return 1 - scores if probability else -scores
 
     def variant(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options of a method, and whether it was asked what speaks against."""

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sightline.explanation.assemble import assemble
+from sightline.explanation.assemble import THE_PICTURE, NewMaps, assemble
 from sightline.explanation.job import Found, Job
 from sightline.explanation.plan import Step
 from sightline.maps.upsample import enlarged
@@ -26,59 +26,54 @@ _AMISS = 1e-3
 def in_parts(job: Job, step: Step) -> Found:
     """The explanation of a method that asks for the `products` of all layers (FullGrad)."""
     assert step.pixels is not None
-    with Biases() as heard:
+    with Biases() as biases:
         trace = capture_pixels(job.model, job.batch.inputs)
     question = job.ask(trace.outputs)
     with allow_grad(), torch.enable_grad():
-        rows = (job.sign * question.scores).unbind()
-    size, b = job.batch.size, len(job.batch)
-    pixels, missed = [], 0.0
-    for row in rows:
-        products: list[Tensor] = []
-        rest = at_least_float32(row.detach()).clone()
-        for product in parts(trace, row, heard.terms):
-            rest -= product.reshape(b, -1).sum(1)
-            grid = (
-                infer(tuple(product.shape), size)
-                if product.ndim > 2 and len(product) == b
-                else None
-            )
-            if not products:
-                products.append(product)
-            elif grid is not None:
-                products.append(grid.read(product))
-        missed = max(missed, float((rest.abs() / at_least_float32(row.detach()).abs()).amax()))
+        scores = (job.sign * question.scores).unbind()
+    found, missed = [], 0.0
+    for row in scores:
+        products, missing = _products(job, row, parts(trace, row, biases.terms))
+        missed = max(missed, missing)
         with torch.no_grad(), without_autocast(job.batch.picture.device):
-            pixels.append(step.pixels(products, partial(enlarged, size=size)))
-    shown = torch.stack(pixels)
-    notes = [f"the parts of the picture and of the biases miss the score by {missed:.1%} of it"] * (
-        missed > _AMISS
-    )
+            found.append(step.pixels(products, partial(enlarged, size=job.batch.size)))
+    pixels = torch.stack(found)
+    image = reduce(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
+    maps = NewMaps(coarse=pixels.sum(2), image=image, pixels=pixels)
+    notes = list(_notes(job, step.name, missed))
+    return {(step.name, "input"): assemble(job, question, step, maps, THE_PICTURE, notes=notes)}
+
+
+def _products(job: Job, scores: Tensor, terms: Iterator[Tensor]) -> tuple[list[Tensor], float]:
+    """The image's product and those of layers with a grid, and by what share all miss the scores."""
+    size, b = job.batch.size, len(job.batch)
+    products: list[Tensor] = []
+    scores = at_least_float32(scores.detach())
+    rest = scores.clone()
+    for product in terms:
+        rest -= product.reshape(b, -1).sum(1)
+        if not products:  # the image's own comes first, and is taken as it is
+            products.append(product)
+        elif product.ndim > 2 and len(product) == b:  # else it is a classifier's: no grid
+            grid = infer(tuple(product.shape), size)
+            if grid is not None:
+                products.append(grid.read(product))
+    return products, float((rest.abs() / scores.abs()).amax())
+
+
+def _notes(job: Job, method: str, missed: float) -> Iterator[str]:
+    if missed > _AMISS:
+        yield f"the parts of the picture and of the biases miss the score by {missed:.1%} of it"
     if job.counterfactual:
-        notes.append(
-            f"{step.name} shows sizes and not directions: for and against a target its map is the"
-            " same"
+        yield (
+            f"{method} shows sizes and not directions: for and against a target its map is the same"
         )
-    found = assemble(
-        model=job.model,
-        card=job.card,
-        batch=job.batch,
-        question=question,
-        method=step.name,
-        variant=job.variant(step.options),
-        layer="input",
-        reason="the picture itself",
-        coarse=shown.sum(2),
-        maps=reduce(shown.flatten(0, 1)).unflatten(0, shown.shape[:2]),
-        pixels=shown,
-        notes=notes,
-    )
-    return {(step.name, "input"): found}
 
 
 def parts(trace: PixelTrace, scores: Tensor, terms: Sequence[Heard]) -> Iterator[Tensor]:
-    """The picture times its gradient, `[b, c, *s]`, then each bias times what comes back to it, in
-    float32 at least.
+    """The image times its gradient, `[b, c, *s]`, then each bias times its gradient.
+
+    In float32 at least.
     """
     with guard.untouched(trace.model), torch.enable_grad():
         try:
@@ -88,8 +83,7 @@ def parts(trace: PixelTrace, scores: Tensor, terms: Sequence[Heard]) -> Iterator
             raise
     if found[0] is None:
         trace.gradients(scores)
-    for gradient, value in zip(
-        found, [trace.node.detach, *[one.bias for one in terms]], strict=True
-    ):
+    values = [trace.node.detach, *[one.bias for one in terms]]
+    for gradient, value in zip(found, values, strict=True):
         if gradient is not None:
             yield gradient * at_least_float32(value())

@@ -1,6 +1,4 @@
-"""True higher derivatives for a method that asks for them: the model runs once more, for each layer
-once.
-"""
+"""True higher derivatives for a method that asks for them: one more run for each layer."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -46,8 +44,8 @@ class HigherOrder:
             self._scores[cut] = curvature(again, self.question.scores, self._gradient(cut))
         return self._scores[cut]
 
-    def way(self, cut: int, wanted: Sequence[str]) -> str | None:
-        """In which way the derivatives that a method wanted were made; None where it wanted none."""
+    def strategy(self, cut: int, wanted: Sequence[str]) -> str | None:
+        """How the derivatives that a method wanted were made; None where it wanted none."""
         made = self._scores if "second_derivatives" in wanted else self._logarithms
         asked = not {"second_derivatives", "log_probability_derivatives"}.isdisjoint(wanted)
         return made[cut].way if asked and cut in made else None
@@ -102,48 +100,43 @@ class HigherOrder:
         )
 
     def _by_head(self, cut: int, utility: str) -> Two | None:
-        r"""Behind a pooled linear head: logits are straight, with the gradients $W / Z$; the
-        log-probability bends.
+        r"""Behind a pooled linear head: logits are linear, the log-probability is not.
 
-        $$H A = -\frac{1}{Z} \sum_k p_k (a_k - \sum_l p_l a_l)\, W_k, \qquad a = W\, \mathrm{mean}(A)$$
+        $$\nabla S_k = W_k / Z, \qquad H A = -\frac{1}{Z} \sum_k p_k (a_k - \sum_l p_l a_l)\, W_k,$$
+        with $a = W\, \mathrm{mean}(A)$.
         """
         question, trace = self.question, self._reruns().trace
         if question.rows is None or question.indices is None or question.single or not trace.plain:
             return None
-        weights = trace.head(question.rows, cut)
-        if weights is None:
+        found = trace.head(question.rows, cut)
+        if found is None:
             return None
-        weights, own = (
-            at_least_float32(weights),
-            at_least_float32(trace.cuts[cut].activations.detach()),
-        )
+        weights = at_least_float32(found)
+        own = at_least_float32(trace.cuts[cut].activations.detach())
         gradient = weights[question.indices.T]  # [n, b, c]
-        bent = torch.zeros_like(gradient)
+        hessian = torch.zeros_like(gradient)
         if utility == "rest":
             chances = at_least_float32(question.rows.detach()).softmax(1)
             moved = own.flatten(2).mean(2) @ weights.T
             gradient = 2 * gradient - chances @ weights
-            bent = bent - (chances * (moved - (chances * moved).sum(1, keepdim=True))) @ weights
-        places = tuple(own.shape[2:])
-        return free_gradients(gradient, places), free_gradients(bent, places)
+            hessian = (
+                hessian - (chances * (moved - (chances * moved).sum(1, keepdim=True))) @ weights
+            )
+        grid = tuple(own.shape[2:])
+        return free_gradients(gradient, grid), free_gradients(hessian, grid)
 
     def _again(self, cut: int, ask: Callable[[object], Tensor]) -> tuple[Trace, Tensor]:
         reruns = self._reruns()
-        opened = reruns.trace.cuts[cut]
+        traced, inputs = reruns.trace.cuts[cut], reruns.job.batch.inputs
         trace = capture(
-            reruns.trace.model,
-            reruns.batch.inputs,
-            opened.layer,
-            call=opened.call,
-            grid=reruns.grid,
+            reruns.trace.model, inputs, traced.layer, call=traced.call, grid=reruns.grid
         )
         with allow_grad(), torch.enable_grad():
             return trace, ask(trace.outputs)
 
 
 def rest(rows: Tensor, indices: Tensor) -> Tensor:
-    """The logit less the cross-entropy, `[n, b]`, of classes `indices` `[b, n]`, from logits `[b,
-    k]`.
+    """The logit less the cross-entropy, `[n, b]`, of classes `[b, n]`, from logits `[b, k]`.
 
     >>> rest(torch.tensor([[3.0, 3.0]]), torch.tensor([[1]]))  # 3 - log 2
     tensor([[2.3069]])

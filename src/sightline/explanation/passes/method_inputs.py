@@ -9,20 +9,18 @@ from torch import Tensor
 
 from sightline.errors import LayerError, MethodError
 from sightline.explanation.passes.higher_order import HigherOrder
-from sightline.explanation.passes.rerun_gradients import look_back, noisy_gradients
+from sightline.explanation.passes.rerun_gradients import masked_score_gradients, noisy_gradients
 from sightline.explanation.passes.reruns import Reruns
 from sightline.supply import Supply
 from sightline.surgery import Trace
 from sightline.targets import Question, logits, probabilities
-from sightline.tensors import at_least_float32, unexpanded
+from sightline.tensors import at_least_float32, first_weight, unexpanded
 
 _AT_ONCE = 1 << 18
 """Numbers a method works on at once: a megabyte stays in a processor's cache."""
 
 _AT_MOST = 1 << 24
-"""The same for a method that runs the model again, where a run shared by several questions is worth
-more.
-"""
+"""The same for a method that runs the model again: a run shared by several targets is worth more."""
 
 _RUN_AGAIN = {"rescore", "look", "look_back", "noisy_gradients"}
 
@@ -33,29 +31,32 @@ class MethodInputs:
     | word | is |
     |---|---|
     | `activations` | `[b, c, *s]` |
-    | `gradients` | `[b, c, *s]` of the score asked for; a view with the stride 0 where it is the same at every place |
-    | `class_gradients` | `[k, b, c, *s]`, of every class; `[k, b, c, 1, ...]` and free behind a pooled linear head |
+    | `gradients` | `[b, c, *s]` of the score asked for; stride 0 where it is the same everywhere |
+    | `class_gradients` | `[k, b, c, *s]` of every class; `[k, b, c, 1, ...]` behind a linear head |
     | `probabilities` | `[b, k]`, softmax of the logits |
     | `explained` | `[b]`, the class asked for |
     | `scores` | `[b]`, the score asked for |
     | `head` | `[b, c]`, the linear head's weights of the class asked for (CAM) |
-    | `rescore` | a function of shares `[m, b, c, *s]` (axes may be 1): scores `[m, b]` with activations times each |
-    | `look` | a function of maps `[m, b, *s]`: the scores `[m, b]` of the picture seen through each |
-    | `look_back` | a function of maps `[b, *s]`, one for each score: scores `[b]` and their derivatives by the maps |
-    | `noisy_gradients` | a function of noise: the gradients `[b, c, *s]` at one noisy picture after another |
-    | `second_derivatives`, `third_derivatives` | `[b, c, *s]` of the score asked for, by one activation at a time |
-    | `log_probability_derivatives` | the same three of the log-softmax of the class asked for |
-    | `second_order` | a function of a utility, `"logit"` or `"rest"`: its gradient, its Hessian times activations |
-    | `tally` | a function that counts places where a formula had to be left |
+    | `rescore` | a function of shares `[m, b, c, *s]` that activations are multiplied by |
+    | `look` | a function of maps `[m, b, *s]` that the image is seen through |
+    | `look_back` | a function of maps `[b, *s]`: scores `[b]`, and their derivatives by the maps |
+    | `noisy_gradients` | a function of noise: gradients `[b, c, *s]`, a noisy image after another |
+    | `second_derivatives`, `third_derivatives` | `[b, c, *s]`, by one activation at a time |
+    | `log_probability_derivatives` | all three, of the log-softmax of the class asked for |
+    | `second_order` | a function of a utility: its gradient, its Hessian times activations |
+    | `tally` | a function that counts positions where a formula had to be left |
+
+    `rescore` and `look` give the scores `[m, b]`; their axes may be 1 where all share a value. The
+    utilities are `"logit"` and `"rest"`.
     """
 
     def __init__(
         self, trace: Trace, question: Question, sign: float, reruns: Callable[[], Reruns]
     ) -> None:
         self.trace, self.question, self.sign, self._reruns = trace, question, sign, reruns
-        self._curved = HigherOrder(question, sign, reruns, self._gradient)
+        self._higher = HigherOrder(question, sign, reruns, self._gradient)
         self._supplies: dict[tuple[int, int, int], Supply] = {}
-        self._looked: tuple[Tensor | None, ...] | None = None
+        self._all_gradients: tuple[Tensor | None, ...] | None = None
         self._gradients: dict[int, Tensor] = {}
         self._classes: dict[int, Tensor] = {}
         self._cut_off: set[int] = set()
@@ -64,75 +65,82 @@ class MethodInputs:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """What was made holds the whole run, and is held by it: let go, it need not wait for the
-        garbage collector.
+        """Let go what was made: it holds the whole run and is held by it.
+
+        Without, a run's memory would wait for the garbage collector.
         """
         self._supplies.clear()
-        del self._curved
+        del self._higher
 
     def of(
         self, cut: int, wanted: Sequence[str], tally: Callable[[str, Tensor], None]
     ) -> list[Supply]:
-        """The offers for one layer to a method that asks for `wanted`: all n questions, in groups.
+        """The offers for one layer to a method that asks for `wanted`: all n targets, in groups.
 
         As many go together as fit into a cache. One where every class's gradients are wanted, which
         are many times as large.
         """
-        n, together = len(self.question.scores), 1
-        if not _RUN_AGAIN.isdisjoint(wanted):  # the questions share their runs
-            together = max(1, _AT_MOST // self.trace.cuts[cut].activations.numel())
-        elif "class_gradients" not in wanted:
-            activations = self.trace.cuts[cut].activations
-            like = unexpanded(self._gradient(cut))[0] if "gradients" in wanted else activations
-            repeated = (
-                activations.numel() if len(activations) > 1 else 0
-            )  # of one image nothing is copied
-            together = max(1, _AT_ONCE // max(like.numel(), repeated))
+        n, step = len(self.question.scores), self._together(cut, wanted)
         found = []
-        for start in range(0, n, together):
-            key = cut, start, min(start + together, n)
+        for start in range(0, n, step):
+            key = cut, start, min(start + step, n)
             if key not in self._supplies:
                 self._supplies[key] = self._some(cut, slice(start, key[2]), tally)
             found.append(self._supplies[key])
         return found
 
+    def _together(self, cut: int, wanted: Sequence[str]) -> int:
+        """How many targets a method works on at once."""
+        activations = self.trace.cuts[cut].activations
+        if not _RUN_AGAIN.isdisjoint(wanted):  # the targets share their runs
+            return max(1, _AT_MOST // activations.numel())
+        if "class_gradients" in wanted:
+            return 1
+        like = unexpanded(self._gradient(cut))[0] if "gradients" in wanted else activations
+        # the activations of one image are expanded for all its targets, those of several repeated
+        repeated = activations.numel() if len(activations) > 1 else 0
+        return max(1, _AT_ONCE // max(like.numel(), repeated))
+
     def _some(self, cut: int, asked: slice, tally: Callable[[str, Tensor], None]) -> Supply:
-        """The offers for some of the questions, which stand one after another along the batch axis."""
-        n = len(self.question.scores[asked])
+        """The offers for some of the targets, one after another along the batch axis."""
+        n, trace = len(self.question.scores[asked]), self.trace
+
+        def flat(values: Tensor) -> Tensor:
+            """Of `[n, b, ...]`, one value a target, those of the targets asked."""
+            return values[asked].flatten(0, 1)
+
+        def explained() -> Tensor:
+            return flat(self._indices().T)
+
         return Supply(
             {
-                "activations": lambda: _repeated(
-                    at_least_float32(self.trace.cuts[cut].activations), n
-                ),
-                "gradients": lambda: self._signed(self._gradient(cut)[asked].flatten(0, 1)),
+                "activations": lambda: _repeated(at_least_float32(trace.cuts[cut].activations), n),
+                "gradients": lambda: self._signed(flat(self._gradient(cut))),
                 "class_gradients": lambda: self._signed(
                     _repeated(self._class_gradients(cut), n, axis=1)
                 ),
                 "probabilities": lambda: _repeated(probabilities(self._rows(), "softmax"), n),
-                "explained": lambda: self._indices().T[asked].flatten(),
-                "scores": lambda: self._signed(
-                    at_least_float32(self.question.scores[asked].detach()).flatten()
-                ),
-                "head": lambda: self._signed(self._head(cut)[self._indices().T[asked].flatten()]),
-                "second_derivatives": lambda: self._signed(
-                    self._curved.of(cut).second[asked].flatten(0, 1)
-                ),
-                "third_derivatives": lambda: self._signed(
-                    self._curved.of(cut).third[asked].flatten(0, 1)
-                ),
-                "log_probability_derivatives": lambda: self._curved.of_log_probabilities(
+                "explained": explained,
+                "scores": lambda: self._signed(flat(at_least_float32(self._scores()))),
+                "head": lambda: self._signed(self._head(cut)[explained()]),
+                "second_derivatives": lambda: self._signed(flat(self._higher.of(cut).second)),
+                "third_derivatives": lambda: self._signed(flat(self._higher.of(cut).third)),
+                "log_probability_derivatives": lambda: self._higher.of_log_probabilities(
                     cut, asked, self._rows()
                 ),
                 "second_order": lambda: partial(self._second_order, cut, asked),
                 "tally": lambda: tally,
                 "rescore": lambda: partial(self._rescored, cut, asked),
-                "look": lambda: partial(self._reruns().look, cut, asked),
+                "look": lambda: partial(self._reruns().masked_scores, cut, asked),
                 "look_back": lambda: partial(
-                    look_back, self._reruns(), asked, shares=self.trace.cuts[cut].shares
+                    masked_score_gradients, self._reruns(), asked, shares=trace.cuts[cut].shares
                 ),
                 "noisy_gradients": lambda: partial(self._noisy_gradients, cut, asked),
             }
         )
+
+    def _scores(self) -> Tensor:
+        return self.question.scores.detach()
 
     def _signed(self, tensor: Tensor) -> Tensor:
         return tensor if self.sign == 1 else (unexpanded(tensor) * self.sign).expand_as(tensor)
@@ -145,48 +153,44 @@ class MethodInputs:
 
     def notes(self, cut: int, method: str, wanted: Sequence[str]) -> list[str]:
         """What a user should know of how a method came to its map."""
-        told = []
+        notes = []
         if set(wanted) <= {"activations", "tally"}:
-            told.append(
+            notes.append(
                 f"{method} is class-agnostic: it asks for activations only, and its map is the same"
                 " for and against every target"
             )
-        if (way := self._curved.way(cut, wanted)) is not None:
-            told.append(f"second and third derivatives made by {way!r} (docs/exact.md)")
-        return told
+        if (strategy := self._higher.strategy(cut, wanted)) is not None:
+            notes.append(f"second and third derivatives made by {strategy!r} (docs/exact.md)")
+        return notes
 
     def _gradient(self, cut: int) -> Tensor:
-        """`[n, b, c, *s]`, for all layers by one look back."""
-        if self._looked is None:
-            self._looked = self._look_back()
+        """`[n, b, c, *s]`, for all layers by one backward pass."""
+        if self._all_gradients is None:
+            self._all_gradients = self._backward()
         if cut not in self._gradients:
-            gradient = self._looked[cut]
+            gradient = self._all_gradients[cut]
             if gradient is None:
-                activations = at_least_float32(self.trace.cuts[cut].activations)
-                gradient = activations.new_zeros(()).expand(
-                    len(self.question.scores), *activations.shape
-                )
+                own = at_least_float32(self.trace.cuts[cut].activations)
+                gradient = own.new_zeros(()).expand(len(self.question.scores), *own.shape)
             self._gradients[cut] = gradient
         return self._gradients[cut]
 
-    def _look_back(self) -> tuple[Tensor | None, ...]:
-        """Classes begin at the logits, so that nothing has to be looked back through between them
-        and the scores.
-        """
+    def _backward(self) -> tuple[Tensor | None, ...]:
+        """Of classes from the logits on: nothing lies between them and the scores to go through."""
         rows, indices = self.question.rows, self.question.indices
         if rows is None or indices is None:
             return self.trace.gradients(self.question.scores)
         return self.trace.gradients(rows, indices)
 
     def _rescored(self, cut: int, asked: slice, shares: Tensor) -> Tensor:
-        """The scores; where none differs from the first by more than rounding, they do not depend
-        on the layer.
+        """The scores of activations times shares.
+
+        Where none differs from the first by more than rounding, they do not depend on the layer.
         """
-        scores = self._reruns().rescore(cut, asked, shares)
-        dtypes = [
-            weight.dtype for weight in self.trace.model.parameters() if weight.is_floating_point()
-        ]
-        rounding = torch.finfo(dtypes[0] if dtypes else scores.dtype).eps * scores[:1].abs().amax()
+        scores = self._reruns().rescored(cut, asked, shares)
+        weight = first_weight(self.trace.model)
+        dtype = scores.dtype if weight is None else weight.dtype
+        rounding = torch.finfo(dtype).eps * scores[:1].abs().amax()
         if len(scores) > 1 and bool((scores - scores[:1]).abs().amax() <= rounding):
             self._cut_off.add(cut)
             return scores[:1].expand_as(scores)
@@ -202,10 +206,11 @@ class MethodInputs:
             self._cut_off.add(cut)
 
     def _second_order(self, cut: int, asked: slice, utility: str) -> tuple[Tensor, Tensor]:
-        gradient, bent = self._curved.second_order(cut, utility)
+        gradient, hessian = self._higher.second_order(cut, utility)
         if not unexpanded(gradient).any():
             self._cut_off.add(cut)
-        return self._signed(gradient[asked].flatten(0, 1)), self._signed(bent[asked].flatten(0, 1))
+        first, second = (one[asked].flatten(0, 1) for one in (gradient, hessian))
+        return self._signed(first), self._signed(second)
 
     def _class_gradients(self, cut: int) -> Tensor:
         if cut not in self._classes:
@@ -244,17 +249,11 @@ class MethodInputs:
                 " else lies between. Take method='grad_cam', which is the same map where CAM is"
                 " defined and works here too."
             )
-        return (
-            torch.cat([-at_least_float32(head), at_least_float32(head)])
-            if self.question.single
-            else at_least_float32(head)
-        )
+        head = at_least_float32(head)
+        return torch.cat([-head, head]) if self.question.single else head  # against and for
 
 
 def _repeated(tensor: Tensor, n: int, axis: int = 0) -> Tensor:
-    """The batch axis n times over, one question after another. Of one image nothing is copied."""
-    return (
-        tensor.unsqueeze(axis)
-        .expand(*tensor.shape[:axis], n, *tensor.shape[axis:])
-        .flatten(axis, axis + 1)
-    )
+    """The batch axis n times over, one target after another. Of one image nothing is copied."""
+    before, after = tensor.shape[:axis], tensor.shape[axis:]
+    return tensor.unsqueeze(axis).expand(*before, n, *after).flatten(axis, axis + 1)

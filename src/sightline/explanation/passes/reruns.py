@@ -1,13 +1,13 @@
-"""What a method learns by running the model again: with other activations, or on the picture seen
-through a map.
+"""Scores of the model run again: with other activations, or on images seen through a map.
 
-`rescore` and `look` are questions in numbers: the scores that were asked for, `[m, b]`, of m
-versions of a run. A few versions go through the model at a time, so that memory does not grow with
-their number. Several questions about one image share their runs.
+A method asks for them by the words `rescore` (`Reruns.rescored`) and `look` (`Reruns.masked_scores`):
+the scores that were asked for, `[m, b]`, of m versions of a run. A few versions go through the
+model at a time, so that memory does not grow with their number. Several targets of one image share
+their runs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import LayerError, MethodError
-from sightline.explanation.inputs import Batch
+from sightline.explanation.job import Job
+from sightline.maps.seen_through import channel_axis, seen_through
 from sightline.maps.upsample import enlarged
 from sightline.surgery import Trace, replay_from_layer, showing
 from sightline.targets import Question
-from sightline.tensors import at_least_float32
+from sightline.tensors import at_least_float32, min_max, per_image, with_autocast
 
 _REPLAYED = 1 << 22
 """Activations that are replayed at once, all versions together: 16 MB in float32."""
@@ -33,20 +34,20 @@ Change = Callable[[Tensor], Tensor]
 class Reruns:
     """The model of one explanation, to be run again.
 
-    `again(outputs, versions, probability=...)` asks the question of other outputs, `[n, versions,
-    b]`; `sign` is -1 where it is asked what speaks against the target. `autocast` is the caller's,
-    entered for looks.
+    `autocast` is the caller's, entered where the whole model runs.
     """
 
-    trace: Trace
+    job: Job
     question: Question
-    sign: float
-    batch: Batch
+    trace: Trace
     grid: Any
-    again: Callable[..., Tensor]
     autocast: torch.dtype | None = None
 
-    def rescore(self, cut: int, asked: slice, shares: Float[Tensor, "m #r #c *#s"]) -> Versions:
+    def again(self, outputs: Any, versions: int, probability: bool = False) -> Tensor:
+        """The same question of other outputs: the scores `[n, versions, b]`."""
+        return self.job.again(self.question, outputs, versions, probability)
+
+    def rescored(self, cut: int, asked: slice, shares: Float[Tensor, "m #r #c *#s"]) -> Versions:
         """The scores, had the layer's activations been multiplied by each of m shares `[m, r, c,
         *s]`.
 
@@ -60,7 +61,7 @@ class Reruns:
                 return self._each(shares, asked, lambda own: self._summed(own, contributions))
         return self._each(shares, asked, lambda own: self._replayed(cut, own))
 
-    def look(
+    def masked_scores(
         self,
         cut: int,
         asked: slice,
@@ -70,43 +71,34 @@ class Reruns:
         probability: bool = False,
         at_once: int = 16,
     ) -> Versions:
-        """The scores of the picture seen through each of m maps: `picture * mask`, in the model's
-        own input space.
+        """The scores of the image seen through each of m maps: `image * mask`, as the model takes it.
 
         A mask is a map enlarged to the picture and scaled to [0, 1] by its minimum and maximum
         there; a constant map shows nothing and is 0 everywhere. `change` does something to masks
         `[m, b, *s]` before they are used. At most `at_once` pictures (but one of each image) go
         through the model at a time, and no more are ever held.
         """
-        if not isinstance(at_once, int) or at_once < 1:
-            raise MethodError(
-                "Expected a number of pictures to show at once, 1 or more; got"
-                f" at_once={at_once!r}."
-            )
-        step = max(1, at_once // len(self.batch))
-        shares = self.trace.cuts[cut].shares
+        batch = self.job.batch
+        step, shares = images_at_once(at_once, len(batch)), self.trace.cuts[cut].shares
 
-        def seen(own: Tensor) -> Tensor:
+        def scored(own: Tensor) -> Tensor:
             found = []
-            with showing(self.trace.model, self.batch.inputs) as see, self.as_the_caller():
+            with showing(self.trace.model, batch.inputs) as see, self.as_the_caller():
                 for some in own.split(step):
-                    masks = scaled(some, self.batch.size, shares)
-                    shown = through(self.batch.picture, masks if change is None else change(masks))
-                    found.append(
-                        at_least_float32(self.again(see(shown), len(some), probability=probability))
-                    )
-            scores = torch.cat(found, dim=1)
-            if self.sign == 1:
-                return scores
-            return 1 - scores if probability else -scores
+                    masks = enlarged_masks(some, batch.size, shares)
+                    shown = masked_images(batch.picture, masks if change is None else change(masks))
+                    scores = self.again(see(shown), len(some), probability)
+                    found.append(at_least_float32(scores))
+            return self.job.signed(torch.cat(found, dim=1), probability)
 
-        return self._each(maps, asked, seen)
+        return self._each(maps, asked, scored)
 
     def _each(self, wanted: Tensor, asked: slice, found: Callable[[Tensor], Tensor]) -> Versions:
-        """`found` gives all n questions' scores `[n, m, b]` of what is wanted `[m, b]`: once, if
-        all want the same.
+        """What `found` says, all n targets' scores `[n, m, b]`, of what each target wants `[m, b]`.
+
+        Once for all of them, if all want the same.
         """
-        n, b = len(self.question.scores[asked]), len(self.batch)
+        n, b = len(self.question.scores[asked]), len(self.job.batch)
         parts = [wanted] if wanted.shape[1] == 1 else list(wanted.split(b, dim=1))
         if len(parts) == 1 or all(torch.equal(part, parts[0]) for part in parts[1:]):
             scores = found(parts[0])[asked]
@@ -115,29 +107,27 @@ class Reruns:
         return scores.transpose(0, 1).reshape(-1, n * b)
 
     def _replayed(self, cut: int, shares: Tensor) -> Tensor:
-        opened = self.trace.cuts[cut]
-        own = opened.activations.detach()
+        model, inputs, traced = self.trace.model, self.job.batch.inputs, self.trace.cuts[cut]
+        own = traced.activations.detach()
         most = max(1, _REPLAYED // max(1, own.numel()))
         found = []
         with replay_from_layer(
-            self.trace.model, self.batch.inputs, opened.layer, call=opened.call, grid=self.grid
-        ) as again:
-            for some in shares.split(min(most, again.most)):
+            model, inputs, traced.layer, call=traced.call, grid=self.grid
+        ) as replayed:
+            for some in shares.split(min(most, replayed.most)):
                 versions = own * some.to(own.dtype)
-                found.append(at_least_float32(self.again(again(versions.flatten(0, 1)), len(some))))
-        return self.sign * torch.cat(found, dim=1)
+                scores = self.again(replayed(versions.flatten(0, 1)), len(some))
+                found.append(at_least_float32(scores))
+        return self.job.sign * torch.cat(found, dim=1)
 
     def _contributions(self, cut: int) -> Tensor | None:
-        """What each channel adds to the scores, `[n, b, c]`, behind a pooled linear head; None
-        elsewhere.
-        """
+        """What each channel adds to the scores, `[n, b, c]`; None but behind a pooled linear head."""
         question = self.question
+        if question.rows is None or question.indices is None or question.single:
+            return None
         if (
-            question.rows is None
-            or question.indices is None
-            or question.single
-            or not self.trace.plain
-        ):
+            not self.trace.plain
+        ):  # the head may be linear, what it was given is not the layer's mean
             return None
         weights = self.trace.head(question.rows, cut)
         if weights is None:
@@ -151,25 +141,36 @@ class Reruns:
             changes = torch.einsum("mc,nbc->nmb", less[:, 0], contributions)
         else:
             changes = torch.stack([torch.einsum("mbc,bc->mb", less, one) for one in contributions])
-        return self.sign * (at_least_float32(self.question.scores.detach()).unsqueeze(1) + changes)
+        scores = at_least_float32(self.question.scores.detach()).unsqueeze(1)
+        return self.job.sign * (scores + changes)
 
     def as_the_caller(self) -> AbstractContextManager[object]:
         """The caller's autocast, in which the model ran the first time."""
-        if self.autocast is None:
-            return nullcontext()
-        return torch.autocast(self.batch.picture.device.type, dtype=self.autocast)
+        return with_autocast(self.job.batch.picture.device, self.autocast)
 
 
-def scaled(
+def images_at_once(at_once: int, images: int) -> int:
+    """How many versions of so many images go through the model together; at least one.
+
+    >>> images_at_once(16, 3), images_at_once(2, 3)
+    (5, 1)
+    """
+    if not isinstance(at_once, int) or at_once < 1:
+        raise MethodError(
+            f"Expected a number of pictures to show at once, 1 or more; got at_once={at_once!r}."
+        )
+    return max(1, at_once // images)
+
+
+def enlarged_masks(
     maps: Float[Tensor, "m b *s"], size: Sequence[int], shares: Sequence[float] | None = None
 ) -> Tensor:
-    """Masks in [0, 1] of the picture's size: enlarged first, then `(M - min) / (max - min)`, as
-    Score-CAM does.
+    """Masks in [0, 1] of the image's size: enlarged, then `(M - min) / (max - min)` (Score-CAM).
 
     The minimum goes before the enlarging, too, so that a map that hardly varies is not lost in
     rounding. A constant map has no scaling; it becomes 0 everywhere.
 
-    >>> scaled(torch.tensor([[[2.0, 4.0], [3.0, 3.0]]]), [4])
+    >>> enlarged_masks(torch.tensor([[[2.0, 4.0], [3.0, 3.0]]]), [4])
     tensor([[[0.0000, 0.2500, 0.7500, 1.0000],
              [0.0000, 0.0000, 0.0000, 0.0000]]])
     """
@@ -180,32 +181,23 @@ def scaled(
             " size of its grid."
         )
     flat = maps.flatten(0, 1)
-    each = (-1, *[1] * len(size))
-    large = enlarged(flat - flat.flatten(1).amin(1).view(each), size, shares).flatten(1)
-    low, high = large.aminmax(dim=1, keepdim=True)
-    constant = high == low
-    masks = ((large - low) / (high - low).masked_fill(constant, 1)).masked_fill(constant, 0)
-    return masks.view(*maps.shape[:2], *size)
+    above = flat - per_image(flat.flatten(1).amin(1), flat.ndim)
+    return min_max(enlarged(above, size, shares)).view(*maps.shape[:2], *size)
 
 
-def through(pictures: Tensor, masks: Tensor) -> Tensor:
-    """Pictures `[b, c, *s]` times masks `[m, b, *s]`: `[m * b, c, *s]`. Clips may have the time
-    before the channels.
+def masked_images(images: Tensor, masks: Tensor, fill: Tensor | None = None) -> Tensor:
+    """Images `[b, c, *s]` seen through masks `[m, b, *s]`: `[m * b, c, *s]`.
 
-    >>> through(torch.ones(2, 3, 4), torch.rand(5, 2, 4)).shape
+    Clips may have the time before the channels. What is hidden is 0, or the `fill`.
+
+    >>> masked_images(torch.ones(2, 3, 4), torch.rand(5, 2, 4)).shape
     torch.Size([10, 3, 4])
     """
-    size = masks.shape[2:]
-    for axis in _axes(pictures):
-        if pictures.shape[1 : axis + 1] + pictures.shape[axis + 2 :] == size:
-            return (pictures * masks.unsqueeze(axis + 2).to(pictures.dtype)).flatten(0, 1)
-    raise MethodError(
-        f"Expected a picture [b, c, *s] to see through masks of {tuple(size)}; this input is"
-        f" {list(pictures.shape)}. Take a method that does not look at masked pictures:"
-        " ablation_cam, or one of gradients."
-    )
-
-
-def _axes(pictures: Tensor) -> Iterator[int]:
-    """Where the channels may stand, behind the batch: first, then any later place."""
-    yield from range(pictures.ndim - 1)
+    axis = channel_axis(images, masks.shape[2:])
+    if axis is None:
+        raise MethodError(
+            f"Expected a picture [b, c, *s] to see through masks of {tuple(masks.shape[2:])}; this"
+            f" input is {list(images.shape)}. Take a method that does not look at masked pictures:"
+            " ablation_cam, or one of gradients."
+        )
+    return seen_through(images, masks, fill, axis).flatten(0, 1)
