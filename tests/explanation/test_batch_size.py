@@ -87,8 +87,10 @@ def test_how_many_fit(monkeypatch):
     / 10 = 75.
     """
     ran, device = [], torch.device("cpu")
-    monkeypatch.setattr(sightline.room, "free", lambda device: 1000)
-    monkeypatch.setattr(sightline.room, "needed", lambda job, device: 50 + 10 * job())
+    monkeypatch.setattr(sightline.explanation.batch_size, "free", lambda device: 1000)
+    monkeypatch.setattr(
+        sightline.explanation.batch_size, "needed", lambda job, device: 50 + 10 * job()
+    )
     job = lambda n: ran.append(n) or n  # noqa: E731
     assert fits(1000, one=60, two=70) == 75
     assert largest_batch(job, device, 64) == 64

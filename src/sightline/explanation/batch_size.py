@@ -1,6 +1,4 @@
-"""How many pictures go together: as many as the free memory holds, and fewer when it runs out all
-the same.
-"""
+"""How many pictures go together: as many as the free memory holds, fewer where it runs out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -18,20 +16,22 @@ _SHARE = 0.8
 
 
 class AdaptiveBatches:
-    """Runs over many items, `size` at a time. Where memory runs out it halves the size, and stays
-    with that.
+    """Runs over many items, `size` at a time. Where memory runs out it halves the size for good.
+
+    `size` may be a function of the first item, called when that is there.
 
     >>> def run(some):
     ...     if len(some) > 2:
     ...         raise torch.OutOfMemoryError
     ...     return sum(some)
-    >>> room = AdaptiveBatches(8)
-    >>> list(room.through([1, 2, 3, 4, 5], run)), room.size
+    >>> batches = AdaptiveBatches(8)
+    >>> list(batches.through([1, 2, 3, 4, 5], run)), batches.size
     ([3, 7, 5], 2)
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int | Callable[[Any], int]) -> None:
+        self._measured = size if callable(size) else None
+        self.size = 1 if callable(size) else size
 
     def through(
         self, items: Sequence[Item], run: Callable[[Sequence[Item]], Result]
@@ -40,6 +40,8 @@ class AdaptiveBatches:
 
         Raises `ImageError` where not even one fits.
         """
+        if items and self._measured is not None:
+            self.size, self._measured = self._measured(items[0]), None
         start = 0
         while start < len(items):
             some = items[start : start + self.size]
@@ -61,27 +63,26 @@ class AdaptiveBatches:
 
 
 def largest_batch(job: Callable[[int], Any], device: torch.device, most: int) -> int:
-    """How many pictures `job(n)` can take at once on this device: 1 to `most`, a power of two or
-    `most`.
+    """How many pictures `job(n)` can take at once on this device: a power of two, or `most`.
 
     Tried with one and with two: what the second needs more is what each needs, of 0.8 of the free
     memory. Off a GPU it is `most`. Whatever was estimated too low is met by `AdaptiveBatches`.
     """
-    room = free(device)
-    if room is None or most <= 1:
+    memory = free(device)
+    if memory is None or most <= 1:
         return max(1, most)
-    number = fits(room, needed(partial(job, 1), device), needed(partial(job, 2), device))
+    number = fits(memory, needed(partial(job, 1), device), needed(partial(job, 2), device))
     return most if number >= most else 1 << (number.bit_length() - 1)
 
 
-def fits(room: int, one: int, two: int) -> int:
+def fits(memory: int, one: int, two: int) -> int:
     """How many go into so many free bytes, where one needs `one` and two need `two`; at least 1.
 
     >>> fits(1000, one=300, two=400), fits(1000, one=900, two=1800), fits(100, one=900, two=900)
     (6, 1, 1)
     """
-    each = max(two - one, one // 16, 1)  # a workspace may hide what a picture needs
-    return 1 + max(0, int(_SHARE * room) - one) // each
+    more = max(two - one, one // 16, 1)  # a workspace may hide what a picture needs
+    return 1 + max(0, int(_SHARE * memory) - one) // more
 
 
 def free(device: torch.device) -> int | None:
@@ -93,9 +94,7 @@ def free(device: torch.device) -> int | None:
 
 
 def needed(job: Callable[[], Any], device: torch.device) -> int:
-    """The most bytes in tensors on a GPU that were live at once while the job ran, beyond those
-    live before.
-    """
+    """The most bytes on a GPU that were live at once while the job ran, beyond those before."""
     torch.cuda.synchronize(device)
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)

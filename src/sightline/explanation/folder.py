@@ -1,6 +1,4 @@
-"""A folder of pictures, whatever is in it: broken files are reported, the rest is done, everything
-is written.
-"""
+"""A folder of pictures: broken files are reported, the rest is explained, everything is written."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from sightline.errors import ImageError, LayerError, TargetError
 from sightline.explanation.batch_size import AdaptiveBatches, largest_batch
 from sightline.explanation.explain import explain
+from sightline.explanation.inputs import like_model
 from sightline.explanation.page import entries, page
 from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
@@ -24,9 +23,14 @@ from sightline.images import find, prepare
 from sightline.methods.names import title_of
 from sightline.models import card_of
 from sightline.render import Entry
+from sightline.tensors import first_weight
+from sightline.types import Preprocess
 
 _OF_EXPLAIN = ("counterfactual", "call", "grid", "preprocess", "classes")
 """Options that are no method's."""
+
+_MOST_ON_CPU, _MOST_ON_GPU = 8, 64
+"""Pictures explained at once: more are no faster."""
 
 MOST_ON_PAGE = 100
 """The page shows this many pictures; all of them are in the folder."""
@@ -42,9 +46,7 @@ class Picture(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What became of a folder: files done, files that could not be read (with the reason), and
-    where the page is.
-    """
+    """What became of a folder: files done, files not read, with the reason, and the page."""
 
     done: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
@@ -64,8 +66,7 @@ def explain_folder(
     title: str = "What the model looked at",
     **options: Any,
 ) -> Outcome:
-    """Explain every picture of a folder (or a glob, or a list of files) and write what was found
-    into `out`.
+    """Explain every picture of a folder (or a glob, or a list of files), and write it into `out`.
 
     Written: `index.html` (one self-contained page), `pictures/` (a PNG for each map), `maps/` (all
     tensors of an image, safetensors) and `explanations.jsonl` (a line for each map: file, method,
@@ -81,65 +82,31 @@ def explain_folder(
     unknown method, layer or class, a model that cannot be explained).
     """
     files = pictures(source, out)
-    if isinstance(layer, list | tuple):
-        raise LayerError(
-            f"Expected one layer for a folder; got {len(layer)}. Call once a layer, each with a"
-            " folder of its own."
-        )
-    method = [method] if isinstance(method, str) else list(method)
-    plan = [
-        step.name
-        for step in steps(method, {k: v for k, v in options.items() if k not in _OF_EXPLAIN})
-    ]
+    run = _FolderRun(
+        model,
+        [method] if isinstance(method, str) else list(method),
+        layer,
+        target,
+        options.pop("preprocess", None) or card_of(model).preprocess,
+        options,
+    )
+    names = run.checked(files)
     if Path(out).exists():
         writable(Path(out))
-    writer: _Writer | None = None  # nothing is written before the first pictures are explained
-    outcome = Outcome()
-    shown: list[Entry] = []
-    card = card_of(model)
-    preprocess = options.pop("preprocess", None) or card.preprocess
-    anchor = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(1))
-
-    if isinstance(target, Tensor) and target.ndim and len(target) != len(files):
-        raise TargetError(
-            f"Expected a class for each of the {len(files)} files, in their order; got"
-            f" {len(target)}. One number or name is asked of all."
-        )
-
-    def explained(some: Sequence[Picture]) -> dict[Any, Explanation]:
-        inputs = torch.cat([one.inputs for one in some]).to(anchor)
-        own = (
-            target[[one.number for one in some]]
-            if isinstance(target, Tensor) and target.ndim
-            else target
-        )
-        found = explain(model, inputs, own, method, layer, preprocess=preprocess, **options)
-        return {
-            name: _named(one, [picture.path for picture in some]) for name, one in found.items()
-        }
-
-    most = batch_size or (8 if anchor.device.type == "cpu" else 64)
-    room: AdaptiveBatches | None = None if batch_size is None else AdaptiveBatches(batch_size)
-    for read, broken in _batches(files, preprocess, most):
-        for path, reason in broken.items():
-            outcome.failed[path] = reason
-            shown.append(Entry(path.name, warnings=[reason]))
-        if read and room is None:
-            room = AdaptiveBatches(
-                largest_batch(partial(_several, explained, read[0]), anchor.device, most)
-            )
-        for named in room.through(read, explained) if room else ():
-            paths = next(iter(named.values())).sources or []
-            writer = writer or _Writer(Path(out))
-            writer.write(named, paths)
+    most = batch_size or (_MOST_ON_CPU if run.device.type == "cpu" else _MOST_ON_GPU)
+    batches = AdaptiveBatches(batch_size or partial(run.largest_batch, most=most))
+    writer, outcome, shown = _Writer(Path(out)), Outcome(), list[Entry]()
+    for group, broken in _readable(files, run.preprocess, most):
+        outcome.failed |= broken
+        shown += [Entry(path.name, warnings=[reason]) for path, reason in broken.items()]
+        for found in batches.through(group, run.explained):
+            outcome.done += writer.add(found)
             if len(shown) < MOST_ON_PAGE:
-                shown.extend(entries(model, named))
-            outcome.done.extend(paths)
+                shown += entries(model, found)
         if progress is not None:
-            progress(len(read) + len(broken))
-    outcome.page = (writer or _Writer(Path(out))).page(
-        page(title, _intro(outcome, card.name, plan), shown[:MOST_ON_PAGE], plan)
-    )
+            progress(len(group) + len(broken))
+    intro = _intro(outcome, card_of(model).name, names)
+    outcome.page = writer.page(page(title, intro, shown[:MOST_ON_PAGE], names))
     return outcome
 
 
@@ -163,31 +130,85 @@ def pictures(source: str | Path | Sequence[str | Path], out: str | Path) -> list
     ]
 
 
-def _batches(
-    files: Sequence[Path], preprocess: Any, size: int
+@dataclass(frozen=True)
+class _FolderRun:
+    """How every picture of a folder is explained."""
+
+    model: nn.Module
+    method: list[str]
+    layer: Any
+    target: Any
+    preprocess: Preprocess
+    options: dict[str, Any]
+
+    def checked(self, files: Sequence[Path]) -> list[str]:
+        """The methods' proper names. What would be wrong with every picture is said at once."""
+        if isinstance(self.layer, list | tuple):
+            raise LayerError(
+                f"Expected one layer for a folder; got {len(self.layer)}. Call once a layer, each"
+                " with a folder of its own."
+            )
+        own = {word: value for word, value in self.options.items() if word not in _OF_EXPLAIN}
+        names = [step.name for step in steps(self.method, own)]
+        if self._one_a_file and len(self.target) != len(files):
+            raise TargetError(
+                f"Expected a class for each of the {len(files)} files, in their order; got"
+                f" {len(self.target)}. One number or name is asked of all."
+            )
+        return names
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        weight = first_weight(self.model)
+        return torch.device("cpu") if weight is None else weight.device
+
+    @property
+    def _one_a_file(self) -> bool:
+        return isinstance(self.target, Tensor) and self.target.ndim > 0
+
+    def explained(self, some: Sequence[Picture]) -> dict[Any, Explanation]:
+        """Explanations of some pictures of one shape, by method."""
+        inputs = like_model(self.model, torch.cat([one.inputs for one in some]))
+        target = self.target[[one.number for one in some]] if self._one_a_file else self.target
+        found = explain(
+            self.model,
+            inputs,
+            target,
+            self.method,
+            self.layer,
+            preprocess=self.preprocess,
+            **self.options,
+        )
+        paths = [one.path for one in some]
+        names = [path.name for path in paths]
+        return {key: replace(one, names=names, sources=paths) for key, one in found.items()}
+
+    def largest_batch(self, one: Picture, *, most: int) -> int:
+        """How many pictures like this one go together."""
+        return largest_batch(lambda n: self.explained([one] * n), self.device, most)
+
+
+def _readable(
+    files: Sequence[Path], preprocess: Preprocess, size: int
 ) -> Iterator[tuple[list[Picture], dict[Path, str]]]:
-    """Files that can be read, as pictures of one shape, with the reasons for those that cannot."""
+    """Files that can be read, as pictures of one shape, with the reasons for those that cannot.
+
+    So many files are read at a time, whatever becomes of them.
+    """
     for start in range(0, len(files), size):
-        good: dict[tuple[int, ...], list[Picture]] = {}
+        by_shape: dict[tuple[int, ...], list[Picture]] = {}
         broken: dict[Path, str] = {}
         for number, path in enumerate(files[start : start + size], start):
             try:
                 inputs = prepare(path, preprocess).inputs
-                good.setdefault(tuple(inputs.shape), []).append(Picture(number, path, inputs))
             except (ImageError, OSError) as error:
                 broken[path] = str(error)
-        for read in good.values() or [[]]:
-            yield read, broken
-            broken = {}
-
-
-def _several(explained: Callable[[Sequence[Picture]], Any], one: Picture, n: int) -> Any:
-    """What one picture would take, were there so many of it."""
-    return explained([one] * n)
-
-
-def _named(one: Explanation, paths: Sequence[Path]) -> Explanation:
-    return replace(one, names=[path.name for path in paths], sources=list(paths))
+                continue
+            by_shape.setdefault(tuple(inputs.shape), []).append(Picture(number, path, inputs))
+        for group in by_shape.values() or [[]]:
+            yield group, broken
+            broken = {}  # told once
 
 
 def _intro(outcome: Outcome, model: str, plan: Sequence[str]) -> list[str]:
@@ -206,50 +227,62 @@ def _intro(outcome: Outcome, model: str, plan: Sequence[str]) -> list[str]:
 
 
 class _Writer:
-    """Writes as it goes, so that what is done is never lost."""
+    """Writes as it goes, so that what is done is never lost; nothing before there is something."""
 
     def __init__(self, out: Path) -> None:
         self.out, self.taken, self.stems = out, set[str](), set[str]()
-        for folder in (out, out / "pictures", out / "maps"):
-            writable(folder)
-        (out / "explanations.jsonl").write_text("", encoding="utf-8")
+        self._lines = out / "explanations.jsonl"
+        self._opened = False
 
-    def write(self, found: dict[Any, Explanation], paths: Sequence[Path]) -> None:
+    def add(self, found: dict[Any, Explanation]) -> list[Path]:
+        """Write explanations of the same pictures; returns the files these are of."""
+        self._open()
+        paths = next(iter(found.values())).sources or []
         stems = [unused(file_name(path.name), self.stems) for path in paths]
-        with (self.out / "explanations.jsonl").open("a", encoding="utf-8") as lines:
+        with self._lines.open("a", encoding="utf-8") as lines:
             for one in found.values():
-                for row, (i, j, *_) in zip(
-                    json.loads(one.as_json())["maps"], one.each(), strict=True
-                ):
-                    parts = [
-                        stems[i],
-                        one.method,
-                        *([file_name(str(one.targets[i][j]))] if one.several else []),
-                    ]
-                    picture = f"pictures/{unused('_'.join(parts), self.taken)}.png"
-                    one.picture(i, j).save(self.out / picture)
-                    line = {
-                        "file": str(paths[i]),
-                        "picture": picture,
-                        "method": one.method,
-                        "layer": one.layer,
-                        **row,
-                    }
+                for line in self._pictures(one, paths, stems):
                     lines.write(json.dumps(line) + "\n")
         for i, stem in enumerate(stems):
-            tensors = {
-                f"{one.method}/{name}": (
-                    getattr(one, name)[i]
-                    .detach()
-                    .cpu()
-                    .clone(memory_format=torch.contiguous_format)
-                )
-                for one in found.values()
-                for name in ("maps", "coarse", "scores")
-            }
-            save_file(tensors, self.out / "maps" / f"{stem}.safetensors")
+            save_file(_tensors(found, i), self.out / "maps" / f"{stem}.safetensors")
+        return paths
 
     def page(self, html: str) -> Path:
+        """Write the page."""
+        self._open()
         path = self.out / "index.html"
         path.write_text(html, encoding="utf-8")
         return path
+
+    def _open(self) -> None:
+        if self._opened:
+            return
+        for folder in (self.out, self.out / "pictures", self.out / "maps"):
+            writable(folder)
+        self._lines.write_text("", encoding="utf-8")
+        self._opened = True
+
+    def _pictures(
+        self, one: Explanation, paths: Sequence[Path], stems: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        """Write a PNG for each map; yields what is said of it."""
+        rows = json.loads(one.as_json())["maps"]
+        for row, (i, j, _, target, _) in zip(rows, one.each(), strict=True):
+            parts = [stems[i], one.method]
+            if one.several:
+                parts.append(file_name(str(target)))
+            picture = f"pictures/{unused('_'.join(parts), self.taken)}.png"
+            one.picture(i, j).save(self.out / picture)
+            about = {"file": str(paths[i]), "picture": picture}
+            yield {**about, "method": one.method, "layer": one.layer, **row}
+
+
+def _tensors(found: dict[Any, Explanation], i: int) -> dict[str, Tensor]:
+    """The tensors of one image, by method, each with memory of its own, as the format wants it."""
+    return {
+        f"{one.method}/{name}": (
+            getattr(one, name)[i].detach().cpu().clone(memory_format=torch.contiguous_format)
+        )
+        for one in found.values()
+        for name in ("maps", "coarse", "scores")
+    }
