@@ -1,6 +1,4 @@
-"""An explainer made fast for one device: its one pass, look back included, goes through torch's
-compiler.
-"""
+"""An explainer made fast for one device: its one pass goes through torch's compiler."""
 
 from typing import Any
 
@@ -15,8 +13,7 @@ _GRAPHS = ("reduce-overhead", "max-autotune")
 
 
 class Compiled(nn.Module):
-    """`outputs, maps = compiled(images)`: what the `explainer` it was made from returns, from a
-    compiled graph.
+    """`outputs, maps = compiled(images)`: what the `explainer` returns, from a compiled graph.
 
     The first call of a batch size may compile, which takes seconds to minutes. The weights are the
     explainer's, and so the model's own.
@@ -25,11 +22,8 @@ class Compiled(nn.Module):
     def __init__(self, explainer: Explainer, graph: nn.Module, run: Any, *, copies: bool) -> None:
         super().__init__()
         self.graph = graph
-        self._explainer, self._run, self._copies = (
-            (explainer,),
-            run,
-            copies,
-        )  # in a tuple: its weights are `graph`'s
+        self._explainer = (explainer,)  # in a tuple: its weights are `graph`'s already
+        self._run, self._copies = run, copies
 
     @property
     def explainer(self) -> Explainer:
@@ -47,10 +41,9 @@ class Compiled(nn.Module):
 def compiled(
     explainer: nn.Module, *, mode: str | None = None, backend: Any = "inductor"
 ) -> Compiled:
-    """Compile an explainer: outputs and maps of `explain`, up to rounding, often sooner than a bare
-    eager forward.
+    """Compile an explainer: outputs and maps of `explain`, up to rounding.
 
-    `mode` and `backend` are those of `torch.compile`; `mode="reduce-overhead"` records CUDA graphs,
+    Often it is sooner than a bare eager forward. `mode` and `backend` are those of `torch.compile`; `mode="reduce-overhead"` records CUDA graphs,
     which pays for small batches on a GPU. The batch may have any size; height and width are the
     explainer's. Where no time is gained, `explain` itself costs hardly more than a forward pass
     (`docs/performance.md` has both).
@@ -72,7 +65,7 @@ def compiled(
             " compiled(sightline.exportable(model))."
         )
     graph: Any = explainer.exported().module()
-    # questions about types, answered while tracing, which the compiler chokes on
+    # what asked for types was answered while tracing, and is left over: the compiler chokes on it
     graph.graph.eliminate_dead_code()
     graph.recompile()
     run = torch.compile(graph, mode=mode, backend=backend, fullgraph=True)

@@ -8,6 +8,7 @@ the network (the layer, how its grid is read, how the gradients come about) is s
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -27,14 +28,27 @@ ALWAYS = ("activations", "gradients", "explained", "scores", "probabilities")
 """Words to be had from any network, in one pass."""
 
 FREE = ("head", "class_gradients")
-"""Words to be had behind a pooled linear head only: there every class's gradients are known
-beforehand.
-"""
+"""Words to be had behind a pooled linear head only: there every class's gradients are known."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one pass gives: `gradients` are the words that go back from the class explained."""
+
+    outputs: Tensor
+    rows: Tensor
+    explained: Tensor
+    activations: Tensor
+    gradients: dict[str, Callable[[], Tensor]]
+
+    @property
+    def scores(self) -> Tensor:
+        """The logit explained of each image, `[b]`."""
+        return self.rows.gather(1, self.explained.unsqueeze(1)).squeeze(1)
 
 
 class Explainer(nn.Module):
-    """`outputs, maps = explainer(images)`: the model's logits `[b, k]` and where it looked, `[b, h,
-    w]` in [0, 1].
+    """`outputs, maps = explainer(images)`: logits `[b, k]` and maps `[b, h, w]` in [0, 1].
 
     Made by `exportable`. With `target="given"` the classes `[b]` are a second input, and a negative
     number asks for the predicted one. With `coarse=True` the signed map on the layer's own grid
@@ -68,9 +82,8 @@ class Explainer(nn.Module):
         self.opened: Opened | None = None
         self.tail: nn.Module | None = None
         if head is None:
-            if (
-                any_size and self.shape[1] == self.shape[2]
-            ):  # a tracer takes equal sides for one number
+            if any_size and self.shape[1] == self.shape[2]:
+                # of equal sides a tracer would make one number
                 example = noise((*self.shape[:2], self.shape[2] + 32), example)
             self.tail = traced(opened, self._asked, example, self._classes(example), any_size)
         else:
@@ -79,9 +92,7 @@ class Explainer(nn.Module):
         self.eval()
 
     def example(self) -> tuple[Tensor, ...]:
-        """Inputs to trace it with: two images of noise, and their classes where those are asked
-        for.
-        """
+        """Inputs to trace it with: two images of noise, and classes where those are asked for."""
         images = noise(self.shape, self._like)
         classes = self._classes(images)
         return (images,) if classes is None else (images, classes)
@@ -102,88 +113,87 @@ class Explainer(nn.Module):
     def forward(self, images: Tensor, classes: Tensor | None = None) -> tuple[Tensor, ...]:
         """The outputs and the maps; see the class."""
         self.check(images, classes)
-        with (
-            torch.no_grad() if torch.is_grad_enabled() else nullcontext()
-        ):  # an exporter would write it down
-            outputs, rows, explained, node, offers = self._run(images, classes)
-            activations = self.grid.read(node)
+        # entered only where it changes something: an exporter would write it down
+        with torch.no_grad() if torch.is_grad_enabled() else nullcontext():
+            run = self._run(images, classes)
             supply = Supply(
                 {
-                    **offers(activations),
-                    "activations": lambda: activations,
-                    "explained": lambda: explained,
-                    "scores": lambda: rows.gather(1, explained.unsqueeze(1)).squeeze(1),
-                    "probabilities": lambda: probabilities(rows, "softmax"),
+                    **run.gradients,
+                    "activations": lambda: run.activations,
+                    "explained": lambda: run.explained,
+                    "scores": lambda: run.scores,
+                    "probabilities": lambda: probabilities(run.rows, "softmax"),
                 }
             )
-            signed = combine(supply.call(self.weigh, **self.variant), activations)
+            signed = combine(supply.call(self.weigh, **self.variant), run.activations)
             maps = image_map_unread(signed, images.shape[2:])
-        return (outputs, maps, signed) if self.coarse else (outputs, maps)
+        return (run.outputs, maps, signed) if self.coarse else (run.outputs, maps)
 
     def agrees(self, images: Tensor, trace: Trace) -> bool:
-        """Whether it says the same of these images as a run of the model itself, outputs,
-        activations and gradients.
+        """Whether it says of these images what a run of the model itself does.
+
+        Outputs, activations and gradients are compared.
         """
         with torch.enable_grad():
             outputs, rows, explained = self._asked(trace.outputs, self._classes(images))
             scores = rows.gather(1, explained.unsqueeze(1)).squeeze(1)
         with torch.no_grad():
-            found, _, _, node, offers = self._run(images, self._classes(images))
+            run = self._run(images, self._classes(images))
             (gradient,) = trace.gradients(scores)
-            want = (outputs.detach(), trace.activations, gradient)
-            activations = self.grid.read(node)
-            return all(
-                one is not None
-                and one.shape == two.shape
-                and bool(((one - two).abs() <= 1e-3 * one.abs().max()).all())
-                for one, two in zip(
-                    want, (found, activations, offers(activations)["gradients"]()), strict=True
-                )
+            return (
+                _close(outputs.detach(), run.outputs)
+                and _close(trace.activations, run.activations)
+                and _close(gradient, run.gradients["gradients"]())
             )
 
-    def _run(
-        self, images: Tensor, classes: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Callable[..., Any]]:
-        """The outputs, the logits and classes to explain, the layer's output, and what is offered
-        of gradients.
-        """
-        if self.opened is None:
-            assert self.tail is not None
-            outputs, node, gradient = (
-                self.tail(images) if classes is None else self.tail(images, classes)
-            )
-            outputs, rows, explained = self._asked(outputs, classes)
-            return (
-                outputs,
-                rows,
-                explained,
-                node,
-                lambda _: {"gradients": lambda: self.grid.read(gradient)},
-            )
-        said, node = self.opened(images)
-        outputs, rows, explained = self._asked(said, classes)
+    def _run(self, images: Tensor, classes: Tensor | None) -> "_Run":
+        """One pass, in the way that was settled when the explainer was made."""
+        return (
+            self._by_tail(images, classes)
+            if self.opened is None
+            else self._by_head(images, classes)
+        )
+
+    def _by_tail(self, images: Tensor, classes: Tensor | None) -> "_Run":
+        """Outputs, activations and gradients from the traced graph, the backward pass included."""
+        assert self.tail is not None
+        inputs = (images,) if classes is None else (images, classes)
+        outputs, node, gradient = self.tail(*inputs)
+        return _Run(
+            *self._asked(outputs, classes),
+            activations=self.grid.read(node),
+            gradients={"gradients": lambda: self.grid.read(gradient)},
+        )
+
+    def _by_head(self, images: Tensor, classes: Tensor | None) -> "_Run":
+        """Behind a pooled linear head every class's gradients are the head's weights."""
+        assert self.opened is not None
+        found, node = self.opened(images)
+        outputs, rows, explained = self._asked(found, classes)
+        activations = self.grid.read(node)
         head = attrgetter(self._head)(self.opened).flatten(1)
         if outputs.shape[1] == 1:  # against and for
             head = torch.cat([-head, head])
-        return (
+
+        def class_gradients() -> Tensor:
+            each = head.unsqueeze(1).expand(-1, rows.shape[0], -1)
+            return free_gradients(each, activations.shape[2:])
+
+        return _Run(
             outputs,
             rows,
             explained,
-            node,
-            lambda activations: {
+            activations,
+            gradients={
                 "head": lambda: head[explained],
                 "gradients": lambda: free_gradients(head[explained], activations.shape[2:]),
-                "class_gradients": lambda: free_gradients(
-                    head.unsqueeze(1).expand(-1, rows.shape[0], -1), activations.shape[2:]
-                ),
+                "class_gradients": class_gradients,
             },
         )
 
-    def _asked(self, said: Any, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """The outputs `[b, k]`, the logits in which classes count from 0 on, and the class
-        explained `[b]`.
-        """
-        outputs = logits(said)
+    def _asked(self, found: Any, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The outputs `[b, k]`, the logits by class, counted from 0, and the class explained `[b]`."""
+        outputs = logits(found)
         rows = torch.cat([-outputs, outputs], dim=1) if outputs.shape[1] == 1 else outputs
         predicted = rows.argmax(1)
         if classes is not None:
@@ -194,11 +204,9 @@ class Explainer(nn.Module):
 
     def _classes(self, images: Tensor) -> Tensor | None:
         """The second input to try it with, where there is one: the predicted classes."""
-        return (
-            torch.full((images.shape[0],), -1, device=images.device)
-            if self.target == "given"
-            else None
-        )
+        if self.target != "given":
+            return None
+        return torch.full((images.shape[0],), -1, device=images.device)
 
     def check(self, images: Tensor, classes: Tensor | None) -> None:
         """Raises `ImageError` or `TargetError` for inputs it was not made for."""
@@ -249,16 +257,18 @@ def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
     return torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).to(like)
 
 
+def _close(one: Tensor | None, two: Tensor) -> bool:
+    """Whether two tensors are equal up to a thousandth of the larger values."""
+    if one is None or one.shape != two.shape:
+        return False
+    return bool(((one - two).abs() <= 1e-3 * one.abs().max()).all())
+
+
 def _held(opened: Opened, head: Tensor) -> str:
-    """Where the head's weights are: the parameter itself if it is one, so that no file holds them
-    twice.
-    """
+    """Where the head's weights are: the parameter itself if it is one, so that no file has them twice."""
     for name, weight in opened.named_parameters():
-        if (
-            weight.data_ptr() == head.data_ptr()
-            and weight.shape[:2] == head.shape
-            and weight.numel() == head.numel()
-        ):
+        same_memory = weight.data_ptr() == head.data_ptr()
+        if same_memory and weight.shape[:2] == head.shape and weight.numel() == head.numel():
             return name
     opened.register_buffer("head", head.clone())
     return "head"

@@ -1,6 +1,4 @@
-"""From a model to one that explains itself in one pass: everything that follows from the network is
-settled here.
-"""
+"""From a model to one that explains itself in one pass: what follows from the network."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +22,7 @@ from sightline.supply import requests
 from sightline.surgery import Opened, Trace, Where, capture, choose, supported_model
 from sightline.targets import Wanted, find_class, logits
 from sightline.targets.class_names import checked
+from sightline.tensors import first_weight
 
 _SOLVED = ("eigen_cam", "eigen_grad_cam", "kpca_cam")
 """Methods that solve for a singular vector."""
@@ -43,8 +42,7 @@ def exportable(
     classes: Sequence[str] | None = None,
     **options: Any,
 ) -> Explainer:
-    """A module that returns `(outputs, maps)` in one pass and without autograd, for `torch.export`
-    and ONNX.
+    """A module that returns `(outputs, maps)` in one pass without autograd, for export and ONNX.
 
     - `layer`, `method`, `call`, `grid` and `options` are those of `explain`; the layer is found
       where none is named.
@@ -77,8 +75,9 @@ def exportable(
         choice = choose(inner, example)
         layer, reason, grid = choice.name, choice.reason, choice.grid if grid is None else grid
     trace = capture(inner, example, layer, call=call, grid=grid)
+    if classes is not None:
+        card = replace(card, classes=tuple(classes))
     rows = logits(trace.outputs)
-    wanted = _class(target, rows, card.classes if classes is None else tuple(classes))
     head = trace.head(rows, 0) if trace.plain else None
     _check_words(step, trace, head)
     explainer = Explainer(
@@ -86,12 +85,12 @@ def exportable(
         step,
         example,
         layer_reason=reason,
-        target=wanted,
+        target=_class(target, rows, card.classes),
         head=head,
         any_size=any_size,
         coarse=coarse,
     )
-    explainer.card = card if classes is None else replace(card, classes=tuple(classes))
+    explainer.card = card
     if any_size:
         _try_another_size(inner, explainer, layer, call, grid)
     return explainer
@@ -140,7 +139,8 @@ def _check_words(step: Step, trace: Trace, head: Tensor | None) -> None:
 
 def _example(model: nn.Module, card: Card, images: Tensor | None) -> Tensor:
     """Two images of the right size, in the model's type and on its device."""
-    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(0))
+    weight = first_weight(model)
+    weight = torch.zeros(0) if weight is None else weight
     if weight.dtype not in (torch.float32, torch.float64):
         raise ModelError(
             f"Expected a model in float32 or float64; this one is in {weight.dtype}, whose"
@@ -149,10 +149,8 @@ def _example(model: nn.Module, card: Card, images: Tensor | None) -> Tensor:
         )
     if images is None:
         first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
-        channels, height, width = (
-            first.in_channels if first else 3,
-            *(card.preprocess.crop or (224, 224)),
-        )
+        height, width = card.preprocess.crop or (224, 224)
+        channels = first.in_channels if first else 3
     else:
         if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
             came = (

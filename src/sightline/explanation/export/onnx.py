@@ -1,4 +1,4 @@
-"""An explainer as a file that other programs can run, with what they have to know written into it."""
+"""An explainer as a file that other programs can run, with what they have to know in it."""
 
 import json
 from dataclasses import asdict
@@ -69,9 +69,8 @@ def to_onnx(explainer: nn.Module, path: str | Path) -> Path:
     assert program is not None
     program.model.metadata_props["sightline"] = json.dumps(_about(explainer))
     path.parent.mkdir(parents=True, exist_ok=True)
-    weights = sum(
-        tensor.nbytes for tensor in {id(t): t for t in explainer.state_dict().values()}.values()
-    )
+    own = {id(tensor): tensor for tensor in explainer.state_dict().values()}  # shared ones once
+    weights = sum(tensor.nbytes for tensor in own.values())
     program.save(str(path), external_data=weights > _ONE_FILE)
     return path
 
