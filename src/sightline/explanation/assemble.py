@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.errors import ModelError
+from sightline.errors import DISTRIBUTION, ModelError
 from sightline.explanation.inputs import Batch
 from sightline.explanation.result import Explanation
 from sightline.explanation.status import Status, statuses
@@ -120,7 +120,7 @@ def _located(status: Status, model: nn.Module, batch: Batch) -> Status:
 @cache
 def _versions() -> dict[str, str]:
     return {
-        "sightline": version("sightline"),
+        "sightline": version(DISTRIBUTION),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
