@@ -76,7 +76,7 @@ def elsewhere(tmp_path, monkeypatch):
     process stays changed.
     """
     data = pytest.importorskip(
-        "skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'"
+        "skimage.data", reason="needs scikit-image: pip install 'sightline-cam[demo]'"
     )
     (tmp_path / "photos").mkdir()
     for name in PICTURES:

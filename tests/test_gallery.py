@@ -32,11 +32,11 @@ def drawn(monkeypatch):
 def test_a_program_writes_its_picture(name, drawn, tmp_path, monkeypatch):
     if name in TRANSFORMERS:
         pytest.importorskip(
-            "transformers", reason="needs transformers: pip install 'sightline[test]'"
+            "transformers", reason="needs transformers: pip install 'sightline-cam[test]'"
         )
     if name in ("cat_and_cup", "contrast"):
         pytest.importorskip(
-            "skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'"
+            "skimage.data", reason="needs scikit-image: pip install 'sightline-cam[demo]'"
         )
     target = tmp_path / f"{name}.jpg"
     monkeypatch.setattr(sys, "argv", [f"{name}.py", str(target)])
@@ -79,7 +79,9 @@ def test_a_box_s_map_peaks_in_the_box_with_weights_for_each_place(drawn):
 
 
 def test_a_query_s_map_peaks_in_its_box_with_weights_for_each_place(drawn):
-    pytest.importorskip("transformers", reason="needs transformers: pip install 'sightline[test]'")
+    pytest.importorskip(
+        "transformers", reason="needs transformers: pip install 'sightline-cam[test]'"
+    )
     model, hits = drawn.trained("detr"), {"layer_cam": 0, "grad_cam": 0}
     for seed in range(1_000_000, 1_000_014):
         one = drawn.scene(seed, shapes=3)
@@ -99,7 +101,9 @@ def test_a_query_s_map_peaks_in_its_box_with_weights_for_each_place(drawn):
 
 
 def test_a_class_s_map_peaks_on_its_shape(drawn):
-    pytest.importorskip("transformers", reason="needs transformers: pip install 'sightline[test]'")
+    pytest.importorskip(
+        "transformers", reason="needs transformers: pip install 'sightline-cam[test]'"
+    )
     model, hits = drawn.trained("segformer"), []
     for seed in range(1_000_000, 1_000_010):
         one = drawn.scene(seed, shapes=3, size=(96, 128))

@@ -37,4 +37,4 @@ from sightline.surgery.layers.choose import layers as layers
 from sightline.targets import Target as Target
 from sightline.types import Preprocess as Preprocess
 
-__version__ = _version("sightline")
+__version__ = _version("sightline-cam")

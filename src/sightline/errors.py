@@ -20,6 +20,9 @@ Every message has three parts: what was expected, what came, what to do.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+DISTRIBUTION = "sightline-cam"
+"""What package indexes know this library as: there the import's name belongs to somebody else."""
+
 
 class SightlineError(Exception):
     """The root of everything sightline raises on purpose."""
@@ -82,3 +85,14 @@ def near(word: str, choices: Iterable[str], most: int = 5) -> str:
         return "Near names: " + ", ".join(repr(name) for name in close) + "."
     shown = ", ".join(repr(name) for name in names[:12])
     return f"On offer: {shown}{', ...' if len(names) > 12 else ''}."
+
+
+def install_advice(extra: str) -> str:
+    """The end of a message about a package that is not installed: how to get what an extra brings.
+
+    >>> install_advice("export")
+    "Run: pip install 'sightline-cam[export]', or in a checkout: pip install '.[export]'."
+    """
+    return (
+        f"Run: pip install '{DISTRIBUTION}[{extra}]', or in a checkout: pip install '.[{extra}]'."
+    )

@@ -195,7 +195,7 @@ def test_a_broken_part_is_named(tmp_path):
 
 def test_no_parquet_library_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(StoreError, match=r"pip install 'sightline\[evaluate\]'"):
+    with pytest.raises(StoreError, match=r"pip install 'sightline-cam\[evaluate\]'"):
         store.table([row(0, "a")])
 
 

@@ -80,13 +80,15 @@ def ssdlite():
 
 def gallery(name):
     """One of the gallery's networks, without its weights."""
-    pytest.importorskip("transformers", reason="needs transformers: pip install 'sightline[test]'")
+    pytest.importorskip(
+        "transformers", reason="needs transformers: pip install 'sightline-cam[test]'"
+    )
     return drawn_world().NETWORKS[name]()
 
 
 def clip():
     transformers = pytest.importorskip(
-        "transformers", reason="needs transformers: pip install 'sightline[test]'"
+        "transformers", reason="needs transformers: pip install 'sightline-cam[test]'"
     )
     shared = {
         "hidden_size": 32,
@@ -105,7 +107,7 @@ def clip():
 
 def detr():
     transformers = pytest.importorskip(
-        "transformers", reason="needs transformers: pip install 'sightline[test]'"
+        "transformers", reason="needs transformers: pip install 'sightline-cam[test]'"
     )
     backbone = transformers.ResNetConfig(
         embedding_size=8,

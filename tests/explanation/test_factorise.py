@@ -16,7 +16,7 @@ from sightline import factorise
 from sightline.errors import MethodError
 
 pytest.importorskip(
-    "sklearn.decomposition", reason="needs scikit-learn: pip install 'sightline[concepts]'"
+    "sklearn.decomposition", reason="needs scikit-learn: pip install 'sightline-cam[concepts]'"
 )
 
 H = torch.tensor([[3.0, 0.0, 4.0, 0.0], [0.0, 5.0, 0.0, 0.0]])  # two concepts of length 5
@@ -162,5 +162,5 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
         return usual(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MethodError, match=r"pip install 'sightline\[concepts\]'"):
+    with pytest.raises(MethodError, match=r"pip install 'sightline-cam\[concepts\]'"):
         factorise(convnet(), batch(), 2)

@@ -130,7 +130,7 @@ def test_accuracy_on_val_is_what_the_card_says(model, card):
 )
 def test_photographs_larger_than_those_it_learnt_from(model, card, name, accepted):
     data = pytest.importorskip(
-        "skimage.data", reason="needs scikit-image: pip install 'sightline[demo]'"
+        "skimage.data", reason="needs scikit-image: pip install 'sightline-cam[demo]'"
     )
     best = logits(model, [getattr(data, name)()], card)[0].topk(2).indices.tolist()
     assert accepted & {card["classes"][index] for index in best}

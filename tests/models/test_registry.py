@@ -101,12 +101,12 @@ def test_a_library_that_is_not_installed(without_libraries):
     assert known() == ["lookout"]
     for name in ("torchvision/resnet50", "timm/resnet50"):
         with pytest.raises(
-            ModelError, match=r"cannot be imported.*pip install sightline\[models\]"
+            ModelError, match=r"cannot be imported.*pip install 'sightline-cam\[models\]'"
         ):
             load(name)
     with pytest.raises(
         ModelError,
-        match=r"Not available here: torchvision and timm .pip install sightline\[models\]",
+        match=r"Not available here: torchvision and timm\. Run: pip install 'sightline-cam\[models\]'",
     ):
         load("resnet50")
 

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sightline.errors import ModelError
+from sightline.errors import ModelError, install_advice
 from sightline.explanation.explain import explain
 from sightline.explanation.page import entries, page
 from sightline.explanation.result import Explanation
@@ -48,8 +48,8 @@ def scenes() -> list[Scene]:
         from skimage import data
     except ImportError as error:
         raise ModelError(
-            "Expected scikit-image, which ships the demo's photographs; it is not installed. "
-            "Run: pip install sightline[demo]"
+            "Expected scikit-image, which ships the demo's photographs; it is not installed."
+            f" {install_advice('demo')}"
         ) from error
     cat, cup = Image.fromarray(data.chelsea()), Image.fromarray(data.coffee())
     square = ImageOps.fit(cat, (300, 300), centering=(0.55, 0.5))

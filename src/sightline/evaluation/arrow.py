@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sightline.errors import StoreError
+from sightline.errors import StoreError, install_advice
 
 ROWS = {
     "item": "int64", "image": "string", "source": "string", "tags": "list<string>", "label": "int64",
@@ -27,8 +27,8 @@ def arrow() -> Any:
         import pyarrow
     except ImportError as error:
         raise StoreError(
-            "Results are kept in Parquet, which needs pyarrow; it is not installed. pip install"
-            " 'sightline[evaluate]'."
+            "Results are kept in Parquet, which needs pyarrow; it is not installed."
+            f" {install_advice('evaluate')}"
         ) from error
     return pyarrow
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.errors import ModelError
+from sightline.errors import DISTRIBUTION, ModelError
 from sightline.explanation.job import Job
 from sightline.explanation.per_target import PerTarget
 from sightline.explanation.plan import Step
@@ -139,7 +139,7 @@ def _located(status: Status, job: Job) -> Status:
 @cache
 def _versions() -> dict[str, str]:
     return {
-        "sightline": version("sightline"),
+        "sightline": version(DISTRIBUTION),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sightline.errors import LayerError, MethodError, TargetError
+from sightline.errors import LayerError, MethodError, TargetError, install_advice
 from sightline.explanation.inputs import Batch, ready
 from sightline.explanation.save import writable
 from sightline.images import framed, seen
@@ -202,8 +202,8 @@ def _nmf() -> Any:
         from sklearn.decomposition import NMF
     except ImportError as error:
         raise MethodError(
-            "Expected scikit-learn for the factorisation; it is not installed. pip install"
-            " 'sightline[concepts]'."
+            "Expected scikit-learn for the factorisation; it is not installed."
+            f" {install_advice('concepts')}"
         ) from error
 
     def fit(rows: Tensor, concepts: int) -> tuple[Tensor, Tensor, bool]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from sightline.errors import ModelError, near
+from sightline.errors import ModelError, install_advice, near
 from sightline.models import bundled, from_timm, from_torchvision
 from sightline.models.card import Card
 from sightline.models.recognise import describe
@@ -130,9 +130,7 @@ def _resolve(name: str) -> tuple[str | None, str]:
             return library, name
     absent = [library for library, room in LIBRARIES.items() if not room.names()]
     hint = (
-        f" Not available here: {' and '.join(absent)} (pip install sightline[models])."
-        if absent
-        else ""
+        f" Not available here: {' and '.join(absent)}. {install_advice('models')}" if absent else ""
     )
     plain = dict.fromkeys(_plain(full) for full in known())
     near_by = near(name, known() if slash else plain)
@@ -147,8 +145,8 @@ def _need(library: str, name: str) -> None:
         import_module(library)
     except (ImportError, RuntimeError) as error:  # RuntimeError: built for another PyTorch
         raise ModelError(
-            f"'{name}' needs {library}, which cannot be imported ({error}). Run: pip install"
-            " sightline[models]"
+            f"'{name}' needs {library}, which cannot be imported ({error})."
+            f" {install_advice('models')}"
         ) from error
 
 

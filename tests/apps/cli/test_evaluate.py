@@ -1,6 +1,7 @@
 """`sightline evaluate`, `report` and `seeds`: a data set in, numbers, a page, masks out."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from sightline.apps.cli import commands
-from sightline.errors import SightlineError
+from sightline.errors import SightlineError, StoreError
 from sightline.evaluation import store
 from sightline.evaluation.report import write
 
@@ -107,6 +108,15 @@ def test_the_report_needs_neither_model_nor_data(measured, tmp_path):
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert (tmp_path / "tables" / "scores.csv").exists()
     assert "\\toprule" in (tmp_path / "report.tex").read_text(encoding="utf-8")
+
+
+def test_the_report_says_what_to_install_where_arrow_is_absent(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = run("report", tmp_path)
+    assert isinstance(result.exception, StoreError)
+    assert "needs pyarrow; it is not installed. Run: pip install 'sightline-cam[" in str(
+        result.exception
+    )
 
 
 def test_shards_are_reported_together(photos, tmp_path, measured):

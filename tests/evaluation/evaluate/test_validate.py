@@ -48,7 +48,7 @@ def test_what_would_strike_every_image_is_an_error(model, options, error, said):
 def test_what_rows_need_is_looked_for_before_anything_is_measured(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "rows_of", None)
-    with pytest.raises(StoreError, match=r"pip install 'sightline\[evaluate\]'"):
+    with pytest.raises(StoreError, match=r"pip install 'sightline-cam\[evaluate\]'"):
         run(model, [torch.rand(1, 3, 16, 16)], ["grad_cam"], "average_drop")
 
 

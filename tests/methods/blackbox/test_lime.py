@@ -79,7 +79,7 @@ def test_a_ridge_makes_the_coefficients_smaller():
 
 def test_superpixels_of_pictures():
     pytest.importorskip(
-        "skimage.segmentation", reason="needs scikit-image: pip install 'sightline[demo]'"
+        "skimage.segmentation", reason="needs scikit-image: pip install 'sightline-cam[demo]'"
     )
     picture = torch.zeros(2, 3, 20, 20)
     picture[0, :, :, 10:], picture[1, :, 5:] = 1, 1
@@ -112,7 +112,7 @@ def test_without_scikit_image_there_is_a_grid_and_superpixels_say_what_to_instal
     assert {row[1] for row in notes(explain(net, x, 1, "lime", samples=80, cells=3))} == {
         "cells of a grid"
     }
-    with pytest.raises(MethodError, match=r"pip install 'sightline\[demo\]'"):
+    with pytest.raises(MethodError, match=r"pip install 'sightline-cam\[demo\]'"):
         explain(net, x, 1, "lime", segments="slic")
 
 
@@ -120,7 +120,7 @@ def test_without_scikit_image_there_is_a_grid_and_superpixels_say_what_to_instal
 def test_pictures_without_parts_have_a_grid(broken):
     """In noise SLIC finds one superpixel, and the map would be 1 everywhere."""
     pytest.importorskip(
-        "skimage.segmentation", reason="needs scikit-image: pip install 'sightline[demo]'"
+        "skimage.segmentation", reason="needs scikit-image: pip install 'sightline-cam[demo]'"
     )
     noise = torch.rand(1, 3, 80, 80, generator=torch.Generator().manual_seed(0))
     if broken:

@@ -11,11 +11,11 @@ from sightline.apps.cli.explain import explain
 from sightline.apps.cli.export import export
 from sightline.apps.cli.lists import layers, methods, models
 from sightline.apps.cli.seeds import seeds
-from sightline.errors import SightlineError
+from sightline.errors import DISTRIBUTION, SightlineError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="sightline")
+@click.version_option(package_name=DISTRIBUTION)
 def commands() -> None:
     """See what a vision network looked at, and know how far to trust that picture."""
 

@@ -19,7 +19,7 @@ from sightline.datasets.data import Data, chosen, spread
 from sightline.datasets.formats.columns import Columns, boxes_of, class_names, class_of, objects_of
 from sightline.datasets.record import Number, Object, Record
 from sightline.datasets.stored import Stored
-from sightline.errors import DataError, ImageError
+from sightline.errors import DataError, ImageError, install_advice
 
 _LOOKED_AT = 100
 _SEVERAL = 3
@@ -102,7 +102,7 @@ def parquet(
     none ends at the picture's edge and most of the outermost end one pixel before it; `notes` then
     say that this was guessed. In `objects` nothing is guessed.
 
-    Raises `DataError` without pyarrow (`pip install pyarrow`), for a broken file, and without a
+    Raises `DataError` without pyarrow (the extra `evaluate`), for a broken file, and without a
     column of pictures.
     """
     files, taken = _files(path, split)
@@ -280,8 +280,8 @@ def _opened(path: str, changed: int) -> Any:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise DataError(
-            f"{path}: expected pyarrow to read Parquet; it is not installed. Run: pip install"
-            " pyarrow"
+            f"{path}: expected pyarrow to read Parquet; it is not installed."
+            f" {install_advice('evaluate')}"
         ) from error
     try:
         return ParquetFile(path)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sightline.errors import ModelError, SurgeryError
+from sightline.errors import DISTRIBUTION, ModelError, SurgeryError, install_advice
 from sightline.explanation.export.explainer import Explainer
 
 _ONE_FILE = 1_900_000_000
@@ -43,8 +43,8 @@ def to_onnx(explainer: nn.Module, path: str | Path) -> Path:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ModelError(
-            f"Writing ONNX needs the packages onnx and onnxscript ({error}). Run: pip install"
-            " 'sightline[export]'"
+            f"Writing ONNX needs the packages onnx and onnxscript ({error})."
+            f" {install_advice('export')}"
         ) from error
     path = Path(path)
     try:
@@ -85,7 +85,7 @@ def _reason(error: BaseException) -> str:
 def _about(explainer: Explainer) -> dict[str, Any]:
     card = explainer.card
     return {
-        "sightline": version("sightline"),
+        "sightline": version(DISTRIBUTION),
         "model": (
             None
             if card is None

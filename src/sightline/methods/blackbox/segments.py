@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sightline.errors import MethodError, near
+from sightline.errors import MethodError, install_advice, near
 
 KINDS = ("slic", "grid")
 
@@ -44,8 +44,8 @@ def segmented(
         except ImportError as error:
             if kind == "slic":
                 raise MethodError(
-                    "Expected scikit-image for superpixels; it is not installed. pip install"
-                    " 'sightline[demo]', or take segments='grid'."
+                    "Expected scikit-image for superpixels; it is not installed. Take"
+                    f" segments='grid', or get it. {install_advice('demo')}"
                 ) from error
         else:
             if not pictures.isfinite().all():
