@@ -48,7 +48,9 @@ class DiagonalDerivatives:
     """Whether what is compared with was computed in half precision."""
 
     @staticmethod
-    def of(tape: Tape, trace: Trace, scores: Tensor, chunk: int | None, rough: bool) -> "DiagonalDerivatives":
+    def of(
+        tape: Tape, trace: Trace, scores: Tensor, chunk: int | None, rough: bool
+    ) -> "DiagonalDerivatives":
         """Raises `Untaped` where the tape does not say what the model said."""
         largest = tape.start.numel()
 
