@@ -99,7 +99,11 @@ class Trace:
             seeds = None if classes is None else _seeds(scores, classes)
             try:
                 found = gradients(
-                    scores, nodes, seeds=seeds, differentiable=self.differentiable, plain=self.plain
+                    scores,
+                    nodes,
+                    seeds=seeds,
+                    differentiable=self.differentiable,
+                    unhooked=self.plain,
                 )
             except RuntimeError as error:
                 if "use_reentrant" not in str(error):

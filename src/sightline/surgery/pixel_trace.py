@@ -74,7 +74,7 @@ class PixelTrace:
         name = type(self.model).__name__
         try:
             with rectified or nullcontext():
-                (gradient,) = gradients(scores, [self.node], lean=rectified is None)
+                (gradient,) = gradients(scores, [self.node], skip_zeros=rectified is None)
         except RuntimeError as error:
             if "use_reentrant" not in str(error):
                 raise

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from sightline import explain
-from sightline.surgery.backward import gradients as lookback
-from sightline.surgery.backward import sparse as lean
-from sightline.surgery.backward.batched import BatchedScores, apart, together
+from sightline.surgery.backward import gradients as backward
+from sightline.surgery.backward.batched import BatchedScores, pack, unpack
 from sightline.surgery.backward.batched_tensors import Rows
 from sightline.surgery.backward.gradients import gradients
+from sightline.surgery.backward.graph import has_many_rows
 from sightline.surgery.backward.sparse import SparseBackward
 
 
@@ -93,9 +93,7 @@ POOLS = {
 def asked(monkeypatch):
     """How often questions were asked together."""
     calls = []
-    monkeypatch.setattr(
-        lookback, "together", lambda seeds: calls.append(len(seeds)) or together(seeds)
-    )
+    monkeypatch.setattr(backward, "pack", lambda seeds: calls.append(len(seeds)) or pack(seeds))
     return calls
 
 
@@ -114,9 +112,9 @@ def test_the_numbers_are_those_of_one_question_at_a_time(tail, pool, images, ask
     want = torch.stack(
         [torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds]
     )
-    (got,) = gradients(scores, [x], seeds=seeds, plain=True)
+    (got,) = gradients(scores, [x], seeds=seeds, unhooked=True)
     torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
-    assert asked == ([4] if lean.wide(scores) else [])
+    assert asked == ([4] if has_many_rows(scores) else [])
 
 
 def test_several_layers_and_one_that_does_not_matter(asked):
@@ -127,7 +125,7 @@ def test_several_layers_and_one_that_does_not_matter(asked):
     middle = x * 2
     scores = head(net(middle)[:, 0])
     seeds = torch.eye(5)[:3, None].expand(3, 2, 5)
-    found = gradients(scores, [x, idle, middle], seeds=seeds, plain=True)
+    found = gradients(scores, [x, idle, middle], seeds=seeds, unhooked=True)
     assert found[1] is None
     want = torch.stack(
         [torch.autograd.grad(scores, middle, seed, retain_graph=True)[0] for seed in seeds]
@@ -179,12 +177,12 @@ class Stop(torch.autograd.Function):
 def test_what_comes_back_of_no_question_is_not_taken_for_all(monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(
-        lookback, "own_functions", lambda scores: False
+        backward, "has_python_functions", lambda scores: False
     )  # else it is not tried at all
     net, head = Block(), nn.Linear(32, 5)
     x = torch.randn(3, 40, 32, requires_grad=True)
     scores = head(net(Stop.apply(x.clone()))[:, 0])
-    (got,) = gradients(scores, [x], seeds=torch.eye(5)[:3, None].expand(3, 3, 5), plain=True)
+    (got,) = gradients(scores, [x], seeds=torch.eye(5)[:3, None].expand(3, 3, 5), unhooked=True)
     assert torch.equal(got, torch.ones(3, 3, 40, 32))
 
 
@@ -200,7 +198,7 @@ def test_a_default_device_is_not_the_gradients(batch_first):
         [torch.autograd.grad(scores, x, seed, retain_graph=True)[0] for seed in seeds]
     )
     with torch.device("meta"):
-        (got,) = gradients(scores, [x], seeds=seeds, plain=True)
+        (got,) = gradients(scores, [x], seeds=seeds, unhooked=True)
     torch.testing.assert_close(got, want)
 
 
@@ -260,7 +258,7 @@ def test_where_the_model_has_a_say_it_is_asked_one_by_one(how, asked):
 
     seeds = torch.eye(5)[:4, None]
     want = torch.stack([torch.autograd.grad(run(), x, seed)[0] for seed in seeds])
-    (got,) = gradients(run(), [x], seeds=seeds, plain=how == "peeking")
+    (got,) = gradients(run(), [x], seeds=seeds, unhooked=how == "peeking")
     torch.testing.assert_close(got, want)
     assert asked == []
 
@@ -268,19 +266,19 @@ def test_where_the_model_has_a_say_it_is_asked_one_by_one(how, asked):
 def test_a_stand_in_is_what_it_stands_for():
     seeds = torch.rand(3, 2, 5)
     with SparseBackward() as one, BatchedScores(one):
-        rows = together(seeds)
+        rows = pack(seeds)
         spread = torch.ops.aten.select_backward(rows, [2, 4, 5], 1, 2)
         assert isinstance(spread, Rows)
         moved = spread.transpose(0, 1).unsqueeze(0)
         assert isinstance(moved, Rows)
         turned = moved.transpose(2, 3)  # the rows are broken up
         assert not isinstance(turned, Rows)
-        together_again = apart(turned)
+        together_again = unpack(turned)
     want = torch.zeros(3, 2, 4, 5)
     want[:, :, 2] = seeds
-    assert torch.equal(apart(rows), seeds)
-    assert torch.equal(apart(spread), want)
-    assert torch.equal(apart(moved), want.transpose(1, 2).unsqueeze(1))
+    assert torch.equal(unpack(rows), seeds)
+    assert torch.equal(unpack(spread), want)
+    assert torch.equal(unpack(moved), want.transpose(1, 2).unsqueeze(1))
     assert torch.equal(together_again, want.transpose(1, 2).unsqueeze(1).transpose(3, 4))
-    with pytest.raises(RuntimeError, match="outside of Questions"):
+    with pytest.raises(RuntimeError, match="outside of BatchedScores"):
         rows + 1

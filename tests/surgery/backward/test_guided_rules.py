@@ -29,7 +29,7 @@ WAYS = {
     "elu": ("ELU", nn.ELU(), F.elu, F.elu_),
     "celu": ("ELU", nn.CELU(2.0), lambda x: torch.celu(x, 2.0), lambda x: F.celu_(x, 2.0)),
     "selu": ("ELU", nn.SELU(), torch.selu, F.selu_),
-    "threshold": ("ReLU", nn.Threshold(0.2, -1.0), THRESHOLD, nn.Threshold(0.2, -1.0, inplace=True)),
+    "threshold": ("ReLU", nn.Threshold(0.2, -1.0), THRESHOLD, nn.Threshold(0.2, -1.0, True)),
     "silu": ("SiLU", nn.SiLU(), F.silu, nn.SiLU(inplace=True)),
     "gelu": ("GELU", nn.GELU(), F.gelu, None),
     "gelu_tanh": ("GELU", nn.GELU("tanh"), lambda x: F.gelu(x, approximate="tanh"), None),

@@ -7,7 +7,7 @@ from torch import nn
 from helpers.backward import like, random
 from helpers.nets import batch, convnet
 from sightline.surgery import capture
-from sightline.surgery.backward import sparse as lean
+from sightline.surgery.backward import sparse
 from sightline.surgery.backward import sparse_products as products
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.sparse import SparseBackward
@@ -33,7 +33,7 @@ def test_the_product_is_the_product(rows, zeros, where, monkeypatch):
 
 
 def test_blocks_of_columns_are_looked_through_apart():
-    """As behind the last attention: the query's columns in one row, the key's and value's in all."""
+    """As behind the last attention: the query's columns in one row, key's and value's in all."""
     left, right = random(100, 768), random(768, 5)
     left[1:, :256] = 0
     like(products.by_blocks(left, right), left @ right)
@@ -81,8 +81,8 @@ def test_zero_rows_are_really_skipped(monkeypatch):
     left, right = torch.zeros(100, 8), torch.rand(8, 4)
     left[3] = 1.0
     shapes = []
-    inner = lean.thin
-    monkeypatch.setattr(lean, "thin", lambda a, b: shapes.append(tuple(a.shape)) or inner(a, b))
+    inner = sparse.thin
+    monkeypatch.setattr(sparse, "thin", lambda a, b: shapes.append(tuple(a.shape)) or inner(a, b))
     assert torch.equal(mm(left, right)[3], right.sum(0))
     assert shapes == [(1, 8)]
 
@@ -112,12 +112,12 @@ def test_a_block_of_tokens_looked_back_through_from_some(activation, tokens):
     (want,) = torch.autograd.grad(net(x), x, seed)
     with SparseBackward() as mode:
         (got,) = torch.autograd.grad(net(x), x, seed)
-        assert (mode._sparse is not None) == (len(tokens) < 50)
+        assert (mode._last is not None) == (len(tokens) < 50)
     like(got, want)
 
 
 def tokens(hook=None):
-    """A class token of 100, behind a block of its own; `hook` gets the gradient inside the block."""
+    """A class token of 100, behind a block of its own; `hook` gets the gradient inside it."""
     net, head = mlp(nn.ReLU()), nn.Linear(6, 5).double()
 
     def tail(x):
@@ -250,7 +250,7 @@ def test_looking_back_gives_autograds_numbers(questions, monkeypatch):
 
 def test_it_is_off_outside():
     net = nn.Linear(4, 2)
-    with lean.SparseBackward():
+    with sparse.SparseBackward():
         pass
     x = torch.rand(3, 4, requires_grad=True)
     (gradient,) = torch.autograd.grad(net(x).sum(), x)

@@ -1,4 +1,4 @@
-"""Attention looked back through from the few queries that count is attention looked back through."""
+"""The backward of attention from the few queries that count is the backward of attention."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from helpers.backward import both_ways, like, random
 from sightline.surgery.backward.sparse import SparseBackward
-from sightline.surgery.backward.sparse_attention import attention, few_queries
+from sightline.surgery.backward.sparse_attention import attention_backward, few_queries
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])
@@ -29,7 +29,7 @@ def test_attention_from_few_queries_is_autograds(queries, scale):
     grad = torch.zeros_like(out)
     grad[:, :, queries] = random(2, 3, len(queries), 5, seed=3)
     want = torch.autograd.grad(out, (q, k, v), grad, retain_graph=True)
-    mine = attention(
+    mine = attention_backward(
         grad, q, k, v, out.detach(), queries=torch.tensor(queries, dtype=torch.long), scale=scale
     )
     with SparseBackward():

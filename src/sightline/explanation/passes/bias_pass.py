@@ -12,7 +12,7 @@ from sightline.explanation.plan import Step
 from sightline.maps.upsample import enlarged
 from sightline.methods.pixel import reduce
 from sightline.surgery import capture_pixels
-from sightline.surgery.backward.biases import Biases, Heard
+from sightline.surgery.backward.biases import Biases, BiasTerm
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.grids import infer
@@ -70,14 +70,16 @@ def _notes(job: Job, method: str, missed: float) -> Iterator[str]:
         )
 
 
-def parts(trace: PixelTrace, scores: Tensor, terms: Sequence[Heard]) -> Iterator[Tensor]:
+def parts(trace: PixelTrace, scores: Tensor, terms: Sequence[BiasTerm]) -> Iterator[Tensor]:
     """The image times its gradient, `[b, c, *s]`, then each bias times its gradient.
 
     In float32 at least.
     """
     with guard.untouched(trace.model), torch.enable_grad():
         try:
-            found = gradients(scores, [trace.node, *[one.output for one in terms]], lean=False)
+            found = gradients(
+                scores, [trace.node, *[one.output for one in terms]], skip_zeros=False
+            )
         except RuntimeError:
             trace.gradients(scores)  # says what is wrong, if it knows
             raise

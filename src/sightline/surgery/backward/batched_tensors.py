@@ -1,8 +1,7 @@
-"""Several gradients of one shape as one tensor, for autograd to hand on: by felt rows, by slices,
-or one by one.
+"""Several gradients of one shape as one tensor, for autograd to hand on.
 
-None has numbers where autograd looks for them. `BatchedScores` answers for them while it is entered,
-nobody else does.
+By nonzero rows, by slices, or one by one. None has numbers where autograd looks for them.
+`BatchedScores` answers for them while it is entered, nobody else does.
 """
 
 import math
@@ -20,7 +19,7 @@ class StandIn(Tensor):
     @classmethod
     # torch's stub lacks cls
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
-        raise RuntimeError(f"{func} outside of Questions")
+        raise RuntimeError(f"{func} outside of BatchedScores")
 
     @property
     def parts(self) -> list[Tensor]:
@@ -48,26 +47,25 @@ class StandIn(Tensor):
 
 
 class Rows(StandIn):
-    """Gradients `[*lead, width]` of which few rows are felt: `rows` `[n, r, width]`.
+    """Gradients `[*lead, width]` of which few rows are not zero: `rows` `[n, r, width]`.
 
-    `felt` `[r]` are their positions among those of `lead`, counted through in the order of its
-    axes.
+    `positions` `[r]` says where they are among the rows, counted through in the order of `lead`.
     """
 
     rows: Tensor
-    felt: Tensor
+    positions: Tensor
 
     @staticmethod
-    def of(rows: Tensor, felt: Tensor, shape: Sequence[int]) -> "Rows":
+    def of(rows: Tensor, positions: Tensor, shape: Sequence[int]) -> "Rows":
         """The rows of gradients of this shape."""
-        one: Rows = Rows._of(rows, shape, partial(_from_rows, rows, felt, shape))
-        one.rows, one.felt = rows, felt
+        one: Rows = Rows._of(rows, shape, partial(_from_rows, rows, positions, shape))
+        one.rows, one.positions = rows, positions
         return one
 
 
-def _from_rows(rows: Tensor, felt: Tensor, shape: Sequence[int]) -> list[Tensor]:
+def _from_rows(rows: Tensor, positions: Tensor, shape: Sequence[int]) -> list[Tensor]:
     made = rows.new_zeros(len(rows), math.prod(shape[:-1]), shape[-1])
-    return list(made.index_copy_(1, felt, rows).unflatten(1, tuple(shape[:-1])).unbind())
+    return list(made.index_copy_(1, positions, rows).unflatten(1, tuple(shape[:-1])).unbind())
 
 
 class Slices(StandIn):

@@ -1,10 +1,9 @@
-"""Hear what every operator adds of its own: the biases, written and implied, with their places in
-the graph.
+"""What every operator adds of its own: the biases, written and implied, and where in the graph.
 
-An operator y = J x + b says its score's part b times what comes back to y. Listened to are
-PyTorch's functions and not modules, because a norm may hold its activation inside, and a bias may
-be no module's. A bias that is added by a plain `+` (positions, class tokens), and gates and norms
-that divide, are not heard.
+An operator y = J x + b gives the score b times what comes back to y. Recorded are PyTorch's
+functions and not modules, because a norm may hold its activation inside, and a bias may be no
+module's. A bias that is added by a plain `+` (positions, class tokens), and gates and norms that
+divide, are not recorded.
 """
 
 import inspect
@@ -29,8 +28,8 @@ _CONVOLUTIONS = {
     F.conv_transpose3d,
 }
 _POINTWISE = {
-    F.hardtanh, F.relu6, F.hardswish, F.silu, F.gelu, F.elu, F.selu, F.celu, F.softplus, F.mish, F.tanh, torch.tanh,
-    F.sigmoid, torch.sigmoid, F.hardsigmoid, F.logsigmoid,
+    F.hardtanh, F.relu6, F.hardswish, F.silu, F.gelu, F.elu, F.selu, F.celu, F.softplus, F.mish,
+    F.tanh, torch.tanh, F.sigmoid, torch.sigmoid, F.hardsigmoid, F.logsigmoid,
 }  # fmt: skip
 """Activations that are not a multiple of what enters, piece by piece.
 
@@ -39,12 +38,11 @@ Those that are (ReLU, PReLU) imply no bias.
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One operator: its output in the graph, and what of it is bias, in a shape that goes with the
-    output's.
+class BiasTerm:
+    """One operator: its output in the graph, and its bias, in a shape that broadcasts with that.
 
-    The bias is worked out when it is asked for: checkpoints count what is kept for a way back while
-    the model runs.
+    The bias is computed when it is asked for: checkpoints count what is kept for a backward pass
+    while the model runs.
     """
 
     output: Tensor
@@ -52,25 +50,25 @@ class Heard:
 
 
 class Biases(TorchFunctionMode):
-    """`with Biases() as heard:` - run the model inside; `heard.terms` are the biases of what ran.
+    """`with Biases() as biases:` - run the model inside; `biases.terms` are the biases of what ran.
 
     Convolutions and linear layers have theirs. Batch norm in eval mode is affine and implies beta -
     gamma mean / std. Layer, group and instance norm have only what they add, beta. A pointwise
     activation f implies f(z) - f'(z) z: zero for a ReLU, 6 where a ReLU6 is saturated.
 
-    >>> with Biases() as heard:
+    >>> with Biases() as biases:
     ...     _ = F.relu6(
     ...         F.linear(
     ...             torch.tensor([[9.0, 1.0]], requires_grad=True), torch.eye(2), torch.ones(2)
     ...         )
     ...     )
-    >>> [one.bias().tolist() for one in heard.terms]
+    >>> [one.bias().tolist() for one in biases.terms]
     [[1.0, 1.0], [[6.0, 0.0]]]
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.terms: list[Heard] = []
+        self.terms: list[BiasTerm] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -83,7 +81,7 @@ class Biases(TorchFunctionMode):
             bias = written.detach
         if bias is None or not (isinstance(output, Tensor) and output.requires_grad):
             return output
-        self.terms.append(Heard(output, bias))
+        self.terms.append(BiasTerm(output, bias))
         return output.clone()  # which the next one may write over
 
 
@@ -94,7 +92,7 @@ def _entering(args: Any, kwargs: Any) -> Tensor | None:
 
 
 def _implied(func: Any, entering: Tensor, args: Any, kwargs: Any) -> Tensor:
-    """f(z) - f'(z) z, place by place."""
+    """f(z) - f'(z) z, position by position."""
     with allow_grad(), torch.enable_grad():
         z = entering.clone().requires_grad_()
         out = func(

@@ -1,5 +1,4 @@
-"""The backward rules of guided backpropagation and deconvnet, for module and functional activations
-alike.
+"""The backward rules of guided backpropagation and deconvnet, however an activation is spelled.
 
 Nothing is patched and nothing is hooked, neither module nor function nor graph. However an
 activation was spelled in the model (`nn.ReLU`, `F.relu`, `x.relu_()`), autograd issues one backward
@@ -8,33 +7,21 @@ alone, and lets every other operator pass unchanged.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
-from torch import Tensor, ops
-from torch.autograd.graph import Node
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sightline.errors import MethodError, near
+from sightline.surgery.backward.graph import nodes
+from sightline.surgery.harness.operators import aten, rectifiers
 
 Rule = Literal["guided", "deconvnet"]
 
-_KINDS: dict[Any, str] = {
-    ops.aten.threshold_backward.default: "ReLU",
-    ops.aten.hardtanh_backward.default: "ReLU6",
-    ops.aten.leaky_relu_backward.default: "LeakyReLU",
-    ops.aten._prelu_kernel_backward.default: "PReLU",
-    ops.aten.rrelu_with_noise_backward.default: "RReLU",
-    ops.aten.elu_backward.default: "ELU",
-    ops.aten.softplus_backward.default: "Softplus",
-    ops.aten.silu_backward.default: "SiLU",
-    ops.aten.gelu_backward.default: "GELU",
-    ops.aten.hardswish_backward.default: "Hardswish",
-    ops.aten.mish_backward.default: "Mish",
-}
-"""The governed operators. `F.threshold` shares ReLU's, CELU and SELU share ELU's."""
+_GOVERNED = rectifiers()
+"""The governed backward operators. `F.threshold` shares ReLU's, CELU and SELU share ELU's."""
 
-_ALONE = {
+_LEFT_ALONE = {
     "TanhBackward0": "tanh",
     "SigmoidBackward0": "sigmoid",
     "HardsigmoidBackward0": "hardsigmoid",
@@ -48,15 +35,16 @@ _ALONE = {
     "ClampMinBackward0": "clamp",
     "MaximumBackward0": "maximum",
 }
+"""By nodes of the graph, not by operators: what is not governed is only counted."""
 
 
 class GuidedRule(TorchDispatchMode):
-    r"""While this is entered, gradients pass through rectifiers by another rule than the
-    derivative.
+    r"""While this is entered, gradients pass rectifiers by another rule than the derivative.
 
     With x what entered the activation f and g the gradient that comes back to it:
 
-    $$\text{guided: } [x > 0]\, f'(x)\, \mathrm{relu}(g), \qquad \text{deconvnet: } \mathrm{relu}(g)$$
+    $$\text{guided: } [x > 0]\, f'(x)\, \mathrm{relu}(g), \qquad
+      \text{deconvnet: } \mathrm{relu}(g)$$
 
     - *Guided* is Springenberg et al. 2015: passed on where both the input and the gradient are
       positive. There f' is 1 for ReLU, and so it is for LeakyReLU, PReLU, RReLU, ELU and CELU; SELU
@@ -72,7 +60,7 @@ class GuidedRule(TorchDispatchMode):
       TorchScript. These keep their derivative.
 
     `governed` counts the activations by kind. Both rules are positively homogeneous but not linear,
-    so each question needs a backward pass of its own. Raises `MethodError` for an unknown rule.
+    so each score needs a backward pass of its own. Raises `MethodError` for an unknown rule.
 
     >>> import torch
     >>> x = torch.tensor([-1.0, 2.0, 3.0], requires_grad=True)
@@ -109,8 +97,8 @@ class GuidedRule(TorchDispatchMode):
 def left_alone(scores: Tensor) -> dict[str, int]:
     """The activations on the way back from the scores, by kind, where none of them is governed."""
     found: Counter[str] = Counter()
-    for node in _graph(scores.grad_fn):
-        if kind := _ALONE.get(node.name()):
+    for node in nodes(scores):
+        if kind := _LEFT_ALONE.get(node.name()):
             found[kind] += 1
         elif not node.name().endswith(tuple("0123456789")) and hasattr(node, "saved_tensors"):
             found[node.name()] += 1  # somebody's own autograd.Function
@@ -118,31 +106,18 @@ def left_alone(scores: Tensor) -> dict[str, int]:
 
 
 def _kind(func: Any, args: Any) -> str | None:
-    kind = _KINDS.get(func)
+    kind = _GOVERNED.get(func)
     if kind == "ReLU6" and args[2] < 0:
         return None  # Hardtanh(-1, 1) is a squash like tanh
     return kind
 
 
 def _entered(func: Any, args: Any) -> Tensor:
-    """What entered the activation, or, where it ran in place, what left it: their signs are the
-    same.
-    """
-    entered: Tensor = args[5] if func is ops.aten.elu_backward.default else args[1]
+    """What entered the activation; where it ran in place, what left it: the signs are the same."""
+    entered: Tensor = args[5] if func is aten("elu_backward") else args[1]
     return entered
 
 
 def _first(passed: Any, change: Any) -> Any:
     """PReLU's operator also returns the derivative of its slopes, which nobody asks for."""
     return (change(passed[0]), *passed[1:]) if isinstance(passed, tuple) else change(passed)
-
-
-def _graph(root: Node | None) -> Iterator[Node]:
-    seen: set[Node] = set()
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            yield node
-            stack.extend(following for following, _ in node.next_functions)

@@ -1,4 +1,4 @@
-r"""Scaled dot product attention, looked back through from the few queries that carry a gradient.
+r"""The backward of scaled dot product attention, from the few queries that carry a gradient.
 
 With $P = \mathrm{softmax}(Q K^T / \sqrt d)$ and $O = P V$:
 
@@ -30,20 +30,20 @@ def few_queries(
     scale: float | None = None,
     rows: Tensor | None = None,
 ) -> Tensor | None:
-    """The queries whose output carries a gradient, if they are few and the attention is a plain
-    one; else None.
+    """The queries whose output carries a gradient, if these are few; else None.
 
-    `rows` are these queries where somebody knows.
+    None also of an attention that is causal, masked, or drops out. `rows` are the queries, where
+    they are known.
     """
     if causal or dropout or attn_mask is not None or query.shape[1] != key.shape[1]:
         return None
-    queries = (
-        (grad.abs().amax((0, 1, 3)) != 0).nonzero().squeeze(1) if rows is None else rows
-    )  # nan is felt
+    queries = rows
+    if queries is None:
+        queries = (grad.abs().amax((0, 1, 3)) != 0).nonzero().squeeze(1)  # NaN is not zero
     return queries if _SHARE * len(queries) <= grad.shape[2] else None
 
 
-def attention(
+def attention_backward(
     grad: Tensor,
     query: Tensor,
     key: Tensor,
@@ -54,8 +54,9 @@ def attention(
     attn_mask: None = None,
     scale: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivatives at query, key and value `[b, heads, n, d]`, from those queries alone; halves are
-    rounded at the end.
+    """Derivatives at query, key and value `[b, heads, n, d]`, from those queries alone.
+
+    Halves are rounded at the end.
 
     >>> q, k, v = torch.rand(3, 1, 2, 9, 4).requires_grad_().unbind()
     >>> out, grad = (
@@ -64,17 +65,17 @@ def attention(
     ... )
     >>> grad[:, :, 5] = 1.0
     >>> want = torch.autograd.grad(out, (q, k, v), grad)
-    >>> got = attention(grad, q, k, v, out, queries=torch.tensor([5]))
+    >>> got = attention_backward(grad, q, k, v, out, queries=torch.tensor([5]))
     >>> all(torch.allclose(a, b, atol=1e-6) for a, b in zip(want, got))
     True
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     exact = torch.promote_types(query.dtype, torch.float32)
-    back, some, said = (tensor[:, :, queries].to(exact) for tensor in (grad, query, out))
+    d_out, some, outputs = (tensor[:, :, queries].to(exact) for tensor in (grad, query, out))
     key, value = key.to(exact), value.to(exact)
     weights = (some @ key.mT * scale).softmax(-1)
-    slopes = weights * (back @ value.mT - (back * said).sum(-1, keepdim=True)) * scale
-    queried, keyed, valued = (
-        made.to(query) for made in (slopes @ key, slopes.mT @ some, weights.mT @ back)
+    d_scores = weights * (d_out @ value.mT - (d_out * outputs).sum(-1, keepdim=True)) * scale
+    d_query, d_key, d_value = (
+        made.to(query) for made in (d_scores @ key, d_scores.mT @ some, weights.mT @ d_out)
     )
-    return torch.zeros_like(query).index_copy_(2, queries, queried), keyed, valued
+    return torch.zeros_like(query).index_copy_(2, queries, d_query), d_key, d_value
