@@ -87,7 +87,17 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+SLOW = ("export.md", "metrics.md")
+"""The one compiles and writes ONNX, the other measures a data set."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in SLOW else [])
+        for page in PAGES
+    ],
+)
 def test_the_examples_of_a_page_run(page, elsewhere):
     assert run(page) == sum(block.flags == "" for block in blocks(page))
 

@@ -78,6 +78,7 @@ def test_a_box_s_map_peaks_in_the_box_with_weights_for_each_place(drawn):
     )  # another machine may round a peak to its neighbour
 
 
+@pytest.mark.slow
 def test_a_query_s_map_peaks_in_its_box_with_weights_for_each_place(drawn):
     pytest.importorskip(
         "transformers", reason="needs transformers: pip install 'sightline-cam[test]'"

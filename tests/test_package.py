@@ -65,7 +65,7 @@ def test_advice_names_the_index_and_the_checkout():
 def test_all_is_all():
     (every,) = PROJECT["optional-dependencies"]["all"]
     assert set(re.findall(r"\w+", every.removeprefix(DISTRIBUTION))) == FOR_USERS
-    assert EXTRAS == FOR_USERS | {"all", "test", "clients", "check", "bench"}
+    assert FOR_USERS | {"all", "test", "clients", "check", "bench"} == EXTRAS
 
 
 LINK = re.compile(r"\]\(|<(img|a)\b|\]:|https?:", re.I)

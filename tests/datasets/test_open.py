@@ -153,6 +153,7 @@ def test_every_kind_says_that_it_found_nothing(tmp_path):
             open_data(tmp_path, kind=kind)
 
 
+@pytest.mark.slow
 def test_the_kinds_of_the_real_data():
     for found, kind, count in [
         (shared("imagenet-samples"), "labelled", 200),

@@ -294,6 +294,7 @@ def test_advice_keeps_the_automatic_layer_unless_another_is_shown_to_be_better()
     assert advice([single]) == "last stays: 1 image is too few to tell. Give 30 or more."
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path):
     for k in range(3):
         noise = (torch.rand(64, 64, 3, generator=torch.Generator().manual_seed(k)) * 255).byte()

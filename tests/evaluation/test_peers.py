@@ -26,7 +26,10 @@ COARSE, FINE = "4", "1"
 """Layers of `net`: a grid of 5 x 5, and one of 20 x 20, the image's own, where nothing is enlarged.
 """
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # the peers' own
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.filterwarnings("ignore"),  # the peers' own
+]
 
 
 @pytest.fixture(scope="module")

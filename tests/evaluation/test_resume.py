@@ -71,6 +71,7 @@ def data(tmp_path):
     return place
 
 
+@pytest.mark.slow
 def test_killed_twenty_times(data, tmp_path):
     whole = run(data, tmp_path / "whole")
     context = multiprocessing.get_context("forkserver")

@@ -238,6 +238,7 @@ def brute(model, inputs, target, layer, size):
     return (weights * node).sum(1).detach(), scores.detach()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives_are_autograd_s(name):
     make, target, layer = CASES[name]

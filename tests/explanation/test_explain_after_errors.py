@@ -132,6 +132,7 @@ class Tripwire:
             sys.settrace(tracer)
 
 
+@pytest.mark.slow
 def test_after_an_error_at_any_point():
     """An exception out of every function that runs, the first and the last time it does."""
     explain(

@@ -75,6 +75,7 @@ def test_every_float_type(dtype):
     assert boxes_above(THREE.to(dtype), 0.5) == [(4, 3, 7, 6)]
 
 
+@pytest.mark.slow
 def test_a_large_map_has_numbers_enough():
     """Float32 could not number the places of a large map one by one."""
     large = torch.zeros(4100, 4100)

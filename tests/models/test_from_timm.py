@@ -28,6 +28,7 @@ def hub(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_card():
     names = from_timm.names()
     assert len(names) > 1000

@@ -111,6 +111,7 @@ def test_the_card_names_fifty_classes_in_the_order_of_the_data(card):
     assert len(set(card["classes"])) == 50
 
 
+@pytest.mark.slow
 def test_accuracy_on_val_is_what_the_card_says(model, card):
     import pyarrow.parquet as pq
 

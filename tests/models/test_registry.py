@@ -111,6 +111,7 @@ def test_a_library_that_is_not_installed(without_libraries):
         load("resnet50")
 
 
+@pytest.mark.slow
 def test_importing_the_room_imports_no_library():
     code = (
         "import sys, sightline.models; print([m for m in ('torchvision', 'timm') if m in"

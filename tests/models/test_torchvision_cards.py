@@ -68,6 +68,7 @@ def without_memory(monkeypatch):
         yield
 
 
+@pytest.mark.slow
 def test_every_card(without_memory):
     names = from_torchvision.names()
     assert len(names) >= 80

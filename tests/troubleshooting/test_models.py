@@ -44,6 +44,7 @@ def test_which_layer():
         assert explain(net, batch(), layer=layer).layer == "2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["1", "2", "4", "5"])
 def test_an_inplace_relu_behind_the_layer(layer):
     plain, inplace = convnet(head="dense"), convnet(head="dense", inplace=True)

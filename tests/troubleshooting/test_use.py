@@ -17,6 +17,7 @@ from sightline.errors import TargetError
 from sightline.protocol import Protocol
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_in_loops():
     net, x = convnet(), batch()
     gc.collect()
@@ -104,6 +105,7 @@ def test_the_protocol_is_printed_with_the_number():
     assert found.column("average_drop") != raw.column("average_drop")
 
 
+@pytest.mark.slow
 def test_light_dependencies():
     wanted = importlib.metadata.requires("sightline")
     core = {

@@ -107,6 +107,7 @@ def test_what_would_strike_every_picture_is_one_error(folder, tmp_path, words, s
     assert said in str(result.exception)
 
 
+@pytest.mark.slow
 def test_an_error_is_one_line_and_exit_code_1():
     done = subprocess.run(
         [
@@ -143,6 +144,7 @@ def test_methods_lists_every_method_and_models_every_model():
     assert run("models", "nonsense").exit_code == 1
 
 
+@pytest.mark.slow
 def test_the_demo_writes_a_page_that_loads_nothing(tmp_path):
     result = run("demo", "--out", str(tmp_path))
     assert result.exit_code == 0, result.output

@@ -230,6 +230,7 @@ def test_markdown_tables_are_whole(summary):
     assert "> **Caution.** FakeCAM" in text
 
 
+@pytest.mark.slow
 def test_everything_is_written_and_nothing_half(results, summary, tmp_path):
     written = write(results, tmp_path / "out", summary=summary, images=1)
     names = [str(path.relative_to(tmp_path / "out")) for path in written]

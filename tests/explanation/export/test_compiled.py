@@ -16,6 +16,7 @@ BACKEND = "aot_eager"
 """Traced as for every backend, and run by torch's own kernels."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "layer"), [(Narrow, "body"), (Tokens, "mix"), (Normed, None), (convnet, None)]
 )
@@ -26,6 +27,7 @@ def test_outputs_and_maps_of_batches_of_any_size(kind, layer):
         agree(fast.explainer, net, noise(b, 16, 16), fast(noise(b, 16, 16)))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which("g++") is None, reason="needs a C++ compiler, which the default backend writes for"
 )
@@ -37,6 +39,7 @@ def test_the_default_backend():
     assert len(found) == 3
 
 
+@pytest.mark.slow
 def test_given_classes():
     net = Normed().eval()
     fast = compiled(exportable(net, images=noise(1, 16, 16), target="given"), backend=BACKEND)
@@ -52,6 +55,7 @@ def test_given_classes():
         fast(noise(2, 16, 16))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shapes_unchecked")
 def test_any_size():
     net = Normed().eval()

@@ -82,6 +82,7 @@ def test_any_size_where_the_model_allows_it():
             agree(explainer, model, images, explainer(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [convnet(head="fc"), Tokens().eval(), Narrow().eval()])
 def test_any_size_is_refused_where_the_model_does_not(model):
     layer = {Narrow: "body", Tokens: "mix"}.get(type(model))

@@ -55,6 +55,7 @@ def test_the_difference_is_climbed_down_from_above_and_up_from_below():
         assert bool(weights[0] > weights[1]) is first_wins
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("form", ["paper", "difference"])
 def test_the_whole_way_is_that_of_torch_s_adam(form, axes):
@@ -166,6 +167,7 @@ def test_a_function_of_the_outputs_sees_the_images_in_their_order():
     )
 
 
+@pytest.mark.slow
 def test_clips_with_the_time_first_and_other_inputs_go_along():
     class Clips(nn.Module):
         def __init__(self):

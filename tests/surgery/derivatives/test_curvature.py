@@ -54,6 +54,7 @@ def assert_derivatives(found, want, bar=1e-8):
             assert_near(got, true, bar)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("name", bends.TAILS)
 def test_as_nested_autograd_by_the_way_that_is_meant(name, axes):
@@ -87,6 +88,7 @@ def test_the_recorded_graph_gives_it_too(name):
     assert_near(curvature(*question).third, slow.third, 1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["attention", "two pointwise layers", "pooled, layer norm"])
 def test_the_chunk_changes_nothing(name):
     net, activations = bends.made(name)

@@ -55,6 +55,7 @@ def test_the_grid_follows_from_the_shape_and_the_input(shape, image, expected):
     assert infer(shape, image) == expected
 
 
+@pytest.mark.slow
 def test_every_vision_transformer_grid_with_a_class_and_a_distillation_token_is_found():
     """Any patch, any number of rows and columns, no token before the grid or one: the smallest
     remainder is right.

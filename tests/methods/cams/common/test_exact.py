@@ -86,6 +86,7 @@ def test_behind_straight_heads_every_score_has_its_closed_form(name, score):
     assert exact.method == paper.method
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("name", ["gelu", "attention"])
 def test_maps_from_true_derivatives_of_every_score(name, score):
