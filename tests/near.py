@@ -16,7 +16,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def near(changed: Iterable[str], root: Path = ROOT) -> list[str]:
-    """The tests near files that changed, sorted; none for a file that has no test."""
+    """The tests near files that changed, sorted; none for a file that has no test.
+
+    The library's own files last: pytest, when it reads the examples of `maps/blur.py`, puts that
+    module in the place of the function of the same name in `sightline.maps`.
+    """
     found: set[Path] = set()
     for name in changed:
         path = PurePosixPath(name.strip())
@@ -31,7 +35,8 @@ def near(changed: Iterable[str], root: Path = ROOT) -> list[str]:
                 found.add(root / "tests" / "test_docs.py")
             case ("pyproject.toml",):
                 found |= {root / "tests" / f"test_{word}.py" for word in ("package", "contract")}
-    return sorted(path.relative_to(root).as_posix() for path in found)
+    names = [path.relative_to(root).as_posix() for path in found]
+    return sorted(names, key=lambda name: (name.startswith("src/"), name))
 
 
 def is_test(path: PurePosixPath) -> bool:

@@ -45,7 +45,7 @@ def root(tmp_path):
 def test_tests_near_a_file(changed, want, root):
     found = program.near([changed + "\n"], root)
     own = [changed] if changed.startswith("src") and (root / changed).exists() else []
-    assert found == own + [f"tests/{name}" for name in want]
+    assert found == [f"tests/{name}" for name in want] + own
 
 
 def test_each_module_of_the_library_has_tests_near_it():
