@@ -2,6 +2,9 @@
 model to map.
 """
 
+import itertools
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -125,15 +128,28 @@ def test_the_result_tells_how_the_derivatives_were_made(head, score, way):
     assert not [note for note in paper.provenance["notes"] if "derivatives" in note]
 
 
+def clock(monkeypatch, seconds):
+    """At every look, so many seconds more have gone by: no machine, no load tells another time."""
+    looks = itertools.count()
+    monkeypatch.setattr(taped, "time", SimpleNamespace(perf_counter=lambda: seconds * next(looks)))
+    monkeypatch.setattr(taped, "_NUMBERS", 1024)  # five directions at once
+
+
 def test_a_long_wait_is_announced(monkeypatch):
-    net, activations = bends.made("attention")
-    monkeypatch.setattr(taped, "_NUMBERS", 64)
-    monkeypatch.setattr(taped, "_LONG", 0.0)
+    """Twelve times five directions; the second five took 90 s, and ten times five are to come."""
+    net, activations = bends.made("attention", images=1)
+    clock(monkeypatch, 90)
     with pytest.warns(
         UserWarning,
-        match=r"carries \d+ directions .* about 0 minutes. A layer nearer to the output",
+        match=r"carries 60 directions .* about 15 minutes. A layer nearer to the output",
     ):
         sightline.explain(net, activations, target=0, layer="0", alpha="exact")
+
+
+def test_a_short_wait_is_not_announced(monkeypatch):
+    net, activations = bends.made("attention", images=1)
+    clock(monkeypatch, 5.9)  # in all 59 s: a warning would be an error
+    sightline.explain(net, activations, target=0, layer="0", alpha="exact")
 
 
 @pytest.mark.parametrize(
