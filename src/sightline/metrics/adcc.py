@@ -1,6 +1,4 @@
-"""ADCC: drop, coherency and complexity in one figure, high neither for an everything-map nor for an
-empty one.
-"""
+"""ADCC: drop, coherency and complexity in one figure."""
 
 import numpy as np
 import torch
@@ -27,8 +25,7 @@ def of_means(values: Values) -> float:
 
 
 def mean_of_images(values: Values) -> float:
-    """The mean of the images' own harmonic means: what a mean over rows would be, and the smaller
-    figure of the two.
+    """The mean of the images' own harmonic means: the smaller one of the two figures.
 
     >>> round(mean_of_images(np.array([[0.5, 0.5, 0.5], [0.0, 0.0, 0.0]])), 6)
     0.25
@@ -51,8 +48,7 @@ def mean_of_images(values: Values) -> float:
 def adcc(
     full_score: Scores, masked_score: Scores, image_map: ImageMap, masked_map: ImageMap
 ) -> Float[Tensor, "b terms"]:
-    r"""Each image's average drop, coherency and complexity, `[b, 3]`; the figure is their harmonic
-    mean.
+    r"""Each image's average drop, coherency and complexity; the figure is their harmonic mean.
 
     $$\frac{3}{\frac{1}{\mathrm{Coh}} + \frac{1}{1 - \mathrm{Com}} + \frac{1}{1 - \mathrm{Drop}}}$$ of the *means* over
     the images: the identity that the paper's tables meet. The mean of each image's own value is given beside it; it is
@@ -69,9 +65,7 @@ def adcc(
 
 
 def _together(rows: np.ndarray) -> np.ndarray:
-    """The harmonic mean of (1 - drop, coherency, 1 - complexity) of `[..., 3]`; 0 where one is not
-    above 0.
-    """
+    """The harmonic mean of (1 - drop, coherency, 1 - complexity); 0 where one is not above 0."""
     good = np.stack([1 - rows[..., 0], rows[..., 1], 1 - rows[..., 2]], axis=-1)
     with np.errstate(divide="ignore"):
         harmonic = 3 / (1 / np.maximum(good, 0)).sum(axis=-1)

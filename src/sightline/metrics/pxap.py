@@ -15,8 +15,7 @@ eight-bit picture.
 
 
 def average_precision(values: Values) -> float:
-    r"""The area under the precision-recall curve of all pixels of all images: counts are added up
-    before dividing.
+    r"""The area under the precision-recall curve of all pixels: counts are added, then divided.
 
     $$\sum_k P_k (R_k - R_{k+1})$$ from the lowest threshold to the highest, R behind the last is 0: each step of recall
     has the precision at its far end, as in the authors' code.

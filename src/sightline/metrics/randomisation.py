@@ -33,8 +33,7 @@ def after_all_layers(values: Values) -> float:
 def randomisation(
     image_map: ImageMap, randomised_maps: Float[Tensor, "b stages *s"]
 ) -> Float[Tensor, "b stages"]:
-    r"""Rank correlation of the map with the maps of the model while its layers lose their weights,
-    from the top down.
+    r"""Rank correlation with the maps of the model as its layers lose their weights, from the top.
 
     $$\rho(L, L_k)$$ Spearman's, tied values sharing their mean rank. `randomised_maps` `[b, stages, *s]`: the first has
     the head shuffled, each further one more of the layers before it: the cascade. Returns `[b, stages]`. A map that

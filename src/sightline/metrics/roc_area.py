@@ -1,6 +1,4 @@
-"""The area under the paper's occlusion (ROC) curve: confidence kept while ever more of the map's
-weak pixels go.
-"""
+"""The area under the paper's occlusion (ROC) curve: confidence while the map's weak pixels go."""
 
 import torch
 from jaxtyping import Float
@@ -27,8 +25,7 @@ def roc_area(
     thetas: int = 21,
     jumps: str = "late",
 ) -> Scores:
-    r"""Area under relative confidence O/Y against the share f of pixels occluded, the weakest
-    first.
+    r"""Area under relative confidence O/Y by the share f of pixels occluded, the weakest first.
 
     $$\sum_i (f_i - f_{i-1}) \frac{O_i + O_{i-1}}{2 Y}$$ `occluded_curve` is the confidence O on I o Delta at each
     quantile theta, `occluded_fraction` the share of pixels really occluded there, never falling; both `[b, t]`, each

@@ -30,8 +30,7 @@ def largest(values: Values) -> float:
     ),
 )
 def sensitivity(image_map: ImageMap, noisy_maps: Float[Tensor, "b n *s"]) -> Float[Tensor, "b n"]:
-    r"""How far the map moves under small noise on the image, relative to its own length, for each
-    noisy copy.
+    r"""How far the map moves under small noise on the image, relative to its own length.
 
     $$\frac{|L(I) - L(I + \epsilon)|_2}{|L(I)|_2}$$ `image_map` `[b, *s]`, `noisy_maps` `[b, n, *s]`; returns `[b, n]`.
     The figures are the mean over images of the largest and of the mean change. Yeh et al. take the maximum over a ball

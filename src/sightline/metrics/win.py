@@ -28,8 +28,7 @@ def win(drop: Scores, other_drop: Scores) -> Scores:
 
 
 def win_share(values: Values) -> tuple[float, float, float]:
-    """The shares of wins, ties and losses among the rows that say something; nan where none does.
-    Their sum is 1.
+    """The shares of wins, ties and losses among the rows that say something; their sum is 1.
 
     Seen from the other method the first and the last change places.
 

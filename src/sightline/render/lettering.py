@@ -53,9 +53,7 @@ class Lettering:
         return round(self.size * 1.3)
 
     def lines(self, text: str, width: int | float, most: int) -> list[str]:
-        """The text in at most `most` lines no wider than `width` pixels, the last cut with an
-        ellipsis.
-        """
+        """The text in at most `most` lines of at most `width` pixels, the last with an ellipsis."""
         lines: list[str] = []
         for paragraph in self._written(text).splitlines():
             line = ""

@@ -26,8 +26,7 @@ def rise(
     probability: bool = False,
     at_once: int = 16,
 ) -> Map:
-    r"""Show the picture through many random masks, and average them by the scores they leave
-    (section 3.1, eq. 6).
+    r"""Average random masks by the scores the picture keeps through them (section 3.1, eq. 6).
 
     $$S_p = \frac{1}{\mathbb{E}[M]\, N} \sum_{i=1}^{N} \bigl( f(x \circ M_i) - \bar f \bigr)\, M_i(p), \qquad
       \mathbb{E}[M] = \mathrm{keep}$$
@@ -87,8 +86,7 @@ def rise(
 def random_masks(
     m: int, cells: int, keep: float | int, size: Sequence[int], generator: torch.Generator
 ) -> Tensor:
-    """`[m, *size]` in [0, 1]: grids of `cells`, enlarged, each shifted by its own number of pixels.
-    One by one.
+    """`[m, *size]` in [0, 1]: grids of `cells`, enlarged, each shifted by pixels of its own.
 
     How many are drawn at a time does not matter to any of them. An axis with fewer pixels than
     cells has a cell a pixel.

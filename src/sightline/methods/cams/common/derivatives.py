@@ -95,8 +95,7 @@ def softmax_derivatives(
 def softmax_shape(
     class_gradients: ClassGradients, probabilities: Probabilities, explained: Explained
 ) -> Derivatives:
-    r"""The softmax derivatives divided by their common factor $q = Y (1 - Y)$: what alpha and the
-    map need.
+    r"""The softmax derivatives over their common factor $q = Y (1 - Y)$: what alpha and map need.
 
     A softmax is the reciprocal of a sum of exponentials, $1/Y = \sum_k \exp(S^k - S^c)$. With $e_k
     = s^k - s^c$, $r = 1 - Y$ and $N_n = \sum_{k \ne c} \frac{p_k}{r}\, e_k^n$ the n-th derivative
@@ -148,9 +147,7 @@ def log_softmax_derivatives(
 
 
 def _others(probabilities: Tensor, explained: Tensor) -> tuple[Tensor, Tensor]:
-    """The other classes' probabilities `[b, k]`, given that it is one of them, and their sum `[b,
-    1]`.
-    """
+    """The other classes' probabilities `[b, k]`, given one of them, and their sum `[b, 1]`."""
     others = probabilities.scatter(1, explained[:, None], 0)
     rest = others.sum(1, keepdim=True)
     return others / rest.masked_fill(rest == 0, 1), rest

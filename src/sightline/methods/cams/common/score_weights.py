@@ -1,6 +1,4 @@
-"""What Score-CAM and its relatives share: which channels are looked through, and how scores become
-weights.
-"""
+"""What Score-CAM and its relatives share: the channels looked through, and their weights."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -29,8 +27,7 @@ def weigh_by_looks(
     at_once: int,
     tally: Tally,
 ) -> Weights:
-    r"""Weights from the scores of the picture seen through each channel, once for each of the
-    `changes` to the masks.
+    r"""Weights from the scores of the picture seen through each channel, for each of `changes`.
 
     The scores of all changes are averaged. `form="paper"`: the score is the one that is explained,
     and the weights are its softmax over the channels. `form="authors"`: the weights are the
