@@ -20,6 +20,9 @@ Every message has three parts: what was expected, what came, what to do.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+DISTRIBUTION = "sightline-cam"
+"""What package indexes know this library as: there the import's name belongs to somebody else."""
+
 
 class SightlineError(Exception):
     """The root of everything sightline raises on purpose."""
