@@ -45,13 +45,18 @@ if TYPE_CHECKING:
     from sightline.methods.contents import METHODS as METHODS
     from sightline.methods.contents import about as about
     from sightline.methods.contents import find as find
+    from sightline.methods.method import Kind as Kind
+    from sightline.methods.method import Method as Method
+    from sightline.methods.method import find_method as find_method
     from sightline.methods.names import ALIASES as ALIASES
     from sightline.methods.names import SCORES as SCORES
 
 _WHERE = {
     "ALIASES": "sightline.methods.names",
     "EXACT": "sightline.methods.cams.common.exact",
+    "Kind": "sightline.methods.method",
     "METHODS": "sightline.methods.contents",
+    "Method": "sightline.methods.method",
     "SCORES": "sightline.methods.names",
     "Tally": "sightline.methods.cams.common.tally",
     "ablation_cam": "sightline.methods.cams.ablation_cam",
@@ -61,6 +66,7 @@ _WHERE = {
     "eigen_grad_cam": "sightline.methods.cams.eigen_grad_cam",
     "elementwise_grad_cam": "sightline.methods.cams.elementwise_grad_cam",
     "find": "sightline.methods.contents",
+    "find_method": "sightline.methods.method",
     "grad_cam": "sightline.methods.cams.grad_cam",
     "grad_cam_plus": "sightline.methods.cams.grad_cam_plus",
     "grad_cam_pp": "sightline.methods.cams.grad_cam_pp",
@@ -85,6 +91,8 @@ __all__ = [
     "EXACT",
     "METHODS",
     "SCORES",
+    "Kind",
+    "Method",
     "Tally",
     "ablation_cam",
     "about",
@@ -93,6 +101,7 @@ __all__ = [
     "eigen_grad_cam",
     "elementwise_grad_cam",
     "find",
+    "find_method",
     "grad_cam",
     "grad_cam_plus",
     "grad_cam_pp",

@@ -44,7 +44,7 @@ def test_no_sibling_is_imported():
     for path in Path(pixelspace.__file__).parent.glob("*.py"):
         rooms = re.findall(r"^ *from sightline\.([\w.]+)", path.read_text(), flags=re.MULTILINE)
         siblings = {room for room in rooms if not room.startswith("methods.pixel.")}
-        assert siblings <= {"types", "errors", "supply", "methods.catalogue"}, path.name
+        assert siblings <= {"types", "errors", "tensors", "supply", "methods.catalogue"}, path.name
 
 
 @pytest.mark.parametrize("name", PIXELSPACE)
