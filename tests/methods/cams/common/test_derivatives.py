@@ -7,12 +7,14 @@ from torch.nn.functional import logsigmoid
 from helpers.closeness import assert_near, assert_relative
 from helpers.tail_nets import CLASSES, Pooled, deep, made, material
 from reference.true_derivatives import true_derivatives
-from sightline.methods.cams.common import derivatives
-from sightline.methods.cams.common.derivatives import (
+from reference.unfused_derivatives import (
     exp_derivatives,
-    log_softmax_derivatives,
     sigmoid_derivatives,
     softmax_derivatives,
+)
+from sightline.methods.cams.common import derivatives
+from sightline.methods.cams.common.derivatives import (
+    log_softmax_derivatives,
     softmax_shape,
 )
 

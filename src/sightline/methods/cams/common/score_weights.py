@@ -1,7 +1,7 @@
 """What Score-CAM and its relatives share: the channels looked through, and their weights."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +11,8 @@ from sightline.methods.cams.common.tally import Tally
 from sightline.types import Activations, Weights
 
 FORMS = ("paper", "authors")
-Form = Literal["paper", "authors"]
 Look = Callable[..., Tensor]
-"""Takes maps `[m, b, *s]` and gives scores `[m, b]` of the picture seen through them: see `Offers`.
-"""
+"""Takes maps `[m, b, *s]`, gives scores `[m, b]` of the picture seen through them."""
 
 
 def weigh_by_looks(
