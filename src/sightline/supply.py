@@ -180,7 +180,7 @@ class _Door(ModuleType):
     _WHERE: Mapping[str, str]
 
     def __getattr__(self, name: str) -> Any:
-        """Called where the name is not there yet: a name of `_WHERE`, or a part not yet imported."""
+        """Import what is not there yet: a name of `_WHERE`, or else a part of the package."""
         if name in self._WHERE:
             found = getattr(import_module(self._WHERE[name]), name)
             setattr(self, name, found)  # the next time it is simply there
@@ -193,8 +193,8 @@ class _Door(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep a file from hiding the function that has its name.
 
-        Python hangs a file that has been imported into its package: `sightline.metrics.loc` would be
-        the file `loc.py` as soon as anybody had imported that, and the function before.
+        Python hangs a file that has been imported into its package: `sightline.metrics.loc` would
+        be the file `loc.py` as soon as anybody had imported that, and the function before.
         """
         if not (name in self._WHERE and isinstance(value, ModuleType)):
             super().__setattr__(name, value)

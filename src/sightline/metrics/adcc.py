@@ -50,11 +50,12 @@ def adcc(
 ) -> Float[Tensor, "b terms"]:
     r"""Each image's average drop, coherency and complexity; the figure is their harmonic mean.
 
-    $$\frac{3}{\frac{1}{\mathrm{Coh}} + \frac{1}{1 - \mathrm{Com}} + \frac{1}{1 - \mathrm{Drop}}}$$ of the *means* over
-    the images: the identity that the paper's tables meet. The mean of each image's own value is given beside it; it is
-    never larger. 0 where one of the three is as bad as can be. (The authors' released `adcc.py` multiplies 3 with the
-    sum where it should divide.) The drop is relative to Y whatever the protocol says, and an image without confidence
-    (Y = 0) has none: its whole row is counted apart. Probabilities, not logits.
+    $$\frac{3}{\frac{1}{\mathrm{Coh}} + \frac{1}{1 - \mathrm{Com}} + \frac{1}{1 - \mathrm{Drop}}}$$
+    of the *means* over the images: the identity that the paper's tables meet. The mean of each
+    image's own value is given beside it; it is never larger. 0 where one of the three is as bad as
+    can be. (The authors' released `adcc.py` multiplies 3 with the sum where it should divide.) The
+    drop is relative to Y whatever the protocol says, and an image without confidence (Y = 0) has
+    none: its whole row `[3]` is counted apart. Probabilities, not logits.
 
     >>> image_map, masked_map = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 0.5]])
     >>> adcc(torch.tensor([0.8]), torch.tensor([0.4]), image_map, masked_map)

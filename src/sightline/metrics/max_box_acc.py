@@ -52,10 +52,11 @@ def max_box_acc(image_map: Maps, boxes: Boxes) -> Float[Tensor, "b 200"]:
 
     $$\mathrm{MaxBoxAcc}(\delta) = \max_\tau \frac{1}{N} \sum_n
       [\, \mathrm{IoU}(\mathrm{box}(L_n > \tau), B_n) \ge \delta \,]$$
-    on the min-max scaled map, tau = 0.00 ... 0.99, the best over an image's true boxes. An image contributes the
-    overlaps with the largest region's box (V1, delta = 0.5), then the best overlap of any region's box (V2, the mean of
-    delta = 0.3, 0.5, 0.7): `[b, 200]`, in [0, 1]. The threshold is chosen on the set itself: it says what the map
-    allows, not what a user gets who must choose beforehand.
+    on the min-max scaled map, tau = 0.00 ... 0.99, the best over an image's true boxes. An image
+    contributes the overlaps with the largest region's box (V1, delta = 0.5), then the best overlap
+    of any region's box (V2, the mean of delta = 0.3, 0.5, 0.7): `[b, 200]`, in [0, 1]. The
+    threshold is chosen on the set itself: it says what the map allows, not what a user gets who
+    must choose beforehand.
 
     Places that touch at a corner are one region, as in the authors' code (OpenCV's contours). It
     differs in small ways: it rounds maps to 256 values and true boxes to whole pixels; a region's

@@ -16,8 +16,9 @@ from sightline.types import Scores
 def road_lerf_area(road_lerf: Float[Tensor, "b p"]) -> Scores:
     r"""Mean confidence over the shares of pixels removed by imputation, least relevant first.
 
-    $$\frac{1}{P} \sum_p c_p$$ with c_p the confidence when p % of the pixels are imputed from the rest; `[b, p]`. A
-    high value says that the pixels did not matter. pytorch-grad-cam prints the change instead: this minus the
+    $$\frac{1}{P} \sum_p c_p$$
+    with c_p the confidence when p % of the pixels are imputed from the rest; `[b, p]`. A high value
+    says that the pixels did not matter. pytorch-grad-cam prints the change instead: this minus the
     confidence Y.
 
     >>> import torch

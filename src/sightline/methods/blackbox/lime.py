@@ -32,7 +32,8 @@ def lime(
 ) -> Map:
     r"""Fit a linear model to the score near the picture; a segment's coefficient is its worth.
 
-    $$\hat\beta = \arg\min_{\beta} \sum_{i=1}^{N} \pi_i \bigl( f(x_{z_i}) - \beta_0 - \beta^\top z_i \bigr)^2
+    $$\hat\beta = \arg\min_{\beta} \sum_{i=1}^{N}
+      \pi_i \bigl( f(x_{z_i}) - \beta_0 - \beta^\top z_i \bigr)^2
       + \lambda \lVert \beta \rVert^2, \qquad \pi_i = \exp\bigl( -D(z_i)^2 / \sigma^2 \bigr)$$
 
     (eq. 1 and 2 with a squared loss.) z says which of the K segments are shown, each with the

@@ -54,8 +54,8 @@ def softmax_shape(
       \frac{Y'''}{q} = -N_3 + 6 r N_1 N_2 - 6 r^2 N_1^3$$
 
     which is $d$, $d^2 - v$ and $d^3 - 3dv - t$ divided by r, but when Y is near 1 nothing cancels
-    and nothing underflows: a network that is sure keeps its map. r is summed from the other classes,
-    never taken from 1.
+    and nothing underflows: a network that is sure keeps its map. r is summed from the other
+    classes, never taken from 1.
 
     >>> import torch
     >>> sure = torch.tensor([[1.0, 1e-30]])  # float32: 1 - Y would be 0

@@ -33,7 +33,8 @@ def grad_cam_pp_exact(
 ) -> Weights:
     r"""Weigh as Grad-CAM++ does, with the true alpha of Y = exp(S) (eq. 5, 10, 13 and 14 in full).
 
-    $$\alpha = \frac{s'^2 + s''}{2\,(s'^2 + s'') + (s'^3 + 3 s' s'' + s''') \sum_{ab} A_{ab}}, \qquad
+    $$\alpha = \frac{s'^2 + s''}
+        {2\,(s'^2 + s'') + (s'^3 + 3 s' s'' + s''') \sum_{ab} A_{ab}}, \qquad
       w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(s'_{ij})$$
 
     Both derivatives are divided by s', so that small gradients do not underflow. With `guard=True`
