@@ -119,7 +119,7 @@ def compare_layers(
         raise MethodError(
             f"Expected one method, by name or a function; got {method!r}. Compare them one by one."
         )
-    if not any(step.weigh for step in steps(method, {})):
+    if not any(step.cam for step in steps(method, {})):
         raise MethodError(
             f"Expected a method that opens a layer; {method!r} opens none. Take one such as"
             " 'grad_cam_pp'."

@@ -74,8 +74,7 @@ class Explainer(nn.Module):
     ) -> None:
         super().__init__()
         self.layer, self.layer_reason, self.grid = opened.layer, layer_reason, opened.grid
-        assert step.weigh is not None
-        self.method, self.variant, self.weigh = step.name, step.options, step.weigh
+        self.method, self.variant, self.weigh = step.name, step.options, step.method.function
         self.shape, self.any_size = tuple(example.shape[1:]), any_size
         self.target, self.coarse, self.way = target, coarse, "tail" if head is None else "head"
         self._like = example[:0]

@@ -18,7 +18,6 @@ from sightline.errors import (
 from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer, noise
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
-from sightline.supply import requests
 from sightline.surgery import Opened, Trace, Where, capture, choose, supported_model
 from sightline.targets import Wanted, find_class, logits
 from sightline.targets.class_names import checked
@@ -100,12 +99,12 @@ def _step(method: Rule | Sequence[Rule], options: dict[str, Any]) -> Step:
     if isinstance(method, list | tuple):
         raise MethodError("Expected one method; got a list. An explainer holds one: make several.")
     (step,) = steps(method, options)
-    if step.weigh is None or step.pixels is not None:
+    if step.kind != "cam":
         raise MethodError(
             f"Expected a method that weighs a layer's activations; {step.name} "
             + (
                 "shows the model many pictures"
-                if step.outside
+                if step.kind == "black_box"
                 else "looks back to the pixels, through the whole model"
             )
             + ", and cannot be exported. Take grad_cam_pp, grad_cam, layer_cam or another map of a"
@@ -121,8 +120,7 @@ def _step(method: Rule | Sequence[Rule], options: dict[str, Any]) -> Step:
 
 
 def _check_words(step: Step, trace: Trace, head: Tensor | None) -> None:
-    assert step.weigh is not None
-    for word in requests(step.weigh):
+    for word in step.method.requests:
         if word not in (*ALWAYS, *FREE):
             raise MethodError(
                 f"Expected a method that needs one pass; {step.name} asks for {word!r}, for which"
