@@ -13,7 +13,7 @@ from sightline.surgery.layer_trace import Trace as Trace
 from sightline.surgery.layer_trace import capture as capture
 from sightline.surgery.layers.candidates import Candidate as Candidate
 from sightline.surgery.layers.choose import choose as choose
-from sightline.surgery.layers.choose import Choice as Choice
+from sightline.surgery.layers.search import Choice as Choice
 from sightline.surgery.pixel_trace import capture_pixels as capture_pixels
 from sightline.surgery.rerun.from_layer import replay_from_layer as replay_from_layer
 from sightline.surgery.rerun.replay import look as look
