@@ -10,12 +10,15 @@ from torch import nn
 
 from sightline.errors import LayerError
 from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.structure import fingerprint
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score
 from sightline.surgery.layers.search import Choice, search, with_noise
 from sightline.surgery.layers.token_grid import surveyed
 
-_remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Any, Choice]]" = weakref.WeakKeyDictionary()
+_remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, Choice]]]"
+_remembered = weakref.WeakKeyDictionary()
+"""For each model, by what is asked and the inputs' shapes: what it was made of, and the choice."""
 
 
 def choose(
@@ -37,12 +40,15 @@ def choose(
     given = Given.of(model, inputs)
     key = (about, *((tuple(t.shape[1:]), t.dtype) for t in given.tensors))
     known = _remembered.setdefault(given.model, {})
-    if key not in known or not _still_there(given.model, known[key].name):
-        found, general = search(given, score)
-        if not general or (score is not None and about is None):
-            return found
-        known[key] = found
-    return known[key]
+    if key in known:
+        made_of, choice = known[key]
+        if made_of == fingerprint(given.model) and _has(given.model, choice.name):
+            return choice
+    choice, general = search(given, score)
+    if general and (score is None or about is not None):
+        # Taken behind the search, since some models are finished at their first run.
+        known[key] = fingerprint(given.model), choice
+    return choice
 
 
 def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
@@ -61,7 +67,8 @@ def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
     return rows
 
 
-def _still_there(model: nn.Module, name: str) -> bool:
+def _has(model: nn.Module, name: str) -> bool:
+    """Whether there is a module of this name: the same ones may have been given others."""
     module: Any = model
     for part in name.split("."):
         module = module._modules.get(part)
