@@ -16,11 +16,11 @@ from sightline.errors import LayerError, SurgeryError
 from sightline.surgery.harness.feature_map import grid_of
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
-from sightline.surgery.harness.model_io import main_output, tensors_in
+from sightline.surgery.harness.model_io import are_detections, main_output, tensors_in
 from sightline.surgery.harness.noise import noise
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score, all_outputs, heads_of_zeros, influences
-from sightline.surgery.layers.stages import detections, stages
+from sightline.surgery.layers.stages import stages
 from sightline.surgery.layers.token_grid import surveyed
 
 _MOST_TRIES = 48
@@ -74,7 +74,7 @@ def _look_at(given: Given, score: Score | None) -> Survey:
     """
     shown = with_noise(given)
     rows, outputs = surveyed(shown)
-    general = not detections(outputs)
+    general = not are_detections(outputs)
     if score is None or (general and _can_answer(score, outputs)):
         return Survey(shown, rows, outputs, score, general)
     rows, outputs = surveyed(given)
