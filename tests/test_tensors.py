@@ -1,13 +1,21 @@
-"""A gradient that is the same at every place may come with the stride 0; no method may tell the
-difference.
-"""
+"""What every room needs of tensors: values expanded with stride 0, scales, shapes, weights, autocast."""
 
 import pytest
 import torch
+from torch import nn
 
 from sightline.methods import METHODS
 from sightline.supply import Supply, requests
-from sightline.tensors import unexpanded
+from sightline.tensors import (
+    autocast_dtype,
+    first_weight,
+    min_max,
+    over_maximum,
+    per_channel,
+    per_image,
+    unexpanded,
+    with_autocast,
+)
 
 
 @pytest.mark.parametrize("alpha", ["paper", "authors"])
@@ -16,6 +24,7 @@ from sightline.tensors import unexpanded
     "name", [name for name in METHODS if "gradients" in requests(METHODS[name])]
 )
 def test_spread_and_written_out_are_the_same(name, axes, alpha):
+    """A gradient may come with the stride 0; no method may tell the difference."""
     generator = torch.Generator().manual_seed(axes)
     size = (5, 4, 3)[:axes]
     activations = torch.randn(2, 7, *size, generator=generator, dtype=torch.float64)
@@ -48,3 +57,67 @@ def test_once_takes_only_what_was_expanded():
     assert torch.equal(unexpanded(one.expand(2, 3, 4, 5)), one)
     assert unexpanded(one.expand(2, 3, 4, 5).contiguous()).shape == (2, 3, 4, 5)
     assert unexpanded(torch.rand(3, 4, 5).expand(2, 3, 4, 5)).shape == (1, 3, 4, 5)
+
+
+def drawn(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_min_max_is_the_formula_image_by_image(axes):
+    values = drawn(4, *(5, 4, 3)[:axes])
+    for one, scaled in zip(values, min_max(values), strict=True):
+        assert torch.equal(scaled, (one - one.min()) / (one.max() - one.min()))
+        assert (scaled.min(), scaled.max()) == (0, 1)
+
+
+def test_what_is_constant_is_zero_with_a_derivative_of_zero():
+    values = torch.tensor([[3.0, 3.0], [1.0, 2.0]], requires_grad=True)
+    scaled = min_max(values)
+    assert scaled.tolist() == [[0, 0], [0, 1]]
+    (slope,) = torch.autograd.grad(scaled.sum(), values)
+    assert slope[0].tolist() == [0, 0], "and not nan"
+
+
+def test_nan_stays_where_it_is():
+    scaled = min_max(torch.tensor([[1.0, torch.nan], [0.0, 2.0]]))
+    assert scaled[0].isnan().all()
+    assert scaled[1].tolist() == [0, 1]
+
+
+def test_over_the_maximum_one_by_one():
+    values = drawn(3, 4, 5).abs()
+    for one, scaled in zip(values, over_maximum(values), strict=True):
+        assert torch.equal(scaled, one / one.max())
+    bad = torch.tensor([[0.0, 0.0], [1.0, torch.inf], [torch.nan, 1.0], [2.0, 4.0]])
+    assert over_maximum(bad).tolist() == [[0, 0], [0, 0], [0, 0], [0.5, 1]]
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_a_value_an_image_and_a_value_a_channel(axes):
+    x = drawn(2, 3, *(5, 4, 3)[:axes])
+    images, channels = drawn(2, seed=1), drawn(3, seed=2)
+    for i in range(2):
+        for c in range(3):
+            assert torch.equal((x * per_image(images, x.ndim))[i, c], x[i, c] * images[i])
+            assert torch.equal((x * per_channel(channels, x.ndim))[i, c], x[i, c] * channels[c])
+
+
+def test_the_first_weight_is_of_a_floating_type():
+    net = nn.Sequential(nn.ReLU(), nn.Linear(2, 2), nn.Linear(2, 2).double())
+    assert first_weight(net) is net[1].weight
+    net.register_parameter("count", nn.Parameter(torch.zeros(1, dtype=torch.long), False))
+    assert first_weight(net).is_floating_point()
+    assert first_weight(nn.ReLU()) is None
+
+
+def test_the_callers_autocast_is_entered_again():
+    cpu = torch.device("cpu")
+    assert autocast_dtype(cpu) is None
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        dtype = autocast_dtype(cpu)
+    assert dtype is torch.bfloat16
+    with with_autocast(cpu, dtype):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.bfloat16
+    with with_autocast(cpu, None):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.float32

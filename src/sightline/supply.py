@@ -1,16 +1,21 @@
 """Names are requests: a function is called with exactly what its parameter names ask for.
 
 What is asked for is made when it is first needed, and once. So a method that names no `gradients`
-costs no backward pass, and several methods share one.
+costs no backward pass, and several methods share one. The rooms' doors keep to the same thought: a
+name is imported when it is first used.
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
-from sightline.errors import MethodError, RequestError, near
+from sightline.errors import DISTRIBUTION, MethodError, RequestError, near
 
 Offers = Mapping[str, Callable[[], Any]]
 """What can be had: for each word a function that makes it."""
@@ -158,3 +163,58 @@ def called(function: Callable[..., Any]) -> str:
     while isinstance(function, partial):
         function = function.func
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def lazily(package: str) -> None:
+    """Have a package import its public names when they are first used; its `_WHERE` says whence.
+
+    PEP 562 with one thing more, see `_Door`. Type checkers and editors read the same names under
+    `if TYPE_CHECKING:`; a test holds the two lists together.
+    """
+    sys.modules[package].__class__ = _Door
+
+
+class _Door(ModuleType):
+    """A package whose names are in `_WHERE`: each with the module that has it."""
+
+    _WHERE: Mapping[str, str]
+
+    def __getattr__(self, name: str) -> Any:
+        """Import what is not there yet: a name of `_WHERE`, or else a part of the package."""
+        if name in self._WHERE:
+            found = getattr(import_module(self._WHERE[name]), name)
+            setattr(self, name, found)  # the next time it is simply there
+            return found
+        part = f"{self.__name__}.{name}"
+        if not name.startswith("_") and find_spec(part):
+            return import_module(part)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep a file from hiding the function that has its name.
+
+        Python hangs a file that has been imported into its package: `sightline.metrics.loc` would
+        be the file `loc.py` as soon as anybody had imported that, and the function before.
+        """
+        if not (name in self._WHERE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*vars(self), *self._WHERE})
+
+
+@cache
+def version() -> str:
+    """The installed version; `0+unknown` where a checkout is run that nobody installed.
+
+    >>> version()[0].isdigit()
+    True
+    """
+    from importlib import (
+        metadata,  # reads mail headers: a sixth of all that `import sightline` costs
+    )
+
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "0+unknown"

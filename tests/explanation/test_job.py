@@ -11,9 +11,9 @@ from torch import nn
 
 import sightline
 from helpers.closeness import assert_near
-from helpers.nets import Odd, Twice, batch, convnet, short
+from helpers.nets import batch, convnet, short
 from sightline import explain
-from sightline.errors import LayerError, TargetError
+from sightline.errors import TargetError
 from sightline.targets import Target
 
 NAMES = ["tabby, tabby cat", "tiger cat", "lens cap", "crane", "cup"]
@@ -147,44 +147,3 @@ def test_outputs_with_more_rows_than_images_need_a_function():
         explain(Rows().eval(), batch(), 1)
     e = explain(Rows().eval(), batch(), lambda out: out[::2, 1])
     assert_near(e.maps, explain(convnet(), batch(), 1).maps, 1e-6)
-
-
-def test_a_layer_is_a_name_a_module_or_a_function():
-    net, x = convnet(), batch()
-    want = explain(net, x, 1, layer="2")
-    for layer in (net[2], lambda model: model[2]):
-        e = explain(net, x, 1, layer=layer)
-        assert (e.layer, e.layer_reason) == ("2", "named by the caller")
-        assert torch.equal(e.maps, want.maps)
-    assert list(explain(net, x, 1, layer=[net[5], "2", lambda model: model[3]])) == ["5", "2", "3"]
-
-
-@pytest.mark.parametrize("method", ["grad_cam_pp", "grad_cam_pp_softmax"])
-def test_the_run_of_a_layer_that_was_asked_for_is_explained(method):
-    """Also by methods that know a short cut where the head stands behind the last run."""
-    net, x = Twice().eval(), batch()
-
-    class Unrolled(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first, self.second, self.net = nn.Identity(), nn.Identity(), net
-
-        def forward(self, x):
-            y = self.first(net.act(net.conv(x)))
-            return net.fc(self.second(net.act(net.conv(y))).mean((2, 3)))
-
-    for call, layer in ((0, "first"), (1, "second"), (-1, "second")):
-        mine = explain(net, x, 1, method, layer="act", call=call)
-        assert_near(mine.coarse, explain(Unrolled().eval(), x, 1, method, layer=layer).coarse, 1e-5)
-    with pytest.raises(LayerError, match="CAM needs"):
-        explain(net, x, 1, "cam", layer="act", call=0)
-
-
-def test_a_stated_grid_reads_what_cannot_be_inferred():
-    net, x = Odd().eval(), batch()
-    read = lambda out: out[:, :30].unflatten(1, (6, 5)).movedim(-1, 1)  # noqa: E731
-    found = explain(net, x, 0, ["grad_cam", "grad_cam_pp_softmax"], layer="keep", grid=read)
-    want = explain(net, x, 0, ["grad_cam", "grad_cam_pp_softmax"], layer="patch")
-    for name, e in found.items():
-        assert_near(e.coarse, want[name].coarse, 1e-5)
-        assert e.maps.shape == (3, 12, 10)

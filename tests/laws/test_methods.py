@@ -37,7 +37,7 @@ def picture(case, material):
 
 
 def runs_again(case):
-    """Whether its weights come from running the model again, and so are scores, or made of scores."""
+    """Whether its weights come from running the model again: are scores, or made of scores."""
     return not {"rescore", "look", "look_back"}.isdisjoint(requests(METHODS[case.name]))
 
 

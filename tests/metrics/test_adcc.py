@@ -1,4 +1,4 @@
-"""Coherency, complexity and ADCC: by hand, empty maps, the published identity, and the slow twins."""
+"""Coherency, complexity and ADCC: by hand, empty maps, the published identity, slow twins."""
 
 import numpy as np
 import pytest

@@ -15,7 +15,7 @@ from sightline.metrics import GROUPS, METRICS, about
 from sightline.protocol import Protocol
 from sightline.supply import options, requests
 
-SHARED = {"__init__", "areas", "correlation", "metric", "win"}
+SHARED = {"__init__", "areas", "contents", "correlation", "metric", "names", "win"}
 """Files in the room that are no metric of one method."""
 
 FREE = {"roc_area": {"jumps"}}

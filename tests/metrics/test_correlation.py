@@ -61,7 +61,7 @@ def test_ranks_do_not_mind_a_bend():
 @both
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1e30])
 def test_a_constant_has_no_correlation(name, constant):
-    """0.1 thirty times has a mean that is not 0.1: the deviations are not zero, and are no signal."""
+    """0.1 thirty times has a mean that is not 0.1: the deviations are not zero, but no signal."""
     row = torch.full((1, 30), constant, dtype=torch.float64)
     other = torch.arange(30.0).unsqueeze(0).double()
     for a, b in ((row, other), (other, row), (row, row)):

@@ -26,26 +26,27 @@ from sightline.metrics.roc_area import roc_area
 from sightline.metrics.sensitivity import sensitivity
 
 METRICS = [
-    adcc, average_drop, average_gain, class_sensitivity, coherency, complexity, deletion, increase_in_confidence,
-    insertion, occlusion_correlation, randomisation, road, road_lerf_area, road_morf_area, roc_area, sensitivity,
+    adcc, average_drop, average_gain, class_sensitivity, coherency, complexity, deletion,
+    increase_in_confidence, insertion, occlusion_correlation, randomisation, road,
+    road_lerf_area, road_morf_area, roc_area, sensitivity,
 ]  # fmt: skip
 IMAGES = 5
 each = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.__name__)
 
 
 def asked(metric, dtype=torch.float64):
-    """Measurements for a metric, with an image without confidence, an empty map and ties among
-    them.
-    """
+    """Measurements for a metric, among them no confidence, an empty map and ties."""
     torch.manual_seed(0)
     made = {
         "full_score": torch.rand(IMAGES), "masked_score": torch.rand(IMAGES),
-        "image_map": torch.rand(IMAGES, 6, 5).round(decimals=1), "masked_map": torch.rand(IMAGES, 6, 5),
+        "image_map": torch.rand(IMAGES, 6, 5).round(decimals=1),
+        "masked_map": torch.rand(IMAGES, 6, 5),
         "other_map": torch.rand(IMAGES, 6, 5), "occlusion_map": torch.randn(IMAGES, 6, 5),
         "noisy_maps": torch.rand(IMAGES, 4, 6, 5), "randomised_maps": torch.rand(IMAGES, 3, 6, 5),
         "deletion_curve": torch.rand(IMAGES, 8), "insertion_curve": torch.rand(IMAGES, 8),
         "road_morf": torch.rand(IMAGES, 9), "road_lerf": torch.rand(IMAGES, 9),
-        "occluded_curve": torch.rand(IMAGES, 21), "occluded_fraction": torch.rand(IMAGES, 21).sort(1).values,
+        "occluded_curve": torch.rand(IMAGES, 21),
+        "occluded_fraction": torch.rand(IMAGES, 21).sort(1).values,
     }  # fmt: skip
     made["full_score"][1], made["masked_score"][2] = 0, made["full_score"][2]
     made["image_map"][3] = 0

@@ -44,18 +44,27 @@ def masked(function, maps, boxes):
 PAIRS = {
     "loc": (partial(loc, deltas=DELTAS), partial(slow_loc, deltas=DELTAS)),
     "coverage": (partial(coverage, deltas=DELTAS), partial(slow_coverage, deltas=DELTAS)),
-    "instance_recall": (partial(instance_recall, deltas=DELTAS), partial(slow_instance_recall, deltas=DELTAS)),
+    "instance_recall": (
+        partial(instance_recall, deltas=DELTAS),
+        partial(slow_instance_recall, deltas=DELTAS),
+    ),
     "energy_pointing_game": (energy_pointing_game, slow_energy_pointing_game),
     "inside_outside_ratio": (inside_outside_ratio, slow_inside_outside_ratio),
-    "pointing_game": (partial(pointing_game, tolerance=0), partial(slow_pointing_game, tolerance=0)),
-    "pointing_game, tolerant": (partial(pointing_game, tolerance=2), partial(slow_pointing_game, tolerance=2)),
+    "pointing_game": (
+        partial(pointing_game, tolerance=0),
+        partial(slow_pointing_game, tolerance=0),
+    ),
+    "pointing_game, tolerant": (
+        partial(pointing_game, tolerance=2),
+        partial(slow_pointing_game, tolerance=2),
+    ),
     "localisation_error": (
         partial(ranked, localisation_error, box_threshold=0.6),
         partial(ranked, slow_localisation_error, box_threshold=0.6),
     ),
     "max_box_acc": (max_box_acc, slow_max_box_acc),
     "pxap": (partial(masked, pxap), partial(masked, slow_pxap)),
-}  # fmt: skip
+}
 SUMS = {"energy_pointing_game", "inside_outside_ratio"}
 """Added up in another order than their twins: near, not equal."""
 

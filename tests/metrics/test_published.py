@@ -153,7 +153,7 @@ def test_average_gain_mirrors_average_drop():
 
 
 def test_grad_cam_pp_s_curve_hides_as_much_for_a_small_map_as_for_a_large_one():
-    """v3, section 7.2: gamma is a quantile of the map's own pixels, so that size is no advantage."""
+    """v3, section 7.2: gamma is a quantile of the map's own pixels: size is no advantage."""
     torch.manual_seed(0)
     small = torch.rand(1, 30, 30) ** 8
     large = small.sqrt().sqrt()
@@ -177,7 +177,7 @@ def test_road_is_what_pytorch_grad_cam_combines():
 
 
 def test_grad_cam_s_dense_captions_a_uniform_map_has_a_ratio_of_one():
-    """Selvaraju et al., arXiv 1610.02391, dense captions: uniform 1.0, against 3.27 for Grad-CAM."""
+    """Selvaraju et al., arXiv 1610.02391, dense captions: uniform 1.0, Grad-CAM 3.27."""
     boxes = [torch.tensor([[2.0, 3.0, 7.0, 9.0]])]
     assert METRICS["inside_outside_ratio"](torch.ones(1, 12, 12), boxes).item() == pytest.approx(1)
 

@@ -12,9 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from helpers.backward import both
 from helpers.nets import batch, convnet
-from sightline import load
-from sightline.errors import ModelError, SurgeryError
-from sightline.surgery import capture, supported_model
+from sightline.errors import SurgeryError
+from sightline.surgery import capture
 
 
 def plain(model: nn.Module, x: torch.Tensor, layer: int, k: int = 1):
@@ -90,15 +89,6 @@ def test_an_inference_mode_inside_the_model_is_refused_with_the_way_out():
         capture(Sealed(convnet()), batch(), "body")
 
 
-@pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile])
-def test_wrappers_are_taken_off(wrap):
-    net, x = convnet(), batch()
-    for mine, other in zip(both(wrap(net), x, "5"), both(net, x, "5"), strict=True):
-        assert torch.equal(mine, other)
-    name = "module.5" if wrap is nn.DataParallel else "_orig_mod.5"
-    assert torch.equal(capture(wrap(net), x, name).activations, net[:6](x))
-
-
 def test_a_model_compiled_in_place_is_run_as_written():
     net, x = convnet(), batch()
     expected = both(net, x, "5")
@@ -160,27 +150,6 @@ def test_autocast_around_the_call():
     assert gradient.dtype == torch.float32
     for mine, other in ((activations, exact[0]), (gradient, exact[1])):
         assert torch.corrcoef(torch.stack([mine.float().flatten(), other.flatten()]))[0, 1] > 0.99
-
-
-@pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
-)
-def test_scripted_quantised_and_empty_models_are_refused_with_the_way_out():
-    with pytest.raises(ModelError, match="Pass the Python model"):
-        capture(torch.jit.script(nn.ReLU()), batch(), "")
-    with pytest.raises(
-        ModelError, match=r"torch.nn.Module; got Loaded. Pass its model: explain\(loaded.model"
-    ):
-        supported_model(load("lookout"))
-    linear = torch.ao.nn.quantized.Linear(4, 2)
-    with pytest.raises(ModelError, match="Explain the float model"):
-        capture(nn.Sequential(linear), batch(), "0")
-    with torch.device("meta"):
-        hollow = nn.Sequential(nn.Conv2d(3, 4, 3))
-    with pytest.raises(ModelError, match="Load a checkpoint"):
-        capture(hollow, batch(), "0")
-    with pytest.raises(ModelError, match=r"torch\.nn\.Module; got str"):
-        supported_model("resnet50")
 
 
 def test_gradients_of_many_questions_equal_one_by_one():

@@ -115,7 +115,7 @@ def test_a_model_that_writes_its_weights_still_does():
 
 
 class Checkpointed(nn.Module):
-    """Runs again during its backward pass: by then in training mode, were it not guarded once more."""
+    """Runs again on the way back: by then in training mode, were it not guarded once more."""
 
     def __init__(self, reentrant=False):
         super().__init__()

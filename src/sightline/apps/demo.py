@@ -31,9 +31,7 @@ part.
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture, what is asked about it, and where its objects stand (as shares of width and
-    height).
-    """
+    """A picture, what is asked about it, and where its objects stand, in shares of its sides."""
 
     name: str
     picture: Image.Image
@@ -85,11 +83,10 @@ def scenes() -> list[Scene]:
 
 
 def run(out: Path, progress: Callable[[int], None] | None = None) -> Path:
-    """Explain the scenes with the bundled model and write `index.html` and the pictures into `out`."""
+    """Explain the scenes with the bundled model; write `index.html` and pictures into `out`."""
     model, card = load("lookout")
-    whole = replace(
-        card.preprocess, crop=None
-    )  # the model is convolutional: it takes the whole picture
+    # the model is convolutional: it takes the whole picture
+    whole = replace(card.preprocess, crop=None)
     out.mkdir(parents=True, exist_ok=True)
     found: list[Entry] = []
     for scene in scenes():

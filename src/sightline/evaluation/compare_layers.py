@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from sightline.datasets import Data, open_data
@@ -25,7 +24,7 @@ from sightline.explanation.inputs import like_model
 from sightline.explanation.plan import steps
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
-from sightline.surgery import supported_model
+from sightline.surgery import noise, supported_model
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.resolve import Where
 from sightline.surgery.layers.candidates import Candidate
@@ -119,7 +118,7 @@ def compare_layers(
         raise MethodError(
             f"Expected one method, by name or a function; got {method!r}. Compare them one by one."
         )
-    if not any(step.weigh for step in steps(method, {})):
+    if not any(step.cam for step in steps(method, {})):
         raise MethodError(
             f"Expected a method that opens a layer; {method!r} opens none. Take one such as"
             " 'grad_cam_pp'."
@@ -201,12 +200,8 @@ def advice(found: Sequence[Neighbour]) -> str:
 
 
 def _noise(inputs: Tensor, count: int) -> Tensor:
-    """So many pictures of noise like these: what stands beside what follows from the network, not
-    from a picture.
-    """
-    return torch.rand(count, *inputs.shape[1:], generator=torch.Generator().manual_seed(0)).to(
-        inputs
-    )
+    """So many pictures of noise like these: a network's layers do not follow from a picture."""
+    return noise((count, *inputs.shape[1:]), inputs)
 
 
 def _first(model: nn.Module, data: Any) -> Tensor:

@@ -89,9 +89,11 @@ def explain(
     (torch.Size([2, 2, 8, 8]), torch.Size([2, 2, 6, 6]), '1')
     """
     plan = steps(method, options)
-    inner = supported_model(model, opened=not all(step.outside for step in plan))
+    inner = supported_model(model, opened=not all(step.kind == "black_box" for step in plan))
     layers = _layers(layer)
-    if layers and not any(step.weigh for step in plan):
+    # a guided product shares its CAM
+    cams = {cam.name: cam for step in plan if (cam := step.cam)}
+    if layers and not cams:
         raise LayerError(
             f"Expected no layer for {', '.join(step.name for step in plan)}: no layer is opened;"
             f" got {layer!r}. Leave layer= out, or ask for a map of a layer, such as grad_cam_pp."
@@ -111,15 +113,12 @@ def explain(
     batch = ready(images, inner, card.preprocess)
     job = Job(inner, card, batch, target, counterfactual, call, grid, named=classes is not None)
     found: Found = {}
-    if weighing := [step for step in plan if step.weigh]:
-        cams = {
-            _cam(step): replace(step, name=_cam(step)) for step in weighing
-        }  # a guided product shares its CAM
+    if cams:
         found |= through_layers(job, list(cams.values()), layers)
-    if looking := [step for step in plan if step.pixels]:
-        found |= to_pixels(job, looking, found)
-    if outside := [step for step in plan if step.outside]:
-        found |= from_outside(job, outside)
+    if to_the_input := [step for step in plan if step.kind == "pixel"]:
+        found |= to_pixels(job, to_the_input, found)
+    if closed := [step for step in plan if step.kind == "black_box"]:
+        found |= from_outside(job, closed)
     return _arranged(found, plan, isinstance(method, list | tuple), isinstance(layer, list | tuple))
 
 
@@ -144,10 +143,6 @@ def _names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
             " ask for one class write target=...; the names are a list: classes=['cat', 'dog']."
         )
     return None if classes is None else tuple(str(name) for name in classes)
-
-
-def _cam(step: Step) -> str:
-    return step.name.removeprefix("guided_") if step.pixels else step.name
 
 
 def _arranged(

@@ -5,47 +5,42 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sightline import methods
 from sightline.errors import MethodError, near
-from sightline.methods import blackbox
-from sightline.methods import pixel as pixelspace
-from sightline.supply import called, defaults, requests
-from sightline.supply import options as options_of
+from sightline.methods import METHODS, Kind, Method, find, find_method
 
 Rule = str | Callable[..., Any]
 """A method: its name, or a function from what its parameters ask for to weights."""
 
-_WORDS = {"tally", "note"}
-"""Parameters with a default that are no options: they are supplied where somebody listens."""
-
-_RULES = {
-    "gradient": None,
-    "guided_backprop": "guided",
-    "deconvnet": "deconvnet",
-    "guided_cam": "guided",
-    "full_grad": None,
-}
-
 
 @dataclass(frozen=True)
 class Step:
-    """One method to run: a weighing of activations (`weigh`), pixels looked back to (`pixels`), or
-    their product.
+    """One method to run, with all of its options."""
 
-    Or a method that shows the model pictures and opens nothing (`outside`).
-    """
-
-    name: str
-    weigh: Callable[..., Any] | None = None
-    pixels: Callable[..., Any] | None = None
-    outside: Callable[..., Any] | None = None
-    rule: str | None = None
+    method: Method
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the result is called."""
+        return self.method.name
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the three passes runs it."""
+        return self.method.kind
+
+    @property
+    def cam(self) -> "Step | None":
+        """The map of a layer that it needs: itself, or the one a guided product multiplies."""
+        if self.kind == "cam":
+            return self
+        return None if self.method.cam is None else Step(self.method.cam, self.options)
 
 
 def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
-    """The steps for one method or a list. An option must be known to one of them at least; each
-    gets its own.
+    """The steps for one method or a list.
+
+    An option must be known to one of them at least; each gets its own.
 
     >>> [step.name for step in steps(["Grad-CAM", "guided grad-cam++"], {})]
     ['grad_cam', 'guided_grad_cam_pp']
@@ -61,7 +56,7 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
         )
     if isinstance(method, str) and not options:
         known = _usual(method)
-        if known.pixels is None and methods.METHODS.get(known.name) is known.weigh:
+        if METHODS.get(known.name) is known.method.function:  # unless somebody has replaced it
             return [known]
     named: list[Rule] = [method] if isinstance(method, str) else list(method)
     if not named:
@@ -71,41 +66,34 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
     score = options.get("score")
     rest = {word: value for word, value in options.items() if word != "score"}
     plan = [_step(one, score, rest) for one in named]
-    if score is not None and not any(
-        _cam_of(step) == methods.find("grad_cam_pp", score)[0] for step in plan
-    ):
-        raise MethodError(
-            "Only grad_cam_pp has forms of the score; asked for:"
-            f" {', '.join(step.name for step in plan)} with score={score!r}. Leave the score out,"
-            " or ask for grad_cam_pp."
-        )
-    _told_apart(plan)
-    asked = [rule for step in plan if (rule := step.weigh or step.outside)]
-    on_offer = sorted({word for rule in asked for word in options_of(rule)} - _WORDS)
+    names = ", ".join(step.name for step in plan)
+    if score is not None:
+        form = find("grad_cam_pp", score)[0]
+        if not any(step.cam and step.cam.name == form for step in plan):
+            raise MethodError(
+                f"Only grad_cam_pp has forms of the score; asked for: {names} with score={score!r}."
+                " Leave the score out, or ask for grad_cam_pp."
+            )
+    _check_distinct(plan)
+    on_offer = sorted({word for step in plan for word in step.method.options})
     for word in rest:
         if not any(word in step.options for step in plan):
             raise MethodError(
-                f"No method asked for ({', '.join(step.name for step in plan)}) has an option"
-                f" {word!r}. "
+                f"No method asked for ({names}) has an option {word!r}. "
                 + (near(word, on_offer) if on_offer else "They have none; leave it out.")
             )
     return plan
 
 
-def _told_apart(plan: list[Step]) -> None:
+def _check_distinct(plan: list[Step]) -> None:
     """Results are kept by name: two functions of one name would be one result."""
     named: dict[str, Step] = {}
     for step in plan:
-        other = named.setdefault(step.name, step)
-        if (other.weigh, other.pixels, other.outside) != (step.weigh, step.pixels, step.outside):
+        if named.setdefault(step.name, step).method != step.method:
             raise MethodError(
                 f"Expected methods that can be told apart; two are called {step.name!r}. Define"
                 " each with a name of its own: def mine(gradients): ..."
             )
-
-
-def _cam_of(step: Step) -> str:
-    return step.name.removeprefix("guided_") if step.pixels else step.name
 
 
 @lru_cache(maxsize=64)
@@ -113,66 +101,7 @@ def _usual(name: str) -> Step:
     return _step(name, None, {})
 
 
-def _step(name: Rule, score: str | None, options: dict[str, Any]) -> Step:
-    if not isinstance(name, str):  # the caller's own
-        outside = "shown" in requests(name)
-        return Step(
-            called(name),
-            None if outside else name,
-            outside=name if outside else None,
-            options=_chosen(name, options),
-        )
-    room, found = _found(name)
-    if room is methods:
-        return _weighing(found[0], score, options)
-    if room is blackbox:
-        return Step(found[0], outside=found[1], options=_chosen(found[1], options))
-    proper, function, inner = found
-    if inner is None:
-        return Step(proper, pixels=function, rule=_RULES[proper])
-    if _found(inner, name)[0] is not methods:
-        raise MethodError(
-            f"Expected guided_ before the name of a map of a layer; {inner} is none. Take"
-            f" guided_grad_cam_pp, or {inner} by itself."
-        )
-    weighing = _weighing(inner, score, options)
-    return Step(
-        f"guided_{weighing.name}", weighing.weigh, function, rule="guided", options=weighing.options
-    )
-
-
-def _chosen(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """A method's options: those given, and the usual for the others."""
-    return {
-        word: options.get(word, usual)
-        for word, usual in defaults(function).items()
-        if word not in _WORDS
-    }
-
-
-def _found(name: str, written: str | None = None) -> tuple[Any, Any]:
-    """The room in which a name is known, and what is found there; an unknown name is an error that
-    knows all rooms.
-
-    `written` is the whole of what was written, where the name is a part of it.
-    """
-    rooms: list[Any] = [methods, pixelspace, blackbox]
-    for room in rooms:
-        try:
-            return room, room.find(name)
-        except MethodError:
-            continue
-    known = [*methods.METHODS, *pixelspace.PIXELSPACE, *blackbox.BLACKBOX]
-    raise MethodError(
-        f"There is no method {(written or name)!r}. {near(name, known)} `sightline methods` lists"
-        " all."
-    )
-
-
-def _weighing(name: str, score: str | None, options: dict[str, Any]) -> Step:
-    proper, function = methods.find(name)
-    if score is not None and proper == "grad_cam_pp":
-        proper, function = methods.find(name, score)
-    if options.get("alpha") == "exact":
-        function = methods.EXACT.get(proper, function)
-    return Step(proper, weigh=function, options=_chosen(function, options))
+def _step(rule: Rule, score: str | None, options: dict[str, Any]) -> Step:
+    """A method with its options: those given, and the usual for the others."""
+    method = find_method(rule, score=score, exact=options.get("alpha") == "exact")
+    return Step(method, {word: options.get(word, usual) for word, usual in method.options.items()})

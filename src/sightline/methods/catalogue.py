@@ -1,18 +1,17 @@
-"""A family of methods by name: what people write leads to the function, and to what is to be said
-about it.
+"""A family of methods by name, without the methods: what people write leads to a proper name.
+
+And that to what is said about the method in a list. Nothing here needs torch.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
 
 from sightline.errors import MethodError, near
 
 
 @dataclass(frozen=True)
-class Method:
+class About:
     """What is to be said about a method in one line of a table."""
 
     name: str
@@ -23,46 +22,52 @@ class Method:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A family's functions by their proper names, other names for them, and each one's title and
-    paper.
+    """What is said about a family's methods, and other names for them.
 
     `kind` says what is expected: "a method", "a method in pixel space". Aliases are written as
     `plain` writes them.
 
-    >>> from sightline.errors import near as hint
     >>> words = Catalogue(
-    ...     "a word", {"near": hint}, {"close": "near"}, {"near": ("Near", "a paper")}
+    ...     "a word", (About("near", "Near", "Not far.", "a paper"),), {"close": "near"}
     ... )
-    >>> words.proper("Close"), words.proper("far"), words.about("near").title
+    >>> words.proper("Close"), words.proper("far"), words.entries["near"].title
     ('near', None, 'Near')
     >>> words.unknown("neer").args[0]
     "Expected the name of a word; came 'neer'. Near names: 'near'."
     """
 
     kind: str
-    functions: Mapping[str, Callable[..., Any]]
+    lines: tuple[About, ...]
     aliases: Mapping[str, str]
-    sources: Mapping[str, tuple[str, str]]
 
-    def proper(self, name: str) -> str | None:
-        """The proper name of what people mean; None where nothing is called so."""
-        return ({plain(own): own for own in self.functions} | dict(self.aliases)).get(plain(name))
+    @cached_property
+    def entries(self) -> dict[str, About]:
+        """What is said, by proper name."""
+        return {line.name: line for line in self.lines}
 
-    def about(self, proper: str) -> Method:
-        """Title, paper and summary: the first paragraph of the docstring."""
-        title, paper = self.sources[proper]
-        first = (inspect.getdoc(self.functions[proper]) or "").partition("\n\n")[0]
-        return Method(proper, title, " ".join(first.split()), paper)
+    def proper(self, name: str, own: Iterable[str] = ()) -> str | None:
+        """The proper name of what people mean; None where nothing is called so.
 
-    def unknown(self, name: str) -> MethodError:
+        `own` are names that somebody added to the family's functions.
+        """
+        names = {plain(one): one for one in (*self.entries, *own)}
+        return (names | dict(self.aliases)).get(plain(name))
+
+    def about(self, name: str) -> About:
+        """What is said about the method people mean, or a `MethodError`."""
+        proper = self.proper(name)
+        if proper is None:
+            raise self.unknown(name)
+        return self.entries[proper]
+
+    def unknown(self, name: str, own: Iterable[str] = ()) -> MethodError:
         """What to raise for a name that nobody has.
 
         A name with `++` is compared in the way it reads.
         """
         read = name.strip().replace("++", "_pp").replace("+", "_plus").replace("-", "_").lower()
-        return MethodError(
-            f"Expected the name of {self.kind}; came {name!r}. {near(read, self.functions)}"
-        )
+        known = dict.fromkeys((*self.entries, *own))
+        return MethodError(f"Expected the name of {self.kind}; came {name!r}. {near(read, known)}")
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,4 @@
-"""ADCC: drop, coherency and complexity in one figure, high neither for an everything-map nor for an
-empty one.
-"""
+"""ADCC: drop, coherency and complexity in one figure."""
 
 import numpy as np
 import torch
@@ -27,8 +25,7 @@ def of_means(values: Values) -> float:
 
 
 def mean_of_images(values: Values) -> float:
-    """The mean of the images' own harmonic means: what a mean over rows would be, and the smaller
-    figure of the two.
+    """The mean of the images' own harmonic means: the smaller one of the two figures.
 
     >>> round(mean_of_images(np.array([[0.5, 0.5, 0.5], [0.0, 0.0, 0.0]])), 6)
     0.25
@@ -51,14 +48,14 @@ def mean_of_images(values: Values) -> float:
 def adcc(
     full_score: Scores, masked_score: Scores, image_map: ImageMap, masked_map: ImageMap
 ) -> Float[Tensor, "b terms"]:
-    r"""Each image's average drop, coherency and complexity, `[b, 3]`; the figure is their harmonic
-    mean.
+    r"""Each image's average drop, coherency and complexity; the figure is their harmonic mean.
 
-    $$\frac{3}{\frac{1}{\mathrm{Coh}} + \frac{1}{1 - \mathrm{Com}} + \frac{1}{1 - \mathrm{Drop}}}$$ of the *means* over
-    the images: the identity that the paper's tables meet. The mean of each image's own value is given beside it; it is
-    never larger. 0 where one of the three is as bad as can be. (The authors' released `adcc.py` multiplies 3 with the
-    sum where it should divide.) The drop is relative to Y whatever the protocol says, and an image without confidence
-    (Y = 0) has none: its whole row is counted apart. Probabilities, not logits.
+    $$\frac{3}{\frac{1}{\mathrm{Coh}} + \frac{1}{1 - \mathrm{Com}} + \frac{1}{1 - \mathrm{Drop}}}$$
+    of the *means* over the images: the identity that the paper's tables meet. The mean of each
+    image's own value is given beside it; it is never larger. 0 where one of the three is as bad as
+    can be. (The authors' released `adcc.py` multiplies 3 with the sum where it should divide.) The
+    drop is relative to Y whatever the protocol says, and an image without confidence (Y = 0) has
+    none: its whole row `[3]` is counted apart. Probabilities, not logits.
 
     >>> image_map, masked_map = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 0.5]])
     >>> adcc(torch.tensor([0.8]), torch.tensor([0.4]), image_map, masked_map)
@@ -69,9 +66,7 @@ def adcc(
 
 
 def _together(rows: np.ndarray) -> np.ndarray:
-    """The harmonic mean of (1 - drop, coherency, 1 - complexity) of `[..., 3]`; 0 where one is not
-    above 0.
-    """
+    """The harmonic mean of (1 - drop, coherency, 1 - complexity); 0 where one is not above 0."""
     good = np.stack([1 - rows[..., 0], rows[..., 1], 1 - rows[..., 2]], axis=-1)
     with np.errstate(divide="ignore"):
         harmonic = 3 / (1 / np.maximum(good, 0)).sum(axis=-1)

@@ -1,6 +1,4 @@
-"""What the localisation metrics share: pixels in boxes, pixels above a threshold, regions and the
-boxes around them.
-"""
+"""What the localisation metrics share: pixels in boxes and above thresholds, and regions."""
 
 from collections.abc import Sequence
 
@@ -31,8 +29,7 @@ Threshold = int | float
 
 
 def spans(boxes: Tensor, height: int, width: int) -> list[tuple[slice, slice]]:
-    """The rows and columns that each box `[n, 4]` covers: those whose centres lie inside it, and in
-    the view.
+    """The rows and columns of each box `[n, 4]`: those whose centres lie in it and in the view.
 
     Pixel (row r, column c) has its centre at (c + 0.5, r + 0.5); left and top edges belong to a
     box, right and bottom ones do not. A box that covers no pixel, because it is too small or
@@ -52,8 +49,7 @@ def spans(boxes: Tensor, height: int, width: int) -> list[tuple[slice, slice]]:
 
 
 def covered(boxes: Boxes, like: Maps) -> Places:
-    """The union of each image's boxes in pixels, on the maps' grid and device; nothing is counted
-    twice.
+    """The union of each image's boxes in pixels, on the maps' grid; nothing is counted twice.
 
     >>> covered(
     ...     [torch.tensor([[0.0, 0.0, 2.0, 1.0], [1.0, 0.0, 3.0, 1.0]])], torch.zeros(1, 1, 4)
@@ -82,8 +78,7 @@ def in_view(boxes: Tensor, height: int, width: int) -> Rectangles:
 
 
 def min_max(maps: Maps) -> Maps:
-    """Each map from 0 at its minimum to 1 at its maximum, in float64. A constant map becomes zero:
-    no place stands out.
+    """Each map from 0 at its minimum to 1 at its maximum, in float64; a constant map becomes zero.
 
     >>> min_max(torch.tensor([[[0.5, 0.75, 1.0]], [[1.0, 1.0, 1.0]]])).tolist()
     [[[0.0, 0.5, 1.0]], [[0.0, 0.0, 0.0]]]
@@ -94,8 +89,7 @@ def min_max(maps: Maps) -> Maps:
 def counts_above(
     maps: Maps, thresholds: Sequence[Threshold], places: Places, *, reaching: bool = False
 ) -> tuple[Counts, Counts]:
-    """How many pixels of `places`, and how many others, exceed each threshold (`reaching`: or are
-    equal to it).
+    """How many pixels of `places`, and how many others, exceed (`reaching`: reach) each threshold.
 
     One pass over the pixels, however many thresholds. A map with a nan counts nan.
 
@@ -123,8 +117,7 @@ def counts_above(
 
 
 def at(delta: Threshold) -> Summary:
-    """The figure at one threshold of the protocol's `deltas`: the mean over images, or nan if it is
-    not on the grid.
+    """The mean at one threshold of the protocol's `deltas`; nan if it is not on the grid.
 
     >>> at(0.5)(values=np.array([[0.9, 0.2], [0.7, 0.4]]), deltas=(0, 0.5))
     0.3...
@@ -137,8 +130,7 @@ def at(delta: Threshold) -> Summary:
 
 
 def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, " n"]]:
-    """Boxes around the connected regions of a mask and their sizes in pixels, in the order of their
-    first pixels.
+    """Boxes around the connected regions of a mask and their sizes, by their first pixels.
 
     Places that touch at a corner belong together, as in `maps/regions.py` and in OpenCV's contours.
 

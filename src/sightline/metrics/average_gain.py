@@ -15,12 +15,13 @@ from sightline.types import Scores
     paper="Zhang et al., Opti-CAM, CVIU 2024, arXiv:2301.07002",
 )
 def average_gain(full_score: Scores, masked_score: Scores) -> Scores:
-    r"""Share of the confidence that was missing and is there when only the mapped part is seen:
-    Average Drop's mirror.
+    r"""Share of the missing confidence that is there when only the mapped part is seen.
 
-    $$\max(0, O - Y) / (1 - Y)$$ with Y the confidence on the whole image, O on the explanation map. In [0, 1] for
-    probabilities. A logit has no such gain, as it has no 1 to reach. An image of which nothing is missing (Y = 1)
-    contributes nan and is counted apart, and so does one above it (a logit). Average Increase counts; this weighs.
+    $$\max(0, O - Y) / (1 - Y)$$
+    with Y the confidence on the whole image, O on the explanation map. In [0, 1] for probabilities.
+    A logit has no such gain, as it has no 1 to reach. An image of which nothing is missing (Y = 1)
+    contributes nan and is counted apart, and so does one above it (a logit). Average Increase
+    counts; this weighs.
 
     >>> average_gain(
     ...     full_score=torch.tensor([0.5, 0.8, 1.0]), masked_score=torch.tensor([0.75, 0.4, 1.0])

@@ -14,9 +14,10 @@ from sightline.types import ImageMap, Scores
 def class_sensitivity(image_map: ImageMap, other_map: ImageMap) -> Scores:
     r"""Pearson's correlation of the map and the map of the least likely class.
 
-    $$r(L^c, L^{\min})$$ Maps `[b, *s]`; in [-1, 1]. A method that answers the question asked draws the two apart: about
-    0 or below. 1 is a method that draws what is salient, whatever it is asked. nan where either map is constant, as a
-    rectified map of an unlikely class often is.
+    $$r(L^c, L^{\min})$$
+    Maps `[b, *s]`; in [-1, 1]. A method that answers the question asked draws the two apart: about
+    0 or below. 1 is a method that draws what is salient, whatever it is asked. nan where either map
+    is constant, as a rectified map of an unlikely class often is.
 
     >>> import torch
     >>> class_sensitivity(

@@ -19,9 +19,11 @@ from sightline.types import ImageMap, Scores
 def coherency(image_map: ImageMap, masked_map: ImageMap) -> Scores:
     r"""Likeness of the image's map and the map of the explanation map, both of the same class.
 
-    $$\frac{r(L(I), L(L(I) \circ I)) + 1}{2}$$ with r Pearson's correlation over the pixels: 1 the same up to scale and
-    shift, 1/2 unrelated, 0 opposite. Maps `[b, *s]`. Where r does not exist, a constant or empty map or one with nan,
-    the value is 0, as in the authors' code (which asks for nan in the maps): such a map is counted, not set apart.
+    $$\frac{r(L(I), L(L(I) \circ I)) + 1}{2}$$
+    with r Pearson's correlation over the pixels: 1 the same up to scale and shift, 1/2 unrelated, 0
+    opposite. Maps `[b, *s]`. Where r does not exist, a constant or empty map or one with nan, the
+    value is 0, as in the authors' code (which asks for nan in the maps): such a map is counted, not
+    set apart.
 
     >>> import torch
     >>> image_map = torch.tensor([[0.0, 0.5, 1.0], [0.0, 0.0, 0.0]])

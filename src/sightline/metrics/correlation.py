@@ -1,6 +1,4 @@
-"""Pearson's and Spearman's correlation of two maps, image by image: what several sanity metrics are
-made of.
-"""
+"""Pearson's and Spearman's correlation of two maps, which several sanity metrics are made of."""
 
 import torch
 from jaxtyping import Float
@@ -29,8 +27,7 @@ def pearson(a: Rows, b: Rows) -> Float[Tensor, " b"]:
 
 
 def spearman(a: Rows, b: Rows) -> Float[Tensor, " b"]:
-    """Spearman's correlation of each pair of rows, that is Pearson's of their ranks: how far one
-    rises with the other.
+    """Spearman's correlation of each pair of rows: Pearson's of their ranks.
 
     Tied values share their mean rank. In [-1, 1], in float64. nan where either is constant or holds
     something that is not finite.

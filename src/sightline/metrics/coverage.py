@@ -23,13 +23,13 @@ from sightline.types import Boxes
 def coverage(
     image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25, 0.5)
 ) -> Counts:
-    r"""Share of the boxes' area where the map exceeds each threshold: does it show the whole
-    object, or a part?
+    r"""Share of the boxes' area where the map exceeds each threshold: all of the object, or a part?
 
-    $$\mathrm{Area}(\text{internal}) / \mathrm{Area}(\text{boxes})$$ with the areas of Loc(delta): pixels of the min-max
-    scaled map above delta, strictly; boxes that overlap united. It is the recall of which Loc is the intersection over
-    union, and `[b, k]` in [0, 1]. A map that is high everywhere covers everything: read it beside Loc, which also
-    counts what lies outside. A box holds background too, so 100 % is no aim.
+    $$\mathrm{Area}(\text{internal}) / \mathrm{Area}(\text{boxes})$$
+    with the areas of Loc(delta): pixels of the min-max scaled map above delta, strictly; boxes that
+    overlap united. It is the recall of which Loc is the intersection over union, and `[b, k]` in
+    [0, 1]. A map that is high everywhere covers everything: read it beside Loc, which also counts
+    what lies outside. A box holds background too, so 100 % is no aim.
 
     A constant map, a zero one included, exceeds nothing and covers 0. An image whose boxes cover no
     pixel of the view contributes nan.

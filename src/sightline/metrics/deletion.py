@@ -16,10 +16,11 @@ from sightline.types import Scores
 def deletion(deletion_curve: Float[Tensor, "b k"]) -> Scores:
     r"""Area under the confidence while the pixels are deleted in equal steps, the strongest first.
 
-    $$\frac{1}{n} \left( \frac{c_0}{2} + c_1 + \dots + c_{n-1} + \frac{c_n}{2} \right)$$ over `[b, n + 1]` confidences:
-    c_0 on the whole image, c_n on nothing. The trapezoid rule over a length of 1, as in RISE's evaluation.py; in [0, 1]
-    for probabilities. Not divided by Y: an image the model is unsure of has a small area whatever the map, so compare
-    methods on the same images. An unsuitable fill makes every map look good: half-deleted images are unlike any other.
+    $$\frac{1}{n} \left( \frac{c_0}{2} + c_1 + \dots + c_{n-1} + \frac{c_n}{2} \right)$$
+    over `[b, n + 1]` confidences: c_0 on the whole image, c_n on nothing. The trapezoid rule over a
+    length of 1, as in RISE's evaluation.py; in [0, 1] for probabilities. Not divided by Y: an image
+    the model is unsure of has a small area whatever the map, so compare methods on the same images.
+    An unsuitable fill makes every map look good: half-deleted images are unlike any other.
 
     >>> import torch
     >>> deletion(torch.tensor([[0.8, 0.2, 0.0]]))

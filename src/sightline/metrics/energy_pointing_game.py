@@ -19,9 +19,11 @@ from sightline.types import Boxes
 def energy_pointing_game(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     r"""Share of the map's sum that lies inside the boxes of its class.
 
-    $$\sum_{p \in \mathrm{boxes}} L_p \Big/ \sum_p L_p$$ (Score-CAM, section 4.3), in [0, 1], on the map as it is:
-    unlike Loc it is not rescaled, so a floor under the whole map counts. Boxes that overlap are united. A uniform map
-    scores the boxes' share of the view; Score-CAM's figures are on 500 images with one box, smaller than half of each.
+    $$\sum_{p \in \mathrm{boxes}} L_p \Big/ \sum_p L_p$$
+    (Score-CAM, section 4.3), in [0, 1], on the map as it is: unlike Loc it is not rescaled, so a
+    floor under the whole map counts. Boxes that overlap are united. A uniform map scores the boxes'
+    share of the view; Score-CAM's figures are on 500 images with one box, smaller than half of
+    each.
 
     A map that is zero everywhere has no energy and contributes nan, as does an image whose boxes
     cover no pixel.

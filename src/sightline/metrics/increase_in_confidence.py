@@ -1,6 +1,4 @@
-"""% Increase in Confidence: how often the explanation alone convinces the model more than the whole
-image.
-"""
+"""% Increase in Confidence: how often the explanation convinces more than the whole image."""
 
 import torch
 
@@ -17,12 +15,12 @@ from sightline.types import Scores
     paper="Chattopadhay et al., Grad-CAM++, WACV 2018; arXiv:1710.11063v3, section 4.1",
 )
 def increase_in_confidence(full_score: Scores, masked_score: Scores) -> Scores:
-    r"""1 where the model is surer of the explanation map than of the whole image; the figure is the
-    share of images.
+    r"""1 where the model is surer of the explanation map than of the whole image.
 
-    $$\mathbf{1}[Y < O]$$ with Y the confidence on the whole image, O on the explanation map (Grad-CAM++ v3, section
-    4.1). A tie is no increase; so an image without confidence on either counts as 0 (it has an answer: no increase).
-    nan where either is not a number.
+    $$\mathbf{1}[Y < O]$$
+    with Y the confidence on the whole image, O on the explanation map (Grad-CAM++ v3, section 4.1).
+    A tie is no increase; so an image without confidence on either counts as 0 (it has an answer: no
+    increase). nan where either is not a number.
 
     >>> increase_in_confidence(
     ...     full_score=torch.tensor([0.5, 0.8, 0.3]), masked_score=torch.tensor([0.9, 0.4, 0.3])

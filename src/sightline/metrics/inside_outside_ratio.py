@@ -34,8 +34,9 @@ def median(values: Values) -> float:
 def inside_outside_ratio(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     r"""Mean of the map inside the boxes over its mean outside them.
 
-    $$\frac{1}{|B|} \sum_{p \in B} L_p \Big/ \frac{1}{|\bar B|} \sum_{p \notin B} L_p$$ with B the union of the boxes,
-    on the map as it is. From 0 up; a uniform map gives 1. Grad-CAM reports 3.27 +- 0.18 on DenseCap's regions.
+    $$\frac{1}{|B|} \sum_{p \in B} L_p \Big/ \frac{1}{|\bar B|} \sum_{p \notin B} L_p$$
+    with B the union of the boxes, on the map as it is. From 0 up; a uniform map gives 1. Grad-CAM
+    reports 3.27 +- 0.18 on DenseCap's regions.
 
     Where the map is zero everywhere outside the ratio is infinite: the mean leaves it out, which is
     unfair to the better map, and the median does not. Contributes nan: a zero map, boxes that cover

@@ -16,14 +16,14 @@ from sightline.types import Boxes
     paper="Chattopadhay et al., Grad-CAM++, arXiv:1710.11063v3, eq. 26",
 )
 def loc(image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25, 0.5)) -> Counts:
-    r"""Overlap of the map above each threshold with the boxes of its class; mLoc is the mean over
-    images.
+    r"""Overlap of the map above each threshold with the boxes of its class.
 
     $$\mathrm{Loc}(\delta) = \frac{\mathrm{Area}(\text{internal})}
       {\mathrm{Area}(\text{boxes}) + \mathrm{Area}(\text{external})}$$
-    where internal and external are the pixels inside and outside the boxes at which the min-max scaled map exceeds
-    delta (Grad-CAM++ v3, eq. 26): the intersection over union of the thresholded map with the boxes. Areas are counts
-    of pixels whose centres lie inside. Boxes that overlap are united (the paper does not say): `[b, k]`, in [0, 1].
+    where internal and external are the pixels inside and outside the boxes at which the min-max
+    scaled map exceeds delta (Grad-CAM++ v3, eq. 26): the intersection over union of the thresholded
+    map with the boxes. Areas are counts of pixels whose centres lie inside. Boxes that overlap are
+    united (the paper does not say): `[b, k]`, in [0, 1].
 
     `>` is strict. So delta = 0 takes the whole map but its lowest pixels: what a rectified map
     leaves at zero or, where the least value is positive, the pixels that have it. Delta = 1 takes

@@ -36,14 +36,14 @@ def localisation_error(
     *,
     box_threshold: int | float = 0.15,
 ) -> Float[Tensor, "b 3"]:
-    r"""1 where a box drawn from the map of the given class is wrong, 0 where it is right: top-1,
-    top-5, GT-known.
+    r"""1 where a box drawn from the given class's map is wrong, 0 where right: top-1, top-5, GT.
 
-    $$1 - [\, \mathrm{IoU}(\text{box}, \text{a true box}) \ge 0.5 \,]\,[\, \mathrm{rank} < k \,]$$ with k = 1, 5 and,
-    for GT-known, no condition on the rank. The box is drawn around the largest connected region where the map of the
-    given class exceeds `box_threshold` times its maximum (Grad-CAM, section 4.1: 15 %). ILSVRC allows five classes with
-    a box each, and asks that one has the right class and overlaps: that is the given class's own map if the class is
-    among the five. `rank` is its place among the model's predictions, from 0; -1 for unknown: only GT-known then.
+    $$1 - [\, \mathrm{IoU}(\text{box}, \text{a true box}) \ge 0.5 \,]\,[\, \mathrm{rank} < k \,]$$
+    with k = 1, 5 and, for GT-known, no condition on the rank. The box is drawn around the largest
+    connected region where the map of the given class exceeds `box_threshold` times its maximum
+    (Grad-CAM, section 4.1: 15 %). ILSVRC allows five classes with a box each, and asks that one has
+    the right class and overlaps: that is the given class's own map if the class is among the five.
+    `rank` is its place among the model's predictions, from 0; -1 for unknown: only GT-known then.
 
     `>` is strict. Places that touch at a corner belong together; of equally large regions the first
     in reading order is taken. Right and bottom edges are exclusive, and true boxes are cut at the

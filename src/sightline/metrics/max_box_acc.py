@@ -15,17 +15,13 @@ region's box, the second about the best of all regions' boxes."""
 
 
 def max_box_acc_v1(values: Values) -> float:
-    """The largest share of images, over thresholds, whose largest region's box overlaps by a half
-    or more.
-    """
+    """The largest share of images, over thresholds, whose largest region's box overlaps by half."""
     kept = _kept(values)
     return float((kept[:, : len(THRESHOLDS)] >= 0.5).mean(0).max()) if len(kept) else float("nan")
 
 
 def max_box_acc_v2(values: Values) -> float:
-    """The same with the best of all regions' boxes, averaged over required overlaps of 0.3, 0.5 and
-    0.7.
-    """
+    """The same with the best of all regions' boxes, averaged over overlaps of 0.3, 0.5 and 0.7."""
     kept = _kept(values)
     if not len(kept):
         return float("nan")
@@ -56,10 +52,11 @@ def max_box_acc(image_map: Maps, boxes: Boxes) -> Float[Tensor, "b 200"]:
 
     $$\mathrm{MaxBoxAcc}(\delta) = \max_\tau \frac{1}{N} \sum_n
       [\, \mathrm{IoU}(\mathrm{box}(L_n > \tau), B_n) \ge \delta \,]$$
-    on the min-max scaled map, tau = 0.00 ... 0.99, the best over an image's true boxes. An image contributes the
-    overlaps with the largest region's box (V1, delta = 0.5), then the best overlap of any region's box (V2, the mean of
-    delta = 0.3, 0.5, 0.7): `[b, 200]`, in [0, 1]. The threshold is chosen on the set itself: it says what the map
-    allows, not what a user gets who must choose beforehand.
+    on the min-max scaled map, tau = 0.00 ... 0.99, the best over an image's true boxes. An image
+    contributes the overlaps with the largest region's box (V1, delta = 0.5), then the best overlap
+    of any region's box (V2, the mean of delta = 0.3, 0.5, 0.7): `[b, 200]`, in [0, 1]. The
+    threshold is chosen on the set itself: it says what the map allows, not what a user gets who
+    must choose beforehand.
 
     Places that touch at a corner are one region, as in the authors' code (OpenCV's contours). It
     differs in small ways: it rounds maps to 256 values and true boxes to whole pixels; a region's
@@ -85,9 +82,7 @@ def max_box_acc(image_map: Maps, boxes: Boxes) -> Float[Tensor, "b 200"]:
 
 
 def _fits(one: Float[np.ndarray, "h w"], true: Rectangles) -> Float[np.ndarray, "2 t"]:
-    """What exceeds a higher threshold lies in the box around what exceeds a lower one: the search
-    narrows.
-    """
+    """What exceeds a threshold lies in the box around what exceeds a lower one: search narrows."""
     fits = np.zeros((2, len(THRESHOLDS)))
     if not len(true) or np.isnan(one).any():
         return fits + np.nan

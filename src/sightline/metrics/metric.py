@@ -1,6 +1,4 @@
-"""What a metric is: a pure function from measurements to what each image contributes, and how rows
-become a figure.
-"""
+"""What a metric is: measurements to what each image contributes, and rows to a figure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,8 +62,7 @@ def metric(
     axis: str | None = None,
     paper: str = "",
 ) -> Callable[[Function], Function]:
-    """Mark a function as a metric. It stays the plain function it is; `about(function)` finds what
-    was said.
+    """Mark a function as a metric. It stays the function it is; `about(function)` tells.
 
     >>> @metric(title="Half", group="faithfulness", higher_is_better=True)
     ... def half(full_score):

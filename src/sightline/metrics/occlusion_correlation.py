@@ -15,12 +15,12 @@ from sightline.types import ImageMap, Scores
     paper="Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 5.3",
 )
 def occlusion_correlation(image_map: ImageMap, occlusion_map: Float[Tensor, "b *s"]) -> Scores:
-    r"""Spearman's rank correlation of the map, in [0, 1], and the score lost where a patch is
-    hidden, signed.
+    r"""Spearman's rank correlation of the map with the score lost where a patch is hidden.
 
-    $$\rho(L, D)$$ over the pixels, `[b, *s]` both; tied values share their mean rank, so a map's large empty part is
-    one value and not an order. The map is the one people see, rectified: Grad-CAM's own; the occlusion map keeps its
-    sign, as hiding a distractor raises the score and should rank lowest.
+    $$\rho(L, D)$$
+    over the pixels, `[b, *s]` both; tied values share their mean rank, so a map's large empty part
+    is one value and not an order. The map is the one people see, rectified: Grad-CAM's own; the
+    occlusion map keeps its sign, as hiding a distractor raises the score and should rank lowest.
 
     Both on the image's grid: a rank correlation is a ratio of sums, and enlarging repeats all terms
     alike; what it must not be used for is a p-value, as neighbouring pixels are not independent. At

@@ -33,13 +33,13 @@ def over_classes(values: Values, classes: Int[np.ndarray, " n"]) -> float:
 def pointing_game(
     image_map: Maps, boxes: Boxes, *, tolerance: int | float = 15
 ) -> Float[Tensor, " b"]:
-    r"""Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss; accuracy is
-    averaged over classes.
+    r"""Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss.
 
-    $$\mathrm{Acc} = \mathrm{hits} / (\mathrm{hits} + \mathrm{misses})$$ A hit is a maximum on a pixel of the boxes or
-    less than `tolerance` pixels away from one, as TorchRay counts it: Euclidean distance between pixels, strictly less,
-    so that a tolerance of 15 reaches 14.99; with 0 only the boxes themselves are left. TorchRay measures it in the
-    photograph's pixels, this in the view's.
+    $$\mathrm{Acc} = \mathrm{hits} / (\mathrm{hits} + \mathrm{misses})$$
+    A hit is a maximum on a pixel of the boxes or less than `tolerance` pixels away from one, as
+    TorchRay counts it: Euclidean distance between pixels, strictly less, so that a tolerance of 15
+    reaches 14.99; with 0 only the boxes themselves are left. TorchRay measures it in the
+    photograph's pixels, this in the view's. The figure is averaged over the classes.
 
     Of several equal maxima the first in reading order points. A map that is zero everywhere points
     nowhere and misses: it had an object to find. An image whose boxes cover no pixel contributes

@@ -15,11 +15,11 @@ eight-bit picture.
 
 
 def average_precision(values: Values) -> float:
-    r"""The area under the precision-recall curve of all pixels of all images: counts are added up
-    before dividing.
+    r"""The area under the precision-recall curve of all pixels: counts are added, then divided.
 
-    $$\sum_k P_k (R_k - R_{k+1})$$ from the lowest threshold to the highest, R behind the last is 0: each step of recall
-    has the precision at its far end, as in the authors' code.
+    $$\sum_k P_k (R_k - R_{k+1})$$
+    from the lowest threshold to the highest, R behind the last is 0: each step of recall has the
+    precision at its far end, as in the authors' code.
     """
     kept = values[np.isfinite(values).all(1)]
     if not len(kept):
@@ -49,9 +49,10 @@ def pxap(image_map: Maps, mask: list[Tensor | None]) -> Float[Tensor, "b 513"]:
 
     $$P_k = \frac{TP_k}{TP_k + FP_k}, \quad R_k = \frac{TP_k}{TP_k + FN_k}, \quad
       \mathrm{PxAP} = \sum_k P_k (R_k - R_{k+1})$$
-    on the min-max scaled map, with counts over the whole set: large objects weigh more. An image contributes
-    `[b, 513]`: TP at 256 thresholds k / 255, FP at them, TP + FN. A pixel that equals a threshold reaches it. The
-    authors' code has 1001 thresholds k / 1000 and leaves out regions to be ignored; we have none.
+    on the min-max scaled map, with counts over the whole set: large objects weigh more. An image
+    contributes `[b, 513]`: TP at 256 thresholds k / 255, FP at them, TP + FN. A pixel that equals a
+    threshold reaches it. The authors' code has 1001 thresholds k / 1000 and leaves out regions to
+    be ignored; we have none.
 
     The figure does not care for the map's scale, only for the order of pixels over all images. A
     map without information gives the objects' share of the pixels, as does a constant one, a zero

@@ -33,15 +33,16 @@ def after_all_layers(values: Values) -> float:
 def randomisation(
     image_map: ImageMap, randomised_maps: Float[Tensor, "b stages *s"]
 ) -> Float[Tensor, "b stages"]:
-    r"""Rank correlation of the map with the maps of the model while its layers lose their weights,
-    from the top down.
+    r"""Rank correlation with the maps of the model as its layers lose their weights, from the top.
 
-    $$\rho(L, L_k)$$ Spearman's, tied values sharing their mean rank. `randomised_maps` `[b, stages, *s]`: the first has
-    the head shuffled, each further one more of the layers before it: the cascade. Returns `[b, stages]`. A map that
-    stays the same does not show what the model learned. Adebayo et al. name no threshold to pass; maps are in [0, 1],
-    so their signed and absolute versions are one. Two maps of one centred object correlate for that alone: compare with
-    the control maps. nan where either map is constant, as that of a broken model often is (an empty map certainly
-    changed, but it has no ranks): counted apart.
+    $$\rho(L, L_k)$$
+    Spearman's, tied values sharing their mean rank. `randomised_maps` `[b, stages, *s]`: the first
+    has the head shuffled, each further one more of the layers before it: the cascade. Returns `[b,
+    stages]`. A map that stays the same does not show what the model learned. Adebayo et al. name no
+    threshold to pass; maps are in [0, 1], so their signed and absolute versions are one. Two maps
+    of one centred object correlate for that alone: compare with the control maps. nan where either
+    map is constant, as that of a broken model often is (an empty map certainly changed, but it has
+    no ranks): counted apart.
 
     >>> randomisation(
     ...     torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([[[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]])

@@ -1,6 +1,4 @@
-"""ROAD, least relevant first: the confidence left when the weakest pixels are removed without a
-trace.
-"""
+"""ROAD, least relevant first: the confidence left when the weakest pixels are removed."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -16,11 +14,11 @@ from sightline.types import Scores
     paper="Rong et al., ROAD, ICML 2022, arXiv:2202.00449",
 )
 def road_lerf_area(road_lerf: Float[Tensor, "b p"]) -> Scores:
-    r"""Mean confidence over the percentages of pixels removed, the least relevant first, by noisy
-    linear imputation.
+    r"""Mean confidence over the shares of pixels removed by imputation, least relevant first.
 
-    $$\frac{1}{P} \sum_p c_p$$ with c_p the confidence when p % of the pixels are imputed from the rest; `[b, p]`. A
-    high value says that the pixels did not matter. pytorch-grad-cam prints the change instead: this minus the
+    $$\frac{1}{P} \sum_p c_p$$
+    with c_p the confidence when p % of the pixels are imputed from the rest; `[b, p]`. A high value
+    says that the pixels did not matter. pytorch-grad-cam prints the change instead: this minus the
     confidence Y.
 
     >>> import torch

@@ -1,6 +1,4 @@
-"""ROAD, most relevant first: the confidence left when the strongest pixels are removed without a
-trace.
-"""
+"""ROAD, most relevant first: the confidence left when the strongest pixels are removed."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -16,11 +14,12 @@ from sightline.types import Scores
     paper="Rong et al., ROAD, ICML 2022, arXiv:2202.00449",
 )
 def road_morf_area(road_morf: Float[Tensor, "b p"]) -> Scores:
-    r"""Mean confidence over the percentages of pixels removed, the most relevant first, by noisy
-    linear imputation.
+    r"""Mean confidence over the shares of pixels removed by imputation, most relevant first.
 
-    $$\frac{1}{P} \sum_p c_p$$ with c_p the confidence when p % of the pixels are imputed from the rest; `[b, p]`. A low
-    value says that the pixels mattered. pytorch-grad-cam prints the change instead: this minus the confidence Y.
+    $$\frac{1}{P} \sum_p c_p$$
+    with c_p the confidence when p % of the pixels are imputed from the rest; `[b, p]`. A low value
+    says that the pixels mattered. pytorch-grad-cam prints the change instead: this minus the
+    confidence Y.
 
     >>> import torch
     >>> road_morf_area(torch.tensor([[0.5, 0.25, 0.0]]))

@@ -1,6 +1,4 @@
-"""The area under the paper's occlusion (ROC) curve: confidence kept while ever more of the map's
-weak pixels go.
-"""
+"""The area under the paper's occlusion (ROC) curve: confidence while the map's weak pixels go."""
 
 import torch
 from jaxtyping import Float
@@ -27,12 +25,12 @@ def roc_area(
     thetas: int = 21,
     jumps: str = "late",
 ) -> Scores:
-    r"""Area under relative confidence O/Y against the share f of pixels occluded, the weakest
-    first.
+    r"""Area under relative confidence O/Y by the share f of pixels occluded, the weakest first.
 
-    $$\sum_i (f_i - f_{i-1}) \frac{O_i + O_{i-1}}{2 Y}$$ `occluded_curve` is the confidence O on I o Delta at each
-    quantile theta, `occluded_fraction` the share of pixels really occluded there, never falling; both `[b, t]`, each
-    image with its own. It equalises the area two methods may show, so a larger map is no advantage.
+    $$\sum_i (f_i - f_{i-1}) \frac{O_i + O_{i-1}}{2 Y}$$
+    `occluded_curve` is the confidence O on I o Delta at each quantile theta, `occluded_fraction`
+    the share of pixels really occluded there, never falling; both `[b, t]`, each image with its
+    own. It equalises the area two methods may show, so a larger map is no advantage.
 
     *Ties.* Equal pixels go together, so fractions repeat (width 0, no area) and then jump, and in a
     jump nothing was measured. A straight line through it flatters exactly the maps that order

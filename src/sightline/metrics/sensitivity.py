@@ -30,14 +30,14 @@ def largest(values: Values) -> float:
     ),
 )
 def sensitivity(image_map: ImageMap, noisy_maps: Float[Tensor, "b n *s"]) -> Float[Tensor, "b n"]:
-    r"""How far the map moves under small noise on the image, relative to its own length, for each
-    noisy copy.
+    r"""How far the map moves under small noise on the image, relative to its own length.
 
-    $$\frac{|L(I) - L(I + \epsilon)|_2}{|L(I)|_2}$$ `image_map` `[b, *s]`, `noisy_maps` `[b, n, *s]`; returns `[b, n]`.
-    The figures are the mean over images of the largest and of the mean change. Yeh et al. take the maximum over a ball
-    around the image; here the noise is Gaussian, and the maximum grows with the number of copies: compare at equal
-    `samples`. 0 is a map that does not move, and so is a map that ignores the image altogether. An empty map has no
-    length: nan.
+    $$\frac{|L(I) - L(I + \epsilon)|_2}{|L(I)|_2}$$
+    `image_map` `[b, *s]`, `noisy_maps` `[b, n, *s]`; returns `[b, n]`. The figures are the mean
+    over images of the largest and of the mean change. Yeh et al. take the maximum over a ball
+    around the image; here the noise is Gaussian, and the maximum grows with the number of copies:
+    compare at equal `samples`. 0 is a map that does not move, and so is a map that ignores the
+    image altogether. An empty map has no length: nan.
 
     >>> sensitivity(
     ...     torch.tensor([[0.0, 1.0]]), torch.tensor([[[0.0, 1.0], [0.0, 0.5], [1.0, 1.0]]])

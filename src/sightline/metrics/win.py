@@ -10,10 +10,11 @@ from sightline.types import Scores
 def win(drop: Scores, other_drop: Scores) -> Scores:
     r"""+1 where this method's drop is the smaller one, -1 where the other's is, 0 for a tie.
 
-    $$\mathrm{sign}(d' - d)$$ with d and d' what `average_drop` says of the same image for two methods (Grad-CAM++ v3,
-    section 4.1). The paper does not say what happens to ties; they are frequent, as every increase in confidence is a
-    drop of 0, so they are kept apart here. Its tables' columns add up to 100: a tie must have gone to one side. nan
-    where either drop is.
+    $$\mathrm{sign}(d' - d)$$
+    with d and d' what `average_drop` says of the same image for two methods (Grad-CAM++ v3, section
+    4.1). The paper does not say what happens to ties; they are frequent, as every increase in
+    confidence is a drop of 0, so they are kept apart here. Its tables' columns add up to 100: a tie
+    must have gone to one side. nan where either drop is.
 
     No metric of one method, therefore not marked as one: `win_share` makes the figures of the rows.
 
@@ -28,8 +29,7 @@ def win(drop: Scores, other_drop: Scores) -> Scores:
 
 
 def win_share(values: Values) -> tuple[float, float, float]:
-    """The shares of wins, ties and losses among the rows that say something; nan where none does.
-    Their sum is 1.
+    """The shares of wins, ties and losses among the rows that say something; their sum is 1.
 
     Seen from the other method the first and the last change places.
 

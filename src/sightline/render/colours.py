@@ -67,8 +67,7 @@ def colourise(map: Plane, name: str = "inferno") -> Float[Tensor, "h w 3"]:
 
 
 def diverging(map: Plane, *, limit: int | float | None = None) -> Float[Tensor, "h w 3"]:
-    """Colours of a signed map: white at 0, straight in OKLab to blue at `-limit` and to red at
-    `+limit`.
+    """Colours of a signed map: white at 0, straight in OKLab to blue at `-limit`, red at `limit`.
 
     `limit` is the evidence that gets the full colour, the same on both sides, so that equally
     strong evidence for and against looks equally strong; without it the largest magnitude in the

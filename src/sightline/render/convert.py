@@ -65,8 +65,7 @@ def unit(map: Plane) -> Float[Tensor, "h w"]:
 
 
 def signed(map: Plane, limit: int | float | None = None) -> Float[Tensor, "h w"]:
-    """A signed map divided by `limit` (its largest magnitude, where none is given) and cut off at
-    -1 and 1.
+    """A signed map divided by `limit` (its largest magnitude, if none), cut off at -1 and 1.
 
     >>> signed(torch.tensor([[-4.0, 2.0]]))
     tensor([[-1.0000,  0.5000]])
@@ -85,8 +84,7 @@ def signed(map: Plane, limit: int | float | None = None) -> Float[Tensor, "h w"]
 def enlarged(
     map: Float[Tensor, "h w"], height: int, width: int
 ) -> Float[Tensor, "{height} {width}"]:
-    """The map on another grid, bilinear between the centres of its places (as `upsample.image_map`
-    does).
+    """The map on another grid, bilinear between the centres of its places.
 
     >>> enlarged(torch.tensor([[0.0, 2.0]]), 1, 4)
     tensor([[0.0000, 0.5000, 1.5000, 2.0000]])

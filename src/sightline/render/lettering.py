@@ -21,8 +21,9 @@ PALE: Colour = (112, 107, 99)
 """Of headings and of captions, on white: contrast 17.6 and 5.3 to 1."""
 
 _WRITTEN = {
-    **dict.fromkeys("–—−‐‑", "-"), **dict.fromkeys("ß", "ss"), "×": "x", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
-    "Æ": "Ae", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Œ": "Oe", "œ": "oe", "ı": "i",
+    **dict.fromkeys("–—−‐‑", "-"), "ß": "ss", "×": "x", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
+    "Æ": "Ae", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d",
+    "Œ": "Oe", "œ": "oe", "ı": "i",
 }  # fmt: skip
 
 
@@ -53,9 +54,7 @@ class Lettering:
         return round(self.size * 1.3)
 
     def lines(self, text: str, width: int | float, most: int) -> list[str]:
-        """The text in at most `most` lines no wider than `width` pixels, the last cut with an
-        ellipsis.
-        """
+        """The text in at most `most` lines of at most `width` pixels, the last with an ellipsis."""
         lines: list[str] = []
         for paragraph in self._written(text).splitlines():
             line = ""

@@ -62,9 +62,7 @@ def outline(
 def _plate(
     on: Image.Image, text: Lettering, label: str, left: int, top: int, colour: Colour
 ) -> None:
-    """The label above the box, or inside it where there is no room above; moved left to stay in the
-    picture.
-    """
+    """The label above the box, or inside where there is no room; moved left to stay in sight."""
     gap = round(text.size * 0.35)
     lines = text.lines(label, on.width - 2 * gap, 1)
     width = round(text.face.getlength(lines[0])) + 2 * gap

@@ -57,8 +57,7 @@ def overlay(
 def signed_overlay(
     image: Photograph, map: Plane, *, limit: int | float | None = None, strength: int | float = 0.6
 ) -> Image.Image:
-    """A photograph with its signed map: red where there is evidence for, blue where there is
-    evidence against.
+    """A photograph with its signed map: red for evidence for, blue for evidence against.
 
     Painted as by `overlay`, with the magnitude for the opacity and `diverging` for the colours.
 

@@ -1,6 +1,4 @@
-"""Pictures that need no mixing: the map alone, what the map leaves of the photograph, pixel
-gradients.
-"""
+"""Pictures that need no mixing: the map alone, what it leaves of the photograph, gradients."""
 
 import numpy as np
 from jaxtyping import Shaped
@@ -32,8 +30,7 @@ def heat(map: Plane, *, colours: str = "inferno") -> Image.Image:
 
 
 def explanation_map(image: Photograph, map: Plane) -> Image.Image:
-    r"""What the map leaves of the photograph, $E = L \circ I$ (Grad-CAM++ section 4.1): black where
-    it is 0.
+    r"""What the map leaves of the photograph (Grad-CAM++ section 4.1): black where it is 0.
 
     `image` `[3, h, w]` in [0, 1] or a PIL picture; `map` `[h, w]` in [0, 1], enlarged where it is
     coarser.
@@ -50,8 +47,7 @@ def explanation_map(image: Photograph, map: Plane) -> Image.Image:
 def pixels_picture(
     gradients: Shaped[Tensor, "..."], *, percentile: int | float = 98.0
 ) -> Image.Image:
-    """Signed values a pixel and colour (a gradient, guided backpropagation, Guided Grad-CAM) around
-    mid grey.
+    """Signed values a pixel and colour (a gradient, a guided product) around mid grey.
 
     0 is mid grey (128), the `percentile` of the magnitudes and everything above it is full colour:
     the same scale for both signs and all three channels, so hues are what the gradient says and 0

@@ -8,9 +8,7 @@ from PIL import Image
 
 
 def show(picture: Image.Image) -> None:
-    """Below the cell of a notebook, else in the system's viewer; where there is no display, a
-    warning says so.
-    """
+    """Below a notebook's cell, else in the system's viewer; a warning where there is no display."""
     try:  # mypy: IPython is optional; where it is installed its names are not exported
         # may be absent
         from IPython import get_ipython  # type: ignore[attr-defined,import-not-found,unused-ignore]

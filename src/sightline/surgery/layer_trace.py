@@ -7,9 +7,7 @@ the layer, on any model, without rewriting it. `torch.autograd.grad` writes no `
 hooks are gone before `capture` returns.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,32 +19,16 @@ from sightline.surgery.backward.detached_weights import DetachFrom
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
-from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Reader, Shape
-from sightline.surgery.harness.input_frame import Frame
+from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import tensors_in
+from sightline.surgery.harness.opened_layer import OpeningHook
+from sightline.surgery.harness.opened_layer import TracedLayer as TracedLayer
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.tensors import allow_grad, at_least_float32
 from sightline.types import Activations
-
-
-@dataclass
-class TracedLayer:
-    """One layer, opened: its activations `[b, c, *s]` and where they lie in the graph.
-
-    `calls` counts how often the layer ran; `call` is the run that was kept. `shares` is how much of
-    the grid, along each axis and from its start, lies on the picture, where the model pads it
-    inside; None: all of it.
-    """
-
-    layer: str
-    activations: Activations
-    grid: Grid
-    calls: int
-    call: int
-    node: Tensor = field(repr=False)
-    shares: tuple[float, ...] | None = None
 
 
 @dataclass
@@ -97,7 +79,7 @@ class Trace:
         with guard.untouched(self.model), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             seeds = None if classes is None else _seeds(scores, classes)
-            try:
+            with reentrant_refused(self.model):
                 found = gradients(
                     scores,
                     nodes,
@@ -105,14 +87,6 @@ class Trace:
                     differentiable=self.differentiable,
                     unhooked=self.plain,
                 )
-            except RuntimeError as error:
-                if "use_reentrant" not in str(error):
-                    raise
-                raise SurgeryError(
-                    "Expected checkpoints that can be looked back through;"
-                    f" {type(self.model).__name__} calls torch.utils.checkpoint with"
-                    " use_reentrant=True. Pass False there: the numbers are the same."
-                ) from error
         lead = scores.ndim - 1 if seeds is None else 1
         return tuple(
             None if grad is None else _read(cut.grid, grad, lead)
@@ -172,124 +146,55 @@ def capture(
         )
     named: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     wanted = [resolve(given.model, one) for one in named]
-    scalpels = [_TraceHook(name, module, given.frame, call, grid) for name, module in wanted]
+    hooks = [OpeningHook(name, module, given.frame, call, grid) for name, module in wanted]
     with guard.untouched(given.model):
-        outputs, plain = _operate(given, scalpels, graph=differentiable)
+        outputs, plain = _run(given, hooks, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
             # A `no_grad` inside the model ended recording behind the layer. With recording on from
             # the start it survives: more memory, the same numbers.
-            outputs, plain = _operate(given, scalpels, graph=True)
+            outputs, plain = _run(given, hooks, graph=True)
     return Trace(
         outputs,
-        tuple(scalpel.cut(differentiable) for scalpel in scalpels),
+        tuple(hook.traced(differentiable) for hook in hooks),
         given.model,
         differentiable,
         plain,
     )
 
 
-_HOOKED = "saved tensors are hooked: run with the weights as they are"
-"""What is kept is compared by checkpointing, which computes it again, and then with the weights
-themselves.
-"""
-
-
-def _operate(
-    given: Given, scalpels: Sequence["_TraceHook"], graph: bool, checkpointed: bool = False
-) -> tuple[Any, bool]:
+def _run(given: Given, hooks: Sequence[OpeningHook], graph: bool) -> tuple[Any, bool]:
     """The outputs, and whether the graph behind the layer is plain.
 
-    The weights are put aside behind the layer, unless the model turns out to be checkpointed.
+    Unless the whole `graph` is to be kept, the weights are put aside behind the layer.
     """
-    whole = graph or checkpointed
-    forbidden = (
-        nullcontext() if whole else torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED)
-    )
     try:
-        with (
-            torch.set_grad_enabled(graph),
-            DetachFrom() as aside,
-            _hooked(scalpels, None if whole else aside),
-            forbidden,
-        ):
-            outputs = given.run()
-        return outputs, aside.plain
-    except RuntimeError as error:
-        if "Inference tensors cannot be saved" in str(error):
-            raise SurgeryError(
-                f"Expected a model that can record a graph; {type(given.model).__name__} computes"
-                " with tensors made under torch.inference_mode(), where none can be. Build the model"
-                " and load its weights outside of it."
-            ) from error
-        if whole or _HOOKED not in str(error):
-            raise
-    return _operate(given, scalpels, graph, checkpointed=True)
-
-
-@contextmanager
-def _hooked(scalpels: Sequence["_TraceHook"], opened: Callable[[], None] | None) -> Iterator[None]:
-    handles = []
-    try:
-        for scalpel in scalpels:
-            scalpel.start(opened)
-            handles.append(scalpel.module.register_forward_hook(scalpel))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-class _TraceHook:
-    """The forward hook of one layer."""
-
-    def __init__(
-        self, name: str, module: nn.Module, frame: Frame, call: int, grid: Shape | Reader | None
-    ) -> None:
-        self.name, self.module, self.frame, self.call, self.stated = name, module, frame, call, grid
-
-    def start(self, opened: Callable[[], None] | None) -> None:
-        """Ready for a run; `opened` is called when the layer has been opened."""
-        self.opened = opened
-        self.thread, self.calls, self.kept = threading.get_ident(), 0, -1
-        self.node: Tensor | None = None
-        self.grid: Grid | None = None
-
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
-        if threading.get_ident() != self.thread:
-            return None  # somebody else's forward on the same model
-        if torch.is_inference_mode_enabled():
-            raise SurgeryError(
-                f"Expected a model that can record a graph; layer {self.name!r} runs inside its own"
-                " torch.inference_mode(), where none can be. Use torch.no_grad() there, which can"
-                " be looked into."
-            )
-        index, self.calls = self.calls, self.calls + 1
-        if self.call >= 0 and index != self.call:
-            return None
-        tensor, grid, put = find_map(output, self.frame.images, self.name, self.stated)
-        if not (tensor.requires_grad and torch.is_grad_enabled()):
-            tensor = tensor.detach().requires_grad_()
-            torch.set_grad_enabled(True)
-            if self.opened is not None:
-                self.opened()
-        self.node, self.grid, self.kept = tensor, grid, index
-        return put(tensor.clone())
-
-    def cut(self, differentiable: bool) -> TracedLayer:
-        if self.node is None or self.grid is None:
-            ran = f"it ran {self.calls} times" if self.calls else "it did not run on this input"
-            raise SurgeryError(
-                f"Expected layer {self.name!r} to"
-                f" run{'' if self.call < 0 else f' at least {self.call + 1} times'}; {ran}. Name a"
-                " layer that does: sightline.layers(model, images) lists them."
-            )
-        shown = (
-            self.node if differentiable else self.node.detach()
-        )  # a loss on the map must reach the weights
-        read = self.grid.read(shown)
-        return TracedLayer(
-            self.name, read, self.grid, self.calls, self.kept, self.node, self.frame.shares
+        if graph:
+            return _run_once(given, hooks, graph=True)
+        return unless_checkpointed(
+            lambda: _run_once(given, hooks, detach=True), lambda: _run_once(given, hooks)
         )
+    except RuntimeError as error:
+        if "Inference tensors cannot be saved" not in str(error):
+            raise
+        raise SurgeryError(
+            f"Expected a model that can record a graph; {type(given.model).__name__} computes with"
+            " tensors made under torch.inference_mode(), where none can be. Build the model and"
+            " load its weights outside of it."
+        ) from error
+
+
+def _run_once(
+    given: Given, hooks: Sequence[OpeningHook], graph: bool = False, detach: bool = False
+) -> tuple[Any, bool]:
+    with (
+        torch.set_grad_enabled(graph),
+        DetachFrom() as detach_weights,
+        hooked((hook.module, hook) for hook in hooks),
+    ):
+        for hook in hooks:
+            hook.start(detach_weights if detach else None)
+        outputs = given.run()
+    return outputs, detach_weights.plain
 
 
 def _seeds(rows: Tensor, classes: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.guided_rules import GuidedRule, left_alone
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.model_io import run
 
@@ -72,17 +73,8 @@ class PixelTrace:
     def _back(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
         rectified = GuidedRule(rule) if rule is not None else None
         name = type(self.model).__name__
-        try:
-            with rectified or nullcontext():
-                (gradient,) = gradients(scores, [self.node], skip_zeros=rectified is None)
-        except RuntimeError as error:
-            if "use_reentrant" not in str(error):
-                raise
-            raise SurgeryError(
-                f"Expected checkpoints that can be looked back through; {name} calls"
-                " torch.utils.checkpoint with use_reentrant=True. Pass use_reentrant=False there:"
-                " the numbers are the same."
-            ) from error
+        with reentrant_refused(self.model), rectified or nullcontext():
+            (gradient,) = gradients(scores, [self.node], skip_zeros=rectified is None)
         if gradient is None:
             raise SurgeryError(
                 f"Expected scores that depend on the pixels; those of {name} do not. Look in the"
@@ -125,19 +117,12 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     given = Given.of(model, inputs)
     _ = given.shape  # says so where there is no image, or none with a grid
     with guard.untouched(given.model), torch.enable_grad():
-        try:
-            with DetachWeights(), torch.autograd.graph.disable_saved_tensors_hooks(_HOOKED):
-                return _run(given)
-        except RuntimeError as error:
-            if _HOOKED not in str(error):
-                raise
+        return unless_checkpointed(lambda: _run_detached(given), lambda: _run(given))
+
+
+def _run_detached(given: Given) -> PixelTrace:
+    with DetachWeights():
         return _run(given)
-
-
-_HOOKED = "saved tensors are hooked: run with the weights as they are"
-"""What is kept is checked by checkpointing, which computes it again, and then with the weights
-themselves.
-"""
 
 
 def _run(given: Given) -> PixelTrace:

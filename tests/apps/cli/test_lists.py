@@ -4,7 +4,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from sightline import BLACKBOX, METHODS, PIXELSPACE, explain
+from sightline import BLACKBOX, METHODS, METRICS, PIXELSPACE, explain
 from sightline.apps.cli import commands
 from sightline.errors import ModelError
 from sightline.models import known, load
@@ -71,6 +71,21 @@ def test_every_method_is_listed_with_what_it_does():
         (line,) = [line for line in lines if line.startswith(f"  {name} ")]
         assert len(line.split(": ", 1)[1]) > 20
     assert "arXiv:1710.11063" in result.stdout
+
+
+def test_every_metric_is_listed_in_its_group_with_its_direction():
+    result = run("metrics")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    for name in METRICS:
+        (line,) = [line for line in lines if line.startswith(f"  {name} ")]
+        assert ("(higher is better" in line) != ("(lower is better" in line)
+    assert lines[0] == "faithfulness"
+    assert lines[1].startswith(
+        "  average_drop             Average Drop (lower is better, %): Share of the confidence lost"
+    )
+    assert lines.index("road") < lines.index("adcc") < lines.index("localisation")
+    assert "arXiv:1806.07421" in result.stdout
 
 
 def test_models_are_listed_and_found():

@@ -14,7 +14,7 @@ from sightline.methods.blackbox import ALIASES, BLACKBOX, about, find
 from sightline.methods.catalogue import plain
 from sightline.supply import options, requests
 
-SHARED = {"__init__", "shown", "segments"}
+SHARED = {"__init__", "contents", "names", "query", "segments"}
 """Files in the room that are no method."""
 
 WORDS = {"shown", "scores", "size", "pictures"}
@@ -30,7 +30,7 @@ def test_every_file_is_listed_and_everything_listed_has_a_file():
 def test_file_function_and_name_are_one(name):
     function = BLACKBOX[name]
     assert function.__name__ == name
-    assert function.__module__ == f"sightline.blackbox.{name}"
+    assert function.__module__ == f"sightline.methods.blackbox.{name}"
     assert set(requests(function)) <= WORDS
     assert set(options(function)) >= EVERYWHERE
 

@@ -1,4 +1,4 @@
-"""LIME-style maps are what their twin says, and on a linear model the segments' true contributions."""
+"""LIME-style maps are what their twin says; on a linear model, what the segments contribute."""
 
 import builtins
 import re

@@ -141,7 +141,7 @@ class Moody(nn.Module):
 def test_a_model_that_has_to_run_as_a_whole_gives_the_same():
     net, x = Moody().double().eval(), batch().double()
     with replay_from_layer(net, x, "net.5") as again:
-        assert again.whole
+        assert again.full_replay
     e = explain(net, x, 1, "ablation_cam", "net.5")
     assert_near(e.coarse, explain(net.net, x, 1, "ablation_cam", "5").coarse, 1e-12)
 

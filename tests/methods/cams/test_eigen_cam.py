@@ -29,7 +29,7 @@ def test_two_places_and_two_channels_by_hand():
 
 
 def test_centred_by_hand():
-    """The large constant channel is the uncentred axis; without the mean only the other one varies."""
+    """The large constant channel is the uncentred axis; without the mean only the other varies."""
     activations = torch.tensor([[[10.0, 10.0, 10.0], [0.0, 0.0, 3.0]]])
     plain, centred = eigen_cam(activations), eigen_cam(activations, centred=True)
     assert plain[0, 0] > 0.99
@@ -165,7 +165,7 @@ def test_the_same_twice_bit_by_bit():
 
 @pytest.mark.parametrize("shape", [(4, 3, 3), (9, 2, 2)])
 def test_derivatives_are_those_of_finite_differences(shape):
-    """More places than channels, and fewer; with a silent channel, where torch's own would be NaN."""
+    """More places than channels, and fewer; a silent channel, where torch's own would be NaN."""
     activations = relu(2, *shape) - 0.3
     activations[:, 0] = 0
     assert torch.autograd.gradcheck(

@@ -59,7 +59,7 @@ def test_float32_as_a_user_gets_it_against_loops_in_float64(trained, layer):
 
 @pytest.mark.parametrize("layer", ["layer3", "layer2", "layer3.1.conv1"])
 def test_shapley_cam_by_finite_differences_of_the_gradient(trained, layer):
-    """H A is how the gradient changes along A; behind the head, and with blocks of ReLUs between."""
+    """H A is how the gradient changes along A; behind the head, and with ReLUs between."""
     net, x = trained
     classes = net(x).argmax(1)
     try:

@@ -52,7 +52,7 @@ def test_alpha_and_weights_are_those_of_the_true_derivatives(axes, head):
 
 @pytest.fixture
 def toy():
-    """Figure 2: three binary maps with 15, 4 and 2 active of 80 positions, each its own gradient."""
+    """Figure 2: three binary maps, 15, 4 and 2 of 80 positions active, each its own gradient."""
     maps = torch.zeros(1, 3, 8, 10)
     maps[0, 0, 1:4, 2:7] = maps[0, 1, 5:7, 0:2] = maps[0, 2, 7, 8:10] = 1
     assert maps.sum((0, 2, 3)).tolist() == [15, 4, 2]
@@ -158,7 +158,7 @@ def test_behind_a_relu_nothing_is_clamped_and_alpha_is_at_most_one_half(activati
 
 
 def test_negative_sums_are_clamped_and_counted():
-    """Sums -1 and 0.5; the denominators 2 + g x sum are 1.5, 1, 0.9, -8, 2 and 2.5, 3, 3.1, 13, 2."""
+    """Sums -1 and 0.5; the denominators 2 + g x sum: 1.5, 1, 0.9, -8, 2; 2.5, 3, 3.1, 13, 2."""
     activations = torch.tensor([[[-1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0]]], dtype=torch.float64)
     gradients = torch.tensor([[[0.5, 1.0, 1.1, 10.0, -7.0]] * 2], dtype=torch.float64)
     calls = []
@@ -171,7 +171,7 @@ def test_negative_sums_are_clamped_and_counted():
 
 
 def test_the_clamp_leaves_no_jump():
-    """Neighbouring inputs have close weights: where the clamp sets in, and across the pole itself."""
+    """Neighbouring inputs have close weights: where the clamp sets in, and across the pole."""
     gradients = torch.linspace(0.5, 3, 2001, dtype=torch.float64).reshape(-1, 1, 1)
     weights = grad_cam_pp(torch.full_like(gradients, -1), gradients).flatten()
     assert float(weights.diff().abs().max()) < 0.005

@@ -1,4 +1,4 @@
-"""Grad-CAM++ on trained networks: float32, and half precision, against a slow twin all in float64."""
+"""Grad-CAM++ on trained networks: float32 and half precision, against a slow twin in float64."""
 
 import io
 

@@ -12,7 +12,7 @@ from sightline.methods.catalogue import plain
 from sightline.methods.pixel import ALIASES, PIXELSPACE, about, find
 from sightline.supply import options, requests
 
-SHARED = {"__init__", "reduce"}
+SHARED = {"__init__", "contents", "names", "reduce"}
 """Files in the room that are no method."""
 
 WORDS = {
@@ -34,7 +34,7 @@ def test_every_file_is_listed_and_everything_listed_has_a_file():
 def test_file_function_and_name_are_one(name):
     function = PIXELSPACE[name]
     assert function.__name__ == name
-    assert function.__module__ == f"sightline.pixelspace.{name}"
+    assert function.__module__ == f"sightline.methods.pixel.{name}"
     assert getattr(pixelspace, name) is function
     assert set(requests(function)) <= WORDS
     assert options(function) == []
@@ -42,8 +42,9 @@ def test_file_function_and_name_are_one(name):
 
 def test_no_sibling_is_imported():
     for path in Path(pixelspace.__file__).parent.glob("*.py"):
-        rooms = re.findall(r"^from sightline\.(\w+)", path.read_text(), flags=re.MULTILINE)
-        assert set(rooms) <= {"pixelspace", "types", "errors", "catalogue"}, path.name
+        rooms = re.findall(r"^ *from sightline\.([\w.]+)", path.read_text(), flags=re.MULTILINE)
+        siblings = {room for room in rooms if not room.startswith("methods.pixel.")}
+        assert siblings <= {"types", "errors", "tensors", "supply", "methods.catalogue"}, path.name
 
 
 @pytest.mark.parametrize("name", PIXELSPACE)

@@ -245,6 +245,43 @@ def test_a_model_whose_chosen_layer_is_gone_is_searched_again():
     assert choose(net, batch()).name == "stem"
 
 
+def test_a_layer_put_behind_the_chosen_one_is_seen_though_the_model_is_known():
+    pooled_head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)
+    net = seq(*convnet()[:6], nn.Identity(), *pooled_head)
+    assert choose(net, batch()).name == "5"
+    net[6] = seq(nn.Conv2d(8, 8, 3), nn.ReLU())
+    choice = choose(net, batch())
+    assert (choice.name, choice.reason) == ("6", "the last feature map (8 channels, 10 x 8 places)")
+    net[6] = seq(nn.Conv2d(8, 8, 5), nn.ReLU())
+    assert choose(net, batch()).reason == "the last feature map (8 channels, 8 x 6 places)"
+
+
+def test_a_layer_under_another_name_is_chosen_under_that():
+    net = seq(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert choose(net, batch()).name == "1"
+    net._modules = {f"part{name}": module for name, module in net._modules.items()}
+    assert choose(net, batch()).name == "part1"
+
+
+def test_a_model_that_makes_layers_without_weights_at_each_run_is_searched_once():
+    class Anew(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.act, self.fc = nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Linear(6, 2)
+
+        def forward(self, x):
+            self.act = nn.ReLU()
+            return self.fc(self.act(self.conv(x)).mean((2, 3)))
+
+    torch.manual_seed(0)
+    net = Anew().eval()
+    runs = runs_of(net)
+    first = choose(net, batch())
+    searched = len(runs)
+    assert choose(net, batch()) is first
+    assert len(runs) == searched > 0
+
+
 @pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
 def test_a_first_image_that_is_black_or_broken_does_not_decide_for_all(value):
     """A black picture leaves this network without a signal; the next one does not."""

@@ -1,5 +1,6 @@
 """Only what lies behind a layer runs again, and says what the whole model says."""
 
+import logging
 import threading
 
 import pytest
@@ -12,6 +13,13 @@ from helpers.closeness import assert_near
 from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.errors import LayerError
 from sightline.surgery import capture, replay, replay_from_layer
+
+
+@pytest.fixture
+def log(caplog):
+    """What is said at debug."""
+    caplog.set_level(logging.DEBUG, logger="sightline")
+    return caplog
 
 
 def versions_of(activations, m=5):
@@ -28,7 +36,7 @@ def assert_as_the_whole(net, inputs, layer, call=-1, whole=False, bar=1e-9, grid
     want = torch.stack([replay(net, inputs, layer, one, call=call, grid=grid) for one in versions])
     assert not torch.equal(want[0], want[1])
     with replay_from_layer(net, inputs, layer, call=call, grid=grid) as again:
-        assert again.whole is whole
+        assert again.full_replay is whole
         step = min(again.most, 3)
         got = [again(part.flatten(0, 1).clone()) for part in versions.split(step)]
     assert_near(torch.cat(got), want.flatten(0, 1), bar)
@@ -142,7 +150,7 @@ def test_modules_that_run_several_times(layer, call, b):
 
 
 class Windows(nn.Module):
-    """Cuts the map into windows, as windowed attention does, and has a table that knows no images."""
+    """Cuts the map into windows, as windowed attention does; its table knows no images."""
 
     def __init__(self):
         super().__init__()
@@ -195,9 +203,12 @@ class First(nn.Module):
 
 
 @pytest.mark.parametrize("kind", ["tensor", "number"])
-def test_where_the_way_round_cannot_be_gone_the_whole_model_runs(kind):
+def test_where_the_way_round_cannot_be_gone_the_whole_model_runs(kind, log):
     torch.manual_seed(0)
     assert_as_the_whole(Remembers(kind).double().eval(), batch().double(), "conv", whole=True)
+    assert log.messages[-1].startswith(
+        "replaying the whole model: the model does not run on what was recorded: RuntimeError: "
+    )
 
 
 class InPlace(nn.Module):
@@ -220,9 +231,11 @@ class InPlace(nn.Module):
 
 
 @pytest.mark.parametrize("b", [1, 2])
-def test_what_a_module_does_in_place_is_not_lost(b):
+def test_what_a_module_does_in_place_is_not_lost(b, log):
     net, x = InPlace().double().eval(), batch(b=b).double()
     assert_as_the_whole(net, x, "conv", whole=True)
+    why = "the outputs are not those of a full run"
+    assert log.messages == [f"replaying from copies: {why}", f"replaying the whole model: {why}"]
 
 
 class Fixed(nn.Module):
@@ -237,8 +250,12 @@ class Fixed(nn.Module):
         return self.fc(self.stem(x).relu().mean((2, 3)).view(2, 4))
 
 
-def test_a_model_with_a_batch_of_its_own_runs_as_a_whole():
+def test_a_model_with_a_batch_of_its_own_runs_as_a_whole(log):
     assert_as_the_whole(Fixed().double().eval(), batch(b=2).double(), "stem", whole=True)
+    (said,) = log.messages
+    assert said.startswith(
+        "replaying the whole model: the model does not run on twice as many images: RuntimeError: "
+    )
 
 
 class Two(nn.Module):
@@ -265,11 +282,14 @@ def test_other_inputs_go_along():
 @pytest.mark.parametrize(
     ("name", "layer"),
     [
-        ("resnet18", "layer3.1.relu"), ("resnet18", "layer4"), ("densenet121", "features.denseblock4"),
-        ("swin_t", "features.5.3.norm1"), ("convnext_tiny", "features.5"),
+        ("resnet18", "layer3.1.relu"),
+        ("resnet18", "layer4"),
+        ("densenet121", "features.denseblock4"),
+        ("swin_t", "features.5.3.norm1"),
+        ("convnext_tiny", "features.5"),
         ("mobilenet_v3_small", "features.8"),
     ],
-)  # fmt: skip
+)
 def test_networks_of_torchvision(name, layer):
     torch.manual_seed(0)
     net = torchvision.models.get_model(name, weights=None, num_classes=7).eval()
@@ -301,7 +321,7 @@ def test_a_forward_of_ones_own_on_the_module_comes_back():
     net[0].forward = lambda x: mine(x) * 2
     own = net[0].forward
     with replay_from_layer(net, x, "2") as again:
-        assert not again.whole
+        assert not again.full_replay
         again(torch.rand(3, 6, 12, 10))
     assert net[0].forward is own
 
@@ -322,3 +342,26 @@ def test_another_thread_s_forward_is_its_own():
         again(torch.rand(3, 8, 12, 10))
     assert len(found) > 1
     assert all(torch.equal(one, want) for one in found)
+
+
+def fails(*args):
+    raise IndexError("a mistake of ours")
+
+
+def test_a_mistake_of_ours_is_an_error_when_strict(monkeypatch):
+    monkeypatch.setattr("sightline.surgery.rerun.from_layer.compare_outputs", fails)
+    net, x = convnet(), batch()
+    before = photograph(net)
+    with (
+        pytest.raises(IndexError, match="a mistake of ours"),
+        replay_from_layer(net, x, "5"),
+    ):
+        pass
+    assert_same(before, photograph(net))
+
+
+@pytest.mark.usefixtures("as_for_users")
+def test_for_users_the_whole_model_runs_and_the_log_says_why(monkeypatch, log):
+    monkeypatch.setattr("sightline.surgery.rerun.from_layer.compare_outputs", fails)
+    assert_as_the_whole(convnet().double(), batch().double(), "5", whole=True)
+    assert log.messages == ["replaying the whole model: IndexError: a mistake of ours"]

@@ -9,18 +9,33 @@ from sightline.apps.cli.demo import demo
 from sightline.apps.cli.evaluate import evaluate, report
 from sightline.apps.cli.explain import explain
 from sightline.apps.cli.export import export
-from sightline.apps.cli.lists import layers, methods, models
+from sightline.apps.cli.lists import layers, methods, metrics, models
 from sightline.apps.cli.seeds import seeds
-from sightline.errors import DISTRIBUTION, SightlineError
+from sightline.errors import SightlineError
+from sightline.supply import version
+
+
+def _version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    """What `click.version_option` does, also in a checkout that nobody installed."""
+    if asked:
+        click.echo(f"{context.info_name}, version {version()}")
+        context.exit()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name=DISTRIBUTION)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
 def commands() -> None:
     """See what a vision network looked at, and know how far to trust that picture."""
 
 
-for command in (explain, export, evaluate, report, seeds, layers, methods, models, demo):
+for command in (explain, export, evaluate, report, seeds, layers, methods, metrics, models, demo):
     commands.add_command(command)
 
 
@@ -30,14 +45,10 @@ def main() -> None:
     Large tensors get large memory pages, unless the user has decided: a forward pass on a CPU is
     faster by a quarter.
     """
-    os.environ.setdefault(
-        "THP_MEM_ALLOC_ENABLE", "1"
-    )  # PyTorch asks when it makes its first tensor
+    # PyTorch asks when it makes its first tensor
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         commands(standalone_mode=True)
-    except (
-        SightlineError,
-        OSError,
-    ) as error:  # OSError: a folder that cannot be written, a full disk
+    except (SightlineError, OSError) as error:  # a full disk, a folder that cannot be written
         click.echo(f"sightline: {error}", err=True)
         sys.exit(1)

@@ -4,16 +4,11 @@ from pathlib import Path
 
 import click
 
+from sightline.apps.cli.options import out_option
+
 
 @click.command()
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    help="The folder to write into.",
-)
+@out_option("out", "The folder to write into.")
 def demo(out: Path) -> None:
     """Explain a few real photographs with the bundled model, offline, and write a page
     (OUT/index.html).

@@ -2,260 +2,92 @@
 
 import json
 import os
+from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from sightline.apps.cli.options import device_option, model_options, on
+from sightline.apps.cli.options import (
+    Command,
+    ModelChoice,
+    complete_metrics,
+    complete_protocol,
+    device_option,
+    method_option,
+    model_options,
+    on,
+    out_option,
+)
+
+if TYPE_CHECKING:
+    from sightline.protocol import Protocol
 
 
-@click.command()
-@click.argument("data", type=click.Path(path_type=Path))
-@model_options
-@click.option(
-    "--method",
-    "-m",
-    "methods",
-    multiple=True,
-    default=("grad_cam", "grad_cam_pp", "grad_cam_plus"),
-    show_default=True,
-    help=(
-        "A method, or a control that explains nothing (fake_cam, random, centre, edge); may be"
-        " given several times."
-    ),
-)
-@click.option(
-    "--metrics",
-    default="faithfulness",
-    show_default=True,
-    help=(
-        "Metrics, or groups of them, with commas: faithfulness, curves, road, adcc, localisation,"
-        " sanity, all."
-    ),
-)
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="The folder to write into; a run that was stopped goes on there.",
-)
-@click.option(
-    "--protocol",
-    default="paper",
-    show_default=True,
-    help="How to measure: paper, score_cam, rise, torch_cam, pytorch_grad_cam, or a JSON file.",
-)
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Change a field of the protocol, such as fill=mean; may be given several times.",
-)
-@click.option(
-    "--explain",
-    "explained",
-    type=click.Choice(["predicted", "given"]),
-    default=None,
-    help="The class explained: the predicted one (the paper's) or the data's.",
-)
-@click.option("--layer", default=None, help="The layer to explain; left out, it is found.")
-@click.option(
-    "--batch",
-    "batch_size",
-    type=click.IntRange(1),
-    default=None,
-    help="Pictures at a time; 4 on a CPU, where more are slower, and 32 elsewhere, if left out.",
-)
-@click.option(
-    "--part",
-    "part_size",
-    type=click.IntRange(1),
-    default=32,
-    show_default=True,
-    help="Pictures written at once: what is lost at most when a run is killed.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    default=None,
-    help=(
-        "Processes that read pictures; 0: none beside this one. Left out: one for every four "
-        "processor cores, 4 at most."
-    ),
-)
-@click.option(
-    "--shard",
-    default="1/1",
-    show_default=True,
-    metavar="K/N",
-    help="Do the K-th of N shares; report all folders together.",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    default=None,
-    help="At most this many pictures, evenly spaced.",
-)
-@click.option(
-    "--split",
-    default=None,
-    help="The part of the data set to take, where it has several: val, test.",
-)
-@click.option(
-    "--kind",
-    default=None,
-    help="How to read the data: folder, labelled, voc, coco, parquet, cifar.",
-)
-@click.option(
-    "--classes",
-    type=click.Path(path_type=Path, exists=True),
-    default=None,
-    help="JSON: which class of the model (number or name) each class of the data is.",
-)
-@click.option(
-    "--views",
-    type=click.IntRange(0),
-    default=128,
-    show_default=True,
-    help="Longest side of the thumbnails kept for the report, in pixels; 0: none.",
-)
-@device_option
-def evaluate(
-    data: Path,
-    model: str,
-    weights: Path | None,
-    random: bool,
-    methods: tuple[str, ...],
-    metrics: str,
-    out: Path,
-    protocol: str,
-    changes: tuple[str, ...],
-    explained: str | None,
-    layer: str | None,
-    batch_size: int | None,
-    part_size: int,
-    workers: int | None,
-    shard: str,
-    limit: int | None,
-    split: str | None,
-    kind: str | None,
-    classes: Path | None,
-    views: int,
-    device: str,
-) -> None:
-    """Measure how far explanations of the pictures in DATA can be trusted.
-
-    DATA is a folder of pictures, a folder for each class, PASCAL VOC, COCO (JSON), Parquet, or
-    CIFAR arrays. Every picture and method becomes a row in OUT; a picture that cannot be used
-    becomes a row with its error (exit code 2 tells), and the run goes on. Stopped runs (Ctrl-C) go
-    on where they were: give the same command again.
-
-    \b sightline evaluate photos/ --model resnet50 --weights resnet50.pth --out results/ sightline
-    evaluate VOC2007/ --method grad_cam_pp --method fake_cam --metrics faithfulness,localisation
-    sightline report results/
-    """
-    from sightline.datasets import open_data
-    from sightline.evaluation.evaluate import evaluate as measured
-    from sightline.evaluation.validate import needs_truth, validated
-    from sightline.models import load
-
-    if weights is not None and random:
-        raise click.UsageError(
-            "Expected one source of weights; got --weights and --random. Give one of the two."
-        )
-    share = _shard(shard)
-    chosen = _protocol(protocol, changes, explained, layer)
-    known = validated(list(methods), metrics, share, out)
-    opened = open_data(data, kind=kind, split=split, limit=limit)
-    needs_truth(opened, known.metrics, chosen)
-    loaded = load(model, weights=weights, pretrained=False if random else None)
-    for note in opened.notes:
-        click.echo(note, err=True)
-    click.echo(
-        f"protocol {chosen.digest}: {chosen.explained} class, {chosen.score}; {chosen.masking()}"
-    )
-    try:
-        results = measured(
-            on(loaded.model, device),
-            opened,
-            list(methods),
-            metrics,
-            protocol=chosen,
-            out=out,
-            batch_size=batch_size,
-            part_size=part_size,
-            workers=_spare() if workers is None else workers,
-            shard=share,
-            classes=classes,
-            views=views,
-        )
-    except KeyboardInterrupt:
-        _stopped(out, part_size)
-    _told(results, out)
-
-
-def _spare() -> int:
+def _workers(context: click.Context, option: click.Parameter, asked: int | None) -> int:
     """How many processes may read pictures.
 
     With two cores one that reads takes the time of the one that measures.
     """
-    return min(4, (os.cpu_count() or 1) // 4)
+    return min(4, (os.cpu_count() or 1) // 4) if asked is None else asked
 
 
-def _stopped(out: Path, part_size: int) -> NoReturn:
-    """A key was pressed: what becomes of the work done so far. Exit code 130, as shells have it."""
-    from sightline.evaluation.store import parts_in
-
-    done = len(parts_in(out))
-    if done:
-        parts = f"{done} part{'s' * (done != 1)} of up to {part_size} pictures"
-        kept = f"{out} keeps {parts}: the same command goes on from there."
-    else:
-        kept = (
-            f"the first {part_size} pictures were not done: the same command begins again (see"
-            " --part)."
-        )
-    click.echo(f"\nsightline: stopped; {kept}", err=True)
-    raise SystemExit(130)
+def _shard(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
+    try:
+        which, of = (int(part) for part in text.split("/"))
+    except ValueError as error:
+        raise click.UsageError(f"Expected a share K/N, such as 2/4; got {text!r}.") from error
+    return which, of
 
 
-def _told(results: Any, out: Path) -> None:
-    """The figures on the terminal, and what could not be measured."""
-    from sightline.evaluation.report import summarise
-    from sightline.evaluation.report.wording import between, count, heading, title_of, written
+def protocol_options(command: Command) -> Command:
+    """How to measure: a preset or a file, and what is to be different. Given as one `protocol`."""
 
-    summary = summarise(results, by=())
-    digest = results.run["protocol_digest"]
-    for metric, figure in summary.figures():
-        scores = [summary.score(metric.name, figure, name) for name in summary.everybody]
-        if not any(one is not None and one.n for one in scores):
-            continue  # a caution says so
-        click.secho(f"{heading(metric, figure)}   (protocol {digest})", bold=True)
-        for one in scores:
-            if one is not None:
-                interval = between(one.low, one.high, metric.unit)
-                number = written(one.estimate, metric.unit)
-                click.echo(f"  {title_of(one.method):28} {number:>8}  {interval}  n={one.n}")
-    for caution in summary.cautions:
-        click.echo(f"caution: {caution.sentence}")
-    told = zip(results.column("image"), results.column("error"), strict=True)
-    broken = {image: error for image, error in told if error is not None}
-    click.echo(
-        f"{count(summary.images, 'picture')} in {out}. Page and tables: sightline report {out}"
-    )
-    for image, error in list(broken.items())[:20]:
-        click.echo(f"not measured: {error if image in error else f'{image}: {error}'}", err=True)
-    if len(broken) > 20:
-        click.echo(f"not measured: {len(broken) - 20} more; the report lists them", err=True)
-    if broken:
-        raise SystemExit(2)
+    @wraps(command)
+    def with_protocol(
+        *,
+        protocol: str,
+        changes: tuple[str, ...],
+        explained: str | None,
+        layer: str | None,
+        **others: Any,
+    ) -> Any:
+        return command(protocol=_protocol(protocol, changes, explained, layer), **others)
+
+    for option in (
+        click.option("--layer", default=None, help="The layer to explain; left out, it is found."),
+        click.option(
+            "--explain",
+            "explained",
+            type=click.Choice(["predicted", "given"]),
+            default=None,
+            help="The class explained: the predicted one (the paper's) or the data's.",
+        ),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="FIELD=VALUE",
+            help="Change a field of the protocol, such as fill=mean; may be given several times.",
+        ),
+        click.option(
+            "--protocol",
+            default="paper",
+            show_default=True,
+            help=(
+                "How to measure: paper, score_cam, rise, torch_cam, pytorch_grad_cam, or a JSON"
+                " file."
+            ),
+            shell_complete=complete_protocol,
+        ),
+    ):
+        with_protocol = option(with_protocol)
+    return with_protocol
 
 
-def _protocol(name: str, changes: tuple[str, ...], explained: str | None, layer: str | None) -> Any:
+def _protocol(
+    name: str, changes: tuple[str, ...], explained: str | None, layer: str | None
+) -> "Protocol":
     from sightline.errors import ProtocolError
     from sightline.protocol import Protocol, preset
 
@@ -293,23 +125,197 @@ def _value(text: str) -> Any:
         return text
 
 
-def _shard(text: str) -> tuple[int, int]:
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@model_options
+@method_option(
+    ("grad_cam", "grad_cam_pp", "grad_cam_plus"),
+    "A method, or a control that explains nothing (fake_cam, random, centre, edge); may be given"
+    " several times.",
+    controls=True,
+)
+@click.option(
+    "--metrics",
+    default="faithfulness",
+    show_default=True,
+    help=(
+        "Metrics, or groups of them, with commas: faithfulness, curves, road, adcc, localisation,"
+        " sanity, all."
+    ),
+    shell_complete=complete_metrics,
+)
+@out_option("results", "The folder to write into; a run that was stopped goes on there.")
+@protocol_options
+@click.option(
+    "--batch",
+    "batch_size",
+    type=click.IntRange(1),
+    default=None,
+    help="Pictures at a time; 4 on a CPU, where more are slower, and 32 elsewhere, if left out.",
+)
+@click.option(
+    "--part",
+    "part_size",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="Pictures written at once: what is lost at most when a run is killed.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=None,
+    callback=_workers,
+    help=(
+        "Processes that read pictures; 0: none beside this one. Left out: one for every four "
+        "processor cores, 4 at most."
+    ),
+)
+@click.option(
+    "--shard",
+    default="1/1",
+    show_default=True,
+    metavar="K/N",
+    callback=_shard,
+    help="Do the K-th of N shares; report all folders together.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=None,
+    help="At most this many pictures, evenly spaced.",
+)
+@click.option(
+    "--split",
+    default=None,
+    help="The part of the data set to take, where it has several: val, test.",
+)
+@click.option(
+    "--kind",
+    default=None,
+    help="How to read the data: folder, labelled, voc, coco, parquet, cifar.",
+)
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path, exists=True),
+    default=None,
+    help="JSON: which class of the model (number or name) each class of the data is.",
+)
+@click.option(
+    "--views",
+    type=click.IntRange(0),
+    default=128,
+    show_default=True,
+    help="Longest side of the thumbnails kept for the report, in pixels; 0: none.",
+)
+@device_option
+def evaluate(
+    data: Path,
+    model: ModelChoice,
+    methods: tuple[str, ...],
+    metrics: str,
+    out: Path,
+    protocol: "Protocol",
+    limit: int | None,
+    split: str | None,
+    kind: str | None,
+    device: str,
+    **how: Any,
+) -> None:
+    """Measure how far explanations of the pictures in DATA can be trusted.
+
+    DATA is a folder of pictures, a folder for each class, PASCAL VOC, COCO (JSON), Parquet, or
+    CIFAR arrays. Every picture and method becomes a row in OUT; a picture that cannot be used
+    becomes a row with its error (exit code 2 tells), and the run goes on. Stopped runs (Ctrl-C) go
+    on where they were: give the same command again.
+
+    \b
+    sightline evaluate photos/ --model resnet50 --weights resnet50.pth --out results/
+    sightline evaluate VOC2007/ -m grad_cam_pp -m fake_cam --metrics faithfulness,localisation
+    sightline report results/
+    """
+    from sightline.datasets import open_data
+    from sightline.evaluation.evaluate import evaluate as measured
+    from sightline.evaluation.validate import needs_truth, validated
+
+    # what can be said without the model is said before it is loaded
+    request = validated(list(methods), metrics, how["shard"], out)
+    opened = open_data(data, kind=kind, split=split, limit=limit)
+    needs_truth(opened, request.metrics, protocol)
+    loaded = model.load()
+    for note in opened.notes:
+        click.echo(note, err=True)
+    click.echo(
+        f"protocol {protocol.digest}: {protocol.explained} class, {protocol.score};"
+        f" {protocol.masking()}"
+    )
     try:
-        which, of = (int(part) for part in text.split("/"))
-    except ValueError as error:
-        raise click.UsageError(f"Expected a share K/N, such as 2/4; got {text!r}.") from error
-    return which, of
+        results = measured(
+            on(loaded.model, device),
+            opened,
+            list(methods),
+            metrics,
+            protocol=protocol,
+            out=out,
+            **how,  # what is left has the names that `sightline.evaluate` gives it
+        )
+    except KeyboardInterrupt:
+        _stopped(out, how["part_size"])
+    _print_figures(results, out)
+
+
+def _stopped(out: Path, part_size: int) -> NoReturn:
+    """A key was pressed: what becomes of the work done so far. Exit code 130, as shells have it."""
+    from sightline.evaluation.store import parts_in
+
+    done = len(parts_in(out))
+    if done:
+        parts = f"{done} part{'s' * (done != 1)} of up to {part_size} pictures"
+        kept = f"{out} keeps {parts}: the same command goes on from there."
+    else:
+        kept = (
+            f"the first {part_size} pictures were not done: the same command begins again (see"
+            " --part)."
+        )
+    click.echo(f"\nsightline: stopped; {kept}", err=True)
+    raise SystemExit(130)
+
+
+def _print_figures(results: Any, out: Path) -> None:
+    """The figures on the terminal, and what could not be measured."""
+    from sightline.evaluation.report import summarise
+    from sightline.evaluation.report.wording import between, count, heading, title_of, written
+
+    summary = summarise(results, by=())
+    digest = results.run["protocol_digest"]
+    for metric, figure in summary.figures():
+        scores = [summary.score(metric.name, figure, name) for name in summary.everybody]
+        if not any(one is not None and one.n for one in scores):
+            continue  # a caution says so
+        click.secho(f"{heading(metric, figure)}   (protocol {digest})", bold=True)
+        for one in scores:
+            if one is not None:
+                interval = between(one.low, one.high, metric.unit)
+                number = written(one.estimate, metric.unit)
+                click.echo(f"  {title_of(one.method):28} {number:>8}  {interval}  n={one.n}")
+    for caution in summary.cautions:
+        click.echo(f"caution: {caution.sentence}")
+    told = zip(results.column("image"), results.column("error"), strict=True)
+    broken = {image: error for image, error in told if error is not None}
+    click.echo(
+        f"{count(summary.images, 'picture')} in {out}. Page and tables: sightline report {out}"
+    )
+    for image, error in list(broken.items())[:20]:
+        click.echo(f"not measured: {error if image in error else f'{image}: {error}'}", err=True)
+    if len(broken) > 20:
+        click.echo(f"not measured: {len(broken) - 20} more; the report lists them", err=True)
+    if broken:
+        raise SystemExit(2)
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="The folder to write into; left out, the first of the FOLDERS.",
-)
+@out_option(None, "The folder to write into; left out, the first of the FOLDERS.")
 def report(folders: tuple[Path, ...], out: Path | None) -> None:
     """Write what `sightline evaluate` measured as a page, and as Markdown, CSV and LaTeX tables.
 

@@ -6,21 +6,20 @@ from typing import Any
 
 import click
 
-from sightline.apps.cli.options import device_option, model_options, on
+from sightline.apps.cli.options import (
+    ModelChoice,
+    device_option,
+    method_option,
+    model_options,
+    on,
+    out_option,
+)
 
 
 @click.command()
 @click.argument("pictures", nargs=-1, required=True)
 @model_options
-@click.option(
-    "--method",
-    "-m",
-    "methods",
-    multiple=True,
-    default=("grad_cam_pp",),
-    show_default=True,
-    help="A method (see `sightline methods`); may be given several times.",
-)
+@method_option(("grad_cam_pp",), "A method (see `sightline methods`); may be given several times.")
 @click.option(
     "--target",
     "-t",
@@ -33,14 +32,7 @@ from sightline.apps.cli.options import device_option, model_options, on
     default=None,
     help="The layer to explain; left out, it is found (see `sightline layers`).",
 )
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    help="The folder to write into.",
-)
+@out_option("out", "The folder to write into.")
 @click.option(
     "--batch",
     "batch_size",
@@ -72,9 +64,7 @@ from sightline.apps.cli.options import device_option, model_options, on
 @device_option
 def explain(
     pictures: tuple[str, ...],
-    model: str,
-    weights: Path | None,
-    random: bool,
+    model: ModelChoice,
     methods: tuple[str, ...],
     targets: tuple[str, ...],
     layer: str | None,
@@ -93,18 +83,14 @@ def explain(
     2 tells). Pictures of an earlier run into the same folder stay; the page and the lines are of
     this one.
 
-    \b sightline explain photos/ --model resnet50 --weights resnet50.pth sightline explain cat.jpg
-    --model lookout --method grad_cam_pp --method grad_cam --target top3 --out out/ sightline
-    explain cat.jpg --method rise -O masks=4000 -O seed=1
+    \b
+    sightline explain photos/ --model resnet50 --weights resnet50.pth
+    sightline explain cat.jpg --method grad_cam_pp --method grad_cam --target top3 --out out/
+    sightline explain cat.jpg --method rise -O masks=4000 -O seed=1
     """
     from sightline.explanation import folder
-    from sightline.models import load
 
-    if weights is not None and random:
-        raise click.UsageError(
-            "Expected one source of weights; got --weights and --random. Give one of the two."
-        )
-    loaded = load(model, weights=weights, pretrained=False if random else None)
+    loaded = model.load()
     files = folder.pictures(pictures, out)
     chosen: dict[str, Any] = {
         "score": score,

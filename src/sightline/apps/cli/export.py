@@ -5,34 +5,13 @@ from typing import Any
 
 import click
 
+from sightline.apps.cli.options import ModelChoice, method_option, model_argument, out_option
+
 
 @click.command()
-@click.argument("model")
-@click.option(
-    "--weights",
-    "-w",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="A local checkpoint: .safetensors, or .pth read without running code.",
-)
-@click.option(
-    "--random", is_flag=True, help="Random weights: to try an export out without a download."
-)
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=Path("explainer.onnx"),
-    show_default=True,
-    help="The file to write.",
-)
-@click.option(
-    "--method",
-    "-m",
-    default="grad_cam_pp",
-    show_default=True,
-    help="A method (see `sightline methods`).",
-)
+@model_argument
+@out_option("explainer.onnx", "The file to write.")
+@method_option("grad_cam_pp", "A method (see `sightline methods`).")
 @click.option(
     "--layer",
     default=None,
@@ -55,9 +34,7 @@ import click
 )
 @click.option("--coarse", is_flag=True, help="Also the signed map on the layer's own grid.")
 def export(
-    model: str,
-    weights: Path | None,
-    random: bool,
+    model: ModelChoice,
     out: Path,
     method: str,
     layer: str | None,
@@ -77,13 +54,8 @@ def export(
 
     from sightline.explanation.export.exportable import exportable
     from sightline.explanation.export.onnx import to_onnx
-    from sightline.models import load
 
-    if weights is not None and random:
-        raise click.UsageError(
-            "Expected one source of weights; got --weights and --random. Give one of the two."
-        )
-    loaded = load(model, weights=weights, pretrained=False if random else None)
+    loaded = model.load()
     images: Any = None if size is None else torch.zeros(1, 3, size, size)
     explainer = exportable(
         loaded.model,

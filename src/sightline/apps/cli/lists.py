@@ -1,11 +1,12 @@
-"""`sightline layers`, `sightline methods`, `sightline models`: what there is to choose from."""
+"""`sightline layers`, `methods`, `metrics`, `models`: what there is to choose from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from sightline.apps.cli.options import model_options
+from sightline.apps.cli.options import ModelChoice, method_option, model_options, out_option
 
 
 @click.command()
@@ -27,13 +28,7 @@ from sightline.apps.cli.options import model_options
     default=None,
     help="A data set: measure on it whether layers beside the automatic one are more faithful.",
 )
-@click.option(
-    "--method",
-    "-m",
-    default="grad_cam_pp",
-    show_default=True,
-    help="With --measure: of which maps.",
-)
+@method_option("grad_cam_pp", "With --measure: of which maps.")
 @click.option(
     "--limit",
     type=click.IntRange(1),
@@ -47,20 +42,14 @@ from sightline.apps.cli.options import model_options
     multiple=True,
     help="With --measure: a layer to compare, in place of those beside; several times.",
 )
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="With --measure: a folder for what was measured; a run that was stopped goes on there.",
+@out_option(
+    None, "With --measure: a folder for what was measured; a run that was stopped goes on there."
 )
 @click.pass_context
 def layers(
     context: click.Context,
     name: str | None,
-    model: str,
-    weights: Path | None,
-    random: bool,
+    model: ModelChoice,
     size: int | None,
     everything: bool,
     data: Path | None,
@@ -81,24 +70,17 @@ def layers(
     """
     import torch
 
-    from sightline.models import load
     from sightline.surgery.layers.choose import layers as candidates
 
-    model = name or model
+    chosen = replace(model, name=name or model.name)
     _fitting(context, measuring=data is not None)
     if data is not None:
-        _measured(model, weights, random, data, method, limit, names, out)
+        _measured(chosen, data, method, limit, names, out)
         return
-    loaded = load(
-        model,
-        weights=weights,
-        pretrained=True if model == "lookout" and weights is None else None if weights else False,
-    )
+    loaded = chosen.for_shapes().load()
     crop = loaded.card.preprocess.crop or (224, 224)
     shape = (size, size) if size else crop
-    rows = candidates(
-        loaded.model, torch.randn(1, 3, *shape, generator=torch.Generator().manual_seed(0))
-    )
+    rows = candidates(loaded.model, torch.zeros(1, 3, *shape))  # looked at is noise of this shape
     kept = [row for row in rows if everything or row.chosen or not (row.passes_on or row.inside)]
     _print(
         ("layer", "made by", "channels", "grid", "stride", ""),
@@ -122,19 +104,18 @@ def layers(
 @click.command()
 def methods() -> None:
     """List the methods, with what each does and where it comes from."""
-    from sightline import methods as cams
-    from sightline.methods import blackbox
-    from sightline.methods import pixel as pixelspace
+    from sightline.methods.blackbox.names import BLACK_BOX_NAMES
+    from sightline.methods.names import CAM_NAMES
+    from sightline.methods.pixel.names import PIXEL_NAMES
 
-    for title, room, names in (
-        ("Maps of a layer", cams, cams.METHODS),
-        ("In pixel space", pixelspace, pixelspace.PIXELSPACE),
-        ("Black boxes: the model is only shown pictures", blackbox, blackbox.BLACKBOX),
+    for heading, family in (
+        ("Maps of a layer", CAM_NAMES),
+        ("In pixel space", PIXEL_NAMES),
+        ("Black boxes: the model is only shown pictures", BLACK_BOX_NAMES),
     ):
-        click.secho(title, bold=True)
-        for name in names:
-            entry = room.about(name)
-            click.echo(f"  {name:24} {entry.title}: {entry.summary}\n{'':27}{entry.paper}")
+        click.secho(heading, bold=True)
+        for one in family.lines:
+            click.echo(f"  {one.name:24} {one.title}: {one.summary}\n{'':27}{one.paper}")
     click.echo(
         "\nguided_ before the name of a map (guided_grad_cam_pp) multiplies it with guided"
         " backpropagation."
@@ -142,9 +123,26 @@ def methods() -> None:
 
 
 @click.command()
+def metrics() -> None:
+    """List the metrics by group, with what each says, which way is better, and its paper."""
+    from sightline.metrics.names import GROUPS, METRIC_NAMES
+
+    for group, names in GROUPS.items():
+        if group == "all":
+            continue
+        click.secho(group, bold=True)
+        for one in (METRIC_NAMES[name] for name in names):
+            better = "higher is better" if one.higher_is_better else "lower is better"
+            unit = f", {one.unit}" if one.unit else ""
+            click.echo(f"  {one.name:24} {one.title} ({better}{unit}): {one.summary}")
+            click.echo(f"{'':27}{one.paper}")
+    click.echo("\nA group's name stands for all of its metrics, all for every one.")
+
+
+@click.command()
 @click.argument("pattern", default="")
 def models(pattern: str) -> None:
-    """List the models that can be loaded by name: those that hold PATTERN, or match it (resnet*)."""
+    """List the models that can be loaded by name: those that hold PATTERN or match it (resnet*)."""
     from sightline.models import find, known
 
     names = find(pattern) if pattern else known()
@@ -156,9 +154,7 @@ def models(pattern: str) -> None:
 
 
 def _fitting(context: click.Context, measuring: bool) -> None:
-    """Options of the list say nothing to a measurement, and the other way round: an error, and not
-    a shrug.
-    """
+    """Raise for options of the list with a measurement, and the other way round."""
     strange = ("size", "everything") if measuring else ("method", "limit", "names", "out")
     for option in context.command.params:
         given = (
@@ -173,9 +169,7 @@ def _fitting(context: click.Context, measuring: bool) -> None:
 
 
 def _measured(
-    model: str,
-    weights: Path | None,
-    random: bool,
+    model: ModelChoice,
     data: Path,
     method: str,
     limit: int,
@@ -185,9 +179,8 @@ def _measured(
     """The automatic layer against others, on a data set."""
     from sightline.evaluation.compare_layers import advice, compare_layers
     from sightline.methods.names import title_of
-    from sightline.models import load
 
-    loaded = load(model, weights=weights, pretrained=False if random else None)
+    loaded = model.load()
     found = compare_layers(loaded.model, data, method, layers=names or None, limit=limit, out=out)
     lines = []
     for one in found:

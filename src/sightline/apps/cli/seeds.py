@@ -4,27 +4,17 @@ from pathlib import Path
 
 import click
 
+from sightline.apps.cli.options import method_option, out_option
+
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--method",
-    "-m",
-    default=None,
-    help="The method whose maps are taken; the run's first, if left out.",
-)
+@method_option(None, "The method whose maps are taken; the run's first, if left out.")
 @click.option(
     "--threshold", type=float, default=0.2, show_default=True, help="Share of a map's maximum."
 )
 @click.option("--largest", is_flag=True, help="A box around the largest region only.")
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=Path("seeds"),
-    show_default=True,
-    help="The folder to write into.",
-)
+@out_option("seeds", "The folder to write into.")
 def seeds(
     folders: tuple[Path, ...], method: str | None, threshold: float, largest: bool, out: Path
 ) -> None:

@@ -202,4 +202,4 @@ def _asked(
 
 def _opened(rules: Sequence[Any], layer: str | None) -> str | None:
     """The layer, where one of these methods opens one."""
-    return layer if any(step.weigh for step in steps(list(rules), {})) else None
+    return layer if any(step.cam for step in steps(list(rules), {})) else None

@@ -21,7 +21,7 @@ from sightline.maps.combine import combine
 from sightline.maps.upsample import image_map_unread
 from sightline.models import Card
 from sightline.supply import Supply
-from sightline.surgery import Opened, Trace, free_gradients, traced
+from sightline.surgery import Opened, Trace, free_gradients, noise, traced
 from sightline.targets import logits, probabilities
 
 ALWAYS = ("activations", "gradients", "explained", "scores", "probabilities")
@@ -74,8 +74,7 @@ class Explainer(nn.Module):
     ) -> None:
         super().__init__()
         self.layer, self.layer_reason, self.grid = opened.layer, layer_reason, opened.grid
-        assert step.weigh is not None
-        self.method, self.variant, self.weigh = step.name, step.options, step.weigh
+        self.method, self.variant, self.weigh = step.name, step.options, step.method.function
         self.shape, self.any_size = tuple(example.shape[1:]), any_size
         self.target, self.coarse, self.way = target, coarse, "tail" if head is None else "head"
         self._like = example[:0]
@@ -84,7 +83,7 @@ class Explainer(nn.Module):
         if head is None:
             if any_size and self.shape[1] == self.shape[2]:
                 # of equal sides a tracer would make one number
-                example = noise((*self.shape[:2], self.shape[2] + 32), example)
+                example = noise((2, *self.shape[:2], self.shape[2] + 32), example)
             self.tail = traced(opened, self._asked, example, self._classes(example), any_size)
         else:
             self.opened, self._head = opened, _held(opened, head)
@@ -93,7 +92,7 @@ class Explainer(nn.Module):
 
     def example(self) -> tuple[Tensor, ...]:
         """Inputs to trace it with: two images of noise, and classes where those are asked for."""
-        images = noise(self.shape, self._like)
+        images = noise((2, *self.shape), self._like)
         classes = self._classes(images)
         return (images,) if classes is None else (images, classes)
 
@@ -250,11 +249,6 @@ class Explainer(nn.Module):
                 f"Expected a class for each image, an integer tensor [{images.shape[0]}]; got"
                 f" {came}. -1 asks for the predicted class."
             )
-
-
-def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Two images of noise, the same every time."""
-    return torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).to(like)
 
 
 def _close(one: Tensor | None, two: Tensor) -> bool:

@@ -15,11 +15,10 @@ from sightline.errors import (
     SurgeryError,
     TargetError,
 )
-from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer, noise
+from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
-from sightline.supply import requests
-from sightline.surgery import Opened, Trace, Where, capture, choose, supported_model
+from sightline.surgery import Opened, Trace, Where, capture, choose, noise, supported_model
 from sightline.targets import Wanted, find_class, logits
 from sightline.targets.class_names import checked
 from sightline.tensors import first_weight
@@ -100,12 +99,12 @@ def _step(method: Rule | Sequence[Rule], options: dict[str, Any]) -> Step:
     if isinstance(method, list | tuple):
         raise MethodError("Expected one method; got a list. An explainer holds one: make several.")
     (step,) = steps(method, options)
-    if step.weigh is None or step.pixels is not None:
+    if step.kind != "cam":
         raise MethodError(
             f"Expected a method that weighs a layer's activations; {step.name} "
             + (
                 "shows the model many pictures"
-                if step.outside
+                if step.kind == "black_box"
                 else "looks back to the pixels, through the whole model"
             )
             + ", and cannot be exported. Take grad_cam_pp, grad_cam, layer_cam or another map of a"
@@ -121,8 +120,7 @@ def _step(method: Rule | Sequence[Rule], options: dict[str, Any]) -> Step:
 
 
 def _check_words(step: Step, trace: Trace, head: Tensor | None) -> None:
-    assert step.weigh is not None
-    for word in requests(step.weigh):
+    for word in step.method.requests:
         if word not in (*ALWAYS, *FREE):
             raise MethodError(
                 f"Expected a method that needs one pass; {step.name} asks for {word!r}, for which"
@@ -163,7 +161,7 @@ def _example(model: nn.Module, card: Card, images: Tensor | None) -> Tensor:
                 " is all that counts: torch.rand(1, 3, 224, 224)."
             )
         channels, height, width = images.shape[1:]
-    return noise((channels, height, width), weight)
+    return noise((2, channels, height, width), weight)
 
 
 def _class(target: Any, rows: Tensor, names: Sequence[str] | None) -> int | str | None:
@@ -188,7 +186,7 @@ def _try_another_size(
     """Raise unless an explainer made for one size tells the truth about two others."""
     channels, *made = explainer.shape
     for height, width in ((made[0] + 32, made[1] + 64), (made[0] + 31, made[1])):
-        images = noise((channels, height, width), next(model.parameters()))
+        images = noise((2, channels, height, width), next(model.parameters()))
         try:
             trace = capture(model, images, layer, call=call, grid=grid)
             holds, why = explainer.agrees(images, trace), ""

@@ -25,7 +25,6 @@ _AMISS = 1e-3
 
 def in_parts(job: Job, step: Step) -> Found:
     """The explanation of a method that asks for the `products` of all layers (FullGrad)."""
-    assert step.pixels is not None
     with Biases() as biases:
         trace = capture_pixels(job.model, job.batch.inputs)
     question = job.ask(trace.outputs)
@@ -36,7 +35,7 @@ def in_parts(job: Job, step: Step) -> Found:
         products, missing = _products(job, row, parts(trace, row, biases.terms))
         missed = max(missed, missing)
         with torch.no_grad(), without_autocast(job.batch.picture.device):
-            found.append(step.pixels(products, partial(enlarged, size=job.batch.size)))
+            found.append(step.method.function(products, partial(enlarged, size=job.batch.size)))
     pixels = torch.stack(found)
     image = reduce(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
     maps = NewMaps(coarse=pixels.sum(2), image=image, pixels=pixels)

@@ -48,9 +48,10 @@ def from_outside(job: Job, plan: Sequence[Step]) -> Found:
     ):
         query = _query(job, question, see, autocast)
         for step in plan:
-            assert step.outside is not None
             notes = _Notes(job, question)
-            answer = supply(step.outside, _offers(job, question, query, notes), **step.options)
+            answer = supply(
+                step.method.function, _offers(job, question, query, notes), **step.options
+            )
             coarse = answer.to(at_least_float32(picture[:0]).dtype).to(picture.device)
             image = image_map(coarse, job.batch.size)
             maps = NewMaps(coarse.unflatten(0, by_target), image.unflatten(0, by_target))

@@ -14,7 +14,7 @@ from sightline.explanation.passes.reruns import Reruns
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
 from sightline.maps.upsample import extremes, image_map
-from sightline.supply import Supply, requests
+from sightline.supply import Supply
 from sightline.surgery import Choice, Trace, TracedLayer, Where, capture, choose
 from sightline.targets import Aim, Question, ask, beyond_classes
 from sightline.tensors import autocast_dtype, unexpanded, without_autocast
@@ -35,9 +35,7 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
             origin = Origin(cut.layer, reason, cut, partial(inputs.connected, index))
             tally = _Tally()
             for step in plan:
-                if step.weigh is None:
-                    continue
-                wanted = requests(step.weigh)
+                wanted = step.method.requests
                 maps = _maps(step, inputs.of(index, wanted, tally), job, cut)
                 notes = inputs.notes(index, step.name, wanted)
                 found[step.name, cut.layer] = assemble(
@@ -51,9 +49,8 @@ def _maps(step: Step, supplies: Sequence[Supply], job: Job, cut: TracedLayer) ->
 
     Each supply serves some of the n targets, which stand one after another along the batch axis.
     """
-    assert step.weigh is not None
     parts = [
-        combine(supply.call(step.weigh, **step.options), supply["activations"])
+        combine(supply.call(step.method.function, **step.options), supply["activations"])
         for supply in supplies
     ]
     coarse = parts[0] if len(parts) == 1 else torch.cat(parts)

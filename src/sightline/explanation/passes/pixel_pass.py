@@ -10,14 +10,13 @@ from sightline.explanation.passes.bias_pass import in_parts
 from sightline.explanation.plan import Step
 from sightline.explanation.result import Explanation
 from sightline.methods.pixel import reduce
-from sightline.supply import requests
 from sightline.surgery import capture_pixels
 from sightline.targets import Question
 
 
 def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
     """Run once with a graph from the input on; go back by every rule; multiply by a CAM where asked."""
-    if whole := [step for step in plan if step.pixels and "products" in requests(step.pixels)]:
+    if whole := [step for step in plan if "products" in step.method.requests]:
         rest = [step for step in plan if step not in whole]
         return in_parts(job, whole[0]) | (to_pixels(job, rest, cams) if rest else {})
     trace = capture_pixels(job.model, job.batch.inputs)
@@ -25,12 +24,14 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
     by_rule: dict[str | None, tuple[Tensor, dict[str, int]]] = {}
     found: Found = {}
     for step in plan:
-        if step.rule not in by_rule:
-            by_rule[step.rule] = trace.gradients(lambda _: job.sign * question.scores, step.rule)
-        gradients, governed = by_rule[step.rule]
+        if step.method.rule not in by_rule:
+            by_rule[step.method.rule] = trace.gradients(
+                lambda _: job.sign * question.scores, step.method.rule
+            )
+        gradients, governed = by_rule[step.method.rule]
         notes = [f"backward rule applied to {n} {kind}" for kind, n in governed.items()]
         own: list[Explanation | None] = [
-            cam for (method, _), cam in cams.items() if method == _cam_of(step)
+            cam for (name, _), cam in cams.items() if step.cam and name == step.cam.name
         ]
         for cam in own or [None]:
             layer = "input" if cam is None else cam.layer
@@ -47,9 +48,9 @@ def _explained(
     notes: Sequence[str],
 ) -> Explanation:
     """One method's evidence in every pixel, from gradients `[n, b, c, *s]`; times a CAM, if given."""
-    assert step.pixels is not None
     by_target, flat = gradients.shape[:2], gradients.flatten(0, 1)
-    pixels = step.pixels(flat) if cam is None else step.pixels(flat, _target_first(cam))
+    rest = [] if cam is None else [_target_first(cam)]
+    pixels = step.method.function(flat, *rest)
     maps = NewMaps(
         coarse=pixels.sum(1).unflatten(0, by_target),
         image=reduce(pixels).unflatten(0, by_target),
@@ -59,10 +60,6 @@ def _explained(
         return assemble(job, question, step, maps, THE_PICTURE, notes=notes)
     origin, notes = Origin(cam.layer, cam.layer_reason), [*notes, *cam.provenance["notes"]]
     return assemble(job, question, step, maps, origin, counts=_counts(cam), notes=notes)
-
-
-def _cam_of(step: Step) -> str:
-    return step.name.removeprefix("guided_") if step.weigh else ""
 
 
 def _target_first(cam: Explanation) -> Tensor:

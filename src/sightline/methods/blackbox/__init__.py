@@ -6,64 +6,46 @@ is a pure function of `shown`, which tells the scores of the picture seen throug
 a signed map of the picture's size.
 """
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from sightline.methods.blackbox.lime import lime as lime
-from sightline.methods.blackbox.occlusion import occlusion as occlusion
-from sightline.methods.blackbox.query import FILLS as FILLS
-from sightline.methods.blackbox.query import Note as Note
-from sightline.methods.blackbox.query import Query as Query
-from sightline.methods.blackbox.rise import rise as rise
-from sightline.methods.catalogue import Catalogue, Method
-from sightline.types import Map
+from sightline.supply import lazily as _lazily
 
-BLACKBOX: dict[str, Callable[..., Map]] = {"occlusion": occlusion, "rise": rise, "lime": lime}
+if TYPE_CHECKING:
+    from sightline.methods.blackbox.contents import BLACKBOX as BLACKBOX
+    from sightline.methods.blackbox.contents import about as about
+    from sightline.methods.blackbox.contents import find as find
+    from sightline.methods.blackbox.lime import lime as lime
+    from sightline.methods.blackbox.names import ALIASES as ALIASES
+    from sightline.methods.blackbox.occlusion import occlusion as occlusion
+    from sightline.methods.blackbox.query import FILLS as FILLS
+    from sightline.methods.blackbox.query import Note as Note
+    from sightline.methods.blackbox.query import Query as Query
+    from sightline.methods.blackbox.rise import rise as rise
 
-ALIASES = {
-    "occlusionmap": "occlusion",
-    "occlusionsensitivity": "occlusion",
-    "slidingwindow": "occlusion",
-    "randomizedinputsampling": "rise",
-    "randomisedinputsampling": "rise",
-    "limestyle": "lime",
-    "limeimage": "lime",
-}
-"""Names that people use and that are not the method's own, however written: see `find`."""
-
-_TITLES = {
-    "occlusion": (
-        "Occlusion",
-        (
-            "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014,"
-            " arXiv:1311.2901"
-        ),
-    ),
-    "rise": ("RISE", "Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421"),
-    "lime": ("LIME-style", "Ribeiro et al., Why Should I Trust You?, KDD 2016, arXiv:1602.04938"),
+_WHERE = {
+    "ALIASES": "sightline.methods.blackbox.names",
+    "BLACKBOX": "sightline.methods.blackbox.contents",
+    "FILLS": "sightline.methods.blackbox.query",
+    "Note": "sightline.methods.blackbox.query",
+    "Query": "sightline.methods.blackbox.query",
+    "about": "sightline.methods.blackbox.contents",
+    "find": "sightline.methods.blackbox.contents",
+    "lime": "sightline.methods.blackbox.lime",
+    "occlusion": "sightline.methods.blackbox.occlusion",
+    "rise": "sightline.methods.blackbox.rise",
 }
 
+__all__ = [
+    "ALIASES",
+    "BLACKBOX",
+    "FILLS",
+    "Note",
+    "Query",
+    "about",
+    "find",
+    "lime",
+    "occlusion",
+    "rise",
+]
 
-_CATALOGUE = Catalogue("a method for black boxes", BLACKBOX, ALIASES, _TITLES)
-
-
-def about(name: str) -> Method:
-    """A method's title, paper and one-line summary (the first line of its docstring).
-
-    >>> about("rise").title, about("occlusion sensitivity").name
-    ('RISE', 'occlusion')
-    """
-    return _CATALOGUE.about(find(name)[0])
-
-
-def find(name: str) -> tuple[str, Callable[..., Map]]:
-    """The method people mean, with its proper name. Case, spaces, `-` and `_` do not matter.
-
-    Raises `MethodError` for an unknown name.
-
-    >>> find("LIME")[0]
-    'lime'
-    """
-    proper = _CATALOGUE.proper(name)
-    if proper is None:
-        raise _CATALOGUE.unknown(name)
-    return proper, BLACKBOX[proper]
+_lazily(__name__)

@@ -1,6 +1,4 @@
-"""LIME-style: parts of the picture switched on and off, and a linear model fitted to what that does
-to the score.
-"""
+"""LIME-style: parts of the picture switched on and off, and a linear model of the score."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,10 +30,10 @@ def lime(
     at_once: int = 16,
     note: Note = unheard,
 ) -> Map:
-    r"""Fit a linear model to the score near the picture; a segment's coefficient is its worth
-    (Ribeiro et al. 2016).
+    r"""Fit a linear model to the score near the picture; a segment's coefficient is its worth.
 
-    $$\hat\beta = \arg\min_{\beta} \sum_{i=1}^{N} \pi_i \bigl( f(x_{z_i}) - \beta_0 - \beta^\top z_i \bigr)^2
+    $$\hat\beta = \arg\min_{\beta} \sum_{i=1}^{N}
+      \pi_i \bigl( f(x_{z_i}) - \beta_0 - \beta^\top z_i \bigr)^2
       + \lambda \lVert \beta \rVert^2, \qquad \pi_i = \exp\bigl( -D(z_i)^2 / \sigma^2 \bigr)$$
 
     (eq. 1 and 2 with a squared loss.) z says which of the K segments are shown, each with the

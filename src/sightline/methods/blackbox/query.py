@@ -32,8 +32,7 @@ def unheard(what: str, values: Sequence[float]) -> None:
 
 
 def checked(*, fill: str, at_once: object, **counts: object) -> None:
-    """Raise `MethodError` for a fill that nobody knows, and for counts that are no whole number of
-    at least 1.
+    """Raise `MethodError` for an unknown fill, or a count that is no whole number from 1 on.
 
     >>> checked(fill="zero", at_once=16, masks=0)
     Traceback (most recent call last):

@@ -26,11 +26,10 @@ def rise(
     probability: bool = False,
     at_once: int = 16,
 ) -> Map:
-    r"""Show the picture through many random masks, and average them by the scores they leave
-    (section 3.1, eq. 6).
+    r"""Average random masks by the scores the picture keeps through them (section 3.1, eq. 6).
 
-    $$S_p = \frac{1}{\mathbb{E}[M]\, N} \sum_{i=1}^{N} \bigl( f(x \circ M_i) - \bar f \bigr)\, M_i(p), \qquad
-      \mathbb{E}[M] = \mathrm{keep}$$
+    $$S_p = \frac{1}{\mathbb{E}[M]\, N} \sum_{i=1}^{N}
+      \bigl( f(x \circ M_i) - \bar f \bigr)\, M_i(p), \qquad \mathbb{E}[M] = \mathrm{keep}$$
 
     A mask is a grid of `cells` along each axis, each shown with the probability `keep`, enlarged
     linearly by a whole number and shifted at random by up to a cell (section 3.2; the number is
@@ -73,9 +72,8 @@ def rise(
     total = torch.zeros(len(scores), dtype=torch.float64)
     for start in range(0, masks, at_once):
         some = random_masks(min(at_once, masks - start), cells, keep, size, generator)
-        left = (
-            shown(some.unsqueeze(1), **known).double() - origin
-        )  # taken from all alike, so that little is rounded
+        # taken from all alike, so that little is rounded
+        left = shown(some.unsqueeze(1), **known).double() - origin
         weighed += torch.tensordot(left.T, some.double(), dims=1)
         plain += some.double().sum(0)
         total += left.sum(0)
@@ -87,8 +85,7 @@ def rise(
 def random_masks(
     m: int, cells: int, keep: float | int, size: Sequence[int], generator: torch.Generator
 ) -> Tensor:
-    """`[m, *size]` in [0, 1]: grids of `cells`, enlarged, each shifted by its own number of pixels.
-    One by one.
+    """`[m, *size]` in [0, 1]: grids of `cells`, enlarged, each shifted by pixels of its own.
 
     How many are drawn at a time does not matter to any of them. An axis with fewer pixels than
     cells has a cell a pixel.

@@ -17,8 +17,7 @@ Segments = Int[Tensor, "#b *s"]
 def segmented(
     pictures: Float[Tensor, "b c h w"] | None, size: Sequence[int], cells: int, kind: str | None
 ) -> tuple[Segments, str]:
-    """The segments of each picture `[b, *size]` (`[1, *size]`, the same for all, for a grid), and
-    what they are.
+    """The segments of each picture `[b, *size]` (of all alike `[1, *size]`), and what they are.
 
     `"slic"`: superpixels (Achanta et al. 2012) of the pixels in [0, 1], by scikit-image, about
     `cells` squared of them; `"grid"`: `cells` along each axis. None takes superpixels of pictures

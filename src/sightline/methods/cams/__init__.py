@@ -1,3 +1,1 @@
-"""Class activation maps: one method a file, each a rule for weighing activations; listed in
-`sightline.methods`.
-"""
+"""Class activation maps: one method a file, each a rule for weighing activations."""

@@ -22,7 +22,8 @@ def grad_cam_pp_log_softmax(
 ) -> Weights:
     r"""Weigh as Grad-CAM++ does, for the log-probability instead of exp(S) (eq. 5 and 10).
 
-    $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(d_{ij}), \qquad \alpha = \frac{v}{2 v + t \sum_{ab} A_{ab}}$$
+    $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(d_{ij}), \qquad
+      \alpha = \frac{v}{2 v + t \sum_{ab} A_{ab}}$$
 
     with d, v, t from the gradients of *every* class (`derivatives.log_softmax_derivatives`). Alpha
     is the same whichever class is explained; the class enters through d alone. No factor is left

@@ -18,7 +18,8 @@ def grad_cam_pp_sigmoid(
     r"""Weigh as Grad-CAM++ does, for Y = sigmoid(S) instead of exp(S) (eq. 5 and 10).
 
     $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(g_{ij}), \qquad
-      \alpha_{ij} = \frac{1 - 2Y}{2 (1 - 2Y) + (1 - 6q)\, g_{ij} \sum_{ab} A_{ab}}, \qquad q = Y (1 - Y)$$
+      \alpha_{ij} = \frac{1 - 2Y}{2 (1 - 2Y) + (1 - 6q)\, g_{ij} \sum_{ab} A_{ab}}, \qquad
+      q = Y (1 - Y)$$
 
     For single-logit and multi-label classifiers. The weights are those of the formula divided by q,
     one positive number an image. `scores` `[b]` are the logits S. Far below zero it is

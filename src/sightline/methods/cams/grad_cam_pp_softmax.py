@@ -16,13 +16,12 @@ def grad_cam_pp_softmax(
     guard: bool = True,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, for the softmax probability instead of exp(S) (eq. 5, 10 and 21 to
-    24).
+    r"""Weigh as Grad-CAM++ does, for the softmax probability, not exp(S) (eq. 5, 10, 21 to 24).
 
     $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(d_{ij}), \qquad
       \alpha = \frac{d^2 - v}{2 (d^2 - v) + (d^3 - 3 d v - t) \sum_{ab} A_{ab}}$$
 
-    with d, v, t from the gradients of *every* class (`derivatives.softmax_derivatives`). The
+    with d, v, t from the gradients of *every* class (`derivatives.softmax_shape`). The
     weights are those of the paper divided by Y (1 - Y), one positive number an image, so that a
     network that is sure keeps its map. `class_gradients` `[k, b, c, *s]`, or `[k, b, c, 1, ...]`
     behind a pooled linear head; `probabilities` `[b, k]`; `explained` `[b]` the class's index.

@@ -20,10 +20,10 @@ def is_cam(
     at_once: int = 16,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh each channel by its mean score along the straight way from nothing to its mask, as a
-    softmax.
+    r"""Weigh each channel by its mean score on the way from nothing to its mask, as a softmax.
 
-    $$w_k = \mathrm{softmax}_k \Bigl( \frac{1}{N} \sum_{i=1}^{N} f\bigl(X \circ \tfrac{i}{N} H_k\bigr) \Bigr)$$
+    $$w_k = \mathrm{softmax}_k
+      \Bigl( \frac{1}{N} \sum_{i=1}^{N} f\bigl(X \circ \tfrac{i}{N} H_k\bigr) \Bigr)$$
 
     H and f as in `score_cam`, N = `steps`: the integral of the score over the mask's strength, as
     integrated gradients go from a baseline to the picture. The score of the empty picture, which

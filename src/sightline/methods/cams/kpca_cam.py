@@ -1,6 +1,4 @@
-"""KPCA-CAM: the first kernel principal component of the places, whatever the class (Karmani et al.
-2024).
-"""
+"""KPCA-CAM: the first kernel principal component of the places (Karmani et al. 2024)."""
 
 from math import isfinite
 
@@ -28,8 +26,7 @@ def kpca_cam(
     gamma: float | None = None,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh so that the map is the places' first kernel principal component: class-agnostic, the
-    target is not asked.
+    r"""Weigh so that the map is the places' first kernel principal component, whatever the class.
 
     $$K_{pq} = \tanh(\gamma\, x_p \cdot x_q + 1) \;\text{ or }\; e^{-\gamma |x_p - x_q|^2}, \qquad
       J K J\, u = \lambda_1 u, \qquad L_p = \sqrt{\lambda_1}\, u_p$$

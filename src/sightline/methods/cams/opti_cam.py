@@ -1,6 +1,4 @@
-"""Opti-CAM: the mixture of channels through which the score is highest, found by ascent (Zhang et
-al. 2023).
-"""
+"""Opti-CAM: the mixture of channels with the highest score, by ascent (Zhang et al. 2023)."""
 
 from collections.abc import Callable
 
@@ -84,9 +82,7 @@ def opti_cam(
 
 
 def _shares(u: Tensor, there: Tensor) -> Tensor:
-    """The softmax over the channels that are there; 0 for the others, for all of them where none
-    is.
-    """
+    """The softmax over the channels that are there; 0 for the others, or for all if none is."""
     some = there.any(1, keepdim=True)
     return u.masked_fill(~there & some, -torch.inf).softmax(1).masked_fill(~there, 0)
 

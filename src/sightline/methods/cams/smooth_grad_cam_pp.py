@@ -1,6 +1,4 @@
-"""Smooth Grad-CAM++: Grad-CAM++ with derivatives that are means over noisy pictures (Omeiza et al.
-2019).
-"""
+"""Smooth Grad-CAM++: derivatives are means over noisy pictures (Omeiza et al. 2019)."""
 
 from collections.abc import Callable, Iterable
 
@@ -25,8 +23,7 @@ def smooth_grad_cam_pp(
     form: str = "meant",
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh each channel by its mean positive gradients over noisy pictures, alpha made of the
-    means of their powers.
+    r"""Weigh as Grad-CAM++ does, by means over noisy pictures of the gradients and their powers.
 
     $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(D^1_{ij}), \qquad
       \alpha_{ij} = \frac{D^2_{ij}}{2 D^2_{ij} + D^3_{ij} \sum_{ab} A_{ab}}, \qquad
@@ -84,9 +81,7 @@ def smooth_grad_cam_pp(
 
 
 def _means(gradients: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """The means of the first, second and third powers; a gradient that is the same at every place
-    counts once.
-    """
+    """The means of the first three powers; a gradient that is the same everywhere counts once."""
     sums, n = torch.zeros(3).unbind(), 0
     for gradient in gradients:
         g = unexpanded(gradient)

@@ -25,7 +25,8 @@ def ss_cam(
 ) -> Weights:
     r"""Weigh each channel by its mean score over noisy versions of its mask, as a softmax.
 
-    $$w_k = \mathrm{softmax}_k \Bigl( \frac{1}{N} \sum_{i=1}^{N} f\bigl(X \circ (H_k + \epsilon_i)\bigr) \Bigr), \qquad
+    $$w_k = \mathrm{softmax}_k
+      \Bigl( \frac{1}{N} \sum_{i=1}^{N} f\bigl(X \circ (H_k + \epsilon_i)\bigr) \Bigr), \qquad
       \epsilon_i \sim \mathcal{N}(0, \sigma^2)$$
 
     H and f as in `score_cam`, N = `samples`, sigma = `std` in units of the mask, which goes from 0

@@ -7,8 +7,7 @@ from sightline.types import Gradients, ImageMap
 
 
 def reduce(pixels: Gradients) -> ImageMap:
-    r"""The largest magnitude among the channels (Simonyan et al. 2013, section 3.1), divided by its
-    maximum.
+    r"""The channels' largest magnitude (Simonyan et al. 2013, section 3.1), over its maximum.
 
     $$M_{ij} = \max_k |p_{kij}|, \qquad M / \max_{ij} M_{ij}$$
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import tensors_in
 
 
@@ -21,21 +22,15 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
     '1'
     """
     given = Given.of(model, inputs)
-    model = given.model
     if not all(bool(torch.isfinite(t).all()) for t in given.tensors):
         return "the input itself"
     found: list[str] = []
-    handles = []
-    with guard.untouched(model), torch.no_grad():
-        try:
-            for name, module in model.named_modules():
-                handles.append(
-                    module.register_forward_hook(_check(name or type(model).__name__, found))
-                )
-            given.run()
-        finally:
-            for handle in handles:
-                handle.remove()
+    checks = (
+        (module, _check(name or type(module).__name__, found))
+        for name, module in given.model.named_modules()
+    )
+    with guard.untouched(given.model), torch.no_grad(), hooked(checks):
+        given.run()
     return found[0] if found else None
 
 

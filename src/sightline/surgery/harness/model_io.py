@@ -68,7 +68,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
         yield from tensors_in(vars(value))
 
 
-_MAIN_OUTPUTS = (
+MAIN_OUTPUTS = (
     "logits",
     "logits_per_image",
     "class_queries_logits",
@@ -80,16 +80,37 @@ _MAIN_OUTPUTS = (
 
 
 def main_output(outputs: Any) -> Tensor | None:
-    """What a model says: the tensor called `logits` or the like, else the first `[b, k]`, else the
-    first.
+    """What a model says: the tensor of the most telling name, else the first `[b, k]` or the first.
 
     >>> import torch
-    >>> main_output(
-    ...     {"last_hidden_state": torch.zeros(2, 50, 8), "pooler_output": torch.zeros(2, 8)}
-    ... ).shape
+    >>> outputs = {"last_hidden_state": torch.zeros(2, 50, 8), "pooler_output": torch.zeros(2, 8)}
+    >>> main_output(outputs).shape
     torch.Size([2, 8])
     """
-    held = outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})
-    named = next((held[name] for name in _MAIN_OUTPUTS if held.get(name) is not None), outputs)
-    parts = [one for one in tensors_in(named) if one.is_floating_point() and one.ndim]
-    return next((part for part in parts if part.ndim == 2), parts[0] if parts else None)
+    named = named_outputs(outputs)
+    told = next((named[name] for name in MAIN_OUTPUTS if named.get(name) is not None), outputs)
+    tensors = [one for one in tensors_in(told) if one.is_floating_point() and one.ndim]
+    rows = (one for one in tensors if one.ndim == 2)
+    return next(rows, tensors[0] if tensors else None)
+
+
+def are_features(outputs: Any) -> bool:
+    """Whether a model without a head returned these: then its last map is none of classes.
+
+    >>> are_features({"last_hidden_state": None}), are_features({"logits": None})
+    (True, False)
+    """
+    named = named_outputs(outputs)
+    return "last_hidden_state" in named and "logits" not in named
+
+
+def are_detections(outputs: Any) -> bool:
+    """Whether these are torchvision's: for each image a mapping with boxes."""
+    return isinstance(outputs, list) and all(
+        isinstance(one, Mapping) and "boxes" in one for one in outputs
+    )
+
+
+def named_outputs(outputs: Any) -> Mapping[str, Any]:
+    """What a model returned under names, in a mapping or as attributes; nothing in other cases."""
+    return outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})

@@ -1,4 +1,4 @@
-"""Copies of a model that know less and less: the weights shuffled layer by layer, from the head on."""
+"""Copies of a model that know less and less: weights shuffled layer by layer, from the head on."""
 
 import copy
 from collections.abc import Iterator

@@ -1,17 +1,19 @@
 """Which models can be looked into, and how the rest is told what to do."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
+from sightline.surgery.harness.structure import fingerprint
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-_checked: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
-"""Models that were looked through once: the look costs as much as a few layers of a small network.
+_cleared: "weakref.WeakKeyDictionary[nn.Module, Hashable]" = weakref.WeakKeyDictionary()
+"""Models that were looked through, and what they were made of then: the look costs as much as a few
+layers of a small network.
 """
 
 
@@ -31,24 +33,32 @@ def supported_model(model: Any, *, opened: bool = True) -> nn.Module:
         isinstance(model, _WRAPPERS) or "_orig_mod" in model._modules
     ):
         model = model.module if isinstance(model, _WRAPPERS) else model._orig_mod
-    if isinstance(model, nn.Module) and model in _checked:
-        return model
     if not isinstance(model, nn.Module):
-        raise ModelError(
-            f"Expected a torch.nn.Module; got {type(model).__name__}. "
-            + (
-                "Pass its model: explain(loaded.model, images)."
-                if isinstance(getattr(model, "model", None), nn.Module)
-                else (
-                    "Pass the module itself, or load one by name: sightline.load('resnet50').model."
-                    " An ONNX or exported file has no gradients to look back through."
-                )
-            )
+        raise _no_module(model)
+    made_of = fingerprint(model)
+    if _cleared.get(model) != made_of:
+        _refuse(model, opened)
+        if opened:
+            _cleared[model] = made_of
+    return model
+
+
+def _no_module(model: Any) -> ModelError:
+    if isinstance(getattr(model, "model", None), nn.Module):
+        advice = "Pass its model: explain(loaded.model, images)."
+    else:
+        advice = (
+            "Pass the module itself, or load one by name: sightline.load('resnet50').model. An ONNX"
+            " or exported file has no gradients to look back through."
         )
+    return ModelError(f"Expected a torch.nn.Module; got {type(model).__name__}. {advice}")
+
+
+def _refuse(model: nn.Module, opened: bool) -> None:
+    """Raise a `ModelError` for the first thing that cannot be looked into."""
     for name, module in model.named_modules():
-        if isinstance(
-            module, torch.jit.ScriptModule
-        ):  # not even to be shown pictures: its flags are not Python's
+        # Not even to be shown pictures: its flags are not Python's.
+        if isinstance(module, torch.jit.ScriptModule):
             raise ModelError(
                 f"Expected an ordinary PyTorch module; {name or type(model).__name__} is"
                 " TorchScript, whose layers cannot be opened. Pass the Python model it was made"
@@ -71,9 +81,6 @@ def supported_model(model: Any, *, opened: bool = True) -> nn.Module:
             "Expected a model with weights; its parameters lie on the meta device, which holds"
             " none. Load a checkpoint first: model.to_empty(device='cpu'), then load_state_dict."
         )
-    if opened:
-        _checked.add(model)
-    return model
 
 
 def nonfinite_weights(model: nn.Module) -> str | None:

@@ -13,6 +13,7 @@ from sightline.surgery.harness import guard
 from sightline.surgery.harness.feature_map import grid_of, is_attention, slots
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Shape
+from sightline.surgery.harness.hooks import hooked
 
 _INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
 _PASSES_ON = re.compile(
@@ -69,16 +70,9 @@ def candidates(given: Given) -> tuple[list[Candidate], Any]:
     outputs.
     """
     model, watch = given.model, _Watch(given.frame.images)
-    handles = []
-    with guard.untouched(model), torch.no_grad():
-        try:
-            for name, module in model.named_modules():
-                if name:
-                    handles.append(module.register_forward_hook(watch.hook(name, model)))
-            outputs = given.run()
-        finally:
-            for handle in handles:
-                handle.remove()
+    hooks = ((part, watch.hook(name, model)) for name, part in model.named_modules() if name)
+    with guard.untouched(model), torch.no_grad(), hooked(hooks):
+        outputs = given.run()
     return watch.found, outputs
 
 
@@ -172,7 +166,7 @@ class _Watch:
 
 
 def _sketched(places: Tensor) -> Tensor:
-    """`[n, c]` as `[n, 4]`: weighted sums over the channels, in which hardly any change can hide."""
+    """`[n, c]` as `[n, 4]`: weighted sums over the channels, in which hardly a change can hide."""
     channels = torch.arange(1.0, places.shape[1] + 1, device=places.device)
     weights = torch.cos(torch.outer(channels, channels.new_tensor([0.7, 1.3, 2.1, 2.9])))
     return places.float() @ weights

@@ -156,7 +156,7 @@ def _end(side: int, first: bool) -> slice:
 
 
 def _felt(rows: list[Candidate], others: list[Candidate]) -> list[Tensor | None]:
-    """For each row how much each of its places changed; None where the other run has no such row."""
+    """For each row how much each position changed; None where the other run has no such row."""
     by_name = {row.names[0]: row for row in others}
     found: list[Tensor | None] = []
     for row in rows:

@@ -1,35 +1,44 @@
 """Run again only what lies behind a layer, on any model, without rewriting it.
 
 A model is a program, and programs are not cut in two. But what a module returned before the layer
-spoke it need not compute again. So the model runs once and is listened to; when it runs again,
-every module that had finished before the layer returns at once what it returned then, for as many
-images as are asked for now, and the layer returns the new activations. What stands between modules
-(a sum, a class token put in front) runs as it is, on what was remembered; so a connection around
-the layer finds its other end.
+spoke it need not compute again. So the model runs once and is recorded; when it runs again, every
+module that had finished before the layer returns at once what it returned then, for as many images
+as are asked for now, and the layer returns the new activations. What stands between modules (a sum,
+a class token put in front) runs as it is, on what was recorded; so a connection around the layer
+finds its other end.
 
-Nothing is believed: the way round is compared with the whole way once, and where the two disagree,
-or the way round cannot be gone, the whole model runs each time.
+Nothing is believed: what is played from the recording is compared with a full run once. Where the
+two disagree, or it cannot be played, the whole model runs each time, and the log says why.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_unflatten
 
 from sightline.errors import SurgeryError
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.fallback import first_line, reason
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Reader, Shape
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
-from sightline.surgery.rerun.recorded import ReadTracker, RecordedOutput, ReplayMismatch, compared
+from sightline.surgery.rerun.recorded import (
+    ReadTracker,
+    RecordedOutput,
+    ReplayMismatch,
+    compare_outputs,
+)
 from sightline.surgery.rerun.replay import replaced, times
 from sightline.types import Activations
+
+logger = logging.getLogger(__name__)
 
 Forward = Callable[..., Any]
 
@@ -43,8 +52,7 @@ def replay_from_layer(
     call: int = -1,
     grid: Shape | Reader | None = None,
 ) -> Iterator["PartialReplay"]:
-    """For many replays from one layer: `again(activations)` gives the outputs the model would give
-    with these.
+    """For many replays from one layer: `again(activations)` gives the model's outputs with these.
 
     The activations are `[m * b, c, *s]`: m versions of all b images, one version after another;
     they are `again`'s own, and may be written over. At most `again.most` versions at a time. `call`
@@ -53,224 +61,317 @@ def replay_from_layer(
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> with replay_from_layer(net, torch.rand(1, 3, 8, 8), "1") as again:
-    ...     again(torch.stack([torch.zeros(4, 6, 6), torch.ones(4, 6, 6)])).tolist(), again.whole
+    ...     outputs = again(torch.stack([torch.zeros(4, 6, 6), torch.ones(4, 6, 6)]))
+    ...     outputs.tolist(), again.full_replay
     ([[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]], False)
     """
     given = Given.of(model, inputs)
     with guard.untouched(given.model), torch.no_grad():
-        yield PartialReplay(given, layer, call, grid)
+        yield PartialReplay(LayerCall.of(given, layer, call, grid))
 
 
 class PartialReplay:
-    """A model that was listened to once, up to a layer.
+    """A model that runs from a layer on; `full_replay` tells that it runs as a whole each time."""
 
-    `whole` tells that it has to run as a whole each time.
-    """
-
-    def __init__(self, given: Given, layer: Where, call: int, grid: Shape | Reader | None) -> None:
-        self.name, self.module = resolve(given.model, layer)
-        self._inputs, self._grid, self._thread = given, grid, threading.get_ident()
-        self.images, *self._rest = given.frame.images
-        self._given = RecordedOutput.of((given.args, given.kwargs))
-        self._watch: ReadTracker | None = None
-        self._arrived = False
-        self._call = call if call >= 0 else self._count() - 1
-        self._calls: list[tuple[nn.Module, RecordedOutput]] = []
-        self._copied, self.whole = False, False
-        self._calls, _ = self._listened(1, None)
-        try:
-            self._check(*self._listened(2, self._probes()))
-        except Exception:  # whatever goes wrong on the way round: there is the other way
-            self.whole = True
-            self._calls.clear()
+    def __init__(self, layer: "LayerCall") -> None:
+        self._layer = layer
+        self._recording = record(layer)
+        why = disagreement(self._recording)
+        self.full_replay = why is not None
+        if why is not None:
+            logger.debug("replaying the whole model: %s", why)
+            self._recording.calls.clear()  # nobody plays them, and they take memory
 
     @property
     def most(self) -> int:
-        """How many versions `again` takes at once: any number, or one where the whole model has to
-        run.
-        """
-        return 1 if self.whole else 1 << 30
+        """How many versions at once: any number, or one where the whole model has to run."""
+        return 1 if self.full_replay else 1 << 30
 
     def __call__(self, activations: Activations) -> Any:
         """The outputs with these activations `[m * b, c, *s]` in the layer's place."""
-        m = len(activations) // self.images
-        if self.whole:
-            return self._listened(1, activations, [self.module])[1]
-        return self._round(m, activations)
+        if self.full_replay:
+            return _FullRun(self._layer, 1, activations).on_copies([self._layer.module])
+        return self._recording.play(len(activations) // self._layer.images, activations)
 
-    def _round(self, m: int, activations: Activations) -> Any:
-        """The way round."""
-        at = 0
 
-        def instead(module: nn.Module, forward: Forward) -> Forward:
-            def told(*args: Any, **kwargs: Any) -> Any:
-                nonlocal at
-                if self._arrived or self._elsewhere() or self._calls[at][0] is not module:
-                    return forward(*args, **kwargs)
-                at += 1
-                self._arrived = at == len(self._calls)
-                return self._handed(self._calls[at - 1][1], m)
+@dataclass(frozen=True)
+class LayerCall:
+    """One run of one layer of a model: where the activations are exchanged."""
 
-            return told
+    given: Given
+    name: str
+    module: nn.Module
+    call: int
+    grid: Shape | Reader | None
 
-        args, kwargs = self._handed(self._given, m)
-        return self._ran(
-            m, activations, instead, [module for module, _ in self._calls], (args, kwargs)
-        )
+    @staticmethod
+    def of(given: Given, layer: Where, call: int, grid: Shape | Reader | None) -> "LayerCall":
+        """The layer's run number `call`, counted from 0; -1 stands for its last one."""
+        name, module = resolve(given.model, layer)
+        call = call if call >= 0 else _runs(given, module) - 1
+        return LayerCall(given, name, module, call, grid)
 
-    def _handed(self, told: RecordedOutput, m: int) -> Any:
-        if self._watch is None:
-            return told.times(m, self._copied)
-        with self._watch.looking_away():
-            value = told.times(m, self._copied)
-            self._watch.follow(told, value)
+    @property
+    def images(self) -> int:
+        """How many images were handed in."""
+        return self.given.frame.images[0]
+
+    def activations(self, output: Any) -> Activations:
+        """The map `[b, c, *s]` in what the layer returned."""
+        tensor, found, _ = find_map(output, self.given.frame.images, self.name, self.grid)
+        return found.read(tensor)
+
+    def replaced(self, output: Any, activations: Activations, m: int) -> Any:
+        """What the layer returned for m times as many images, with other activations."""
+        images = (m * self.images, *self.given.frame.images[1:])
+        return replaced(output, activations, images, self.name, self.grid, own=True)
+
+
+def record(layer: LayerCall) -> "Recording":
+    """Run the model once and keep what every outermost module returned up to the layer."""
+    inputs = RecordedOutput.of((layer.given.args, layer.given.kwargs))
+    run = _FullRun(layer, 1, None)
+    run.on_copies(layer.given.model.modules())
+    return Recording(layer, inputs, run.calls)
+
+
+@dataclass
+class Recording:
+    """What modules returned, in their order, the layer's own output last.
+
+    `copied` tells to hand out copies, since the model writes over what it is given.
+    """
+
+    layer: LayerCall
+    inputs: RecordedOutput
+    calls: list[tuple[nn.Module, RecordedOutput]]
+    copied: bool = False
+
+    def play(self, m: int, activations: Activations, tracker: ReadTracker | None = None) -> Any:
+        """The outputs for m versions of the images; the tracker sees what the model reads."""
+        with tracker or nullcontext():
+            args, kwargs = self.handed_out(self.inputs, m, tracker)
+            run = _PartialRun(self, m, activations, tracker)
+            return run.outputs([module for module, _ in self.calls], args, kwargs)
+
+    def handed_out(self, output: RecordedOutput, m: int, tracker: ReadTracker | None) -> Any:
+        """What was recorded, for m times as many images."""
+        if tracker is None:
+            return output.times(m, self.copied)
+        with tracker.paused():
+            value = output.times(m, self.copied)
+            tracker.follow(output, value)
         return value
 
-    def _listened(
-        self, m: int, activations: Activations | None, modules: Iterable[nn.Module] | None = None
-    ) -> tuple[list[tuple[nn.Module, RecordedOutput]], Any]:
-        """The whole way: what every outermost module returned that finished before the layer, and
-        the outputs.
-        """
-        calls: list[tuple[nn.Module, RecordedOutput]] = []
-        runs = 0
+    @property
+    def outputs(self) -> list[RecordedOutput]:
+        """Everything that is handed out, the inputs first."""
+        return [self.inputs, *(output for _, output in self.calls)]
 
-        def instead(module: nn.Module, forward: Forward) -> Forward:
-            def heard(*args: Any, **kwargs: Any) -> Any:
-                nonlocal runs
-                if self._arrived or self._elsewhere():
-                    return forward(*args, **kwargs)
-                index, runs = runs, runs + (module is self.module)
-                start = len(calls)
-                output = forward(*args, **kwargs)
-                if not self._arrived:  # else the layer lies inside
-                    calls[start:] = [(module, RecordedOutput.of(output))]
-                    self._arrived = module is self.module and index == self._call
-                return output
+    def own_and_half(self) -> Activations:
+        """The layer's own activations, and half of them: `[2 b, c, *s]`."""
+        own = self.layer.activations(self.calls[-1][1].value())
+        return torch.cat([own, own / 2])
 
-            return heard
 
-        args = tuple(times(value, self.images, m) for value in self._inputs.args)
-        kwargs = {word: times(value, self.images, m) for word, value in self._inputs.kwargs.items()}
-        outputs = self._ran(
-            m, activations, instead, modules or self._inputs.model.modules(), (args, kwargs)
-        )
-        return calls, outputs
+def disagreement(recording: Recording) -> str | None:
+    """Why playing this does not give what a full run gives; None where it does.
 
-    def _ran(
-        self,
-        m: int,
-        activations: Activations | None,
-        instead: Callable[[nn.Module, Forward], Forward],
-        modules: Iterable[nn.Module],
-        given: tuple[tuple[Any, ...], dict[str, Any]],
-    ) -> Any:
-        """One run with other forwards; the layer returns the activations once `_arrived` says that
-        it is the one.
-        """
-        self._arrived, swapped = False, activations is None
-
-        def swap(_: nn.Module, __: Any, output: Any) -> Any:
-            nonlocal swapped
-            if swapped or not self._arrived or self._elsewhere() or activations is None:
-                return None
-            swapped = True
-            return replaced(
-                output, activations, (m * self.images, *self._rest), self.name, self._grid, own=True
-            )
-
-        handle = self.module.register_forward_hook(swap)
+    On the way the recording learns which of its parts grow with the batch, which are read, and
+    whether copies are needed.
+    """
+    layer = recording.layer
+    try:
+        full = _FullRun(layer, 2, recording.own_and_half())
+        with _foreseen("the model does not run on twice as many images"):
+            truth = full.on_copies(layer.given.model.modules())
+        _learn_axes(recording, full.calls)
         try:
-            with _instead(modules, instead):
-                outputs = call_model(self._inputs.model, *given)
+            _agree(recording, truth)
+        except ReplayMismatch as mismatch:
+            logger.debug("replaying from copies: %s", mismatch)
+            recording.copied = True
+            _agree(recording, truth)
+    except Exception as error:
+        return reason(error)
+    return None
+
+
+def _learn_axes(recording: Recording, twice: list[tuple[nn.Module, RecordedOutput]]) -> None:
+    """Along which axes the parts grew, when there were twice as many images."""
+    if [module for module, _ in twice] != [module for module, _ in recording.calls]:
+        raise ReplayMismatch("twice as many images go through other modules")
+    for (_, one), (_, two) in zip(recording.calls, twice, strict=True):
+        one.learn_axes(two)
+    recording.inputs.axes = [
+        0
+        if isinstance(part, Tensor) and part.ndim and len(part) == recording.layer.images
+        else None
+        for part in recording.inputs.parts
+    ]
+
+
+def _agree(recording: Recording, truth: Any) -> None:
+    """Play it twice: to see which parts are read, and without the others, as from now on.
+
+    Raises `ReplayMismatch` where the outputs are not the `truth` of the full run. Three versions,
+    where that had two: what the model itself remembers of the full run will not fit.
+    """
+    for output in recording.outputs:
+        output.read = [True] * len(output.parts)
+    tensors = [part for output in recording.outputs for part in output.tensors]
+    versions = [tensor._version for tensor in tensors]
+    own, half = recording.own_and_half().chunk(2)
+    for tracker in (ReadTracker(), None):
+        with _foreseen("the model does not run on what was recorded"):
+            outputs = recording.play(3, torch.cat([own, half, half]), tracker)
+        if tracker is not None:
+            for output in recording.outputs:
+                output.read = [id(part) in tracker.seen for part in output.parts]
+        if [tensor._version for tensor in tensors] != versions:
+            raise ReplayMismatch("the model writes over what was recorded")
+        compare_outputs(outputs, truth, recording.layer.images)
+
+
+@contextmanager
+def _foreseen(what: str) -> Iterator[None]:
+    """Whatever a model raises here says that it cannot be replayed: it is somebody else's program.
+
+    What is done here while it runs, handing out and exchanging, has tests of its own; and where it
+    fails no network is replayed in part any more, which the tests would see.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ReplayMismatch(f"{what}: {type(error).__name__}: {first_line(error)}") from error
+
+
+class _Run:
+    """One run with other forwards, and other activations in the layer's place.
+
+    `arrived` tells that the layer has finished the run that counts. Without activations the layer
+    returns its own.
+    """
+
+    def __init__(self, layer: LayerCall, m: int, activations: Activations | None) -> None:
+        self.layer, self.m, self.activations = layer, m, activations
+        self.arrived, self._exchanged = False, activations is None
+        self._thread = threading.get_ident()
+
+    def outputs(self, modules: Iterable[nn.Module], args: Any, kwargs: Any) -> Any:
+        """The model's outputs; each of the modules computes by `forward`."""
+        layer = self.layer
+        handle = layer.module.register_forward_hook(self._exchange)
+        try:
+            with _forwards(modules, self._other_forward):
+                outputs = call_model(layer.given.model, args, kwargs)
         finally:
             handle.remove()
-        if not (swapped and self._arrived):
+        if not (self._exchanged and self.arrived):
             raise SurgeryError(
-                f"Expected layer {self.name!r} to run at least {self._call + 1} times on these"
+                f"Expected layer {layer.name!r} to run at least {layer.call + 1} times on these"
                 " inputs; it did not. Name a layer that does: sightline.layers(model, images)"
                 " lists them."
             )
         return outputs
 
-    def _probes(self) -> Activations:
-        """The layer's own activations, and half of them."""
-        told = self._calls[-1][1]
-        output = tree_unflatten(told.parts, told.form)
-        tensor, found, _ = find_map(output, (self.images, *self._rest), self.name, self._grid)
-        own = found.read(tensor)
-        return torch.cat([own, own / 2])
+    def forward(self, module: nn.Module, own: Forward, args: Any, kwargs: Any) -> Any:
+        """What a module returns before the layer has arrived; `own` is its own forward."""
+        raise NotImplementedError
 
-    def _check(self, calls: list[tuple[nn.Module, RecordedOutput]], truth: Any) -> None:
-        """Whether the way round says what the whole way says, of the layer's own activations and of
-        half of them.
-        """
-        if [module for module, _ in calls] != [module for module, _ in self._calls]:
-            raise ReplayMismatch
-        for (_, one), (_, two) in zip(self._calls, calls, strict=True):
-            one.compare(two)
-        self._given.axes = [
-            0 if isinstance(part, Tensor) and part.ndim and len(part) == self.images else None
-            for part in self._given.parts
-        ]
-        for self._copied in (False, True):
-            try:
-                return self._agree(truth)
-            except Exception:
-                if self._copied:
-                    raise
+    def _other_forward(self, module: nn.Module, own: Forward) -> Forward:
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            if self.arrived or self._elsewhere():
+                return own(*args, **kwargs)
+            return self.forward(module, own, args, kwargs)
 
-    def _agree(self, truth: Any) -> None:
-        """Once to see which numbers matter, once more without the others, as it will be done from
-        now on.
+        return forward
 
-        Three versions, where the whole way went with two: what the model itself remembers of that
-        run will not fit.
-        """
-        everything = [self._given, *(told for _, told in self._calls)]
-        for told in everything:
-            told.felt = [True] * len(told.parts)
-        tensors = [part for told in everything for part in told.parts if isinstance(part, Tensor)]
-        versions = [tensor._version for tensor in tensors]
-        own, half = self._probes().chunk(2)
-        for watch in (ReadTracker(), None):
-            self._watch = watch
-            try:
-                with watch or nullcontext():
-                    outputs = self._round(3, torch.cat([own, half, half]))
-            finally:
-                self._watch = None
-            if watch is not None:
-                for told in everything:
-                    told.felt = [id(part) in watch.seen for part in told.parts]
-            if [tensor._version for tensor in tensors] != versions:
-                raise ReplayMismatch  # the model writes over what was remembered: hand out copies
-            compared(outputs, truth, self.images)
-
-    def _count(self) -> int:
-        """How often the layer runs."""
-        runs = 0
-
-        def ran(*_: Any) -> None:
-            nonlocal runs
-            runs += not self._elsewhere()
-
-        handle = self.module.register_forward_hook(ran)
-        try:
-            self._inputs.run()
-        finally:
-            handle.remove()
-        return max(runs, 1)
+    def _exchange(self, _: nn.Module, __: Any, output: Any) -> Any:
+        if self._exchanged or not self.arrived or self._elsewhere():
+            return None
+        self._exchanged = True
+        assert self.activations is not None
+        return self.layer.replaced(output, self.activations, self.m)
 
     def _elsewhere(self) -> bool:
-        return threading.get_ident() != self._thread  # somebody else's forward on the same model
+        """Whether this is somebody else's forward on the same model, on another thread."""
+        return threading.get_ident() != self._thread
+
+
+class _FullRun(_Run):
+    """Everything computes, on m copies of the images; `calls` is what was returned up to the layer.
+
+    Only by outermost modules: what ran inside of one that has finished is not needed any more.
+    """
+
+    def __init__(self, layer: LayerCall, m: int, activations: Activations | None) -> None:
+        super().__init__(layer, m, activations)
+        self.calls: list[tuple[nn.Module, RecordedOutput]] = []
+        self._runs = 0
+
+    def on_copies(self, modules: Iterable[nn.Module]) -> Any:
+        """The model's outputs on its inputs m times over."""
+        given, images = self.layer.given, self.layer.images
+        args = tuple(times(value, images, self.m) for value in given.args)
+        kwargs = {name: times(value, images, self.m) for name, value in given.kwargs.items()}
+        return self.outputs(modules, args, kwargs)
+
+    def forward(self, module: nn.Module, own: Forward, args: Any, kwargs: Any) -> Any:
+        is_layer = module is self.layer.module
+        index, self._runs = self._runs, self._runs + is_layer
+        start = len(self.calls)
+        output = own(*args, **kwargs)
+        if not self.arrived:  # else the layer lies inside of this one
+            self.calls[start:] = [(module, RecordedOutput.of(output))]
+            self.arrived = is_layer and index == self.layer.call
+        return output
+
+
+class _PartialRun(_Run):
+    """Modules return what was recorded, in the order of the recording, up to the layer."""
+
+    def __init__(
+        self, recording: Recording, m: int, activations: Activations, tracker: ReadTracker | None
+    ) -> None:
+        super().__init__(recording.layer, m, activations)
+        self._recording, self._tracker, self._next = recording, tracker, 0
+
+    def forward(self, module: nn.Module, own: Forward, args: Any, kwargs: Any) -> Any:
+        calls = self._recording.calls
+        expected, output = calls[self._next]
+        if module is not expected:  # it holds what comes next, or is called between
+            return own(*args, **kwargs)
+        self._next += 1
+        self.arrived = self._next == len(calls)
+        return self._recording.handed_out(output, self.m, self._tracker)
+
+
+def _runs(given: Given, module: nn.Module) -> int:
+    """How often a layer runs, at least once: where it does not, the recording will say so."""
+    runs, thread = 0, threading.get_ident()
+
+    def count(*_: Any) -> None:
+        nonlocal runs
+        runs += threading.get_ident() == thread
+
+    handle = module.register_forward_hook(count)
+    try:
+        given.run()
+    finally:
+        handle.remove()
+    return max(runs, 1)
 
 
 @contextmanager
-def _instead(
+def _forwards(
     modules: Iterable[nn.Module], other: Callable[[nn.Module, Forward], Forward]
 ) -> Iterator[None]:
-    """Each module with another `forward` of its own, for the time of the block."""
+    """Each module with another `forward`, for the time of the block.
+
+    No hook of torch's can keep a module from computing: only its `forward` can. It is put on the
+    instance, where it hides the class's and nobody else's, and what stood there comes back.
+    """
     before: list[tuple[dict[str, Any], list[Any]]] = []
     try:
         for module in dict.fromkeys(modules):
@@ -281,4 +382,5 @@ def _instead(
     finally:
         for own, forward in reversed(before):
             del own["forward"]
-            own.update(forward=forward[0]) if forward else None
+            if forward:
+                own["forward"] = forward[0]

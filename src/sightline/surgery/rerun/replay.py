@@ -1,6 +1,5 @@
 """Run a model again: plainly, or with other activations in a layer's place."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from sightline.surgery.harness import guard
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given, arguments, image_among
 from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.surgery.harness.supported import supported_model
@@ -128,23 +128,17 @@ def replay(
     """
     given = Given.of(model, inputs)
     name, module = resolve(given.model, layer)
-    images, thread, calls = given.shape, threading.get_ident(), 0
+    images, calls = given.shape, 0
 
     def swap(_: nn.Module, __: Any, output: Any) -> Any:
         nonlocal calls
-        if threading.get_ident() != thread:
-            return None
         index, calls = calls, calls + 1
         if call >= 0 and index != call:
             return None
         return replaced(output, activations, images, name, grid)
 
-    with guard.untouched(given.model), torch.no_grad():
-        handle = module.register_forward_hook(swap)
-        try:
-            return given.run()
-        finally:
-            handle.remove()
+    with guard.untouched(given.model), torch.no_grad(), hooked([(module, swap)]):
+        return given.run()
 
 
 def replaced(

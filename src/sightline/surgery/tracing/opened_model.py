@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from sightline.errors import ModelError, SurgeryError
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.feature_map import find_map, slots
+from sightline.surgery.harness.hooks import hooked
+from sightline.surgery.harness.opened_layer import TracedLayer
 from sightline.surgery.harness.resolve import resolve
-from sightline.surgery.layer_trace import TracedLayer
 
 _CHECKPOINTED = ("grad_checkpointing", "gradient_checkpointing")
 
@@ -47,12 +48,12 @@ class Opened(nn.Module):
         self._hook = _Hook(cut)
         _, module = resolve(self.model, cut.layer)
         looking_for = _position(cut.layer, tuple(images.shape), grid, self._hook)
-        handle = module.register_forward_hook(looking_for)
-        try:
-            with guard.untouched(self.model), torch.no_grad():
-                self.model(images.clone())
-        finally:
-            handle.remove()
+        with (
+            hooked([(module, looking_for)]),
+            guard.untouched(self.model),
+            torch.no_grad(),
+        ):
+            self.model(images.clone())
         module.register_forward_hook(self._hook)
 
     def forward(self, images: Tensor, looking: bool = False) -> tuple[Any, Tensor]:

@@ -7,12 +7,14 @@ from torch.nn.functional import logsigmoid
 from helpers.closeness import assert_near, assert_relative
 from helpers.tail_nets import CLASSES, Pooled, deep, made, material
 from reference.true_derivatives import true_derivatives
-from sightline.methods.cams.common import derivatives
-from sightline.methods.cams.common.derivatives import (
+from reference.unfused_derivatives import (
     exp_derivatives,
-    log_softmax_derivatives,
     sigmoid_derivatives,
     softmax_derivatives,
+)
+from sightline.methods.cams.common import derivatives
+from sightline.methods.cams.common.derivatives import (
+    log_softmax_derivatives,
     softmax_shape,
 )
 
@@ -124,7 +126,7 @@ def test_log_softmax_by_hand_is_the_derivative_of_log_sigmoid():
 
 @pytest.mark.parametrize("function", [softmax_derivatives, softmax_shape, log_softmax_derivatives])
 def test_only_differences_between_the_classes_count(function):
-    """Logits are free up to a function common to all classes: adding its slope must change nothing."""
+    """Logits are free up to a function common to all classes: its slope must change nothing."""
     torch.manual_seed(0)
     tail, activations = made(deep(2), 2, images=3)
     m = material(tail, activations, torch.tensor([0, 2, 4]))

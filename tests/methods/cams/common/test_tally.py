@@ -1,4 +1,4 @@
-"""The default tally counts nothing; methods call it once a word, whether or not anything happened."""
+"""The default tally counts nothing; methods call it once a word, also where nothing happened."""
 
 import torch
 

@@ -37,8 +37,7 @@ def alpha_from_derivatives(second: Spread, third: Spread, activation_sum: Spread
 def weigh_by_derivatives(
     activations: Activations, derivatives: Derivatives, alpha: str, guard: bool, tally: Tally
 ) -> Weights:
-    """Weights of any score Y: alpha from its second and third derivative, curbed if asked, then
-    `weigh`.
+    """Weights of any score Y: alpha from its derivatives, curbed if asked, then `weigh`.
 
     Derivatives that are one a channel stand for the same value at every position, where each counts
     once. A factor common to all three scales the weights and nothing else.

@@ -14,38 +14,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sightline.methods.cams.common.alpha import Derivatives
-from sightline.types import ClassGradients, Gradients, Scores
+from sightline.types import ClassGradients, Scores
 
 Probabilities = Float[Tensor, "b k"]
 Explained = Int[Tensor, " b"]
-
-
-def exp_derivatives(gradients: Gradients) -> Derivatives:
-    r"""Y = exp(S), without the common factor exp(S), which overflows (eq. 13, 17, 18).
-
-    $$Y' = Y g, \quad Y'' = Y g^2, \quad Y''' = Y g^3$$
-
-    >>> import torch
-    >>> [float(derivative) for derivative in exp_derivatives(torch.tensor([[[3.0]]]))]
-    [3.0, 9.0, 27.0]
-    """
-    return gradients, gradients**2, gradients**3
-
-
-def sigmoid_derivatives(gradients: Gradients, scores: Scores) -> Derivatives:
-    r"""Y = sigmoid(S): the probability of a yes-or-no question with one logit.
-
-    $$Y' = q g, \quad Y'' = q (1 - 2Y)\, g^2, \quad Y''' = q (1 - 6q)\, g^3, \qquad q = Y (1 - Y)$$
-
-    `gradients` `[b, c, *s]`, `scores` `[b]` the logits.
-
-    >>> import torch
-    >>> first, second, third = sigmoid_derivatives(torch.tensor([[[2.0]]]), torch.tensor([0.0]))
-    >>> first.item(), second.item(), third.item()
-    (0.5, -0.0, -1.0)
-    """
-    q, bend, twist = sigmoid_factors(scores, gradients.ndim)
-    return q * gradients, q * bend * gradients**2, q * twist * gradients**3
 
 
 def sigmoid_factors(scores: Scores, ndim: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,40 +35,16 @@ def sigmoid_factors(scores: Scores, ndim: int) -> tuple[Tensor, Tensor, Tensor]:
     return q, -(scores / 2).tanh(), 1 - 6 * q
 
 
-def softmax_derivatives(
+def softmax_shape(
     class_gradients: ClassGradients, probabilities: Probabilities, explained: Explained
 ) -> Derivatives:
-    r"""Y = the softmax probability of the explained class (eq. 22 to 24, in closed form).
+    r"""The softmax derivatives over their common factor $q = Y (1 - Y)$: what alpha and map need.
+
+    The derivatives of the explained class's probability Y (eq. 22 to 24, in closed form) are
 
     $$Y' = Y d, \quad Y'' = Y (d^2 - v), \quad Y''' = Y (d^3 - 3 d v - t)$$
     $$m = \sum_k p_k s^k, \quad d = s^c - m, \quad v = \sum_k p_k (s^k - m)^2, \quad
       t = \sum_k p_k (s^k - m)^3$$
-
-    Computed as `q` times `softmax_shape`. Returns three `[b, c, *s]`, or `[b, c, 1, ...]` where
-    `class_gradients` is spatially constant.
-
-    >>> import torch
-    >>> class_gradients = torch.tensor(
-    ...     [[[[2.0]]], [[[0.0]]]]
-    ... )  # two classes: the sigmoid of their difference
-    >>> first, second, third = softmax_derivatives(
-    ...     class_gradients, torch.full((1, 2), 0.5), torch.tensor([0])
-    ... )
-    >>> first.item(), second.item(), third.item()
-    (0.5, 0.0, -1.0)
-    """
-    _, rest = _others(probabilities, explained)
-    y = probabilities.gather(1, explained[:, None])
-    q = _column(y * rest, class_gradients)
-    first, second, third = softmax_shape(class_gradients, probabilities, explained)
-    return q * first, q * second, q * third
-
-
-def softmax_shape(
-    class_gradients: ClassGradients, probabilities: Probabilities, explained: Explained
-) -> Derivatives:
-    r"""The softmax derivatives divided by their common factor $q = Y (1 - Y)$: what alpha and the
-    map need.
 
     A softmax is the reciprocal of a sum of exponentials, $1/Y = \sum_k \exp(S^k - S^c)$. With $e_k
     = s^k - s^c$, $r = 1 - Y$ and $N_n = \sum_{k \ne c} \frac{p_k}{r}\, e_k^n$ the n-th derivative
@@ -105,9 +53,9 @@ def softmax_shape(
     $$\frac{Y'}{q} = -N_1, \quad \frac{Y''}{q} = 2 r N_1^2 - N_2, \quad
       \frac{Y'''}{q} = -N_3 + 6 r N_1 N_2 - 6 r^2 N_1^3$$
 
-    which is $d$, $d^2 - v$ and $d^3 - 3dv - t$ again, but when Y is near 1 nothing cancels and
-    nothing underflows: a network that is sure keeps its map. r is summed from the other classes,
-    never taken from 1.
+    which is $d$, $d^2 - v$ and $d^3 - 3dv - t$ divided by r, but when Y is near 1 nothing cancels
+    and nothing underflows: a network that is sure keeps its map. r is summed from the other
+    classes, never taken from 1.
 
     >>> import torch
     >>> sure = torch.tensor([[1.0, 1e-30]])  # float32: 1 - Y would be 0
@@ -130,7 +78,7 @@ def log_softmax_derivatives(
 
     $$Y' = d, \quad Y'' = -v, \quad Y''' = -t$$
 
-    with d, v, t as in `softmax_derivatives`. Only the first depends on the explained class. d is
+    with d, v, t as in `softmax_shape`. Only the first depends on the explained class. d is
     summed as $-\sum_k p_k (s^k - s^c)$, so that it keeps its digits when $p_c$ is near 1; v and t
     are taken about m in a second pass over the classes, for the same reason.
 
@@ -148,9 +96,7 @@ def log_softmax_derivatives(
 
 
 def _others(probabilities: Tensor, explained: Tensor) -> tuple[Tensor, Tensor]:
-    """The other classes' probabilities `[b, k]`, given that it is one of them, and their sum `[b,
-    1]`.
-    """
+    """The other classes' probabilities `[b, k]`, given one of them, and their sum `[b, 1]`."""
     others = probabilities.scatter(1, explained[:, None], 0)
     rest = others.sum(1, keepdim=True)
     return others / rest.masked_fill(rest == 0, 1), rest

@@ -1,5 +1,4 @@
-r"""`alpha="exact"`: Grad-CAM++ with true second and third derivatives in the place of a closed
-form.
+r"""`alpha="exact"`: Grad-CAM++ with true second and third derivatives, and no closed form.
 
 The closed forms suppose that the score is affine in one activation while the others stand still.
 These do not: s', s'' and s''' are the true derivatives of a score S by one activation, from
@@ -32,10 +31,10 @@ def grad_cam_pp_exact(
     guard: bool = True,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, with the true alpha of Y = exp(S) (eq. 5 and 10, with 13 and 14 in
-    full).
+    r"""Weigh as Grad-CAM++ does, with the true alpha of Y = exp(S) (eq. 5, 10, 13 and 14 in full).
 
-    $$\alpha = \frac{s'^2 + s''}{2\,(s'^2 + s'') + (s'^3 + 3 s' s'' + s''') \sum_{ab} A_{ab}}, \qquad
+    $$\alpha = \frac{s'^2 + s''}
+        {2\,(s'^2 + s'') + (s'^3 + 3 s' s'' + s''') \sum_{ab} A_{ab}}, \qquad
       w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(s'_{ij})$$
 
     Both derivatives are divided by s', so that small gradients do not underflow. With `guard=True`
@@ -80,8 +79,7 @@ def grad_cam_pp_softmax_exact(
     guard: bool = True,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, with the true alpha of a softmax probability Y = exp(l), l its
-    logarithm.
+    r"""Weigh as Grad-CAM++ does, with the true alpha of a softmax probability Y = exp(l).
 
     $$Y' = Y l', \quad Y'' = Y (l'^2 + l''), \quad Y''' = Y (l'^3 + 3 l' l'' + l''')$$
 
@@ -114,8 +112,7 @@ def grad_cam_pp_log_softmax_exact(
     guard: bool = True,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, with the true alpha of a log-probability: $Y' = l', Y'' = l'',
-    Y''' = l'''$.
+    r"""Weigh as Grad-CAM++ does, with the true alpha of a log-probability l.
 
     >>> A, one = torch.ones(1, 1, 1), torch.ones(1, 1, 1)
     >>> grad_cam_pp_log_softmax_exact(A, (one, one, one)).item()  # 1 / (2 + 1)

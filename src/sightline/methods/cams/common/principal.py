@@ -1,5 +1,4 @@
-"""What Eigen-CAM and its relatives share: the first singular vector, the first eigenvector, and
-which way they point.
+"""What Eigen-CAM and its relatives share: singular vectors, and which way they point.
 
 A singular vector is also an eigenvector of the smaller of $M M^T$ and $M^T M$. That matrix is small
 (49 x 49 for a 7 x 7 grid, however many the channels), and for the *first* vector nothing is lost by
@@ -16,8 +15,7 @@ Vectors = Float[Tensor, "b n"]
 
 
 def first_right(matrices: Matrices) -> Float[Tensor, "b m"]:
-    """The first right singular vector of each matrix `[b, n, m]`, of length 1: `[b, m]`, in
-    float64.
+    """The first right singular vector of each matrix `[b, n, m]`, of length 1, in float64.
 
     Of a matrix of zeros it is 0, of one that is not finite NaN. Its sign is not settled; where the
     first two singular values are equal, neither is its direction. It can be differentiated, also
@@ -65,8 +63,7 @@ def leading(gram: Symmetric) -> tuple[Float[Tensor, " b"], Vectors]:
 
 
 def largest_is_positive(vectors: Vectors) -> Float[Tensor, "b 1"]:
-    """1 or -1 for each vector `[b, n]`, as `[b, 1]`: what makes its element of largest magnitude
-    positive.
+    """1 or -1 for each vector `[b, n]`: what makes its element of largest magnitude positive.
 
     Of several that are equally large, up to rounding, the first.
 

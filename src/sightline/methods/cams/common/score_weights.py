@@ -1,9 +1,7 @@
-"""What Score-CAM and its relatives share: which channels are looked through, and how scores become
-weights.
-"""
+"""What Score-CAM and its relatives share: the channels looked through, and their weights."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +11,8 @@ from sightline.methods.cams.common.tally import Tally
 from sightline.types import Activations, Weights
 
 FORMS = ("paper", "authors")
-Form = Literal["paper", "authors"]
 Look = Callable[..., Tensor]
-"""Takes maps `[m, b, *s]` and gives scores `[m, b]` of the picture seen through them: see `Offers`.
-"""
+"""Takes maps `[m, b, *s]`, gives scores `[m, b]` of the picture seen through them."""
 
 
 def weigh_by_looks(
@@ -29,8 +25,7 @@ def weigh_by_looks(
     at_once: int,
     tally: Tally,
 ) -> Weights:
-    r"""Weights from the scores of the picture seen through each channel, once for each of the
-    `changes` to the masks.
+    r"""Weights from the scores of the picture seen through each channel, for each of `changes`.
 
     The scores of all changes are averaged. `form="paper"`: the score is the one that is explained,
     and the weights are its softmax over the channels. `form="authors"`: the weights are the

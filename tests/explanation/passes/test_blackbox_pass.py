@@ -1,6 +1,4 @@
-"""What holds for every black box through `explain`: any model that runs, any question, no trace,
-bounded memory.
-"""
+"""What holds for every black box: any model that runs, any question, no trace, bounded memory."""
 
 import pytest
 import torch

@@ -1,0 +1,45 @@
+"""Models that compute parts of themselves again on the way back, by `torch.utils.checkpoint`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from sightline.errors import SurgeryError
+
+Result = TypeVar("Result")
+
+_FORBIDDEN = "saved tensors are hooked: run with the weights as they are"
+
+
+def unless_checkpointed(lean: Callable[[], Result], plain: Callable[[], Result]) -> Result:
+    """What `lean` gives; where it comes upon a checkpoint, what `plain` gives.
+
+    A checkpoint compares what was kept with what it computes again, and that it does with the
+    weights themselves: whoever runs a model with other tensors in their place has to let it be.
+    Checkpoints are known by the hooks they put on saved tensors.
+    """
+    try:
+        with torch.autograd.graph.disable_saved_tensors_hooks(_FORBIDDEN):
+            return lean()
+    except RuntimeError as error:
+        if _FORBIDDEN not in str(error):
+            raise
+    return plain()
+
+
+@contextmanager
+def reentrant_refused(model: nn.Module) -> Iterator[None]:
+    """A way back that says what to do where it ends at a checkpoint of the old kind."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "use_reentrant" not in str(error):
+            raise
+        raise SurgeryError(
+            f"Expected checkpoints that can be looked back through; {type(model).__name__} calls"
+            " torch.utils.checkpoint with use_reentrant=True. Pass use_reentrant=False there: the"
+            " numbers are the same."
+        ) from error

@@ -1,0 +1,177 @@
+"""The search for the automatic layer: look once, rank the layers, take the first that matters.
+
+What counts (in this order, from the end of the network): it has the input's proportions; it is made
+by a layer, not passed on by a pool or a dropout; it is no map of classes; it is a stage of the
+network, not the inside of an attention; it is at least 4 x 4; the outputs depend on it at more than
+one place (behind the last attention of a vision transformer only the class token matters).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from sightline.errors import LayerError, SurgeryError
+from sightline.surgery.harness.feature_map import grid_of
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.grids import Grid
+from sightline.surgery.harness.model_io import are_detections, main_output, tensors_in
+from sightline.surgery.harness.noise import noise
+from sightline.surgery.layers.candidates import Candidate
+from sightline.surgery.layers.influence import Score, all_outputs, heads_of_zeros, influences
+from sightline.surgery.layers.stages import stages
+from sightline.surgery.layers.token_grid import surveyed
+
+_MOST_TRIES = 48
+_SMALLEST = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A layer and the reason for it. `grid` says how to read it where its shape alone would not."""
+
+    name: str
+    reason: str
+    grid: Grid | None = None
+
+
+def search(given: Given, score: Score | None) -> tuple[Choice, bool]:
+    """The choice, and whether it is the same for other pictures."""
+    survey = _look_at(given, score)
+    ranking = _ranked(survey)
+    choice = _first_that_matters(survey, ranking)
+    if choice is None and survey.score is not None:
+        # What was asked depends on nothing: the layer of the outputs, and the map will say so.
+        survey = _look_at(given, None)
+        ranking = _ranked(survey)
+        choice = _first_that_matters(survey, ranking)
+    if choice is None:
+        raise _no_influence(given.model, len(ranking))
+    return choice, survey.general
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen of a model: its layers with a grid, in the order of running, and its outputs.
+
+    `given` is what it was shown, `score` what can be asked of the outputs (None: all of them);
+    `general` tells that other pictures would lead to the same layer.
+    """
+
+    given: Given
+    rows: list[Candidate]
+    outputs: Any
+    score: Score | None
+    general: bool
+
+
+def _look_at(given: Given, score: Score | None) -> Survey:
+    """On noise, if the score can be asked of that; else on the pictures themselves.
+
+    A box that was found, a row of its own: what is asked for need not be in noise. Detections hang
+    on the level of a pyramid they were found on, so these are no general choice.
+    """
+    shown = with_noise(given)
+    rows, outputs = surveyed(shown)
+    general = not are_detections(outputs)
+    if score is None or (general and _can_answer(score, outputs)):
+        return Survey(shown, rows, outputs, score, general)
+    rows, outputs = surveyed(given)
+    if general and not _can_answer(score, outputs):
+        if all(not tensor.numel() for tensor in tensors_in(outputs)):
+            score(outputs)  # nothing was detected, and the target can say so
+        score = None
+    return Survey(given, rows, outputs, score, general)
+
+
+def _can_answer(score: Score, outputs: Any) -> bool:
+    try:
+        return bool(score(outputs).isfinite().all())
+    except Exception:
+        # Whatever a function of the user's own may raise. Asked in earnest it will raise it again.
+        return False
+
+
+def _ranked(survey: Survey) -> list[Candidate]:
+    """The stages of the network, the last first; those with a grid of 4 x 4 if there are any."""
+    logits = main_output(survey.outputs)
+    if logits is None or not survey.rows:
+        raise _no_feature_map(survey.given.model)
+    pool = stages(survey.rows, survey.outputs, logits)
+    large = [row for row in pool if not _too_small(row, survey.given)]
+    return list(reversed(large or pool))[:_MOST_TRIES]
+
+
+def _too_small(row: Candidate, given: Given) -> bool:
+    return min(row.grid.size[-2:]) < min(_SMALLEST, *given.size[-2:])
+
+
+def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | None:
+    """The first layer that the score depends on; failing that, the first one a head of zeros does.
+
+    Raises the `SurgeryError` of a layer where no graph can be recorded, if no other one will do.
+    """
+    closed: SurgeryError | None = None
+    score = survey.score or all_outputs
+    for head in _heads(survey.given.model):
+        for later, row in enumerate(ranking):
+            grid = row.grid if row.grid != grid_of(row.shape, survey.given.frame.images) else None
+            if grid is not None and row.calls > 1:
+                continue  # measured at its last run; what ran before may have other tokens
+            try:
+                if influences(survey.given, row.name, grid, score, head):
+                    return Choice(row.name, _reason(row, survey.given, later), grid)
+            except SurgeryError as error:  # perhaps one can behind another layer
+                closed = error
+    if closed is not None:
+        raise closed
+    return None
+
+
+def _heads(model: nn.Module) -> Iterator[nn.Module | None]:
+    yield None
+    yield from heads_of_zeros(model)  # looked for only where the outputs depend on no layer
+
+
+def _reason(row: Candidate, given: Given, later: int) -> str:
+    """In words; `later` is how many layers behind this one had been tried in vain."""
+    grid = " x ".join(str(s) for s in row.grid.size)
+    text = f"the last feature map ({row.channels} channels, {grid} places"
+    text += ", tokens)" if row.grid.kind == "tokens" else ")"
+    if _too_small(row, given):
+        text += "; the input is so small that no later stage keeps a 4 x 4 grid"
+    if later:
+        text += (
+            f"; the outputs do not depend on the places of the {later} later"
+            f" one{'s' if later > 1 else ''}"
+        )
+    return text
+
+
+def _no_feature_map(model: nn.Module) -> LayerError:
+    return LayerError(
+        f"Expected a network with feature maps over the picture; {type(model).__name__} has no"
+        " layer whose output has a grid. Name one and say how to read it: explain(...,"
+        " layer='name', grid=(height, width))."
+    )
+
+
+def _no_influence(model: nn.Module, tried: int) -> LayerError:
+    return LayerError(
+        f"Expected the outputs of {type(model).__name__} to depend on a feature map; they do not on"
+        f" the last {tried} (weights of zero, a detached tensor, or a forward in inference_mode)."
+        " Name one: explain(..., layer='name')."
+    )
+
+
+def with_noise(given: Given) -> Given:
+    """One image of noise for a plain batch: the layer follows from the network, not from what is on
+    a picture.
+
+    Beside other inputs there is noise for each image: what else belongs to an image is not known.
+
+    A first picture that is black or broken would else decide for all that come after it.
+    """
+    image = given.image[:1] if given.batch_only else given.image
+    return given.with_image(noise(tuple(image.shape), image))
