@@ -1,5 +1,6 @@
 """Tests run side by side: one thread each, or small tensors wait for each other's."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if in_zoo(item.path):
             item.add_marker("zoo")
+
+
+@pytest.fixture
+def quick_collections():
+    """What is there already is set aside: a collection looks at what the test made, and takes a
+    thousandth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
