@@ -54,15 +54,18 @@ class Spot(nn.Module):
 
 
 def spots(count: int) -> Tensor:
-    """Dark pictures `[count, 3, 16, 16]`, each with a bright square somewhere in its left half."""
+    """Dark pictures `[count, 3, 16, 16]`, each with a bright square somewhere in its left half.
+
+    No two pixels are equal, or a map would order them as a processor happens to round.
+    """
     generator = torch.Generator().manual_seed(0)
-    pictures = torch.zeros(count, 3, 16, 16)
+    pictures = 0.02 * torch.rand(count, 3, 16, 16, generator=generator)
     for picture in pictures:
         y, x = (
             torch.randint(0, 12, (), generator=generator),
             torch.randint(0, 4, (), generator=generator),
         )
-        picture[:, y : y + 4, x : x + 4] = 1.0
+        picture[:, y : y + 4, x : x + 4] += 0.98
     return pictures
 
 
