@@ -39,9 +39,12 @@ def test_centred_by_hand():
 def test_the_target_is_not_asked():
     net, x = convnet(head="fc"), batch()
     e = explain(net, x, [0, 1, 4], "eigen_cam")
-    assert torch.equal(e.coarse[:, 0], e.coarse[:, 1])
-    assert torch.equal(e.coarse[:, 0], e.coarse[:, 2])
-    assert torch.equal(explain(net, x, 3, "eigen_cam", counterfactual=True).coarse, e.coarse[:, 0])
+    against = explain(net, x, 3, "eigen_cam", counterfactual=True)
+    # Eight channels, none negative: a weight rounded from float64, eight products and their sum
+    # lie nine roundings of eps / 2 away from the truth, whatever the shapes of the product.
+    bar = 9 * torch.finfo(torch.float32).eps
+    for other in (e.coarse[:, 1], e.coarse[:, 2], against.coarse):
+        assert_near(other, e.coarse[:, 0], bar)
     assert "class-agnostic" in eigen_cam.__doc__.splitlines()[0]
 
 
