@@ -53,8 +53,8 @@ def test_top_shares_grow_into_each_other():
 def test_the_last_of_an_order_are_the_first_of_it_turned_round():
     order = rank(maps(False))
     weakest = first_mask(order.flip(1), 10, (7, 6))
-    assert torch.equal(weakest, ~first(order, 32, (7, 6)))
-    assert not first(order, 0, (7, 6)).any()
+    assert torch.equal(weakest, ~first_mask(order, 32, (7, 6)))
+    assert not first_mask(order, 0, (7, 6)).any()
 
 
 @pytest.mark.parametrize(
