@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.maps import occlusion_map, places
+from sightline.maps import occlusion_map, patches
 from sightline.methods.blackbox.query import Query, checked
 from sightline.types import Map, Scores
 
@@ -58,7 +58,7 @@ def occlusion(
         )
     known: dict[str, Any] = {"fill": fill, "probability": probability, "at_once": at_once}
     whole = scores.double().cpu() if not probability else shown(torch.ones(1, 1, *size), **known)[0]
-    where = places(size, window, stride)
+    where = patches(size, window, stride)
     drops: list[Tensor] = []
     for start in range(0, len(where), at_once):
         some = where[start : start + at_once]
