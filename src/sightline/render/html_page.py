@@ -42,10 +42,14 @@ class Bar:
                 )
 
     @property
-    def written(self) -> str:
+    def value_text(self) -> str:
         """What is written beside the bar.
 
-        >>> Bar("tabby", 0.4567).written, Bar("lynx", 0.0004).written, Bar("cup", 0.0).written
+        >>> (
+        ...     Bar("tabby", 0.4567).value_text,
+        ...     Bar("lynx", 0.0004).value_text,
+        ...     Bar("cup", 0.0).value_text,
+        ... )
         ('45.7 %', '<0.1 %', '0.0 %')
         """
         if self.text:
