@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sightline.errors import MethodError
 from sightline.maps import occlusion_map, patches
-from sightline.methods.blackbox.query import Query, checked
+from sightline.methods.blackbox.query import Query, check_options
 from sightline.types import Map, Scores
 
 
@@ -48,9 +48,9 @@ def occlusion(
     tensor([[ 3., -2.,  4.]], dtype=torch.float64)
     """
     window = ceil(max(size) / 7) if window is None else window
-    checked(fill=fill, at_once=at_once, window=window)
+    check_options(fill=fill, at_once=at_once, window=window)
     stride = max(1, window // 2) if stride is None else stride
-    checked(fill=fill, at_once=at_once, stride=stride)
+    check_options(fill=fill, at_once=at_once, stride=stride)
     if stride > window:
         raise MethodError(
             f"Expected windows no further apart than they are long; got window={window},"
