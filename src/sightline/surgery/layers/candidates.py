@@ -135,7 +135,7 @@ class _Recorder:
                 self._by_name[name] = row
             return
         self._last_is_input = is_input
-        self._last = (weakref.ref(tensor), tensor._version)
+        self._last = (weakref.ref(tensor), _version(tensor))
         stride = tuple(i / s for i, s in zip(self.images[2:], grid.size, strict=True))
         row = Candidate(
             [name], kind, tuple(tensor.shape), grid, stride, inside=inside, level=self._pyramid
@@ -151,7 +151,7 @@ class _Recorder:
         if self._last is None:
             return False
         last, version = self._last
-        return last() is tensor and version == tensor._version
+        return last() is tensor and version == _version(tensor)
 
     def _forget(self, name: str) -> int:
         """The module ran before, and its last run counts: how often it did."""
@@ -161,6 +161,11 @@ class _Recorder:
         before.names.remove(name)
         self.rows = [row for row in self.rows if row.names]
         return before.calls
+
+
+def _version(tensor: Tensor) -> int:
+    """How often it was written to; a model's own inference mode does not count that."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _sketch(positions: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ network, not the inside of an attention; it is at least 4 x 4; the outputs depen
 one place (behind the last attention of a vision transformer only the class token matters).
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from sightline.errors import LayerError, SurgeryError
+from sightline.surgery.harness.fallback import first_line
 from sightline.surgery.harness.feature_map import grid_of
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
@@ -22,6 +24,8 @@ from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score, all_outputs, heads_of_zeros, influences
 from sightline.surgery.layers.stages import stages
 from sightline.surgery.layers.token_grid import survey_layers
+
+logger = logging.getLogger(__name__)
 
 _MOST_TRIES = 48
 _SMALLEST = 4
@@ -88,8 +92,9 @@ def _look_at(given: Given, score: Score | None) -> Survey:
 def _can_answer(score: Score, outputs: Any) -> bool:
     try:
         return bool(score(outputs).isfinite().all())
-    except Exception:
+    except Exception as error:
         # Whatever a function of the user's own may raise. Asked in earnest it will raise it again.
+        logger.debug("the layer is searched on the pictures, not on noise: %s", first_line(error))
         return False
 
 
