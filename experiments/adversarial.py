@@ -52,7 +52,9 @@ def attack(
     steps: int = 20,
     enough: float = 0.9999,
 ) -> Pixels:
-    r"""Targeted PGD (Madry et al. 2018): $$x \leftarrow \Pi(x + s\,\mathrm{sign}\,\nabla_x \log p_c)$$
+    r"""Targeted PGD (Madry et al. 2018).
+
+    $$x \leftarrow \Pi(x + s\,\mathrm{sign}\,\nabla_x \log p_c)$$
 
     `model` takes pixels in [0, 1] to logits. It begins at the photograph, with steps of a quarter
     of `eps` unless `step` says otherwise, and an image that has reached `enough` confidence is left
@@ -243,17 +245,20 @@ def page(
 ) -> list[str]:
     """The page's lines."""
     lines = [
-        "**Claimed** (Grad-CAM, section on adversarial noise): when the noise makes an absent class (airliner) "
-        "more than 99.99 % certain and the present ones (tiger cat, boxer) next to impossible, Grad-CAM still "
-        "localises the present classes. Two pictures, no number.",
+        "**Claimed** (Grad-CAM, section on adversarial noise): when the noise makes an absent "
+        "class (airliner) more than 99.99 % certain and the present ones (tiger cat, boxer) next "
+        "to impossible, Grad-CAM still localises the present classes. Two pictures, no number.",
         "",
-        "**Measured**: targeted PGD towards airliner, no pixel changed by more than 8/255 or 2/255, steps of a quarter "
-        f"of it, at most {steps}, stopped at 99.99 %; ImageNet samples that the network gets right. Compared with the "
-        "clean image's map of its true class: that of the attacked image; that of the image with random noise of "
-        "the same size (+-eps in each pixel); the map of *airliner* on the attacked image; and, as what chance "
-        "gives, another image's map of its own true class. IoU: of the strongest 20 % of the pixels (0.11 for "
-        "unrelated ones). Maps enlarged to the input's grid, as `explain` returns them; intervals: percentile "
-        "bootstrap over images, 95 %.",
+        "**Measured**: targeted PGD towards airliner, no pixel changed by more than 8/255 or "
+        "2/255, steps of a quarter "
+        f"of it, at most {steps}, stopped at 99.99 %; ImageNet samples that the network gets "
+        "right. Compared with the "
+        "clean image's map of its true class: that of the attacked image; that of the image with "
+        "random noise of the same size (+-eps in each pixel); the map of *airliner* on the "
+        "attacked image; and, as what chance gives, another image's map of its own true class. "
+        "IoU: of the strongest 20 % of the pixels (0.11 for unrelated ones). Maps enlarged to the "
+        "input's grid, as `explain` returns them; intervals: percentile bootstrap over images, 95 "
+        "%.",
         "",
     ]  # fmt: skip
     for name, one in found.items():

@@ -210,17 +210,23 @@ def page(found: Mapping[str, Results], notes: Mapping[str, Mapping[str, float]])
     summaries = {name: summarise(rows) for name, rows in found.items()}
     first = next(iter(summaries.values()))
     lines = [
-        "**Asked:** equation 10 of Grad-CAM++ divides second and third derivatives of the score. Its usual form, "
-        "1 / (2 + g SA), is exact where the network behind the layer is made of straight pieces. Elsewhere "
-        "[`alpha=\"exact\"`](../exact.md) makes the true derivatives. Are its maps more faithful?",
+        "**Asked:** equation 10 of Grad-CAM++ divides second and third derivatives of the score. "
+        "Its usual form, 1 / (2 + g SA), is exact where the network behind the layer is made of "
+        "straight pieces. Elsewhere [`alpha=\"exact\"`](../exact.md) makes the true derivatives. "
+        "Are its maps more faithful?",
         "",
-        "**Measured** on CIFAR-10 test images, for the predicted class, with small networks trained by this program on "
-        "10,000 images (no real weights of networks with SiLU, GELU or attention were at hand; none of these is a good "
-        "network), and as a control on a ResNet-20 with real weights, where both alphas must be one. 95 % bootstrap "
-        "intervals over images; differences and wins are paired. One seed each; the intervals are not corrected for "
-        "their number.",
+        "**Measured** on CIFAR-10 test images, for the predicted class, with small networks "
+        "trained by this program on 10,000 images (no real weights of networks with SiLU, GELU or "
+        "attention were at hand; none of these is a good network), and as a control on a "
+        "ResNet-20 with real weights, where both alphas must be one. 95 % bootstrap intervals "
+        "over images; differences and wins are paired. One seed each; the intervals are not "
+        "corrected for their number.",
         "",
-        *how(first.run, f"Deletion and insertion in {CURVES.steps} steps. Other layers differ in their name only."),
+        *how(
+            first.run,
+            f"Deletion and insertion in {CURVES.steps} steps. Other layers differ in their name"
+            " only.",
+        ),
         *told((), counted(found, summaries), whole=True),
     ]  # fmt: skip
     rows = []

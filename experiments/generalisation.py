@@ -47,15 +47,28 @@ class Recipe:
     @property
     def name(self) -> str:
         """One word for its files."""
-        return f"d{self.depth}_w{self.width}_n{self.images}_e{self.epochs:g}_noise{100 * self.noise:.0f}"
+        noise = f"{100 * self.noise:.0f}"
+        return f"d{self.depth}_w{self.width}_n{self.images}_e{self.epochs:g}_noise{noise}"
 
 
 RECIPES = (
-    Recipe(8, 8, 10000, 3), Recipe(8, 8, 10000, 1), Recipe(8, 4, 10000, 3), Recipe(8, 4, 10000, 1),
-    Recipe(8, 8, 2000, 2), Recipe(8, 8, 2000, 10), Recipe(8, 8, 500, 24), Recipe(8, 4, 1000, 12),
-    Recipe(8, 8, 10000, 2, 0.2), Recipe(8, 8, 10000, 2, 0.4), Recipe(8, 8, 10000, 2, 0.6), Recipe(8, 4, 2000, 10, 0.4),
-    Recipe(14, 4, 10000, 2), Recipe(14, 8, 4000, 3), Recipe(8, 12, 10000, 2), Recipe(8, 16, 5000, 2),
-)  # fmt: skip
+    Recipe(8, 8, 10000, 3),
+    Recipe(8, 8, 10000, 1),
+    Recipe(8, 4, 10000, 3),
+    Recipe(8, 4, 10000, 1),
+    Recipe(8, 8, 2000, 2),
+    Recipe(8, 8, 2000, 10),
+    Recipe(8, 8, 500, 24),
+    Recipe(8, 4, 1000, 12),
+    Recipe(8, 8, 10000, 2, 0.2),
+    Recipe(8, 8, 10000, 2, 0.4),
+    Recipe(8, 8, 10000, 2, 0.6),
+    Recipe(8, 4, 2000, 10, 0.4),
+    Recipe(14, 4, 10000, 2),
+    Recipe(14, 8, 4000, 3),
+    Recipe(8, 12, 10000, 2),
+    Recipe(8, 16, 5000, 2),
+)
 
 
 @dataclass(frozen=True)
@@ -330,37 +343,64 @@ def page(
         if len(points) > 3 and name != "real"
     }
     lines = [
-        "**Claimed** (Grad-CAM++ v3, appendix A.1): the Average Drops on ImageNet of ResNet-50 (28 to 31 %), "
-        "VGG-16 (36 to 47 %) and AlexNet (62 to 83 %) follow the order of their classification errors, so a "
-        "network's Average Drop is suggested as a sign of how well it generalises. Three networks, no statistic.",
+        "**Claimed** (Grad-CAM++ v3, appendix A.1): the Average Drops on ImageNet of ResNet-50 "
+        "(28 to 31 %), VGG-16 (36 to 47 %) and AlexNet (62 to 83 %) follow the order of their "
+        "classification errors, so a network's Average Drop is suggested as a sign of how well it "
+        "generalises. Three networks, no statistic.",
         "",
-        f"**Measured**: Average Drop of Grad-CAM++ for the predicted class, protocol `{Protocol().digest}` "
-        f"({Protocol().masking()}). Beside it stands the drop of a *blind* map, a Gaussian hill in the centre that "
-        "is the same for every image and network. Intervals: percentile bootstrap, 95 %, over images for a "
-        "network's drop, over networks for a correlation. *At equal mean confidence* is the partial rank "
-        f"correlation. A test error is that on {len(sets[1][1]):,} test images of CIFAR-10 (JPEG copies) for "
+        "**Measured**: Average Drop of Grad-CAM++ for the predicted class, protocol "
+        f"`{Protocol().digest}` ({Protocol().masking()}). Beside it stands the drop of a *blind* "
+        "map, a Gaussian hill in the centre that "
+        "is the same for every image and network. Intervals: percentile bootstrap, 95 %, over "
+        "images for a network's drop, over networks for a correlation. *At equal mean confidence* "
+        "is the partial rank "
+        f"correlation. A test error is that on {len(sets[1][1]):,} test images of CIFAR-10 (JPEG "
+        "copies) for "
         "networks trained here, and on the images measured for those with published weights.",
-        "", f"## {len(groups['many'])} networks trained here", "",
-        "CIFAR ResNets of several depths (d), widths (w), numbers of training images (n), epochs (e) and shares of "
-        f"wrong labels (noise, %); one seed each; {limits[1]} test images.",
-        "", *rows_of(groups["many"]),
-        "", "## One network over its training", "",
-        f"d8_w8 on {len(sets[0][1]):,} images; {limits[1]} test images. Its checkpoints are not independent of each "
-        "other, so the intervals over them are too narrow.",
-        "", *rows_of(groups["training"]),
-        "", "## Networks with published weights", "",
-        f"ImageNet's on {limits[0]} photographs that very likely come from their training data, CIFAR's ResNets on "
-        f"{limits[1]} test images. {len(groups['real'])} points over two data sets are no sample: no correlation is "
-        "given.",
-        "", *rows_of(groups["real"]), "", "## How they go together", "",
-        *table(("correlation", *(f"{TITLES[name]} ({len(groups[name])})" for name in found)), [
-            (what, *(said(found[n][what]) for n in found)) for what in next(iter(found.values()), {})
-        ]),
-        "", "## What holds", "", *HOLDS,
         "",
-        f"`python experiments/generalisation.py`: {seconds:.0f} seconds, of which training is most, on one thread of a "
+        f"## {len(groups['many'])} networks trained here",
+        "",
+        "CIFAR ResNets of several depths (d), widths (w), numbers of training images (n), epochs "
+        "(e) and shares of "
+        f"wrong labels (noise, %); one seed each; {limits[1]} test images.",
+        "",
+        *rows_of(groups["many"]),
+        "",
+        "## One network over its training",
+        "",
+        f"d8_w8 on {len(sets[0][1]):,} images; {limits[1]} test images. Its checkpoints are not "
+        "independent of each "
+        "other, so the intervals over them are too narrow.",
+        "",
+        *rows_of(groups["training"]),
+        "",
+        "## Networks with published weights",
+        "",
+        f"ImageNet's on {limits[0]} photographs that very likely come from their training data, "
+        f"CIFAR's ResNets on {limits[1]} test images. {len(groups['real'])} points over two data "
+        "sets are no sample: no correlation is "
+        "given.",
+        "",
+        *rows_of(groups["real"]),
+        "",
+        "## How they go together",
+        "",
+        *table(
+            ("correlation", *(f"{TITLES[name]} ({len(groups[name])})" for name in found)),
+            [
+                (what, *(said(found[n][what]) for n in found))
+                for what in next(iter(found.values()), {})
+            ],
+        ),
+        "",
+        "## What holds",
+        "",
+        *HOLDS,
+        "",
+        f"`python experiments/generalisation.py`: {seconds:.0f} seconds, of which training is "
+        "most, on one thread of a "
         "busy machine with 2 cores.",
-    ]  # fmt: skip
+    ]
     return lines
 
 

@@ -51,13 +51,18 @@ SMALL = Protocol(explained="given", deltas=DELTAS, tolerance=5.0)
 everything.
 """
 FIGURES = (
-    ("loc", "Loc(0)", "Loc(0) ↑"), ("loc", "Loc(0.25)", "Loc(.25) ↑"), ("loc", "Loc(0.5)", "Loc(.5) ↑"),
+    ("loc", "Loc(0)", "Loc(0) ↑"),
+    ("loc", "Loc(0.25)", "Loc(.25) ↑"),
+    ("loc", "Loc(0.5)", "Loc(.5) ↑"),
     ("energy_pointing_game", "Energy pointing game", "energy % ↑"),
-    ("pointing_game", "Pointing game over images", "pointing % ↑"), ("max_box_acc", "MaxBoxAcc", "MaxBoxAcc % ↑"),
-    ("max_box_acc", "MaxBoxAccV2", "V2 % ↑"), ("localisation_error", "top-1", "error top-1 % ↓"),
-    ("localisation_error", "GT-known", "error GT-known % ↓"), ("coverage", "Coverage(0.25)", "coverage(.25) % ↑"),
+    ("pointing_game", "Pointing game over images", "pointing % ↑"),
+    ("max_box_acc", "MaxBoxAcc", "MaxBoxAcc % ↑"),
+    ("max_box_acc", "MaxBoxAccV2", "V2 % ↑"),
+    ("localisation_error", "top-1", "error top-1 % ↓"),
+    ("localisation_error", "GT-known", "error GT-known % ↓"),
+    ("coverage", "Coverage(0.25)", "coverage(.25) % ↑"),
     ("pxap", "PxAP", "PxAP % ↑"),
-)  # fmt: skip
+)
 PAIRS = (("grad_cam_pp", "grad_cam"), ("grad_cam_pp", "grad_cam_plus"))
 PAPER = [
     ["Grad-CAM++", "0.34", "0.38", "0.28"],

@@ -36,9 +36,11 @@ from sightline.methods.cams.common.tally import Tally, ignore
 from sightline.protocol import Protocol
 
 LAYERS = {
-    "MobileNetV2": (None, "blocks.4.0.bn1", 100), "SqueezeNet 1.1": (None, "features.9", 120),
-    "lookout": (None, "features.4", 500), "ResNet-20": (None, "layer2", 1000),
-}  # fmt: skip
+    "MobileNetV2": (None, "blocks.4.0.bn1", 100),
+    "SqueezeNet 1.1": (None, "features.9", 120),
+    "lookout": (None, "features.4", 500),
+    "ResNet-20": (None, "layer2", 1000),
+}
 """The last feature map, and one in the middle behind a ReLU; at most so many images."""
 DROP, RISE = ("average_drop", "Average Drop"), ("increase_in_confidence", "Increase in Confidence")
 PAPER = [
@@ -85,9 +87,10 @@ TITLES |= {
     "held_alpha_all": "the same, alpha held in (0, 1]",
 }
 ABLATIONS = (
-    ("paper's alpha", "grad_cam_pp", "paper_alpha_all"), ("alpha held in (0, 1]", "grad_cam_pp", "held_alpha_all"),
+    ("paper's alpha", "grad_cam_pp", "paper_alpha_all"),
+    ("alpha held in (0, 1]", "grad_cam_pp", "held_alpha_all"),
     ("alpha constant (Grad-CAM+ and Grad-CAM)", "grad_cam_plus", "grad_cam"),
-)  # fmt: skip
+)
 """With relu, and without."""
 
 

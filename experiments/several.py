@@ -50,10 +50,13 @@ METHODS = ["grad_cam", "grad_cam_pp", "grad_cam_plus", "fake_cam", "centre"]
 PREDICTED, GIVEN = Protocol(), Protocol(explained="given", deltas=(0.0, 0.25, 0.5))
 DROP, RISE = ("average_drop", "Average Drop"), ("increase_in_confidence", "Increase in Confidence")
 WHERE = (
-    ("instance_recall", "Instance recall(0.25)"), ("instance_recall", "Instance recall(0.5)"),
-    ("coverage", "Coverage(0.25)"), ("coverage", "Coverage(0.5)"), ("loc", "Loc(0.25)"),
+    ("instance_recall", "Instance recall(0.25)"),
+    ("instance_recall", "Instance recall(0.5)"),
+    ("coverage", "Coverage(0.25)"),
+    ("coverage", "Coverage(0.5)"),
+    ("loc", "Loc(0.25)"),
     ("pointing_game", "Pointing game over images"),
-)  # fmt: skip
+)
 PAIR = ("grad_cam_pp", "grad_cam")
 PAPER = [
     ["Grad-CAM", "69.45", "2.94", "29.41"],
@@ -75,11 +78,27 @@ def run(data: Path, out: Path, limit: int | None = None) -> dict[str, dict[str, 
         )
         some = replace(plain, records=spread([one for one in plain.records if one.tags], limit))
         found[name] = {
-            "predicted": measured(net, some, METHODS[:-1], "faithfulness", out / "several" / name / "predicted",
-                                  limit=None, protocol=PREDICTED, classes=mapping),
-            "given": measured(net, only(some, known), METHODS, "loc,coverage,instance_recall,pointing_game",
-                              out / "several" / name / "given", limit=None, protocol=GIVEN, classes=mapping),
-        }  # fmt: skip
+            "predicted": measured(
+                net,
+                some,
+                METHODS[:-1],
+                "faithfulness",
+                out / "several" / name / "predicted",
+                limit=None,
+                protocol=PREDICTED,
+                classes=mapping,
+            ),
+            "given": measured(
+                net,
+                only(some, known),
+                METHODS,
+                "loc,coverage,instance_recall,pointing_game",
+                out / "several" / name / "given",
+                limit=None,
+                protocol=GIVEN,
+                classes=mapping,
+            ),
+        }
         print(name, {kind: len(rows) for kind, rows in found[name].items()}, "rows", flush=True)
     return found
 

@@ -227,7 +227,7 @@ def verdict(claim: str, gaps: Mapping[str, Paired | None], higher_is_better: boo
 
 
 def fooled(summaries: Mapping[str, Summary], figures: Sequence[tuple[str, str]]) -> list[str]:
-    """A table of the controls that beat the best method, their paired interval to it excluding 0."""
+    """A table of controls that beat the best method, their paired interval excluding 0."""
     lines = []
     for metric, figure in figures:
         known = [

@@ -14,7 +14,7 @@ from sightline.datasets import KINDS
 from sightline.evaluation.arrow import ROWS
 from sightline.evaluation.controls import CONTROLS
 from sightline.evaluation.measure import RECORDED
-from sightline.maps import places
+from sightline.maps import patches
 from sightline.metrics import GROUPS, METRICS, about
 from sightline.protocol import _CHOICES, PRESETS, Protocol
 from sightline.supply import requests
@@ -162,6 +162,6 @@ def test_the_numbers_of_steps_are_those_of_the_protocol():
     assert f"percentage and method ({len(one.road_percentages)})" in body["road_morf_area"]
     assert f"look back ({one.samples})" in body["sensitivity"]
     assert (
-        f"{len(places((224, 224), one.patch, one.stride))} at 224 × 224"
+        f"{len(patches((224, 224), one.patch, one.stride))} at 224 × 224"
         in body["occlusion_correlation"]
     )

@@ -1,4 +1,4 @@
-"""A protocol says every choice, refuses what makes no sense, and has a name that changes with it."""
+"""A protocol says every choice, refuses nonsense, and has a name that changes with it."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""What every room needs of tensors: values expanded with stride 0, scales, shapes, weights, autocast."""
+"""What every room needs of tensors: strides of 0, scales, shapes, weights, autocast."""
 
 import pytest
 import torch

@@ -74,7 +74,7 @@ def measure(model: Lookout, val: Path, size: int) -> dict[str, Any]:
 
 
 def photographs(model: Lookout, classes: list[str], size: int) -> dict[str, Any]:
-    """The three likeliest classes of scikit-image's cat and coffee cup, with their probabilities."""
+    """The three likeliest classes of scikit-image's cat and coffee cup, with probabilities."""
     from skimage import data
 
     found = {}

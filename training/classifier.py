@@ -66,7 +66,7 @@ def uniform(low: float, high: float, n: int) -> Tensor:
 
 
 def move(images: Tensor, size: int, mirrored: Tensor) -> Tensor:
-    """Crop (or zoom out of), stretch, turn and mirror each image, resampled once to `size` pixels."""
+    """Crop (or zoom out of), stretch, turn and mirror each image; one resampling to `size`."""
     n = len(images)
     area, aspect = uniform(0.35, 1.0, n), uniform(-0.28, 0.28, n).exp()
     wide = torch.rand(n) < 0.15
@@ -104,7 +104,7 @@ def recolour(images: Tensor) -> Tensor:
 
 
 def cutmix(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Paste the same window of another image into each; the targets mix by area (Yun et al. 2019)."""
+    """Paste a window of another image into each; the targets mix by area (Yun et al. 2019)."""
     order, size = torch.randperm(len(images)), images.shape[-1]
     side = max(1, round(size * math.sqrt(torch.rand(()).item() * 0.5)))
     top, left = (int(torch.randint(size - side + 1, ())) for _ in range(2))

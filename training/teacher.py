@@ -17,7 +17,7 @@ FILE = "mobilenetv2_100_same.safetensors"
 
 @torch.inference_mode()
 def teach(images: Tensor, labels: Tensor, val: Tensor, val_labels: Tensor, folder: Path) -> Tensor:
-    """Its probabilities for the training images `[n, 3, 64, 64]` and their mirrors, `[2, n, 50]`."""
+    """Its probabilities for the images `[n, 3, 64, 64]` and their mirrors, `[2, n, 50]`."""
     import timm
 
     net = timm.create_model("mobilenetv2_100", pad_type="same")

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import sightline
 from sightline.apps.demo import scenes
-from sightline.explanation.confidence import kept_confidence
 from sightline.methods.names import title_of
 from sightline.render import explanation_map, sheet
 
@@ -24,7 +23,7 @@ found = sightline.explain(
     preprocess=replace(card.preprocess, crop=None),
 )
 chief = found["grad_cam_pp"]
-kept = kept_confidence(model, chief)
+kept = sightline.kept_confidence(model, chief)
 rows = [
     [
         chief.photograph(0),

@@ -68,7 +68,7 @@ class Supply:
         *option*. Everything is checked before anything is made. Raises `RequestError` for a request
         that nobody offers, `MethodError` for an option that `function` does not have.
         """
-        needed, optional = _sorted_out(function, self.offers)
+        needed, optional = _split_parameters(function, self.offers)
         for word in needed:
             if word not in self.offers:
                 raise RequestError(_missing(called(function), word, self.offers))
@@ -89,7 +89,7 @@ def requests(function: Callable[..., Any]) -> list[str]:
     >>> requests(weigh)
     ['gradients']
     """
-    return _sorted_out(function, {})[0]
+    return _split_parameters(function, {})[0]
 
 
 def options(function: Callable[..., Any]) -> list[str]:
@@ -99,7 +99,7 @@ def options(function: Callable[..., Any]) -> list[str]:
     >>> options(weigh)
     ['alpha']
     """
-    return _sorted_out(function, {})[1]
+    return _split_parameters(function, {})[1]
 
 
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
@@ -121,16 +121,20 @@ def _defaults(function: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
     return tuple((word, parameters[word].default) for word in options(function))
 
 
-def _sorted_out(function: Callable[..., Any], offers: Iterable[str]) -> tuple[list[str], list[str]]:
+def _split_parameters(
+    function: Callable[..., Any], offers: Iterable[str]
+) -> tuple[list[str], list[str]]:
     try:
-        needed, optional = _read(function, frozenset(offers))
+        needed, optional = _read_signature(function, frozenset(offers))
     except TypeError:  # a callable that cannot be hashed is read anew
-        needed, optional = _read.__wrapped__(function, frozenset(offers))
+        needed, optional = _read_signature.__wrapped__(function, frozenset(offers))
     return list(needed), list(optional)
 
 
 @lru_cache(maxsize=256)
-def _read(function: Callable[..., Any], offers: frozenset[str]) -> tuple[list[str], list[str]]:
+def _read_signature(
+    function: Callable[..., Any], offers: frozenset[str]
+) -> tuple[list[str], list[str]]:
     """Reading a signature takes longer than many a method."""
     bound = function.keywords if isinstance(function, partial) else {}
     needed: list[str] = []

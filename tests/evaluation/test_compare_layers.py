@@ -18,8 +18,6 @@ from sightline.errors import DataError, LayerError, MethodError, ProtocolError, 
 from sightline.evaluation.compare_layers import Neighbour, advice, speaks
 from sightline.evaluation.statistics import Interval, Paired, paired
 from sightline.models import Card
-from sightline.surgery.layers.choose import choose
-from sightline.surgery.layers.neighbours import neighbours
 
 
 class Roll(nn.Module):
@@ -82,27 +80,6 @@ def spot() -> nn.Module:
         ),
     )
     return net.eval()
-
-
-def test_the_automatic_layer_is_among_its_neighbours_at_place_zero():
-    net = nn.Sequential(
-        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(4, 6, 3, 2), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(6, 6, 3, 1, 1), nn.ReLU()),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(6, 2),
-    )
-    one = torch.rand(1, 3, 16, 16)
-    found = {place: row for row, place in neighbours(net, one)}
-    assert found[0].name == choose(net, one).name == "2"
-    assert [(place, row.name) for place, row in found.items()] == [
-        (-4, "0"),
-        (-2, "1"),
-        (-1, "2.0"),
-        (0, "2"),
-    ]
-    assert found[-4].grid.size > found[0].grid.size == found[-2].grid.size
 
 
 def test_a_layer_that_knows_better_where_things_are_is_found():

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in divide:RuntimeW
 
 
 class Rows:
-    """Two images with a box and one without; the first method is ahead by 0.1, then by 0.1 + delta."""
+    """Two images with a box, one without; the first method leads by 0.1, then by 0.1 + delta."""
 
     def column(self, name, method):
         assert name == "loc"

@@ -1,4 +1,4 @@
-"""The ablation's formulas against slow ones, the poles against a count, and the program in small."""
+"""The ablation's formulas against slow ones, the poles against a count, the program in small."""
 
 import numpy as np
 import positive_gradients

@@ -34,9 +34,7 @@ def words(e):
 
 
 def signed(axes=2):
-    """A network whose last feature map is signed and whose gradients are large: Grad-CAM++ leaves
-    its formula there.
-    """
+    """A network with signed activations and large gradients: Grad-CAM++ leaves its formula."""
     torch.manual_seed(0)
     net = convnet(axes)
     with torch.no_grad():

@@ -83,9 +83,7 @@ def test_a_measurement_goes_on_with_fewer_at_once():
 
 
 def test_how_many_fit(monkeypatch):
-    """A job that keeps 10 bytes a picture and 50 besides, beside 1000 free bytes: (0.8 x 1000 - 50)
-    / 10 = 75.
-    """
+    """10 bytes a picture and 50 besides, of 1000 free ones: (0.8 x 1000 - 50) / 10 = 75."""
     ran, device = [], torch.device("cpu")
     monkeypatch.setattr(sightline.explanation.batch_size, "free", lambda device: 1000)
     monkeypatch.setattr(

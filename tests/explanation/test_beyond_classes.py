@@ -1,6 +1,4 @@
-"""Segmentation, detection, similarity: `explain` against derivatives by brute force, on the
-networks people use.
-"""
+"""Segmentation, detection, similarity: `explain` against derivatives by brute force."""
 
 import sys
 from pathlib import Path
@@ -191,9 +189,7 @@ CASES = {
 
 
 def settled(model):
-    """Batch norms that have seen something: with the first ones, a deep network's random numbers
-    die out.
-    """
+    """Batch norms that have seen something: with fresh ones a deep network's numbers die out."""
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()

@@ -1,6 +1,4 @@
-"""The path from end to end: what comes unasked, by which names, at which cost, and how the answers
-are arranged.
-"""
+"""The path from end to end: what comes unasked, by which names, at which cost."""
 
 import pytest
 import torch

@@ -1,6 +1,4 @@
-"""What cannot be explained is said: what was expected, what came, what to do; a model's own error
-keeps its words.
-"""
+"""What cannot be explained is said in three parts; a model's own error keeps its words."""
 
 import re
 
@@ -23,17 +21,22 @@ NAMES = ["tabby, tabby cat", "tiger cat", "lens cap", "crane", "cup"]
         ({"method": []}, MethodError, "at least one method; got an empty list"),
         ({"layer": []}, LayerError, "at least one layer; got an empty list. Leave layer= out"),
         ({"layer": "5", "call": -7}, SurgeryError, "or -1 for the last; got call=-7"),
-        ({"classes": "tabby"}, TargetError, "one each; got the text 'tabby'. To ask for one class write target="),
+        ({"classes": "tabby"}, TargetError,
+         "one each; got the text 'tabby'. To ask for one class write target="),
         ({"classes": NAMES[:3]}, TargetError, "Expected 5 class names, one for each.*; got 3"),
         ({"classes": []}, TargetError, "Expected 5 class names.*; got 0"),
         ({"classes": NAMES[:3], "target": 0}, TargetError, "Expected 5 class names.*; got 3"),
-        ({"alfa": "paper"}, MethodError, r"\(grad_cam_pp\) has an option 'alfa'. Near names: 'alpha'"),
+        ({"alfa": "paper"}, MethodError,
+         r"\(grad_cam_pp\) has an option 'alfa'. Near names: 'alpha'"),
         ({"alpha": "papr"}, MethodError, r"not 'papr'. Near names: 'paper'"),
-        ({"method": "grad_cam", "alpha": "paper"}, MethodError, r"\(grad_cam\) has an option 'alpha'. They have none"),
+        ({"method": "grad_cam", "alpha": "paper"}, MethodError,
+         r"\(grad_cam\) has an option 'alpha'. They have none"),
         ({"method": "gradient", "alpha": "paper"}, MethodError, "has an option 'alpha'"),
         ({"score": "sofmax"}, MethodError, r"came 'sofmax'. Near names: 'softmax'"),
-        ({"method": "grad_cam", "score": "softmax"}, MethodError, r"grad_cam_pp has forms.*asked for: grad_cam with"),
-        ({"method": "grad_cam_pp_softmax", "score": "sigmoid"}, MethodError, "Only grad_cam_pp has forms"),
+        ({"method": "grad_cam", "score": "softmax"}, MethodError,
+         r"grad_cam_pp has forms.*asked for: grad_cam with"),
+        ({"method": "grad_cam_pp_softmax", "score": "sigmoid"}, MethodError,
+         "Only grad_cam_pp has forms"),
         ({"tally": print}, MethodError, "has an option 'tally'"),
         ({"layer": "layr"}, LayerError, "Sequential has no layer 'layr'"),
         ({"layer": "55"}, LayerError, "Near names: '5'"),
@@ -41,14 +44,17 @@ NAMES = ["tabby, tabby cat", "tiger cat", "lens cap", "crane", "cup"]
         ({"layer": "7"}, LayerError, r"it returned \(3, 8\).*grid=lambda"),
         ({"layer": "5", "call": 2}, SurgeryError, "at least 3 times; it ran 1 times"),
         ({"layer": "5", "grid": (3, 3)}, LayerError, r"grid \(3, 3\) that you named"),
-        ({"layer": "5", "grid": lambda out: out[:1]}, LayerError, r"as 3 feature maps \[b, c, s, s\].*reads \(1, 8"),
+        ({"layer": "5", "grid": lambda out: out[:1]}, LayerError,
+         r"as 3 feature maps \[b, c, s, s\].*reads \(1, 8"),
         ({"target": 5}, TargetError, r"from 0 to 4 \(the model has 5 outputs\); got 5"),
         ({"target": "tabby"}, TargetError, "names are not known"),
         ({"target": "tabbi", "classes": NAMES}, TargetError, "Near names: 'tabby'"),
         ({"target": lambda out: out}, TargetError, r"a tensor \[3\]; it gave \(3, 5\)"),
         ({"target": torch.tensor([1, 2])}, TargetError, r"each of the 3 images.*got \(2,\)"),
-        ({"target": lambda out: out[:, 0], "method": "cam"}, MethodError, "a class to explain; the target is a fun"),
-        ({"target": lambda out: out[:, 0], "score": "softmax"}, MethodError, "the target is a function of the outputs"),
+        ({"target": lambda out: out[:, 0], "method": "cam"}, MethodError,
+         "a class to explain; the target is a fun"),
+        ({"target": lambda out: out[:, 0], "score": "softmax"}, MethodError,
+         "the target is a function of the outputs"),
     ],
     ids=short,
 )  # fmt: skip

@@ -115,9 +115,7 @@ def test_cam_is_grad_cam_times_the_number_of_places(name):
 
 @pytest.mark.parametrize("method", ["grad_cam", "grad_cam_pp", "layer_cam", "guided_grad_cam_pp"])
 def test_no_layer_named_the_dog_and_the_cat_are_told_apart(method):
-    """The picture has the dog's head above the middle, the cat lower and to the left or right of
-    it.
-    """
+    """The dog's head is above the middle, the cat lower and to its left or right."""
     model, inputs = half_of("mobilenetv2", torch.float32)
     e = explain(model, inputs, [243, 282], method)  # bull mastiff, tiger cat
     assert e.layer == "bn2"

@@ -1,6 +1,4 @@
-"""`explain` leaves no trace: not on a model in use, not on the caller's input, not under threads,
-not in memory.
-"""
+"""`explain` leaves no trace: on a model in use, on the input, under threads, in memory."""
 
 import gc
 import threading
@@ -171,9 +169,7 @@ def test_explaining_beside_a_training_thread_captures_only_its_own_run():
 
 
 def test_a_run_is_let_go_without_the_garbage_collector():
-    """A run holds activations and a graph: in a loop they must not wait for a collector that comes
-    now and then.
-    """
+    """A run holds activations and a graph: in a loop they must not wait for the collector."""
     net, x = convnet(), batch()
     explain(net, x, method=["grad_cam_pp", "guided_grad_cam", "cam"])
     gc.collect()

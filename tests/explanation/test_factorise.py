@@ -1,6 +1,4 @@
-"""`factorise`: concepts that are there are found, what is left out is told, and the classes are
-measured.
-"""
+"""`factorise`: concepts that are there are found, what is left out is told."""
 
 import builtins
 
@@ -23,9 +21,7 @@ H = torch.tensor([[3.0, 0.0, 4.0, 0.0], [0.0, 5.0, 0.0, 0.0]])  # two concepts o
 
 
 def planted(b=2, scale=(1.0, 2.0)):
-    """Pictures whose four channels are two concepts, the first on the left, the second, stronger,
-    on the right.
-    """
+    """Pictures whose four channels are two concepts: one left, a stronger one right."""
     w = torch.zeros(b, 2, 4, 6)
     w[:, 0, :, :3], w[:, 1, 1:3, 4:] = scale[0], scale[1]
     w[1:, 1] *= 0.5

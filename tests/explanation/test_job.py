@@ -1,6 +1,4 @@
-"""What can be asked about: every form of target, on logits however they come, and any layer, at any
-run and grid.
-"""
+"""What can be asked about: every form of target, on logits however they come."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,4 @@
-"""Explanations as a page: what stands where, and that the figures beside the pictures are the
-measured ones.
-"""
+"""Explanations as a page: what stands where, with the figures that were measured."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What an explanation holds with both axes: the same values, whether or not it shows the targets'."""
+"""What an explanation holds with both axes: the same values, whether or not it shows both."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""An explanation as pictures: which map lies on which image, and what goes on paper of other axes."""
+"""An explanation as pictures: which map lies on which image, and what is drawn of other axes."""
 
 import numpy as np
 import pytest

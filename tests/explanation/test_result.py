@@ -187,9 +187,7 @@ def test_every_rank_and_number_of_channels_has_a_picture_and_a_sheet(
 
 
 def test_a_picture_shows_its_own_map():
-    """Evidence in the left half only: there the picture differs from the photograph, on the right
-    it is faded alone.
-    """
+    """Evidence in the left half only: there the picture is coloured, on the right faded alone."""
     e = explain(convnet(), batch(), [1, 0])
     maps = torch.zeros_like(e.maps)
     maps[1, 0, :, :5] = 1.0

@@ -1,4 +1,4 @@
-"""Looking back through a model, for tests: to a layer, to the pixels, to the head behind a layer."""
+"""Gradients for tests: at a layer, at the pixels, of the head behind a layer."""
 
 import torch
 from torch import Tensor, nn

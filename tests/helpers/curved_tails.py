@@ -141,15 +141,27 @@ TAILS: dict[str, tuple[str, Callable[[int], list[nn.Module]]]] = {
     "mish": ("powers", _convolved(nn.Mish())),
     "fully connected, silu": ("powers", _connected(nn.SiLU())),
     "pooled, hardswish": (
-        "powers", lambda axes: [Pool(), nn.Linear(CHANNELS, 8), nn.Hardswish(), nn.Linear(8, CLASSES)],
+        "powers",
+        lambda axes: [Pool(), nn.Linear(CHANNELS, 8), nn.Hardswish(), nn.Linear(8, CLASSES)],
     ),
-    "pooled, layer norm": ("pooled", lambda axes: [Pool(), LayerNorm(CHANNELS), nn.Linear(CHANNELS, CLASSES)]),
+    "pooled, layer norm": (
+        "pooled",
+        lambda axes: [Pool(), LayerNorm(CHANNELS), nn.Linear(CHANNELS, CLASSES)],
+    ),
     "pooled, two layers": (
         "pooled",
-        lambda axes: [Pool(), nn.Linear(CHANNELS, 5), nn.GELU(), nn.Linear(5, 5), nn.SiLU(), nn.Linear(5, CLASSES)],
+        lambda axes: [
+            Pool(),
+            nn.Linear(CHANNELS, 5),
+            nn.GELU(),
+            nn.Linear(5, 5),
+            nn.SiLU(),
+            nn.Linear(5, CLASSES),
+        ],
     ),
     "tokens, layer norm": (
-        "coloured", lambda axes: [Tokens(), LayerNorm(CHANNELS), Mean(), nn.Linear(CHANNELS, CLASSES)],
+        "coloured",
+        lambda axes: [Tokens(), LayerNorm(CHANNELS), Mean(), nn.Linear(CHANNELS, CLASSES)],
     ),
     "two pointwise layers": (
         "coloured",
@@ -157,19 +169,33 @@ TAILS: dict[str, tuple[str, Callable[[int], list[nn.Module]]]] = {
     ),
     "beside a shortcut": (
         "coloured",
-        lambda axes: [_conv(axes, size=1), Beside(nn.SiLU(), _conv(axes, WIDTH, 1)), Pool(), nn.Linear(WIDTH, CLASSES)],
+        lambda axes: [
+            _conv(axes, size=1),
+            Beside(nn.SiLU(), _conv(axes, WIDTH, 1)),
+            Pool(),
+            nn.Linear(WIDTH, CLASSES),
+        ],
     ),
     "fully connected, two layers": ("directions", _connected(nn.SiLU(), nn.GELU())),
     "squeeze and excitation": (
-        "directions", lambda axes: [_conv(axes), Squeeze(WIDTH), nn.SiLU(), Pool(), nn.Linear(WIDTH, CLASSES)],
+        "directions",
+        lambda axes: [_conv(axes), Squeeze(WIDTH), nn.SiLU(), Pool(), nn.Linear(WIDTH, CLASSES)],
     ),
     "group norm": (
-        "directions", lambda axes: [_conv(axes), nn.GroupNorm(2, WIDTH), nn.SiLU(), Pool(), nn.Linear(WIDTH, CLASSES)],
+        "directions",
+        lambda axes: [
+            _conv(axes),
+            nn.GroupNorm(2, WIDTH),
+            nn.SiLU(),
+            Pool(),
+            nn.Linear(WIDTH, CLASSES),
+        ],
     ),
     "attention": (
-        "directions", lambda axes: [Tokens(), Block(CHANNELS), LayerNorm(3), Mean(), nn.Linear(3, CLASSES)],
+        "directions",
+        lambda axes: [Tokens(), Block(CHANNELS), LayerNorm(3), Mean(), nn.Linear(3, CLASSES)],
     ),
-}  # fmt: skip
+}
 """The way each is meant to go, and what it is made of for 1, 2 or 3 spatial axes."""
 
 

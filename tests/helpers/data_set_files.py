@@ -33,12 +33,13 @@ def xml(
 ) -> str:
     """VOC's XML; corners as VOC counts them, from 1, the last one included."""
     listed = "".join(
-        f"<object><name>{name}</name><difficult>{int(i in difficult)}</difficult><bndbox><xmin>{a}</xmin>"
-        f"<ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
+        f"<object><name>{name}</name><difficult>{int(i in difficult)}</difficult>"
+        f"<bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
         for i, (name, a, b, c, d) in enumerate(objects)
     )
     return (
-        f"<annotation><filename>x.jpg</filename><size><width>{size[0]}</width><height>{size[1]}</height></size>"
+        "<annotation><filename>x.jpg</filename>"
+        f"<size><width>{size[0]}</width><height>{size[1]}</height></size>"
         f"{listed}</annotation>"
     )
 

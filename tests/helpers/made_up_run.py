@@ -62,7 +62,7 @@ def best_of(values):
     figures={"Loc(0)": at(0.0), "Loc(0.25)": at(0.25), "Loc(0.5)": at(0.5), "best over δ": best_of},
 )
 def loc(image_map, boxes):
-    """Overlap of the thresholded map with the union of the class's boxes (intersection over union)."""
+    """Overlap of the thresholded map with the union of the class's boxes (IoU)."""
 
 
 @metric(title="Pointing game", group="localisation", higher_is_better=True, unit="%", scale=100)
@@ -76,9 +76,13 @@ def complexity(image_map):
 
 
 METRICS = {
-    "average_drop": average_drop, "increase": increase, "deletion_auc": deletion_auc, "loc": loc,
-    "pointing_game": pointing_game, "complexity": complexity,
-}  # fmt: skip
+    "average_drop": average_drop,
+    "increase": increase,
+    "deletion_auc": deletion_auc,
+    "loc": loc,
+    "pointing_game": pointing_game,
+    "complexity": complexity,
+}
 
 
 @dataclass
@@ -109,13 +113,28 @@ def made(
             rows.append(_row(scene, item, name, difficulty, rng, item in broken, item in silent))
     protocol = Protocol()
     run = {
-        "protocol": protocol.as_dict(), "protocol_digest": protocol.digest,
-        "model": {"name": "resnet50", "source": "torchvision IMAGENET1K_V2", "licence": "BSD-3", "parameters": 25557032,
-                  "weights": "11ad3fa6"},
-        "data": {"name": "made-up photographs", "path": "/data/made_up", "kind": "folder", "records": images},
-        "methods": list(methods), "controls": list(controls), "metrics": list(METRICS),
-        "versions": {"sightline": "0.1.0", "torch": "2.9"}, "created": "2026-01-31T12:00:00Z", "seconds": 71.5,
-    }  # fmt: skip
+        "protocol": protocol.as_dict(),
+        "protocol_digest": protocol.digest,
+        "model": {
+            "name": "resnet50",
+            "source": "torchvision IMAGENET1K_V2",
+            "licence": "BSD-3",
+            "parameters": 25557032,
+            "weights": "11ad3fa6",
+        },
+        "data": {
+            "name": "made-up photographs",
+            "path": "/data/made_up",
+            "kind": "folder",
+            "records": images,
+        },
+        "methods": list(methods),
+        "controls": list(controls),
+        "metrics": list(METRICS),
+        "versions": {"sightline": "0.1.0", "torch": "2.9"},
+        "created": "2026-01-31T12:00:00Z",
+        "seconds": 71.5,
+    }
     for row in rows:
         row["protocol"] = protocol.digest
     return Made(run, pa.Table.from_pylist(rows, SCHEMA), pa.Table.from_pylist(views, VIEWS))
@@ -205,9 +224,12 @@ class Scene:
 
 def _row(scene, item, name, difficulty, rng, broken, silent):
     words = {
-        "item": item, "image": f"photo_{item:03}.jpg", "source": "made_up", "method": name,
+        "item": item,
+        "image": f"photo_{item:03}.jpg",
+        "source": "made_up",
+        "method": name,
         "tags": ["several of a class"] if scene.several else ["one object"],
-    }  # fmt: skip
+    }
     if broken:
         return words | {
             "status": "error",

@@ -287,7 +287,7 @@ def made(
 
 
 def along(material: Material, axis: str, change: Callable[[Tensor, int], Tensor]) -> Material:
-    """`change(tensor, dimension)` on everything that has this axis; `s` is the first spatial one."""
+    """`change(tensor, dimension)` on all that has this axis; `s` is the first spatial one."""
     return {
         word: change(value, AXES[word].index(axis)) if axis in AXES[word] else value
         for word, value in material.items()

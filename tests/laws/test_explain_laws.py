@@ -256,7 +256,7 @@ def test_half_precision_gives_nearly_the_same_maps_in_float32(method, axes, how)
 
 @pytest.mark.parametrize("method", ["gradient", "guided_backprop", "deconvnet"])
 def test_pixels_are_the_derivative_under_each_rule(method):
-    """By hand: the rules written as functions with a backward of their own, in the place of ReLU."""
+    """By hand: the rules as functions with a backward of their own, in the place of ReLU."""
 
     class Ruled(torch.autograd.Function):
         @staticmethod

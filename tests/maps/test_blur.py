@@ -12,9 +12,7 @@ from sightline.maps import blur
 
 
 def rises_kernel(size, sigma):
-    """As `gkern` of RISE's evaluation.py describes it: scipy's filter on a single point in a
-    window.
-    """
+    """RISE's `gkern`, by its description: scipy's filter on a single point in a window."""
     point = np.zeros((size, size))
     point[size // 2, size // 2] = 1
     return torch.from_numpy(gaussian_filter(point, sigma))

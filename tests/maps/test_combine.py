@@ -32,7 +32,7 @@ def test_a_hook_that_weighs_rows_only():
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
 def test_half_precision_is_added_up_in_float32(half):
-    """2048 channels of 64 add up to 131072, more than float16 can hold; and 1/3 keeps its digits."""
+    """2048 channels of 64 add up to 131072, more than float16 holds; and 1/3 keeps its digits."""
     weights, activations = torch.full((1, 2048, 1), 64.0), torch.ones(1, 2048, 2)
     got = combine(weights.to(half), activations.to(half))
     assert got.dtype == torch.float32

@@ -6,7 +6,7 @@ import torch
 from reference.impute import impute as slowly
 from sightline.errors import ImageError
 from sightline.maps import impute, rank
-from sightline.maps.order import first
+from sightline.maps.order import first_mask
 
 
 def generators(*seeds):
@@ -31,9 +31,7 @@ def test_a_corner_is_renormalised():
 
 
 def test_removed_neighbours_are_solved_for_together():
-    """Along a line the weights are equal: between 1 and 5 are 2, 3, 4, and past the last known one
-    is what it says.
-    """
+    """Along a line the weights are equal: between 1 and 5 are 2, 3, 4; past the end it stays."""
     images = torch.tensor([[[[1.0, 0, 0, 0, 5.0, 0, 0]]]])
     removed = torch.tensor([[[False, True, True, True, False, True, True]]])
     torch.testing.assert_close(
@@ -49,7 +47,7 @@ def test_slow_twin(share):
         torch.rand(3, 1, 3, 3), (7, 9), mode="bilinear"
     ).squeeze(1)
     for image_map in (torch.rand(3, 7, 9), smooth):
-        removed = first(rank(image_map), round(share * 63), (7, 9))
+        removed = first_mask(rank(image_map), round(share * 63), (7, 9))
         torch.testing.assert_close(
             impute(images, removed), slowly(images, removed), rtol=0, atol=1e-9
         )

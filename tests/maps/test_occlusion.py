@@ -1,6 +1,4 @@
-"""Occlusion by patches: every pixel hidden, the fill, and the map of what it costs with its slow
-twin.
-"""
+"""Occlusion by patches: every pixel hidden, the fill, and the map with its slow twin."""
 
 import pytest
 import torch
@@ -8,14 +6,14 @@ import torch
 from reference.occlusion_map import occlusion_map as slowly
 from sightline.errors import ImageError
 from sightline.maps import occlusion_map, occlusions
-from sightline.maps.occlusion import places
+from sightline.maps.occlusion import patches
 
 
 @pytest.mark.parametrize("grid", [(7,), (8, 8), (7, 5), (1, 9), (3, 5, 4)], ids=str)
 @pytest.mark.parametrize(("patch", "stride"), [(1, 1), (2, 2), (3, 2), (4, 4), (5, 1), (20, 20)])
 def test_every_pixel_is_hidden_and_no_patch_leaves_the_image(grid, patch, stride):
     times = torch.zeros(grid)
-    where = places(grid, patch, stride)
+    where = patches(grid, patch, stride)
     for place in where:
         times[place] += 1
         for part, size in zip(place, grid, strict=True):
@@ -26,9 +24,9 @@ def test_every_pixel_is_hidden_and_no_patch_leaves_the_image(grid, patch, stride
 
 
 def test_where_it_fits_there_is_no_extra_patch():
-    assert len(places((224, 224), 32, 16)) == 13 * 13
-    assert len(places((224, 224), 32, 32)) == 7 * 7
-    assert len(places((225, 224), 32, 32)) == 8 * 7
+    assert len(patches((224, 224), 32, 16)) == 13 * 13
+    assert len(patches((224, 224), 32, 32)) == 7 * 7
+    assert len(patches((225, 224), 32, 32)) == 8 * 7
 
 
 def test_only_the_patch_is_hidden():
@@ -61,7 +59,7 @@ def test_fills(kind):
 
 def test_the_map_by_hand():
     """Three patches over five pixels; pixel 3 lies under two of them."""
-    where = places((5,), 2, 2)
+    where = patches((5,), 2, 2)
     drops = [torch.tensor([0.5, 0.0]), torch.tensor([-0.25, 0.0]), torch.tensor([0.75, 1.0])]
     assert occlusion_map(drops, where, (5,)).tolist() == [
         [0.5, 0.5, -0.25, 0.25, 0.75],
@@ -83,7 +81,7 @@ def test_the_map_finds_what_the_score_depends_on():
 
 def test_slow_twin():
     torch.manual_seed(0)
-    where = places((7, 6), 3, 2)
+    where = patches((7, 6), 3, 2)
     drops = [torch.randn(2, dtype=torch.float64) for _ in where]
     want = slowly(drops, [(rows.start, columns.start) for rows, columns in where], 3, (7, 6))
     torch.testing.assert_close(occlusion_map(drops, where, (7, 6)), want, rtol=0, atol=1e-12)

@@ -7,7 +7,7 @@ import torch
 
 import reference.order as slowly
 from sightline.errors import ImageError
-from sightline.maps import first, quantile_mask, rank, top_mask
+from sightline.maps import first_mask, quantile_mask, rank, top_mask
 
 SHARES = [0, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.75, 0.9, 1]
 
@@ -52,9 +52,9 @@ def test_top_shares_grow_into_each_other():
 
 def test_the_last_of_an_order_are_the_first_of_it_turned_round():
     order = rank(maps(False))
-    weakest = first(order.flip(1), 10, (7, 6))
-    assert torch.equal(weakest, ~first(order, 32, (7, 6)))
-    assert not first(order, 0, (7, 6)).any()
+    weakest = first_mask(order.flip(1), 10, (7, 6))
+    assert torch.equal(weakest, ~first_mask(order, 32, (7, 6)))
+    assert not first_mask(order, 0, (7, 6)).any()
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,7 @@ def test_quantiles_by_hand(theta, kept):
 
 
 def test_quantiles_of_an_equally_spaced_map_hide_their_share():
-    """21 values, thetas 0.05 apart: each hides exactly one more; no theta is rounded past its
-    value.
-    """
+    """21 values, thetas 0.05 apart: each hides one more, none is rounded past its value."""
     given = torch.arange(21.0).unsqueeze(0)
     assert [int((~quantile_mask(given, 0.05 * k)).sum()) for k in range(21)] == list(range(21))
 

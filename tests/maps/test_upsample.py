@@ -59,9 +59,7 @@ def test_shrinking_widens_the_filter(size):
 
 @pytest.mark.parametrize("peak", range(16))
 def test_no_evidence_falls_between_the_samples(peak):
-    """A single bright position on a grid of 16, drawn on 4 pixels: two-point sampling misses half
-    of them.
-    """
+    """One bright position of 16, drawn on 4 pixels: two-point sampling misses half of them."""
     coarse = torch.zeros(1, 16)
     coarse[0, peak] = 1
     picture = image_map(coarse, [4])
@@ -70,17 +68,13 @@ def test_no_evidence_falls_between_the_samples(peak):
 
 
 def test_shrinking_by_a_whole_number_by_hand():
-    """Half as many samples: the triangle 1, 3, 3, 1 (by 8) around each; at the border 1, 3, 3 (by
-    7).
-    """
+    """Half as many samples: the triangle 1, 3, 3, 1 (by 8); at the border 1, 3, 3 (by 7)."""
     coarse = torch.tensor([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
     assert_near(image_map(coarse, [3]), torch.tensor([[0.0, 1.0, (1 / 7) / (3 / 8)]]), 1e-6)
 
 
 def test_negative_evidence_is_left_out_before_enlarging():
-    """A -1 beside a 1 does not eat into it; rectifying afterwards would give 0.5, not 0.75, at
-    pixel 2.
-    """
+    """A -1 beside a 1 does not eat into it: rectified afterwards pixel 2 would be 0.5."""
     assert image_map(torch.tensor([[1.0, -1.0]]), [4]).tolist() == [[1.0, 0.75, 0.25, 0.0]]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sightline.errors import MethodError
-from sightline.methods.catalogue import About, Catalogue, plain
+from sightline.methods.catalogue import About, Catalogue, normalised
 
 FRUIT = Catalogue(
     "a fruit",
@@ -44,4 +44,4 @@ def test_what_is_said_about_it_or_an_error_with_near_names():
 
 
 def test_plus_is_read_aloud():
-    assert plain("A++ b+-c_D") == "appbpluscd"
+    assert normalised("A++ b+-c_D") == "appbpluscd"

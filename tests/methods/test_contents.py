@@ -9,7 +9,7 @@ import pytest
 from sightline import methods
 from sightline.errors import MethodError, SightlineError
 from sightline.methods import ALIASES, METHODS, SCORES, about, find
-from sightline.methods.catalogue import plain
+from sightline.methods.catalogue import normalised
 from sightline.supply import options, requests
 
 WORDS = {
@@ -177,7 +177,7 @@ def test_an_unknown_name_or_score_is_told_what_there_is(name, score, message):
 
 
 def test_no_two_names_are_written_alike_and_aliases_lead_somewhere():
-    written = [plain(name) for name in METHODS]
+    written = [normalised(name) for name in METHODS]
     assert len({*written, *ALIASES}) == len(METHODS) + len(ALIASES)
     assert set(ALIASES.values()) <= set(METHODS)
-    assert all(plain(alias) == alias for alias in ALIASES)
+    assert all(normalised(alias) == alias for alias in ALIASES)

@@ -1,4 +1,4 @@
-"""The picture of a map, slowly: positive part (eq. 20), enlarged pixel by pixel, over its maximum."""
+"""The picture of a map, slowly: positive part (eq. 20), enlarged by pixel, over its maximum."""
 
 import itertools
 import math

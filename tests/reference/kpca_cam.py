@@ -12,7 +12,7 @@ from reference.eigen_cam import points_up
 
 
 def kpca_cam(activations: Tensor, kernel: str = "sigmoid", gamma: float | None = None) -> Tensor:
-    """The component, shared out among the channels in the proportion of their squares at the place."""
+    """The component, shared among the channels in the proportion of their squares there."""
     a = activations.double().numpy()
     weights = np.zeros(a.shape)
     for b in range(a.shape[0]):

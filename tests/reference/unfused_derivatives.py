@@ -3,7 +3,6 @@
 `softmax_shape` and `sigmoid_factors` say what alpha needs; these say what that is a part of.
 """
 
-import torch
 from torch import Tensor
 
 from sightline.methods.cams.common.derivatives import sigmoid_factors, softmax_shape

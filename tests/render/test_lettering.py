@@ -18,7 +18,7 @@ TEXT = Lettering(14)
 def test_no_line_is_wider_than_asked(text, width):
     lines = TEXT.lines(text, width, most=20)
     assert max(TEXT.face.getlength(line) for line in lines) <= width
-    assert "".join(lines).replace(" ", "") == TEXT._written(text).replace(" ", "")
+    assert "".join(lines).replace(" ", "") == TEXT._transliterated(text).replace(" ", "")
 
 
 def test_what_does_not_fit_ends_in_an_ellipsis():

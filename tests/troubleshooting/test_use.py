@@ -124,8 +124,9 @@ def test_light_dependencies():
         "opencv-python",
     }
     assert not core & (heavy - {"torchvision"}), core
-    program = "import sys, sightline; print([m for m in sys.modules if m.split('.')[0] in HEAVY])".replace(
-        "HEAVY", repr(sorted(heavy))
+    program = (
+        "import sys, sightline;"
+        f" print([m for m in sys.modules if m.split('.')[0] in {sorted(heavy)!r}])"
     )
     said = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True

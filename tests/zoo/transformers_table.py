@@ -79,9 +79,14 @@ class Case:
 def small(config: str, *without: str, **options: Any) -> Callable[[], Any]:
     """A plain vision transformer: 8 x 8 patches of 8 pixels, three blocks of width 32."""
     plain = {
-        "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
-        "image_size": 64, "patch_size": 8, "num_labels": 7,
-    }  # fmt: skip
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "image_size": 64,
+        "patch_size": 8,
+        "num_labels": 7,
+    }
     kept = {name: value for name, value in (plain | options).items() if name not in without}
     return lambda: getattr(tr, config)(**kept)
 
@@ -94,18 +99,26 @@ def staged(config: str, **options: Any) -> Callable[[], Any]:
 
 def windowed(config: str, **options: Any) -> Callable[[], Any]:
     given = {
-        "image_size": 128, "embed_dim": 16, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 4], "window_size": 4,
+        "image_size": 128,
+        "embed_dim": 16,
+        "depths": [1, 1, 2, 1],
+        "num_heads": [1, 2, 2, 4],
+        "window_size": 4,
         "num_labels": 7,
-    }  # fmt: skip
+    }
     return lambda: getattr(tr, config)(**(given | options))
 
 
 def vision(config: str, **options: Any) -> Callable[[], Any]:
-    """A model of pictures and texts, of which the half for pictures is a plain vision transformer."""
+    """A model of pictures and texts; the half for pictures is a plain vision transformer."""
     half = {
-        "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
-        "image_size": 64, "patch_size": 8,
-    }  # fmt: skip
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "image_size": 64,
+        "patch_size": 8,
+    }
     return lambda: getattr(tr, config)(vision_config=half, **options)
 
 
@@ -119,13 +132,24 @@ WORDS = {
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 PYRAMID = {"num_attention_heads": [1, 1, 2, 2]}
 SWIN = {
-    "model_type": "swin", "image_size": 128, "embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 2, 4],
-    "window_size": 4, "out_features": STAGES,
-}  # fmt: skip
+    "model_type": "swin",
+    "image_size": 128,
+    "embed_dim": 16,
+    "depths": [1, 1, 1, 1],
+    "num_heads": [1, 2, 2, 4],
+    "window_size": 4,
+    "out_features": STAGES,
+}
 MASKS = {
-    "hidden_dim": 32, "encoder_feedforward_dim": 64, "dim_feedforward": 64, "encoder_layers": 2, "decoder_layers": 2,
-    "num_attention_heads": 2, "num_queries": 10, "num_labels": 7,
-}  # fmt: skip
+    "hidden_dim": 32,
+    "encoder_feedforward_dim": 64,
+    "dim_feedforward": 64,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "num_attention_heads": 2,
+    "num_queries": 10,
+    "num_labels": 7,
+}
 MOBILE = {
     "image_size": 128,
     "num_labels": 7,
@@ -133,9 +157,12 @@ MOBILE = {
     "neck_hidden_sizes": [8, 16, 24, 32, 48, 64, 96],
 }
 LEVIT = {
-    "image_size": 256, "num_labels": 7, "hidden_sizes": [32, 48, 64], "num_attention_heads": [2, 3, 4],
+    "image_size": 256,
+    "num_labels": 7,
+    "hidden_sizes": [32, 48, 64],
+    "num_attention_heads": [2, 3, 4],
     "depths": [1, 1, 1],
-}  # fmt: skip
+}
 DENSE = {"patch_size": 16, "image_size": 128, "num_hidden_layers": 4}
 NECK = {"neck_hidden_sizes": [8, 16, 24, 32], "fusion_hidden_size": 16}
 
@@ -152,10 +179,19 @@ def backbone(*stages: str) -> Any:
 def detector(config: str, *stages: str, width: str = "d_model") -> Callable[[], Any]:
     """A small DETR: two layers each way, ten queries, on a small ResNet."""
     given = {
-        width: 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 64,
-        "decoder_attention_heads": 2, "decoder_ffn_dim": 64, "num_queries": 10, "num_labels": 7,
-        "use_timm_backbone": False, "use_pretrained_backbone": False, "backbone": None,
-    }  # fmt: skip
+        width: 32,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 64,
+        "decoder_attention_heads": 2,
+        "decoder_ffn_dim": 64,
+        "num_queries": 10,
+        "num_labels": 7,
+        "use_timm_backbone": False,
+        "use_pretrained_backbone": False,
+        "backbone": None,
+    }
     return lambda: getattr(tr, config)(**given, backbone_config=backbone(*(stages or ("stage4",))))
 
 

@@ -92,7 +92,7 @@ def run(out: Path, progress: Callable[[int], None] | None = None) -> Path:
     for scene in scenes():
         results = explain(model, scene.picture, scene.target, list(METHODS), preprocess=whole)
         named = {name: replace(one, names=[scene.name]) for name, one in results.items()}
-        said = f"{scene.sentence} {_counted(named, scene)}".strip()
+        said = f"{scene.sentence} {_count_sentence(named, scene)}".strip()
         found.extend(entries(model, named, {scene.name: said}))
         for one in named.values():
             one.save(out / "pictures")
@@ -125,7 +125,7 @@ def halves(n: int) -> tuple[tuple[float, float, float, float], ...]:
     return tuple((i / n, 0.0, (i + 1) / n, 1.0) for i in range(n))
 
 
-def shown(one: Tensor, objects: tuple[tuple[float, float, float, float], ...]) -> int:
+def count_shown(one: Tensor, objects: tuple[tuple[float, float, float, float], ...]) -> int:
     """How many objects a map `[h, w]` shows: those in whose part it exceeds half of its maximum."""
     height, width = one.shape
     parts: list[Box] = [
@@ -138,11 +138,11 @@ def shown(one: Tensor, objects: tuple[tuple[float, float, float, float], ...]) -
     )
 
 
-def _counted(named: dict[str, Explanation], scene: Scene) -> str:
+def _count_sentence(named: dict[str, Explanation], scene: Scene) -> str:
     if len(scene.objects) < 2:
         return ""
     counts = [
-        f"{title_of(name)} shows {shown(named[name].maps[0], scene.objects)}"
+        f"{title_of(name)} shows {count_shown(named[name].maps[0], scene.objects)}"
         for name in ("grad_cam", "grad_cam_pp")
     ]
     return (

@@ -28,7 +28,7 @@ from sightline.surgery import noise, supported_model
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.resolve import Where
 from sightline.surgery.layers.candidates import Candidate
-from sightline.surgery.layers.neighbours import named, neighbours
+from sightline.surgery.layers.neighbours import neighbours, with_automatic
 
 _FELT = 0.01
 """The least difference in order that is told: one hundredth of a confidence."""
@@ -127,7 +127,7 @@ def compare_layers(
     if isinstance(data, Data):
         data, limit = replace(data, records=spread(data.records, limit)), None
     one = _noise(like_model(supported_model(model), _first(model, data).unsqueeze(0)), 1)
-    rows = neighbours(model, one) if layers is None else named(model, one, layers)
+    rows = neighbours(model, one) if layers is None else with_automatic(model, one, layers)
     measured: dict[str, Results | None] = {}
     for row, place in sorted(
         rows, key=lambda one: one[1] != 0

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from types import CellType, CodeType
 from typing import Any
@@ -19,6 +19,7 @@ from sightline.evaluation.items import DataFeed
 from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol
+from sightline.supply import version
 
 
 def identity(
@@ -69,7 +70,7 @@ def identity(
         "metrics": [metric.name for metric in metrics],
         "batch": batch,
         "part": part,
-        "versions": {name: version(name) for name in ("sightline", "torch")},
+        "versions": {"sightline": version(), "torch": metadata.version("torch")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sightline.errors import DISTRIBUTION, ModelError
+from sightline.errors import ModelError
 from sightline.explanation.job import Job
 from sightline.explanation.per_target import PerTarget
 from sightline.explanation.plan import Step
 from sightline.explanation.result import Explanation
 from sightline.explanation.status import Status, statuses
 from sightline.maps.upsample import Ends, extremes
+from sightline.supply import version
 from sightline.surgery import TracedLayer, first_nonfinite, nonfinite_weights
 from sightline.targets import Question, look_like_probabilities
 
@@ -139,7 +139,7 @@ def _located(status: Status, job: Job) -> Status:
 @cache
 def _versions() -> dict[str, str]:
     return {
-        "sightline": version(DISTRIBUTION),
+        "sightline": version(),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }

@@ -52,7 +52,8 @@ def confidence(
 ) -> Tensor:
     """How sure the outputs are of each image's class `[b]`: its `probability`, or its `logit`.
 
-    In float32 at least. A single logit stands for class 1, its negative for class 0, as in `targets`.
+    In float32 at least. A single logit stands for class 1, its negative for class 0, as in
+    `targets`.
 
     >>> confidence(torch.tensor([[0.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1]), score="logit")
     tensor([0., 3.])

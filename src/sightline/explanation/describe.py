@@ -1,6 +1,4 @@
-"""A map put into one sentence: where the evidence lies, how much of the picture it takes, in how
-many places.
-"""
+"""A map put into one sentence: where the evidence lies, on how much of the picture."""
 
 from torch import Tensor
 
@@ -12,8 +10,7 @@ HALF = 0.5
 
 
 def sentence(one: Tensor) -> str:
-    """What one sees on a map `[h, w]`, measured: its peak's place, the share above half of it, the
-    regions.
+    """What one sees on a map `[h, w]`, measured: its peak, the share above half of it, the spots.
 
     >>> import torch
     >>> map = torch.zeros(9, 9)

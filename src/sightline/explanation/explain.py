@@ -13,7 +13,7 @@ from torch import nn
 from sightline.errors import ImageError, LayerError, TargetError
 from sightline.explanation.inputs import ready
 from sightline.explanation.job import Found, Job
-from sightline.explanation.passes.blackbox_pass import from_outside
+from sightline.explanation.passes.blackbox_pass import through_queries
 from sightline.explanation.passes.layer_pass import through_layers
 from sightline.explanation.passes.pixel_pass import to_pixels
 from sightline.explanation.plan import Rule, Step, steps
@@ -56,8 +56,7 @@ def explain(
     classes: Sequence[str] | None = None,
     **options: Any,
 ) -> Explanation | dict[Any, Explanation]:
-    """Show what a model looked at: an `Explanation` of the images, at the price of one forward
-    pass.
+    """Show what a model looked at: an `Explanation` of images, for the price of a forward pass.
 
     - `images`: a float tensor `[b, c, *s]` is the model's ready input; a path, folder, PIL image,
       array, uint8 tensor or a list of them is prepared as the model's card says (or `preprocess`).
@@ -118,7 +117,7 @@ def explain(
     if to_the_input := [step for step in plan if step.kind == "pixel"]:
         found |= to_pixels(job, to_the_input, found)
     if closed := [step for step in plan if step.kind == "black_box"]:
-        found |= from_outside(job, closed)
+        found |= through_queries(job, closed)
     return _arranged(found, plan, isinstance(method, list | tuple), isinstance(layer, list | tuple))
 
 

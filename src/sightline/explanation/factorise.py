@@ -1,6 +1,4 @@
-"""Deep feature factorisation: what a layer's channels say together, as a few concepts and where
-they are.
-"""
+"""Deep feature factorisation: a layer's channels as a few concepts, and where they are."""
 
 import warnings
 from collections.abc import Sequence
@@ -35,13 +33,13 @@ class Factorisation:
 
     | field | is |
     |---|---|
-    | `coarse` | W: how much of each concept is at each place of the layer's grid, `[b, k, *s]`, never negative |
+    | `coarse` | W, never negative: how much of each concept is at each place, `[b, k, *s]` |
     | `concepts` | H: what each concept is made of, `[k, c]`, never negative, of length 1 |
-    | `maps` | `coarse` on the input's grid, `[b, k, h, w]`, each concept divided by its maximum over all the images |
-    | `explained` | the share of the activations' energy that the concepts hold, `1 - |A - WH|^2 / |A|^2` |
+    | `maps` | `coarse` on the input's grid, `[b, k, h, w]`, each concept over its maximum in all |
+    | `explained` | the share of the energy in the concepts, `1 - |A - WH|^2 / |A|^2` |
     | `clipped` | how many activations were negative, and so could have no part in it |
-    | `changes` | what each logit loses, in the mean over the images, without the concept, `[k, classes]`, or None |
-    | `classes` | for each concept the class that loses the most, a `Target`; None where there are no logits |
+    | `changes` | what each logit loses without the concept, a mean, `[k, classes]`, or None |
+    | `classes` | for each concept the class that loses the most; None where there are no logits |
     | `converged` | whether the fit came to rest |
     """
 
@@ -59,9 +57,7 @@ class Factorisation:
     photographs: list[Image.Image] = field(default_factory=list, repr=False)
 
     def sheet(self) -> Image.Image:
-        """A row for each image, a column for each concept, on the photographs (grey where the input
-        is no picture).
-        """
+        """A row for each image, a column for each concept, on the photographs or on grey."""
         if not self.photographs:
             raise MethodError(
                 f"Expected pictures to draw on; the maps are {list(self.maps.shape)}. Take .maps"
@@ -124,8 +120,9 @@ def factorise(
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
 ) -> Factorisation:
-    r"""Find concepts that several images share: parts that a layer sees alike (Collins et al. 2018,
-    arXiv:1806.10206).
+    r"""Find concepts that several images share: parts that a layer sees alike.
+
+    Collins et al. 2018, arXiv:1806.10206:
 
     $$\min_{W \ge 0,\, H \ge 0} \lVert A - W H \rVert_F^2$$
 
@@ -255,9 +252,7 @@ def _changes(
     what: Tensor,
     outputs: Any,
 ) -> Float[Tensor, "k classes"] | None:
-    """What each logit loses without each concept, in the mean over the images; None where there are
-    no logits.
-    """
+    """What each logit loses without each concept, in the mean; None where there are no logits."""
     try:
         whole = _rows(outputs)
     except TargetError:

@@ -90,7 +90,7 @@ def explain_folder(
         options.pop("preprocess", None) or card_of(model).preprocess,
         options,
     )
-    names = run.checked(files)
+    names = run.validated(files)
     if Path(out).exists():
         writable(Path(out))
     most = batch_size or (_MOST_ON_CPU if run.device.type == "cpu" else _MOST_ON_GPU)
@@ -141,7 +141,7 @@ class _FolderRun:
     preprocess: Preprocess
     options: dict[str, Any]
 
-    def checked(self, files: Sequence[Path]) -> list[str]:
+    def validated(self, files: Sequence[Path]) -> list[str]:
         """The methods' proper names. What would be wrong with every picture is said at once."""
         if isinstance(self.layer, list | tuple):
             raise LayerError(

@@ -46,12 +46,12 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
     `ImageError` for what is neither.
     """
     if isinstance(images, Tensor) and images.dtype != torch.uint8:
-        return _taken(_checked(images, model))
+        return _as_it_is(_validated(images, model))
     if isinstance(images, Mapping):
-        return _taken(dict(images))
-    if isinstance(images, tuple) and any(_ready(one) for one in images):
-        return _taken(images)
-    if isinstance(images, list) and images and all(_ready(one) for one in images):
+        return _as_it_is(dict(images))
+    if isinstance(images, tuple) and any(_is_ready(one) for one in images):
+        return _as_it_is(images)
+    if isinstance(images, list) and images and all(_is_ready(one) for one in images):
         sizes = sorted({tuple(one.shape) for one in images})
         if len(sizes) != 1:
             raise ImageError(
@@ -60,7 +60,7 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
                 " (uint8, files, PIL), which are made one size."
             )
         joined = torch.cat(images) if images[0].ndim == _axes(model) else torch.stack(images)
-        return _taken(_checked(joined, model))
+        return _as_it_is(_validated(joined, model))
     prepared = prepare(expand(images), preprocess)
     inputs = like_model(model, prepared.inputs)
     return Batch(inputs, prepared.names, tuple(inputs.shape[2:]), prepared.sources)
@@ -90,7 +90,7 @@ def expand(images: Any) -> Any:
     return images
 
 
-def _checked(tensor: Tensor, model: nn.Module) -> Tensor:
+def _validated(tensor: Tensor, model: nn.Module) -> Tensor:
     if not tensor.is_floating_point():
         raise ImageError(
             f"Expected a model-ready float tensor [b, 3, h, w]; got {tensor.dtype}. Pass raw"
@@ -110,7 +110,7 @@ def _checked(tensor: Tensor, model: nn.Module) -> Tensor:
     return tensor
 
 
-def _ready(one: Any) -> bool:
+def _is_ready(one: Any) -> bool:
     return isinstance(one, Tensor) and one.is_floating_point()
 
 
@@ -129,7 +129,7 @@ def _axes(model: nn.Module) -> int | None:
     return None
 
 
-def _taken(inputs: Any) -> Batch:
+def _as_it_is(inputs: Any) -> Batch:
     """Inputs that are ready, as they came."""
     given = arguments(inputs)
     try:

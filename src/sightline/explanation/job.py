@@ -50,7 +50,7 @@ class Job:
                 size=self.batch.size,
             )
 
-    def again(
+    def ask_again(
         self, question: Question, outputs: Any, versions: int, probability: bool = False
     ) -> Tensor:
         """The same question asked of so many versions of the images: scores `[n, versions, b]`."""

@@ -135,7 +135,7 @@ def _share(values: Tensor | None, i: int, j: int) -> float | None:
 
 
 def _chief(found: Mapping[str, Explanation]) -> Explanation:
-    """The explanation whose map the page looks through: Grad-CAM++, else the last map of a layer."""
+    """The explanation whose map the page looks through: Grad-CAM++, else the last of a layer."""
     if "grad_cam_pp" in found:
         return found["grad_cam_pp"]
     maps = [one for one in found.values() if one.pixels is None]

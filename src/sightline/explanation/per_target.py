@@ -17,7 +17,7 @@ _LISTS = ("targets", "status")
 
 @dataclass(frozen=True, eq=False)
 class PerTarget:
-    """The fields of an `Explanation` that have a value for each target: `[b, n, ...]`, also for n = 1.
+    """The fields of an `Explanation` with a value for each target, `[b, n, ...]`, also for n = 1.
 
     The library works on these; `Explanation` shows `[b, ...]` where one target was asked, which is
     what people want to see. The axis is put in by `per_target` and taken out by `fields`, and

@@ -29,7 +29,7 @@ def map_picture(explanation: "Explanation", image: int, target: int) -> Image.Im
 
 
 def photograph(explanation: "Explanation", image: int) -> Image.Image:
-    """What the model saw of an image; of a file at its own resolution, grey for what is no picture."""
+    """What the model saw of an image; of a file in full resolution, grey for what is no picture."""
     if explanation.sources is not None:
         return framed(explanation.sources[image], explanation.preprocess)
     images = explanation.images

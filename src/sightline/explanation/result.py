@@ -34,7 +34,7 @@ class Explanation:
     |---|---|
     | `maps` | `[b, h, w]` on the input's grid, in [0, 1], maximum 1; `[b, n, h, w]` for n targets |
     | `coarse` | the signed map on the layer's own grid, `[b, *s]` or `[b, n, *s]` |
-    | `pixels` | signed evidence `[b, c, h, w]` (`[b, n, c, h, w]`) of methods in pixel space, or None |
+    | `pixels` | signed evidence `[b, c, h, w]` (`[b, n, c, h, w]`) of pixel methods, or None |
     | `scores` | what was explained (logits, as a rule), `[b]` or `[b, n]` |
     | `probabilities` | confidence in the targets, so too; None for a function of the outputs |
     | `targets` | class numbers and names, a list (of lists) of `Target` |
@@ -95,7 +95,7 @@ class Explanation:
 
     @property
     def images(self) -> Tensor | None:
-        """The pixels the model saw, `[b, 3, h, w]` in [0, 1]; None where the input is no picture."""
+        """The pixels the model saw, `[b, 3, h, w]` in [0, 1]; None for what is no picture."""
         if self.inputs is None or self.inputs.shape[1] not in (1, 3):
             return None
         return seen(self.inputs, self.statistics)
@@ -118,7 +118,7 @@ class Explanation:
 
     @property
     def per_target(self) -> PerTarget:
-        """The same values as `[b, n, ...]`, also where one target was asked: for code that works on both."""
+        """The same as `[b, n, ...]` also where one target was asked, for code that takes both."""
         return per_target(self)
 
     def each(self) -> Iterator[tuple[int, int, Tensor, Target, Status]]:

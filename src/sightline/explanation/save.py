@@ -51,9 +51,7 @@ def writable(folder: Path) -> None:
 
 
 def _number(folder: Path, method: str, record: str) -> str:
-    """What tells this explanation's files from those of others in the folder: nothing, `-2`, `-3`,
-    ...
-    """
+    """What tells these files from those of others in the folder: nothing, `-2`, `-3`, ..."""
     number, n = "", 1
     while (path := folder / f"explanation_{method}{number}.json").exists():
         if _subject(path.read_text(encoding="utf-8")) == _subject(record):
@@ -64,9 +62,7 @@ def _number(folder: Path, method: str, record: str) -> str:
 
 
 def _subject(record: str) -> Any:
-    """What an explanation is about: images, targets, layer, variant. None for a file that is no
-    record.
-    """
+    """Images, targets, layer and variant of an explanation; None for a file that is no record."""
     try:
         read = json.loads(record)
         return (

@@ -7,8 +7,8 @@ from sightline.maps.impute import impute as impute
 from sightline.maps.noise import noisy as noisy
 from sightline.maps.occlusion import occlusion_map as occlusion_map
 from sightline.maps.occlusion import occlusions as occlusions
-from sightline.maps.occlusion import places as places
-from sightline.maps.order import first as first
+from sightline.maps.occlusion import patches as patches
+from sightline.maps.order import first_mask as first_mask
 from sightline.maps.order import quantile_mask as quantile_mask
 from sightline.maps.order import rank as rank
 from sightline.maps.order import top_mask as top_mask

@@ -12,12 +12,14 @@ from sightline.types import Images
 def blur(
     images: Images, size: int = 11, sigma: int | float = 5.0, *, edge: str = "replicate"
 ) -> Images:
-    r"""The images without their detail, as RISE blurs them (Petsiuk et al. 2018, evaluation.py): a
-    Gaussian, window 11.
+    r"""The images without their detail, by a Gaussian in a window of 11, as RISE blurs them.
 
-    $$\mathrm{blur}(I)_{ij} = \sum_{ab} k_a k_b\, I_{i+a,\,j+b}$$ `images` `[b, c, h, w]` of any space, `size` (odd) and
-    `sigma` in pixels; sigma 0 changes nothing. The kernel is RISE's: the tails outside the window are folded back into
-    it, not cut off, so that it sums to 1. With its 11 and 5 it is nearly flat (0.088 at the ends, 0.094 in the middle).
+    $$\mathrm{blur}(I)_{ij} = \sum_{ab} k_a k_b\, I_{i+a,\,j+b}$$
+
+    `images` `[b, c, h, w]` of any space, `size` (odd) and `sigma` in pixels; sigma 0 changes
+    nothing. The kernel is RISE's (Petsiuk et al. 2018, evaluation.py): the tails outside the window
+    are folded back into it, not cut off, so that it sums to 1. With its 11 and 5 it is nearly flat
+    (0.088 at the ends, 0.094 in the middle).
 
     Beyond the border RISE sees zeros, of normalised pixels: the rim fades to the data set's mean
     colour, and blurring raw pixels gives another image (a black rim). Here the border pixel goes on

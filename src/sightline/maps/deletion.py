@@ -12,8 +12,7 @@ from sightline.types import Images
 def deletion_steps(
     images: Images, substrate: Images, order: Order, n_steps: int
 ) -> Iterator[Images]:
-    """The images on their way to the substrate: their pixels give way in the given order (RISE's
-    deletion game).
+    """The images on their way to the substrate, pixels giving way in order (RISE's deletion).
 
     `images` and `substrate` `[b, c, *s]`, `order` `[b, n]` from `rank`. Yields n_steps + 1 tensors
     like the images: step k has the first round(k n / n_steps) pixels replaced (a half up; all
@@ -40,8 +39,7 @@ def deletion_steps(
 def insertion_steps(
     images: Images, substrate: Images, order: Order, n_steps: int
 ) -> Iterator[Images]:
-    """The substrate on its way to the images: their pixels enter it in the given order (RISE's
-    insertion game).
+    """The substrate on its way to the images, pixels entering in order (RISE's insertion).
 
     Deletion with the roles swapped: n_steps + 1 tensors from the substrate to the images.
 

@@ -1,6 +1,4 @@
-"""ROAD's imputation: removed pixels become what their surroundings suggest, so that the hole itself
-says little.
-"""
+"""ROAD's imputation: removed pixels become what their surroundings suggest."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -27,12 +25,14 @@ def impute(
     noise: int | float = 0.0,
     generators: Sequence[torch.Generator] | None = None,
 ) -> Images:
-    r"""ROAD's noisy linear imputation (Rong et al. 2022): a removed pixel is the mean of its
-    neighbours.
+    r"""ROAD's noisy linear imputation: a removed pixel is the mean of its neighbours.
 
-    $$x_p = \frac{\sum_q w_{pq} x_q}{\sum_q w_{pq}} + \epsilon$$ over the eight neighbours q inside the image, known or
-    themselves removed; w = 1/6 beside, 1/12 across, renormalised at the border. All removed pixels are solved for at
-    once. Noise of standard deviation `noise`, in the images' unit, comes on top of the solution (ROAD's code: 0.01).
+    $$x_p = \frac{\sum_q w_{pq} x_q}{\sum_q w_{pq}} + \epsilon$$
+
+    (Rong et al. 2022) over the eight neighbours q inside the image, known or themselves removed;
+    w = 1/6 beside, 1/12 across, renormalised at the border. All removed pixels are solved for at
+    once. Noise of standard deviation `noise`, in the images' unit, comes on top of the solution
+    (ROAD's code: 0.01).
 
     `images` `[b, c, h, w]`, `removed` `[b, h, w]` true where a pixel goes. One generator an image,
     as `noisy` asks; each draws a number for every pixel and channel, whatever is removed. Known
@@ -83,9 +83,7 @@ def _filled(image: Tensor, removed: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _laplacian(height: int, width: int) -> Any:
-    """The matrix of all pixels that takes x to sum_q w_pq (x_p - x_q): symmetric, its rows sum to
-    zero.
-    """
+    """The matrix that takes x to sum_q w_pq (x_p - x_q): symmetric, its rows sum to zero."""
     from scipy import sparse
 
     places = np.arange(height * width).reshape(height, width)
@@ -103,8 +101,7 @@ def _laplacian(height: int, width: int) -> Any:
 
 @lru_cache(maxsize=8)
 def _halved(height: int, width: int) -> Any:
-    """All pixels in the order in which to eliminate them: nested dissection, each dividing line
-    after its two halves.
+    """All pixels in the order to eliminate them: nested dissection, a line after its two halves.
 
     A third less work for the solver than its own ordering (minimum degree) leaves it, at 224 x 224.
 
@@ -112,12 +109,12 @@ def _halved(height: int, width: int) -> Any:
     (10, True)
     """
 
-    def parts(block: Any) -> list[Any]:
+    def halves(block: Any) -> list[Any]:
         if block.size <= 16:
             return [block.ravel()]
         if block.shape[0] < block.shape[1]:
             block = block.T
         middle = len(block) // 2
-        return [*parts(block[:middle]), *parts(block[middle + 1 :]), block[middle]]
+        return [*halves(block[:middle]), *halves(block[middle + 1 :]), block[middle]]
 
-    return np.concatenate(parts(np.arange(height * width).reshape(height, width)))
+    return np.concatenate(halves(np.arange(height * width).reshape(height, width)))

@@ -15,9 +15,11 @@ def noisy(
 ) -> Float[Tensor, "b samples c *s"]:
     r"""Copies of each image with Gaussian noise, `[b, samples, c, *s]`.
 
-    $$I + \epsilon,\quad \epsilon \sim N(0, \mathrm{std}^2)$$ `std` in the images' own unit: a number, or a tensor
-    `[c]`. One generator an image: its noise does not depend on the batch it came in, nor sample 1 on how many follow.
-    Nothing is clipped, raw pixels may leave [0, 1]. Drawn in float32 (float64 for such images), where the generator is.
+    $$I + \epsilon,\quad \epsilon \sim N(0, \mathrm{std}^2)$$
+
+    `std` is in the images' own unit: a number, or a tensor `[c]`. One generator an image: its noise
+    does not depend on the batch it came in, nor sample 1 on how many follow. Nothing is clipped,
+    raw pixels may leave [0, 1]. Drawn in float32 (float64 for such images), where the generator is.
 
     >>> a, b = (
     ...     noisy(torch.zeros(1, 3, 2, 2), 0.1, 4, [torch.Generator().manual_seed(7)])

@@ -10,15 +10,14 @@ from torch import Tensor
 from sightline.errors import ImageError
 from sightline.types import Images, Scores
 
-Place = tuple[slice, ...]
+Patch = tuple[slice, ...]
 """Where a patch lies: a slice for each axis of space."""
 
 
 def occlusions(
     images: Images, patch: int, stride: int, fill: int | float | Tensor = 0.0
-) -> Iterator[tuple[Images, Place]]:
-    """The images with one patch hidden, and where it was; then the next patch (Zeiler & Fergus
-    2014).
+) -> Iterator[tuple[Images, Patch]]:
+    """The images with one patch hidden and where it was, patch by patch (Zeiler & Fergus 2014).
 
     `images` `[b, c, *s]`, `patch` and `stride` in pixels. `fill` is what is put there, in the
     images' own space: a number, a tensor `[c]`, or a substrate like the images. Patches run in the
@@ -27,7 +26,7 @@ def occlusions(
     tensor is the receiver's own.
 
     >>> [
-    ...     (hidden.flatten().tolist(), place)
+    ...     (hidden.flatten().tolist(), where)
     ...     for hidden, place in occlusions(torch.ones(1, 1, 5), 2, 2)
     ... ]
     [([0.0, 0.0, 1.0, 1.0, 1.0], (slice(0, 2, None),)),
@@ -43,15 +42,16 @@ def occlusions(
             f" substrate like the images {list(images.shape)}; came a tensor of shape"
             f" {list(colours.shape)}."
         )
-    substrate, where = colours.expand(images.shape), places(images.shape[2:], patch, stride)
+    substrate, where = colours.expand(images.shape), patches(images.shape[2:], patch, stride)
     return ((_hidden(images, substrate, place), place) for place in where)
 
 
-def places(grid: Sequence[int], patch: int, stride: int) -> list[Place]:
-    """Where the patches lie, in the order of reading. Raises `ImageError` where they would leave
-    pixels between them.
+def patches(grid: Sequence[int], patch: int, stride: int) -> list[Patch]:
+    """Where the patches lie, in the order of reading.
 
-    >>> places((4, 3), 3, 2)
+    Raises `ImageError` where they would leave pixels between them.
+
+    >>> patches((4, 3), 3, 2)
     [(slice(0, 3, None), slice(0, 3, None)), (slice(1, 4, None), slice(0, 3, None))]
     """
     if not 1 <= stride <= patch:
@@ -69,10 +69,9 @@ def places(grid: Sequence[int], patch: int, stride: int) -> list[Place]:
 
 
 def occlusion_map(
-    drops: Sequence[Scores], where: Sequence[Place], grid: Sequence[int]
+    drops: Sequence[Scores], where: Sequence[Patch], grid: Sequence[int]
 ) -> Float[Tensor, "b *s"]:
-    """What hiding a pixel costs: the mean drop of the patches that lay over it, `[b, *grid]`,
-    signed, in float64.
+    """What hiding a pixel costs: the mean drop of the patches over it, signed, `[b, *grid]`.
 
     `drops` are the scores lost, Y - O, one `[b]` for each patch. A mean, not a sum: the rim lies
     under fewer patches.
@@ -90,7 +89,7 @@ def occlusion_map(
     return total / count
 
 
-def _hidden(images: Images, substrate: Images, place: Place) -> Images:
+def _hidden(images: Images, substrate: Images, place: Patch) -> Images:
     hidden = images.clone()
     hidden[:, :, *place] = substrate[:, :, *place]
     return hidden

@@ -30,10 +30,10 @@ def rank(image_map: Float[Tensor, "b *s"]) -> Order:
     return image_map.flatten(1).sort(dim=1, descending=True, stable=True).indices
 
 
-def first(order: Order, count: int, grid: Sequence[int]) -> Mask:
+def first_mask(order: Order, count: int, grid: Sequence[int]) -> Mask:
     """The mask `[b, *grid]` of the first `count` pixels of an order.
 
-    >>> first(torch.tensor([[3, 1, 2, 0]]), 2, (2, 2)).int()
+    >>> first_mask(torch.tensor([[3, 1, 2, 0]]), 2, (2, 2)).int()
     tensor([[[0, 1],
              [0, 1]]], dtype=torch.int32)
     """
@@ -42,8 +42,7 @@ def first(order: Order, count: int, grid: Sequence[int]) -> Mask:
 
 
 def top_mask(image_map: Float[Tensor, "b *s"], share: int | float) -> Mask:
-    """The strongest pixels, exactly this share of them: round(share x n), a half up, whatever is
-    tied.
+    """The strongest pixels, exactly this share of them: round(share x n), a half up.
 
     For the masks "soft top" (this times the map) and "binary top" (this). Ties go to the pixel read
     first, so an empty map keeps its upper part: a mask of the right size that says nothing.
@@ -54,11 +53,13 @@ def top_mask(image_map: Float[Tensor, "b *s"], share: int | float) -> Mask:
     """
     _assert_share(share, "share of pixels")
     count = math.floor(share * image_map[0].numel() + 0.5)
-    return first(rank(image_map), count, image_map.shape[1:])
+    return first_mask(rank(image_map), count, image_map.shape[1:])
 
 
 def quantile_mask(image_map: Float[Tensor, "b *s"], theta: int | float) -> Mask:
-    r"""The pixels that stay in the paper's occlusion by quantile: $$\Delta = 1$$ where $$L \ge \gamma$$ (section 7.2).
+    r"""The pixels that stay in the paper's occlusion by quantile (section 7.2).
+
+    $$\Delta = 1$$ where $$L \ge \gamma$$.
 
     gamma is the theta-quantile of the map's own pixels. Between two of them every gamma, and so
     every definition of the quantile from "linear" (numpy's) to "higher", leaves the same mask; no

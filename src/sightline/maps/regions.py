@@ -11,8 +11,7 @@ Box = tuple[int, int, int, int]
 
 
 def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[Box]:
-    """Boxes around the regions where a map `[h, w]` exceeds `threshold` times its maximum, the
-    largest first.
+    """Boxes around regions of a map `[h, w]` above `threshold` times its maximum, largest first.
 
     Places that touch at a corner belong together. A map that is zero everywhere has no box.
 
@@ -45,9 +44,7 @@ def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[
 
 
 def _label(mask: Tensor) -> Tensor:
-    """A number for each connected region: the largest of its places' own, spread until nothing
-    changes.
-    """
+    """A number for each connected region: its places' largest, spread until nothing changes."""
     numbers = torch.arange(1, mask.numel() + 1, dtype=torch.float64, device=mask.device).reshape(
         mask.shape
     )

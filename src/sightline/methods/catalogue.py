@@ -25,7 +25,7 @@ class Catalogue:
     """What is said about a family's methods, and other names for them.
 
     `kind` says what is expected: "a method", "a method in pixel space". Aliases are written as
-    `plain` writes them.
+    `normalised` writes them.
 
     >>> words = Catalogue(
     ...     "a word", (About("near", "Near", "Not far.", "a paper"),), {"close": "near"}
@@ -50,8 +50,8 @@ class Catalogue:
 
         `own` are names that somebody added to the family's functions.
         """
-        names = {plain(one): one for one in (*self.entries, *own)}
-        return (names | dict(self.aliases)).get(plain(name))
+        names = {normalised(one): one for one in (*self.entries, *own)}
+        return (names | dict(self.aliases)).get(normalised(name))
 
     def about(self, name: str) -> About:
         """What is said about the method people mean, or a `MethodError`."""
@@ -71,10 +71,10 @@ class Catalogue:
 
 
 @lru_cache(maxsize=256)
-def plain(name: str) -> str:
+def normalised(name: str) -> str:
     """A name without case, spaces, `-` and `_`; `++` reads `pp`, `+` reads `plus`.
 
-    >>> plain("Grad-CAM++"), plain("grad_cam_pp")
+    >>> normalised("Grad-CAM++"), normalised("grad_cam_pp")
     ('gradcampp', 'gradcampp')
     """
     name = name.lower().replace("++", "pp").replace("+", "plus")

@@ -24,7 +24,7 @@ from sightline.methods.cams.shapley_cam import shapley_cam
 from sightline.methods.cams.smooth_grad_cam_pp import smooth_grad_cam_pp
 from sightline.methods.cams.ss_cam import ss_cam
 from sightline.methods.cams.xgrad_cam import xgrad_cam
-from sightline.methods.catalogue import About, plain
+from sightline.methods.catalogue import About, normalised
 from sightline.methods.names import CAM_NAMES, SCORES
 from sightline.types import Weights
 
@@ -82,7 +82,7 @@ def find(name: str, score: str | None = None) -> tuple[str, Callable[..., Weight
 
 
 def _with_score(name: str, score: str) -> str:
-    chosen = {plain(form): method for form, method in SCORES.items()}.get(plain(score))
+    chosen = {normalised(form): method for form, method in SCORES.items()}.get(normalised(score))
     if chosen is None:
         raise MethodError(f"Expected a form of the score; came {score!r}. {near(score, SCORES)}")
     if name not in ("grad_cam_pp", chosen):

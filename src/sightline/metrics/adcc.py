@@ -21,7 +21,7 @@ def of_means(values: Values) -> float:
     0.642857
     """
     kept = values[np.isfinite(values).all(axis=1)]
-    return float(_together(kept.mean(axis=0))) if len(kept) else float("nan")
+    return float(_harmonic_mean(kept.mean(axis=0))) if len(kept) else float("nan")
 
 
 def mean_of_images(values: Values) -> float:
@@ -30,7 +30,7 @@ def mean_of_images(values: Values) -> float:
     >>> round(mean_of_images(np.array([[0.5, 0.5, 0.5], [0.0, 0.0, 0.0]])), 6)
     0.25
     """
-    return mean(_together(values))
+    return mean(_harmonic_mean(values))
 
 
 @metric(
@@ -65,7 +65,7 @@ def adcc(
     return torch.stack([drop, coherency(image_map, masked_map), complexity(image_map)], dim=1)
 
 
-def _together(rows: np.ndarray) -> np.ndarray:
+def _harmonic_mean(rows: np.ndarray) -> np.ndarray:
     """The harmonic mean of (1 - drop, coherency, 1 - complexity); 0 where one is not above 0."""
     good = np.stack([1 - rows[..., 0], rows[..., 1], 1 - rows[..., 2]], axis=-1)
     with np.errstate(divide="ignore"):

@@ -80,7 +80,7 @@ def chosen_metrics(wanted: Sequence[Any]) -> list[Metric]:
             found[about(one).name] = about(one)
             continue
         for word in str(one).split(","):
-            for name in _named(word.strip()):
+            for name in _expanded(word.strip()):
                 found[name] = about(METRICS[name])
     if not found:
         raise MethodError(
@@ -89,12 +89,12 @@ def chosen_metrics(wanted: Sequence[Any]) -> list[Metric]:
     return list(found.values())
 
 
-def _named(word: str) -> tuple[str, ...]:
-    plain = {_plain(name): names for name, names in GROUPS.items()} | {
-        _plain(name): (name,) for name in METRICS
+def _expanded(word: str) -> tuple[str, ...]:
+    """The metrics of a group, or the one of that name. Groups first: road, adcc."""
+    names_of = {_normalised(name): (name,) for name in METRICS} | {
+        _normalised(group): names for group, names in GROUPS.items()
     }
-    group = next((names for name, names in GROUPS.items() if _plain(name) == _plain(word)), None)
-    names = group or plain.get(_plain(word))
+    names = names_of.get(_normalised(word))
     if names is None:
         raise MethodError(
             f"There is no metric and no group {word!r}. {near(word, [*GROUPS, *METRICS])}"
@@ -102,5 +102,5 @@ def _named(word: str) -> tuple[str, ...]:
     return names
 
 
-def _plain(name: str) -> str:
+def _normalised(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())

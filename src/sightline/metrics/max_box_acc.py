@@ -16,13 +16,13 @@ region's box, the second about the best of all regions' boxes."""
 
 def max_box_acc_v1(values: Values) -> float:
     """The largest share of images, over thresholds, whose largest region's box overlaps by half."""
-    kept = _kept(values)
+    kept = _finite_rows(values)
     return float((kept[:, : len(THRESHOLDS)] >= 0.5).mean(0).max()) if len(kept) else float("nan")
 
 
 def max_box_acc_v2(values: Values) -> float:
     """The same with the best of all regions' boxes, averaged over overlaps of 0.3, 0.5 and 0.7."""
-    kept = _kept(values)
+    kept = _finite_rows(values)
     if not len(kept):
         return float("nan")
     return float(
@@ -30,7 +30,7 @@ def max_box_acc_v2(values: Values) -> float:
     )
 
 
-def _kept(values: Values) -> Float[np.ndarray, "m k"]:
+def _finite_rows(values: Values) -> Float[np.ndarray, "m k"]:
     kept: Float[np.ndarray, "m k"] = values[np.isfinite(values).all(1)]
     return kept
 

@@ -1,21 +1,16 @@
 """One page that shows and says it all: a single HTML file that loads nothing from anywhere."""
 
-import base64
-import hashlib
-import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from PIL import Image
 
 from sightline.errors import ImageError
-from sightline.render.colours import table
 from sightline.render.convert import on_white
+from sightline.render.html import data_url, gradient, page
 
 LARGEST = 1024
 """Pictures in the page are reduced to at most this many pixels a side."""
@@ -47,10 +42,14 @@ class Bar:
                 )
 
     @property
-    def written(self) -> str:
+    def value_text(self) -> str:
         """What is written beside the bar.
 
-        >>> Bar("tabby", 0.4567).written, Bar("lynx", 0.0004).written, Bar("cup", 0.0).written
+        >>> (
+        ...     Bar("tabby", 0.4567).value_text,
+        ...     Bar("lynx", 0.0004).value_text,
+        ...     Bar("cup", 0.0).value_text,
+        ... )
         ('45.7 %', '<0.1 %', '0.0 %')
         """
         if self.text:
@@ -127,28 +126,19 @@ def report(
 
     Raises `MethodError` for an unknown colour map.
 
-    >>> page = report("Two cats", "What a model saw.", [Entry("<b>.jpg", "A cat.")])
-    >>> "&lt;b&gt;.jpg" in page, "<b>" in page
+    >>> text = report("Two cats", "What a model saw.", [Entry("<b>.jpg", "A cat.")])
+    >>> "&lt;b&gt;.jpg" in text, "<b>" in text
     (True, False)
     """
-    from jinja2 import Environment, StrictUndefined  # only a page needs it
-    from markupsafe import Markup
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"picture": _picture, "paragraphs": _paragraphs, "share": _share}
-    script = _resource("report.js")
-    return environment.from_string(_resource("report.html.jinja")).render(
+    return page(
+        "report.html.jinja",
+        filters={"picture": _picture, "paragraphs": _paragraphs, "share": _share},
         title=title,
         intro=intro,
         entries=entries,
         legend=legend or {},
-        gradient=None if colours is None else _gradient(colours),
+        gradient=None if colours is None else gradient(colours),
         footer=footer,
-        style=Markup(_resource("report.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -156,15 +146,8 @@ def _picture(figure: Figure) -> dict[str, Any]:
     """What the template needs of a picture: its address (the data themselves), width and height."""
     picture = on_white(figure.picture)
     picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    if figure.drawing:
-        picture.save(buffer, "PNG", optimize=True)
-    else:  # colours at full resolution: a heat map's edges are edges of colour
-        picture.save(buffer, "JPEG", quality=88, subsampling=0, optimize=True)
-    kind = "png" if figure.drawing else "jpeg"
-    data = base64.b64encode(buffer.getvalue()).decode()
     return {
-        "address": f"data:image/{kind};base64,{data}",
+        "address": data_url(picture, drawing=figure.drawing),
         "width": picture.width,
         "height": picture.height,
     }
@@ -176,13 +159,3 @@ def _share(share: int | float) -> str:
 
 def _paragraphs(text: str | Iterable[str]) -> list[str]:
     return [text] if isinstance(text, str) else list(text)
-
-
-def _gradient(colours: str) -> str:
-    stops = (table(colours) * 255).round().int()[:: max(1, len(table(colours)) // 17)].tolist()
-    return ", ".join(f"rgb({r} {g} {b})" for r, g, b in stops)
-
-
-@cache
-def _resource(name: str) -> str:
-    return files("sightline.render").joinpath(name).read_text("utf-8")

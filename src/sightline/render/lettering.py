@@ -20,7 +20,7 @@ INK: Colour = (26, 24, 21)
 PALE: Colour = (112, 107, 99)
 """Of headings and of captions, on white: contrast 17.6 and 5.3 to 1."""
 
-_WRITTEN = {
+_TRANSLITERATIONS = {
     **dict.fromkeys("–—−‐‑", "-"), "ß": "ss", "×": "x", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
     "Æ": "Ae", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d",
     "Œ": "Oe", "œ": "oe", "ı": "i",
@@ -56,7 +56,7 @@ class Lettering:
     def lines(self, text: str, width: int | float, most: int) -> list[str]:
         """The text in at most `most` lines of at most `width` pixels, the last with an ellipsis."""
         lines: list[str] = []
-        for paragraph in self._written(text).splitlines():
+        for paragraph in self._transliterated(text).splitlines():
             line = ""
             for word in paragraph.split():
                 for piece in self._pieces(word, width):
@@ -101,14 +101,14 @@ class Lettering:
             text = text[:-1].rstrip()
         return text + "…"
 
-    def _written(self, text: str) -> str:
+    def _transliterated(self, text: str) -> str:
         if self.font is not None:
             return text
         return "".join(letter if self._has(letter) else self._nearest(letter) for letter in text)
 
     def _nearest(self, letter: str) -> str:
-        if letter in _WRITTEN:
-            return _WRITTEN[letter]
+        if letter in _TRANSLITERATIONS:
+            return _TRANSLITERATIONS[letter]
         if unicodedata.combining(letter):
             return ""
         parts = unicodedata.normalize("NFKD", letter)

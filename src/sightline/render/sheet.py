@@ -87,7 +87,9 @@ def sheet(
     most = max(map(len, heads), default=0)
     first = look.margin + (len(above) * look.large.leading + look.gap if above else 0)
     second = first + (most * look.head.leading + look.small if most else 0)
-    tops = list(accumulate(heights[:-1], lambda top, high: top + high + look.apart, initial=second))
+    tops = list(
+        accumulate(heights[:-1], lambda top, high: top + high + look.spacing, initial=second)
+    )
     end = tops[-1] + heights[-1]
     foot = None
     if bar is not None:
@@ -95,7 +97,7 @@ def sheet(
         foot = colour_bar(bar, width=room, labels=ends, size=look.pale.size, font=font)
 
     page = Image.new(
-        "RGB", (width, end + (look.apart + foot.height if foot else 0) + look.margin), "white"
+        "RGB", (width, end + (look.spacing + foot.height if foot else 0) + look.margin), "white"
     )
     look.large.draw(page, (look.margin, look.margin), above)
     for left, lines in zip(lefts, heads, strict=False):
@@ -110,7 +112,7 @@ def sheet(
             look.pale.draw(page, (left, top + pictured[r] + look.small), lines)
     if foot:
         left = start if start + foot.width <= width - look.margin else look.margin
-        page.paste(foot, (left, end + look.apart))
+        page.paste(foot, (left, end + look.spacing))
     return page
 
 
@@ -134,7 +136,7 @@ class _Look:
         return self.px(12)
 
     @property
-    def apart(self) -> int:
+    def spacing(self) -> int:
         """Between rows."""
         return self.px(18)
 

@@ -24,8 +24,7 @@ from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Reader, Shape
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import tensors_in
-from sightline.surgery.harness.opened_layer import OpeningHook
-from sightline.surgery.harness.opened_layer import TracedLayer as TracedLayer
+from sightline.surgery.harness.opened_layer import OpeningHook, TracedLayer
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.tensors import allow_grad, at_least_float32
 from sightline.types import Activations
@@ -69,6 +68,7 @@ class Trace:
             and self.plain
             and len(self.cuts) == 1
         ):
+            # Behind a pooled linear head the head's weights are the gradients: no pass is needed.
             with allow_grad():
                 weights = pooled_head(scores, self.cuts[0].node, self.cuts[0].grid)
             if weights is not None:
@@ -94,16 +94,12 @@ class Trace:
         )
 
     def head(self, rows: Tensor, cut: int) -> Tensor | None:
-        """The weights `[k, c]` of a linear head on the mean of a layer, if the logits `rows` `[b,
-        k]` are one.
-        """
+        """The weights `[k, c]` of a linear head on a layer's mean, if logits `[b, k]` are one."""
         with guard.untouched(self.model):  # autograd may have to confirm it
             return pooled_head(rows, self.cuts[cut].node, self.cuts[cut].grid)
 
     def class_gradients(self, rows: Tensor, cut: int) -> Tensor | None:
-        """Derivatives of every logit `[b, k]` at a layer, `[k, b, c, *s]`; None where they do not
-        depend on it.
-        """
+        """Derivatives of each logit `[b, k]` at a layer, `[k, b, c, *s]`; None: they ignore it."""
         weights = self.head(rows, cut) if self.plain else None
         if weights is None:
             return self.gradients(lambda _: rows.T)[cut]
@@ -144,14 +140,15 @@ def capture(
             f"Expected the number of a run, from 0 on, or -1 for the last; got call={call!r}. A"
             " layer that runs once needs none."
         )
-    named: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
-    wanted = [resolve(given.model, one) for one in named]
-    hooks = [OpeningHook(name, module, given.frame, call, grid) for name, module in wanted]
+    wanted: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
+    modules = [resolve(given.model, one) for one in wanted]
+    hooks = [OpeningHook(name, module, given.frame, call, grid) for name, module in modules]
     with guard.untouched(given.model):
         outputs, plain = _run(given, hooks, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
-            # A `no_grad` inside the model ended recording behind the layer. With recording on from
-            # the start it survives: more memory, the same numbers.
+            # A `no_grad` inside the model was left behind the layer, and took the recording that
+            # the hook had switched on with it: it puts the mode back that it found. Where recording
+            # is on from the start that mode is the right one: more memory, the same numbers.
             outputs, plain = _run(given, hooks, graph=True)
     return Trace(
         outputs,
@@ -186,7 +183,9 @@ def _run(given: Given, hooks: Sequence[OpeningHook], graph: bool) -> tuple[Any, 
 def _run_once(
     given: Given, hooks: Sequence[OpeningHook], graph: bool = False, detach: bool = False
 ) -> tuple[Any, bool]:
+    """Recording from the start or from the layer on; with the weights detached behind it or not."""
     with (
+        # The hook will switch it on, in the midst of the model's forward; here it is put back.
         torch.set_grad_enabled(graph),
         DetachFrom() as detach_weights,
         hooked((hook.module, hook) for hook in hooks),
@@ -204,10 +203,12 @@ def _seeds(rows: Tensor, classes: Tensor) -> Tensor:
 
 
 def _free(weights: Tensor, cut: TracedLayer) -> Tensor:
+    """Gradients for free: the head's weights, the same at every position."""
     return free_gradients(at_least_float32(weights), tuple(cut.activations.shape[2:]))
 
 
 def _read(grid: Grid, gradient: Tensor, lead: int) -> Tensor:
+    """A gradient with so many axes before the batch, on the layer's grid."""
     if lead == 0:
         return grid.read(gradient)
     maps = grid.read(gradient.flatten(0, 1))

@@ -35,8 +35,7 @@ class PixelTrace:
     def gradients(
         self, scores: Tensor | Callable[[Any], Tensor], rule: str | None = None
     ) -> tuple[Tensor, dict[str, int]]:
-        """What comes back from the scores to the pixels, float32 at least, and how many activations
-        the rule governed.
+        """What comes back to the pixels, float32 at least, and how many activations it governed.
 
         `scores` is `[b]`, giving `[b, c, *s]`, or `[n, b]`, giving `[n, b, c, *s]`; a function of
         the outputs is called with recording on. `rule` is None for the derivative, `"guided"` or
@@ -50,38 +49,39 @@ class PixelTrace:
         with guard.untouched(self.model), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             if rule is None:
-                return self._look(scores, None)[0], {}
-            rows = [self._look(row, rule) for row in (scores if scores.ndim > 1 else [scores])]
+                return self._finite(scores, None)[0], {}
+            rows = [self._finite(row, rule) for row in (scores if scores.ndim > 1 else [scores])]
         governed: Counter[str] = Counter()
         for _, counts in rows:
             governed |= counts
         found = [gradient for gradient, _ in rows]
         return torch.stack(found) if scores.ndim > 1 else found[0], dict(governed)
 
-    def _look(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
-        gradient, governed = self._back(scores, rule)
+    def _finite(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
+        """What comes back, from smaller scores if that is needed to have numbers."""
+        gradient, governed = self._backward(scores, rule)
         if not gradient.isfinite().all():
             # fp16 may have overflowed: deconvnet's sums grow from layer to layer. From a smaller
             # score everything comes back smaller in proportion, by the derivative and by both
             # rules.
-            for less in (2.0**-10, 2.0**-20):
-                again, _ = self._back(scores.float() * less, rule)
-                if again.isfinite().all():
-                    return again / less, governed
+            for factor in (2.0**-10, 2.0**-20):
+                smaller, _ = self._backward(scores.float() * factor, rule)
+                if smaller.isfinite().all():
+                    return smaller / factor, governed
         return gradient, governed
 
-    def _back(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
-        rectified = GuidedRule(rule) if rule is not None else None
+    def _backward(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
+        guided = GuidedRule(rule) if rule is not None else None
         name = type(self.model).__name__
-        with reentrant_refused(self.model), rectified or nullcontext():
-            (gradient,) = gradients(scores, [self.node], skip_zeros=rectified is None)
+        with reentrant_refused(self.model), guided or nullcontext():
+            (gradient,) = gradients(scores, [self.node], skip_zeros=guided is None)
         if gradient is None:
             raise SurgeryError(
                 f"Expected scores that depend on the pixels; those of {name} do not. Look in the"
                 " model for torch.no_grad(), torch.inference_mode(), .detach(), argmax or rounding"
                 " on the way; a CAM at a layer behind it works."
             )
-        if rectified is not None and not rectified.governed:
+        if guided is not None and not guided.governed:
             others = (
                 ", ".join(f"{n} {kind}" for kind, n in left_alone(scores).items())
                 or "no other that is known"
@@ -92,7 +92,7 @@ class PixelTrace:
                 " method='gradient', which needs none, or use torch's own functions in the model:"
                 " F.relu(x), F.silu(x)."
             )
-        return gradient, Counter() if rectified is None else rectified.governed
+        return gradient, Counter() if guided is None else guided.governed
 
 
 def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:

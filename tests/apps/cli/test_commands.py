@@ -113,7 +113,7 @@ def test_an_error_is_one_line_and_exit_code_1():
         [
             sys.executable,
             "-c",
-            "from sightline.cli import main; main()",
+            "from sightline.apps.cli import main; main()",
             "explain",
             "/nowhere/at.jpg",
         ],

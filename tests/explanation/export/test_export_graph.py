@@ -1,6 +1,4 @@
-"""The graph that an explainer writes down: the way back taken apart into plain operators, and no
-number looked at.
-"""
+"""The graph of an explainer: the backward pass in plain operators, and no number looked at."""
 
 import pytest
 import torch
@@ -47,9 +45,7 @@ from sightline.surgery.tracing.decompositions import DECOMPOSITIONS
     ids=str,
 )
 def test_what_is_taken_apart_is_the_derivative(layer, size):
-    """One layer between two others, looked back through by autograd and by the written graph, in
-    float64.
-    """
+    """A layer between two others, backward by autograd and by the written graph, in float64."""
     torch.manual_seed(7)
     images = torch.randn(2, 4, *size, dtype=torch.float64)
     net = nn.Sequential(layer, nn.Tanh()).double().eval().requires_grad_(False)

@@ -1,6 +1,4 @@
-"""A model that explains itself gives the outputs and maps of `explain`, or says what it cannot
-give.
-"""
+"""A model that explains itself gives what `explain` does, or says what it cannot give."""
 
 import pytest
 import torch

@@ -1,6 +1,4 @@
-"""An explainer elsewhere: through torch.export, by the command, and in ONNX Runtime, where there is
-no PyTorch.
-"""
+"""An explainer elsewhere: through torch.export, by the command, in ONNX Runtime."""
 
 import json
 import subprocess

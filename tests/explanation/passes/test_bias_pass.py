@@ -7,7 +7,7 @@ from helpers.closeness import assert_near
 from helpers.jobs import job_of
 from helpers.nets import batch, convnet
 from sightline import explain
-from sightline.explanation.passes.bias_pass import _products, parts
+from sightline.explanation.passes.bias_pass import _products, bias_products
 from sightline.surgery import capture_pixels
 from sightline.surgery.backward.biases import Biases
 
@@ -19,7 +19,7 @@ def test_the_products_add_up_and_those_without_a_grid_are_left_out(head):
     with Biases() as biases:
         trace = capture_pixels(net, x)
     scores = job.ask(trace.outputs).scores[0]
-    each = list(parts(trace, scores, biases.terms))
+    each = list(bias_products(trace, scores, biases.terms))
     scores = scores.detach()
     assert_near(sum(one.reshape(3, -1).sum(1) for one in each), scores, 1e-5)
     products, missed = _products(job, scores, iter(each))

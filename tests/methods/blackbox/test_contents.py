@@ -11,7 +11,7 @@ from sightline.errors import MethodError
 from sightline.methods import blackbox
 from sightline.methods import pixel as pixelspace
 from sightline.methods.blackbox import ALIASES, BLACKBOX, about, find
-from sightline.methods.catalogue import plain
+from sightline.methods.catalogue import normalised
 from sightline.supply import options, requests
 
 SHARED = {"__init__", "contents", "names", "query", "segments"}
@@ -77,5 +77,5 @@ def test_aliases_are_plain_lead_somewhere_and_hide_no_name():
         *pixelspace.ALIASES,
     }
     for alias in ALIASES:
-        assert alias == plain(alias)
-        assert alias not in {plain(name) for name in others}
+        assert alias == normalised(alias)
+        assert alias not in {normalised(name) for name in others}

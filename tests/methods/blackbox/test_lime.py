@@ -11,7 +11,7 @@ from helpers.closeness import assert_near
 from reference.lime import lime
 from sightline import explain
 from sightline.errors import MethodError
-from sightline.methods.blackbox.lime import _drawn
+from sightline.methods.blackbox.lime import _random_switches
 from sightline.methods.blackbox.segments import grid, segmented
 
 WHOLE = re.compile(
@@ -37,7 +37,7 @@ def test_the_map_and_the_fit_are_the_twins(axes, ridge):
     }
     e = explain(net, x, 1, "lime", **options)
     segments = grid(x.shape[2:], 2)
-    z = _drawn(60, int(segments.max()) + 1, 3)
+    z = _random_switches(60, int(segments.max()) + 1, 3)
     for i, one in enumerate(x):
         worth, fit = lime(scorer(net, 1), one, torch.zeros_like(one), segments, z, 0.4, ridge)
         assert_near(e.coarse[i], worth, 1e-8)

@@ -18,7 +18,7 @@ from reference.full_grad import full_grad as slowly
 from reference.full_grad import parts as slow_parts
 from sightline import explain
 from sightline.errors import SurgeryError
-from sightline.explanation.passes.bias_pass import parts
+from sightline.explanation.passes.bias_pass import bias_products
 from sightline.methods.pixel import full_grad
 from sightline.surgery import capture_pixels
 from sightline.surgery.backward.biases import Biases
@@ -30,7 +30,7 @@ def taken_apart(net, x, klass=1):
     with Biases() as heard:
         trace = capture_pixels(net, x)
     scores = trace.outputs[:, klass]
-    return scores.detach(), list(parts(trace, scores, heard.terms))
+    return scores.detach(), list(bias_products(trace, scores, heard.terms))
 
 
 def assert_complete(net, x, klass=1, bar=1e-10):

@@ -1,6 +1,4 @@
-"""Which map is read off a layer: of which run, out of which container, on which grid; and what is
-said if none is.
-"""
+"""Which map is read off a layer: out of which container, on which grid; what is said if none is."""
 
 from collections import namedtuple
 
@@ -9,26 +7,9 @@ import torch
 from torch import nn
 
 from helpers.backward import both
-from helpers.nets import Odd, Twice, batch, convnet
-from sightline.errors import LayerError, SurgeryError
+from helpers.nets import Odd, batch, convnet
+from sightline.errors import LayerError
 from sightline.surgery import capture
-
-
-def test_a_module_that_runs_twice_is_taken_at_its_last_run_or_at_call():
-    net, x = Twice().eval(), batch()
-    first = net.act(net.conv(x)).detach()
-    second = net.act(net.conv(first)).detach()
-    last = capture(net, x, "act")
-    assert torch.equal(last.activations, second)
-    assert (last.cuts[0].calls, last.cuts[0].call) == (2, 1)
-    early, gradient = both(net, x, "act", call=0)
-    assert torch.equal(early, first)
-    leaf = first.clone().requires_grad_()
-    (byhand,) = torch.autograd.grad(net.fc(net.act(net.conv(leaf)).mean((2, 3)))[:, 1].sum(), leaf)
-    assert torch.equal(gradient, byhand)
-    with pytest.raises(SurgeryError, match="at least 4 times; it ran 2 times"):
-        capture(net, x, "act", call=3)
-
 
 Pair = namedtuple("Pair", "length maps")
 
@@ -140,22 +121,3 @@ def test_a_stated_grid_function_reads_what_cannot_be_inferred():
     )
     assert torch.equal(activations, net.patch(x))
     torch.testing.assert_close(gradient[0, :, 0, 0], net.head.weight[1].detach() / 90)
-
-
-def test_an_unknown_layer_is_told_near_names():
-    with pytest.raises(LayerError, match=r"Sequential has no layer '55'. Near names: '5'"):
-        capture(convnet(), batch(), "55")
-    with pytest.raises(LayerError, match="not part of it"):
-        capture(convnet(), batch(), nn.ReLU())
-    net = convnet()
-    assert torch.equal(
-        capture(net, batch(), net[5]).activations, capture(net, batch(), lambda m: m[5]).activations
-    )
-
-
-def test_a_layer_that_does_not_run_is_an_error():
-    net = convnet()
-    net.add_module("spare", nn.Identity())
-    net.forward = lambda x: nn.Sequential(*list(net)[:-1])(x)
-    with pytest.raises(SurgeryError, match="it did not run"):
-        capture(net, batch(), "spare")

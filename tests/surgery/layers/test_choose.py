@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from helpers.nets import assert_same, batch, convnet, photograph
-from sightline.errors import LayerError, SurgeryError
+from sightline.errors import SurgeryError
 from sightline.surgery import capture, choose
 from sightline.surgery.layers.choose import layers
 
@@ -28,113 +28,6 @@ def test_the_last_feature_map_behind_its_relu(axes, head):
 def seq(*parts):
     torch.manual_seed(0)
     return nn.Sequential(*parts).eval()
-
-
-def test_pools_and_dropouts_pass_on_and_are_not_chosen():
-    net = seq(
-        nn.Conv2d(3, 4, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Dropout2d(),
-        nn.Flatten(),
-        nn.Linear(80, 2),
-    )
-    assert choose(net, batch()).name == "1"
-
-
-class Normalised(nn.Module):
-    """A norm by a function, and then nothing: as norms with an activation that is left out are
-    written.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.drop, self.act = nn.Identity(), nn.Identity()
-
-    def forward(self, x):
-        return self.act(self.drop(nn.functional.instance_norm(x)))
-
-
-def test_what_hands_on_what_no_module_returned_did_not_make_it():
-    torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Conv2d(3, 4, 3),
-        nn.ReLU(),
-        nn.Conv2d(4, 6, 3),
-        Normalised(),
-        nn.Identity(),
-        nn.Flatten(),
-        nn.Linear(96, 2),
-    )
-    images = torch.rand(1, 3, 8, 8)
-    assert choose(net, images).name == "3"
-    (row,) = [row for row in layers(net, images) if "3" in row.names]
-    assert (row.names, row.kind, row.passes_on) == (["3.drop", "3"], "Normalised", False)
-
-
-def test_the_outermost_name_of_a_stage_is_used():
-    net = seq(
-        seq(nn.Conv2d(3, 4, 3), nn.ReLU()),
-        seq(seq(nn.Conv2d(4, 6, 3), nn.ReLU()), nn.Identity()),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(6, 2),
-    )
-    assert choose(net, batch()).name == "1"
-    assert layers(net, batch())[-2].names == [
-        "1.0.1",
-        "1.0",
-        "1",
-    ]  # not the identity in it, which made nothing
-
-
-@pytest.mark.parametrize("relu", [True, False])
-def test_maps_of_classes_are_the_head_and_not_explained(relu):
-    """SqueezeNet: a 1 x 1 convolution to one map a class, a ReLU perhaps, and their mean."""
-    tail = [nn.ReLU()] if relu else []
-    net = seq(
-        nn.Conv2d(3, 6, 3),
-        nn.ReLU(),
-        nn.Conv2d(6, 5, 1),
-        *tail,
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    )
-    assert choose(net, batch()).name == "1"
-
-
-def test_a_network_as_wide_as_it_has_classes_keeps_its_last_features():
-    net = seq(
-        nn.Conv2d(3, 5, 3),
-        nn.ReLU(),
-        nn.Conv2d(5, 5, 3),
-        nn.ReLU(),
-        nn.Conv2d(5, 5, 1),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    )
-    assert choose(net, batch()).name == "3"
-
-
-def test_features_as_many_as_classes_before_a_linear_head_stay():
-    net = seq(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 5))
-    assert choose(net, batch()).name == "1"
-
-
-@pytest.mark.parametrize("head", [nn.Conv2d(8, 5, 1), nn.Sequential(nn.Conv2d(8, 5, 1), nn.ReLU())])
-def test_outputs_that_depend_on_nothing_are_a_clear_error(head):
-    net = seq(*convnet()[:6], head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with torch.no_grad():
-        for parameter in head.parameters():
-            parameter.fill_(-0.0)
-    before = photograph(net)
-    with pytest.raises(
-        LayerError,
-        match=r"to depend on a feature map; they do not on the last \d+ \(weights of zero",
-    ):
-        choose(net, batch())
-    assert_same(before, photograph(net))
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
@@ -165,41 +58,6 @@ def test_a_model_made_in_inference_mode_cannot_be_trained_through_and_is_told_th
         SurgeryError, match=r"tensors made under torch.inference_mode\(\).*load its weights outside"
     ):
         capture(net, batch(), "3", differentiable=True)
-
-
-def test_a_network_without_feature_maps_is_a_clear_error():
-    net = nn.Sequential(nn.Flatten(), nn.Linear(360, 5))
-    with pytest.raises(
-        LayerError, match=r"Sequential has no layer whose output has a grid.*layer='name', grid="
-    ):
-        choose(net, batch())
-
-
-@pytest.mark.parametrize(
-    ("size", "name", "small"),
-    [
-        ((32, 32), "5", False),
-        ((16, 16), "3", False),
-        ((8, 8), "1", False),
-        ((4, 4), "1", True),
-        ((2, 2), "5", True),
-    ],
-)
-def test_tiny_inputs_take_an_earlier_stage_or_say_that_they_are_tiny(size, name, small):
-    """Three stages of stride 2: at 32 pixels the last has 4 x 4 places."""
-    net = seq(
-        nn.Conv2d(3, 4, 3, 2, 1),
-        nn.ReLU(),
-        nn.Conv2d(4, 6, 3, 2, 1),
-        nn.ReLU(),
-        nn.Conv2d(6, 8, 3, 2, 1),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(8, 5),
-    )
-    choice = choose(net, torch.randn(1, 3, *size))
-    assert (choice.name, "so small" in choice.reason) == (name, small)
 
 
 def runs_of(net):
@@ -280,33 +138,6 @@ def test_a_model_that_makes_layers_without_weights_at_each_run_is_searched_once(
     searched = len(runs)
     assert choose(net, batch()) is first
     assert len(runs) == searched > 0
-
-
-@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
-def test_a_first_image_that_is_black_or_broken_does_not_decide_for_all(value):
-    """A black picture leaves this network without a signal; the next one does not."""
-    net = seq(
-        nn.Conv2d(3, 4, 3),
-        nn.ReLU(),
-        nn.Conv2d(4, 6, 3),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(288, 8),
-        nn.ReLU(),
-    )
-    net.append(nn.Linear(8, 2))
-    with torch.no_grad():
-        net[0].bias.fill_(-0.05), net[2].bias.fill_(-0.02)
-        assert not net[:4](torch.zeros(1, 3, 12, 10)).any()
-    assert choose(net, torch.full((1, 3, 12, 10), value)).name == "3"
-
-
-def test_weights_that_are_no_numbers_do_not_hide_the_layer():
-    """What is wrong is then said by the result, with the parameter's name."""
-    net = convnet(head="fc")
-    with torch.no_grad():
-        net[-1].weight.fill_(float("nan"))
-    assert choose(net, batch()).name == "5"
 
 
 def test_the_table_marks_the_chosen_row_with_its_reason():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sightline.evaluation.measure.explained_batch import ExplainedBatch
-from sightline.maps import deletion_steps, first, impute, quantile_mask, rank
+from sightline.maps import deletion_steps, first_mask, impute, quantile_mask, rank
 
 Curves = dict[str, Tensor]
 
@@ -104,7 +104,7 @@ def _road(bench: ExplainedBatch, strongest: bool) -> Curves:
     def imputed(name: str) -> Iterator[Tensor]:
         order = rank(bench.maps[name])
         for percentage in protocol.road_percentages:
-            removed = first(
+            removed = first_mask(
                 order if strongest else order.flip(1), round(percentage / 100 * grid.numel()), grid
             )
             noise = bench.shown.generators(protocol.seed, f"road {percentage:g}")

@@ -8,7 +8,7 @@ from torch import Tensor
 from sightline.evaluation.measure.explained_batch import ExplainedBatch
 from sightline.maps import noisy, occlusions
 from sightline.maps import occlusion_map as average_over
-from sightline.maps.occlusion import places
+from sightline.maps.occlusion import patches
 from sightline.surgery.harness.randomise import cascade
 
 Maps = dict[str, Tensor]
@@ -68,4 +68,4 @@ def occlusion_map(bench: ExplainedBatch) -> Tensor:
     grid = images.shape[2:]
     pictures = (picture for picture, _ in occlusions(images, protocol.patch, protocol.stride))
     drops = [bench.full - said for said in bench.confidences(pictures)]
-    return average_over(drops, places(grid, protocol.patch, protocol.stride), grid)
+    return average_over(drops, patches(grid, protocol.patch, protocol.stride), grid)

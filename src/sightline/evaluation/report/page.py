@@ -1,14 +1,8 @@
 """The report as one HTML file that loads nothing from anywhere."""
 
-import base64
-import hashlib
-import io
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from functools import partial
 from typing import Any
-
-from PIL import Image
 
 from sightline.evaluation.report.gallery import Room
 from sightline.evaluation.report.plots import METHODS, curve_plot, figure_plot, inline, style
@@ -30,6 +24,7 @@ from sightline.evaluation.report.wording import (
     protocol_sentences,
     title_of,
 )
+from sightline.render import html
 
 MOST_GROUPS, MOST_ERRORS = 40, 200
 """Lines of a breakdown and of the errors on the page; the CSV files have all."""
@@ -42,17 +37,15 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
     tells nobody that it was opened. All texts are plain text. It follows the reader's light or dark
     setting and the width of the window, prints, and can be read by a screen reader.
     """
-    from jinja2 import Environment, StrictUndefined  # only a page needs it
     from markupsafe import Markup
 
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["picture"] = _picture
-    script = _resource("render", "report.js")
     names = summary.everybody
     failures = failure_lines(summary)
-    return environment.from_string(_resource("evaluation.report", "results.html.jinja")).render(
+    return html.page(
+        "results.html.jinja",
+        package="sightline.evaluation.report",
+        filters={"picture": partial(html.data_url, quality=85)},
+        style=html.resource("results.css", "sightline.evaluation.report"),
         title=title,
         intro=_intro(summary),
         findings=findings(summary),
@@ -70,7 +63,7 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
         curves=_curves(summary),
         legend=[(title_of(name), Markup(_line(summary, name))) for name in names],
         rooms=rooms,
-        gradient=_gradient() if rooms else "",
+        gradient=html.gradient("inferno") if rooms else "",
         breakdowns=[
             (by, group_tables(summary, by, MOST_GROUPS), _left(summary, by))
             for by in summary.breakdowns
@@ -88,11 +81,6 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
             (title_of(name), CONTROLS[name][1]) for name in summary.controls if name in CONTROLS
         ],
         footer=_footer(summary.run),
-        style=Markup(
-            _resource("render", "report.css") + _resource("evaluation.report", "results.css")
-        ),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -200,21 +188,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _picture(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85, subsampling=0, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _gradient() -> str:
-    from sightline.render.colours import table
-
-    stops = (table("inferno") * 255).round().int()[::3].tolist()
-    return ", ".join(f"rgb({r} {g} {b})" for r, g, b in stops)
-
-
-@cache
-def _resource(folder: str, name: str) -> str:
-    return files(f"sightline.{folder}").joinpath(name).read_text("utf-8")

@@ -43,10 +43,10 @@ def compiled(
 ) -> Compiled:
     """Compile an explainer: outputs and maps of `explain`, up to rounding.
 
-    Often it is sooner than a bare eager forward. `mode` and `backend` are those of `torch.compile`; `mode="reduce-overhead"` records CUDA graphs,
-    which pays for small batches on a GPU. The batch may have any size; height and width are the
-    explainer's. Where no time is gained, `explain` itself costs hardly more than a forward pass
-    (`docs/performance.md` has both).
+    Often it is sooner than a bare eager forward. `mode` and `backend` are those of `torch.compile`;
+    `mode="reduce-overhead"` records CUDA graphs, which pays for small batches on a GPU. The batch
+    may have any size; height and width are the explainer's. Where no time is gained, `explain`
+    itself costs hardly more than a forward pass (`docs/performance.md` has both).
 
     Raises `SurgeryError` for a model that `torch.export` cannot trace.
 

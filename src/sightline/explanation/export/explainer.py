@@ -84,7 +84,9 @@ class Explainer(nn.Module):
             if any_size and self.shape[1] == self.shape[2]:
                 # of equal sides a tracer would make one number
                 example = noise((2, *self.shape[:2], self.shape[2] + 32), example)
-            self.tail = traced(opened, self._asked, example, self._classes(example), any_size)
+            self.tail = traced(
+                opened, self._logits_and_class, example, self._classes(example), any_size
+            )
         else:
             self.opened, self._head = opened, _held(opened, head)
         self.card: Card | None = None
@@ -134,7 +136,7 @@ class Explainer(nn.Module):
         Outputs, activations and gradients are compared.
         """
         with torch.enable_grad():
-            outputs, rows, explained = self._asked(trace.outputs, self._classes(images))
+            outputs, rows, explained = self._logits_and_class(trace.outputs, self._classes(images))
             scores = rows.gather(1, explained.unsqueeze(1)).squeeze(1)
         with torch.no_grad():
             run = self._run(images, self._classes(images))
@@ -159,7 +161,7 @@ class Explainer(nn.Module):
         inputs = (images,) if classes is None else (images, classes)
         outputs, node, gradient = self.tail(*inputs)
         return _Run(
-            *self._asked(outputs, classes),
+            *self._logits_and_class(outputs, classes),
             activations=self.grid.read(node),
             gradients={"gradients": lambda: self.grid.read(gradient)},
         )
@@ -168,7 +170,7 @@ class Explainer(nn.Module):
         """Behind a pooled linear head every class's gradients are the head's weights."""
         assert self.opened is not None
         found, node = self.opened(images)
-        outputs, rows, explained = self._asked(found, classes)
+        outputs, rows, explained = self._logits_and_class(found, classes)
         activations = self.grid.read(node)
         head = attrgetter(self._head)(self.opened).flatten(1)
         if outputs.shape[1] == 1:  # against and for
@@ -190,8 +192,10 @@ class Explainer(nn.Module):
             },
         )
 
-    def _asked(self, found: Any, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """The outputs `[b, k]`, the logits by class, counted from 0, and the class explained `[b]`."""
+    def _logits_and_class(
+        self, found: Any, classes: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The outputs `[b, k]`, the logits of classes from 0 on, and the class explained `[b]`."""
         outputs = logits(found)
         rows = torch.cat([-outputs, outputs], dim=1) if outputs.shape[1] == 1 else outputs
         predicted = rows.argmax(1)
@@ -259,7 +263,7 @@ def _close(one: Tensor | None, two: Tensor) -> bool:
 
 
 def _held(opened: Opened, head: Tensor) -> str:
-    """Where the head's weights are: the parameter itself if it is one, so that no file has them twice."""
+    """Where the head's weights are: in a parameter if they can, so that no file has them twice."""
     for name, weight in opened.named_parameters():
         same_memory = weight.data_ptr() == head.data_ptr()
         if same_memory and weight.shape[:2] == head.shape and weight.numel() == head.numel():

@@ -2,15 +2,15 @@
 
 import json
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from sightline.errors import DISTRIBUTION, ModelError, SurgeryError, install_advice
+from sightline.errors import ModelError, SurgeryError, install_advice
 from sightline.explanation.export.explainer import Explainer
+from sightline.supply import version
 
 _ONE_FILE = 1_900_000_000
 """Bytes of weights up to which an ONNX file holds them itself; the format ends at 2 GiB."""
@@ -85,7 +85,7 @@ def _reason(error: BaseException) -> str:
 def _about(explainer: Explainer) -> dict[str, Any]:
     card = explainer.card
     return {
-        "sightline": version(DISTRIBUTION),
+        "sightline": version(),
         "model": (
             None
             if card is None

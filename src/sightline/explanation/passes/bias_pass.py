@@ -23,7 +23,7 @@ _AMISS = 1e-3
 """A sum that misses the score by more than this share of it is told."""
 
 
-def in_parts(job: Job, step: Step) -> Found:
+def through_biases(job: Job, step: Step) -> Found:
     """The explanation of a method that asks for the `products` of all layers (FullGrad)."""
     with Biases() as biases:
         trace = capture_pixels(job.model, job.batch.inputs)
@@ -32,7 +32,7 @@ def in_parts(job: Job, step: Step) -> Found:
         scores = (job.sign * question.scores).unbind()
     found, missed = [], 0.0
     for row in scores:
-        products, missing = _products(job, row, parts(trace, row, biases.terms))
+        products, missing = _products(job, row, bias_products(trace, row, biases.terms))
         missed = max(missed, missing)
         with torch.no_grad(), without_autocast(job.batch.picture.device):
             found.append(step.method.function(products, partial(enlarged, size=job.batch.size)))
@@ -44,7 +44,7 @@ def in_parts(job: Job, step: Step) -> Found:
 
 
 def _products(job: Job, scores: Tensor, terms: Iterator[Tensor]) -> tuple[list[Tensor], float]:
-    """The image's product and those of layers with a grid, and by what share all miss the scores."""
+    """The image's product, those of layers with a grid, and by what share all miss the scores."""
     size, b = job.batch.size, len(job.batch)
     products: list[Tensor] = []
     scores = at_least_float32(scores.detach())
@@ -69,7 +69,7 @@ def _notes(job: Job, method: str, missed: float) -> Iterator[str]:
         )
 
 
-def parts(trace: PixelTrace, scores: Tensor, terms: Sequence[BiasTerm]) -> Iterator[Tensor]:
+def bias_products(trace: PixelTrace, scores: Tensor, terms: Sequence[BiasTerm]) -> Iterator[Tensor]:
     """The image times its gradient, `[b, c, *s]`, then each bias times its gradient.
 
     In float32 at least.

@@ -29,7 +29,7 @@ from sightline.types import Preprocess
 _NOT_OPENED = Origin("input", "the model is not opened")
 
 
-def from_outside(job: Job, plan: Sequence[Step]) -> Found:
+def through_queries(job: Job, plan: Sequence[Step]) -> Found:
     """Run once for the question; then show every method what it wants to show.
 
     All n targets share the runs. The words on offer: `shown` (see `blackbox.Query`), `scores` `[r]`
@@ -88,7 +88,7 @@ def _query(
             images = masked_images(own, seen, hidden)
             with with_autocast(own.device, autocast):
                 outputs = see(images)
-            scores = job.again(question, outputs, len(some), probability)
+            scores = job.ask_again(question, outputs, len(some), probability)
             found.append(at_least_float32(scores).cpu().double())
         return job.signed(torch.cat(found, dim=1).transpose(0, 1).flatten(1), probability)
 
@@ -96,7 +96,10 @@ def _query(
 
 
 def _blurred(pictures: Tensor, fill: str) -> Tensor | None:
-    """What is seen where a mask hides: nothing, or the images less what is under a 16th of a side."""
+    """What is seen where a mask hides: nothing, or the images without what is small.
+
+    Small is what is under a 16th of the shorter side.
+    """
     if fill == "zero":
         return None
     if pictures.ndim != 4:

@@ -39,18 +39,19 @@ class HigherOrder:
         """Of the scores asked for, at a layer."""
         if cut not in self._scores:
             again = partial(
-                self._again, cut, lambda outputs: self._reruns().again(outputs, 1)[:, 0]
+                self._run_again, cut, lambda outputs: self._reruns().ask_again(outputs, 1)[:, 0]
             )
             self._scores[cut] = curvature(again, self.question.scores, self._gradient(cut))
         return self._scores[cut]
 
     def strategy(self, cut: int, wanted: Sequence[str]) -> str | None:
         """How the derivatives that a method wanted were made; None where it wanted none."""
+        if {"second_derivatives", "log_probability_derivatives"}.isdisjoint(wanted):
+            return None
         made = self._scores if "second_derivatives" in wanted else self._logarithms
-        asked = not {"second_derivatives", "log_probability_derivatives"}.isdisjoint(wanted)
-        return made[cut].way if asked and cut in made else None
+        return made[cut].way if cut in made else None
 
-    def of_log_probabilities(self, cut: int, asked: slice, rows: Tensor) -> Three:
+    def of_log_probabilities(self, cut: int, targets: slice, rows: Tensor) -> Three:
         """Of the log-softmax of the classes asked for, some questions' `[n b, c, *s]` three times.
 
         What speaks against a class is its gradients negated, as in the closed forms: the odd
@@ -60,12 +61,12 @@ class HigherOrder:
             indices = self.question.indices
             assert indices is not None  # or there are no rows
             again = partial(
-                self._again, cut, lambda outputs: log_probabilities(logits(outputs), indices)
+                self._run_again, cut, lambda outputs: log_probabilities(logits(outputs), indices)
             )
             self._logarithms[cut] = curvature(again, log_probabilities(rows.detach(), indices))
         found = self._logarithms[cut]
         first, second, third = (
-            one[asked].flatten(0, 1) for one in (found.first, found.second, found.third)
+            one[targets].flatten(0, 1) for one in (found.first, found.second, found.third)
         )
         return self.sign * first, second, self.sign * third
 
@@ -79,10 +80,10 @@ class HigherOrder:
         if key not in self._expansions:
             rows, indices = self.question.rows, self.question.indices
             if utility == "rest" and (rows is None or indices is None or self.question.single):
-                asked = "a single logit" if self.question.single else "a function of the outputs"
+                target = "a single logit" if self.question.single else "a function of the outputs"
                 raise MethodError(
                     "Expected a classifier with several classes for utility='rest'; the target is"
-                    f" {asked}. Take utility='logit', which is the score itself."
+                    f" {target}. Take utility='logit', which is the score itself."
                 )
             self._expansions[key] = self._by_head(cut, utility) or self._by_tail(cut, utility)
         return self._expansions[key]
@@ -91,12 +92,14 @@ class HigherOrder:
         indices = self.question.indices
         if utility == "logit" or indices is None:
             return expansion(
-                partial(self._again, cut, lambda outputs: self._reruns().again(outputs, 1)[:, 0]),
+                partial(
+                    self._run_again, cut, lambda outputs: self._reruns().ask_again(outputs, 1)[:, 0]
+                ),
                 self.question.scores,
             )
         scores = rest(logits(self._reruns().trace.outputs), indices)
         return expansion(
-            partial(self._again, cut, lambda outputs: rest(logits(outputs), indices)), scores
+            partial(self._run_again, cut, lambda outputs: rest(logits(outputs), indices)), scores
         )
 
     def _by_head(self, cut: int, utility: str) -> Two | None:
@@ -125,7 +128,7 @@ class HigherOrder:
         grid = tuple(own.shape[2:])
         return free_gradients(gradient, grid), free_gradients(hessian, grid)
 
-    def _again(self, cut: int, ask: Callable[[object], Tensor]) -> tuple[Trace, Tensor]:
+    def _run_again(self, cut: int, ask: Callable[[object], Tensor]) -> tuple[Trace, Tensor]:
         reruns = self._reruns()
         traced, inputs = reruns.trace.cuts[cut], reruns.job.batch.inputs
         trace = capture(

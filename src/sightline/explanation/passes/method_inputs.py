@@ -20,7 +20,7 @@ _AT_ONCE = 1 << 18
 """Numbers a method works on at once: a megabyte stays in a processor's cache."""
 
 _AT_MOST = 1 << 24
-"""The same for a method that runs the model again: a run shared by several targets is worth more."""
+"""The same for a method that runs the model again, where a run shared by targets is worth more."""
 
 _RUN_AGAIN = {"rescore", "look", "look_back", "noisy_gradients"}
 
@@ -31,18 +31,18 @@ class MethodInputs:
     | word | is |
     |---|---|
     | `activations` | `[b, c, *s]` |
-    | `gradients` | `[b, c, *s]` of the score asked for; stride 0 where it is the same everywhere |
+    | `gradients` | `[b, c, *s]` of the score targets for; stride 0 where it is the same everywhere |
     | `class_gradients` | `[k, b, c, *s]` of every class; `[k, b, c, 1, ...]` behind a linear head |
     | `probabilities` | `[b, k]`, softmax of the logits |
-    | `explained` | `[b]`, the class asked for |
-    | `scores` | `[b]`, the score asked for |
-    | `head` | `[b, c]`, the linear head's weights of the class asked for (CAM) |
+    | `explained` | `[b]`, the class targets for |
+    | `scores` | `[b]`, the score targets for |
+    | `head` | `[b, c]`, the linear head's weights of the class targets for (CAM) |
     | `rescore` | a function of shares `[m, b, c, *s]` that activations are multiplied by |
     | `look` | a function of maps `[m, b, *s]` that the image is seen through |
     | `look_back` | a function of maps `[b, *s]`: scores `[b]`, and their derivatives by the maps |
     | `noisy_gradients` | a function of noise: gradients `[b, c, *s]`, a noisy image after another |
     | `second_derivatives`, `third_derivatives` | `[b, c, *s]`, by one activation at a time |
-    | `log_probability_derivatives` | all three, of the log-softmax of the class asked for |
+    | `log_probability_derivatives` | all three, of the log-softmax of the class targets for |
     | `second_order` | a function of a utility: its gradient, its Hessian times activations |
     | `tally` | a function that counts positions where a formula had to be left |
 
@@ -80,7 +80,7 @@ class MethodInputs:
         As many go together as fit into a cache. One where every class's gradients are wanted, which
         are many times as large.
         """
-        n, step = len(self.question.scores), self._together(cut, wanted)
+        n, step = len(self.question.scores), self._targets_at_once(cut, wanted)
         found = []
         for start in range(0, n, step):
             key = cut, start, min(start + step, n)
@@ -89,7 +89,7 @@ class MethodInputs:
             found.append(self._supplies[key])
         return found
 
-    def _together(self, cut: int, wanted: Sequence[str]) -> int:
+    def _targets_at_once(self, cut: int, wanted: Sequence[str]) -> int:
         """How many targets a method works on at once."""
         activations = self.trace.cuts[cut].activations
         if not _RUN_AGAIN.isdisjoint(wanted):  # the targets share their runs
@@ -101,13 +101,13 @@ class MethodInputs:
         repeated = activations.numel() if len(activations) > 1 else 0
         return max(1, _AT_ONCE // max(like.numel(), repeated))
 
-    def _some(self, cut: int, asked: slice, tally: Callable[[str, Tensor], None]) -> Supply:
+    def _some(self, cut: int, targets: slice, tally: Callable[[str, Tensor], None]) -> Supply:
         """The offers for some of the targets, one after another along the batch axis."""
-        n, trace = len(self.question.scores[asked]), self.trace
+        n, trace = len(self.question.scores[targets]), self.trace
 
         def flat(values: Tensor) -> Tensor:
-            """Of `[n, b, ...]`, one value a target, those of the targets asked."""
-            return values[asked].flatten(0, 1)
+            """Of `[n, b, ...]`, one value a target, those of the targets targets."""
+            return values[targets].flatten(0, 1)
 
         def explained() -> Tensor:
             return flat(self._indices().T)
@@ -126,16 +126,16 @@ class MethodInputs:
                 "second_derivatives": lambda: self._signed(flat(self._higher.of(cut).second)),
                 "third_derivatives": lambda: self._signed(flat(self._higher.of(cut).third)),
                 "log_probability_derivatives": lambda: self._higher.of_log_probabilities(
-                    cut, asked, self._rows()
+                    cut, targets, self._rows()
                 ),
-                "second_order": lambda: partial(self._second_order, cut, asked),
+                "second_order": lambda: partial(self._second_order, cut, targets),
                 "tally": lambda: tally,
-                "rescore": lambda: partial(self._rescored, cut, asked),
-                "look": lambda: partial(self._reruns().masked_scores, cut, asked),
+                "rescore": lambda: partial(self._rescored, cut, targets),
+                "look": lambda: partial(self._reruns().masked_scores, cut, targets),
                 "look_back": lambda: partial(
-                    masked_score_gradients, self._reruns(), asked, shares=trace.cuts[cut].shares
+                    masked_score_gradients, self._reruns(), targets, shares=trace.cuts[cut].shares
                 ),
-                "noisy_gradients": lambda: partial(self._noisy_gradients, cut, asked),
+                "noisy_gradients": lambda: partial(self._noisy_gradients, cut, targets),
             }
         )
 
@@ -146,7 +146,7 @@ class MethodInputs:
         return tensor if self.sign == 1 else (unexpanded(tensor) * self.sign).expand_as(tensor)
 
     def connected(self, cut: int) -> bool:
-        """Whether the scores depend on the layer, as far as somebody asked for gradients."""
+        """Whether the scores depend on the layer, as far as somebody targets for gradients."""
         if cut in self._gradients and not unexpanded(self._gradients[cut]).any():
             self._cut_off.add(cut)
         return cut not in self._cut_off
@@ -182,12 +182,12 @@ class MethodInputs:
             return self.trace.gradients(self.question.scores)
         return self.trace.gradients(rows, indices)
 
-    def _rescored(self, cut: int, asked: slice, shares: Tensor) -> Tensor:
+    def _rescored(self, cut: int, targets: slice, shares: Tensor) -> Tensor:
         """The scores of activations times shares.
 
         Where none differs from the first by more than rounding, they do not depend on the layer.
         """
-        scores = self._reruns().rescored(cut, asked, shares)
+        scores = self._reruns().rescored(cut, targets, shares)
         weight = first_weight(self.trace.model)
         dtype = scores.dtype if weight is None else weight.dtype
         rounding = torch.finfo(dtype).eps * scores[:1].abs().amax()
@@ -196,20 +196,20 @@ class MethodInputs:
             return scores[:1].expand_as(scores)
         return scores
 
-    def _noisy_gradients(self, cut: int, asked: slice, **noise: Any) -> Iterator[Tensor]:
+    def _noisy_gradients(self, cut: int, targets: slice, **noise: Any) -> Iterator[Tensor]:
         """Where none of them is anything, the scores do not depend on the layer."""
         anywhere = False
-        for gradient in noisy_gradients(self._reruns(), cut, asked, **noise):
+        for gradient in noisy_gradients(self._reruns(), cut, targets, **noise):
             anywhere = anywhere or bool(unexpanded(gradient).any())
             yield gradient
         if not anywhere:
             self._cut_off.add(cut)
 
-    def _second_order(self, cut: int, asked: slice, utility: str) -> tuple[Tensor, Tensor]:
+    def _second_order(self, cut: int, targets: slice, utility: str) -> tuple[Tensor, Tensor]:
         gradient, hessian = self._higher.second_order(cut, utility)
         if not unexpanded(gradient).any():
             self._cut_off.add(cut)
-        first, second = (one[asked].flatten(0, 1) for one in (gradient, hessian))
+        first, second = (one[targets].flatten(0, 1) for one in (gradient, hessian))
         return self._signed(first), self._signed(second)
 
     def _class_gradients(self, cut: int) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sightline.explanation.assemble import THE_PICTURE, NewMaps, Origin, assemble
 from sightline.explanation.job import Found, Job
-from sightline.explanation.passes.bias_pass import in_parts
+from sightline.explanation.passes.bias_pass import through_biases
 from sightline.explanation.plan import Step
 from sightline.explanation.result import Explanation
 from sightline.methods.pixel import reduce
@@ -15,20 +15,19 @@ from sightline.targets import Question
 
 
 def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
-    """Run once with a graph from the input on; go back by every rule; multiply by a CAM where asked."""
-    if whole := [step for step in plan if "products" in step.method.requests]:
-        rest = [step for step in plan if step not in whole]
-        return in_parts(job, whole[0]) | (to_pixels(job, rest, cams) if rest else {})
+    """Run once with a graph from the input on; go back by every rule; multiply by CAMs."""
+    if in_parts := [step for step in plan if "products" in step.method.requests]:
+        rest = [step for step in plan if step not in in_parts]
+        return through_biases(job, in_parts[0]) | (to_pixels(job, rest, cams) if rest else {})
     trace = capture_pixels(job.model, job.batch.inputs)
     question = job.ask(trace.outputs)
     by_rule: dict[str | None, tuple[Tensor, dict[str, int]]] = {}
     found: Found = {}
     for step in plan:
-        if step.method.rule not in by_rule:
-            by_rule[step.method.rule] = trace.gradients(
-                lambda _: job.sign * question.scores, step.method.rule
-            )
-        gradients, governed = by_rule[step.method.rule]
+        rule = step.method.rule
+        if rule not in by_rule:
+            by_rule[rule] = trace.gradients(lambda _: job.sign * question.scores, rule)
+        gradients, governed = by_rule[rule]
         notes = [f"backward rule applied to {n} {kind}" for kind, n in governed.items()]
         own: list[Explanation | None] = [
             cam for (name, _), cam in cams.items() if step.cam and name == step.cam.name
@@ -47,10 +46,10 @@ def _explained(
     cam: Explanation | None,
     notes: Sequence[str],
 ) -> Explanation:
-    """One method's evidence in every pixel, from gradients `[n, b, c, *s]`; times a CAM, if given."""
+    """One method's evidence in every pixel, from gradients `[n, b, c, *s]`, times a CAM if any."""
     by_target, flat = gradients.shape[:2], gradients.flatten(0, 1)
-    rest = [] if cam is None else [_target_first(cam)]
-    pixels = step.method.function(flat, *rest)
+    factors = [] if cam is None else [_target_first(cam)]
+    pixels = step.method.function(flat, *factors)
     maps = NewMaps(
         coarse=pixels.sum(1).unflatten(0, by_target),
         image=reduce(pixels).unflatten(0, by_target),
@@ -68,7 +67,7 @@ def _target_first(cam: Explanation) -> Tensor:
 
 
 def _counts(cam: Explanation) -> dict[str, list[int]]:
-    """How often a CAM left its formula, for the product with it: a map at a time, target by target."""
+    """How often a CAM left its formula, for the product with it: target by target, map by map."""
     rows = [
         status.counts for column in zip(*cam.per_target.status, strict=True) for status in column
     ]

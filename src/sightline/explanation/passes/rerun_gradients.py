@@ -23,7 +23,7 @@ from sightline.tensors import allow_grad, at_least_float32, per_image
 
 
 def noisy_gradients(
-    reruns: Reruns, cut: int, asked: slice, *, samples: int, std: int | float, seed: int
+    reruns: Reruns, cut: int, targets: slice, *, samples: int, std: int | float, seed: int
 ) -> Iterator[Float[Tensor, "r c *s"]]:
     r"""The gradients `[n b, c, *s]` of some targets at a layer, of one noisy image after another.
 
@@ -50,16 +50,16 @@ def noisy_gradients(
             trace = capture(
                 reruns.trace.model, inputs, traced.layer, call=traced.call, grid=reruns.grid
             )
-        (gradient,) = trace.gradients(lambda outputs: reruns.again(outputs, 1)[:, 0])
+        (gradient,) = trace.gradients(lambda outputs: reruns.ask_again(outputs, 1)[:, 0])
         if gradient is None:
             own = at_least_float32(traced.activations)
             gradient = own.new_zeros(()).expand(len(reruns.question.scores), *own.shape)
-        yield reruns.job.sign * gradient[asked].flatten(0, 1)
+        yield reruns.job.sign * gradient[targets].flatten(0, 1)
 
 
 def masked_score_gradients(
     reruns: Reruns,
-    asked: slice,
+    targets: slice,
     maps: Float[Tensor, "r *s"],
     shares: tuple[float, ...] | None,
     *,
@@ -73,13 +73,13 @@ def masked_score_gradients(
     """
     batch = reruns.job.batch
     b, step = len(batch), images_at_once(at_once, len(batch))
-    targets = range(len(reruns.question.scores))[asked]
+    numbers = range(len(reruns.question.scores))[targets]
     scores: list[Tensor] = []
     derivatives: list[Tensor] = []
     with allow_grad(), torch.enable_grad():
         images = at_least_float32(batch.picture.detach().clone())
-        for start in range(0, len(targets), step):
-            some = targets[start : start + step]
+        for start in range(0, len(numbers), step):
+            some = numbers[start : start + step]
             own = maps[start * b : (start + len(some)) * b].detach().clone().requires_grad_()
             masks = enlarged_masks(own.unflatten(0, (len(some), -1)), batch.size, shares)
             shown = masked_images(images, masks)
@@ -92,11 +92,11 @@ def masked_score_gradients(
 
 
 def _by_pixel(reruns: Reruns, shown: Tensor, targets: list[int]) -> tuple[Tensor, Tensor]:
-    """Each target's score of its own version of the images, `[m b]`, and its derivative by pixels."""
+    """Each target's score of its own version of the images, `[m b]`, and that by their pixels."""
     scores: list[Tensor] = []
 
     def ask(outputs: Any) -> Tensor:
-        answers = reruns.again(outputs, len(targets))  # [n, m, b]
+        answers = reruns.ask_again(outputs, len(targets))  # [n, m, b]
         own = torch.cat([answers[j, version] for version, j in enumerate(targets)])
         scores.append(at_least_float32(own.detach()))
         return own

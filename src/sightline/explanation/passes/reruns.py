@@ -1,9 +1,9 @@
 """Scores of the model run again: with other activations, or on images seen through a map.
 
-A method asks for them by the words `rescore` (`Reruns.rescored`) and `look` (`Reruns.masked_scores`):
-the scores that were asked for, `[m, b]`, of m versions of a run. A few versions go through the
-model at a time, so that memory does not grow with their number. Several targets of one image share
-their runs.
+A method asks for them by the words `rescore` (`Reruns.rescored`) and `look`
+(`Reruns.masked_scores`): the scores that were asked for, `[m, b]`, of m versions of a run. A few
+versions go through the model at a time, so that memory does not grow with their number. Several
+targets of one image share their runs.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,13 +43,12 @@ class Reruns:
     grid: Any
     autocast: torch.dtype | None = None
 
-    def again(self, outputs: Any, versions: int, probability: bool = False) -> Tensor:
+    def ask_again(self, outputs: Any, versions: int, probability: bool = False) -> Tensor:
         """The same question of other outputs: the scores `[n, versions, b]`."""
-        return self.job.again(self.question, outputs, versions, probability)
+        return self.job.ask_again(self.question, outputs, versions, probability)
 
-    def rescored(self, cut: int, asked: slice, shares: Float[Tensor, "m #r #c *#s"]) -> Versions:
-        """The scores, had the layer's activations been multiplied by each of m shares `[m, r, c,
-        *s]`.
+    def rescored(self, cut: int, targets: slice, shares: Float[Tensor, "m #r #c *#s"]) -> Versions:
+        """The scores, had the activations been multiplied by each of m shares `[m, r, c, *s]`.
 
         The model runs from the layer on, a few versions at a time, and in the precision of its
         weights, since small differences are what is looked for. Behind a pooled linear head nothing
@@ -58,20 +57,22 @@ class Reruns:
         if shares.shape[2] > 1 and shares.shape[3:].numel() == 1:
             contributions = self._contributions(cut)
             if contributions is not None:
-                return self._each(shares, asked, lambda own: self._summed(own, contributions))
-        return self._each(shares, asked, lambda own: self._replayed(cut, own))
+                return self._for_each_target(
+                    shares, targets, lambda own: self._summed(own, contributions)
+                )
+        return self._for_each_target(shares, targets, lambda own: self._replayed(cut, own))
 
     def masked_scores(
         self,
         cut: int,
-        asked: slice,
+        targets: slice,
         maps: Float[Tensor, "m r *s"],
         change: Change | None = None,
         *,
         probability: bool = False,
         at_once: int = 16,
     ) -> Versions:
-        """The scores of the image seen through each of m maps: `image * mask`, as the model takes it.
+        """The scores of the image seen through each of m maps: the model's input times a mask.
 
         A mask is a map enlarged to the picture and scaled to [0, 1] by its minimum and maximum
         there; a constant map shows nothing and is 0 everywhere. `change` does something to masks
@@ -87,23 +88,25 @@ class Reruns:
                 for some in own.split(step):
                     masks = enlarged_masks(some, batch.size, shares)
                     shown = masked_images(batch.picture, masks if change is None else change(masks))
-                    scores = self.again(see(shown), len(some), probability)
+                    scores = self.ask_again(see(shown), len(some), probability)
                     found.append(at_least_float32(scores))
             return self.job.signed(torch.cat(found, dim=1), probability)
 
-        return self._each(maps, asked, scored)
+        return self._for_each_target(maps, targets, scored)
 
-    def _each(self, wanted: Tensor, asked: slice, found: Callable[[Tensor], Tensor]) -> Versions:
+    def _for_each_target(
+        self, wanted: Tensor, targets: slice, found: Callable[[Tensor], Tensor]
+    ) -> Versions:
         """What `found` says, all n targets' scores `[n, m, b]`, of what each target wants `[m, b]`.
 
         Once for all of them, if all want the same.
         """
-        n, b = len(self.question.scores[asked]), len(self.job.batch)
+        n, b = len(self.question.scores[targets]), len(self.job.batch)
         parts = [wanted] if wanted.shape[1] == 1 else list(wanted.split(b, dim=1))
         if len(parts) == 1 or all(torch.equal(part, parts[0]) for part in parts[1:]):
-            scores = found(parts[0])[asked]
+            scores = found(parts[0])[targets]
         else:
-            scores = torch.stack([found(part)[asked][j] for j, part in enumerate(parts)])
+            scores = torch.stack([found(part)[targets][j] for j, part in enumerate(parts)])
         return scores.transpose(0, 1).reshape(-1, n * b)
 
     def _replayed(self, cut: int, shares: Tensor) -> Tensor:
@@ -116,12 +119,12 @@ class Reruns:
         ) as replayed:
             for some in shares.split(min(most, replayed.most)):
                 versions = own * some.to(own.dtype)
-                scores = self.again(replayed(versions.flatten(0, 1)), len(some))
+                scores = self.ask_again(replayed(versions.flatten(0, 1)), len(some))
                 found.append(at_least_float32(scores))
         return self.job.sign * torch.cat(found, dim=1)
 
     def _contributions(self, cut: int) -> Tensor | None:
-        """What each channel adds to the scores, `[n, b, c]`; None but behind a pooled linear head."""
+        """What each channel adds to the scores, `[n, b, c]`; None without a pooled linear head."""
         question = self.question
         if question.rows is None or question.indices is None or question.single:
             return None

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.methods.blackbox.query import Note, Query, checked, unheard
+from sightline.methods.blackbox.query import Note, Query, check_options, unheard
 from sightline.methods.blackbox.segments import segmented
 from sightline.types import Map, Scores
 
@@ -60,7 +60,7 @@ def lime(
     >>> lime(see, torch.tensor([12.0]), [4], None, samples=50, cells=2, ridge=0).round(decimals=9)
     tensor([[1., 1., 4., 4.]], dtype=torch.float64)
     """
-    checked(fill=fill, at_once=at_once, samples=samples, cells=cells)
+    check_options(fill=fill, at_once=at_once, samples=samples, cells=cells)
     for name, value, good in (("kernel", kernel, kernel > 0), ("ridge", ridge, ridge >= 0)):
         if not good:
             raise MethodError(
@@ -76,7 +76,7 @@ def lime(
             f"Expected more samples than segments, or nothing can be fitted; got samples={samples}"
             f" for {max(counts)} {kind}. Take samples=1000, or fewer cells."
         )
-    drawn = [_drawn(samples, count, seed) for count in counts]
+    drawn = [_random_switches(samples, count, seed) for count in counts]
     step = max(1, at_once // len(numbers))
     left = torch.cat(
         [
@@ -94,7 +94,7 @@ def lime(
         weights, fit = fitted(drawn[r % each].double(), left[:, r], float(kernel), float(ridge))
         found.append(weights[numbers[r % each]])
         fits.append(fit)
-    note(f"coefficient of determination of a linear fit to {_told(counts)} {kind}", fits)
+    note(f"coefficient of determination of a linear fit to {_range_of(counts)} {kind}", fits)
     return torch.stack(found)
 
 
@@ -121,7 +121,7 @@ def fitted(
     return weights, float(1 - error / spread) if spread > 0 else float("nan")
 
 
-def _drawn(samples: int, count: int, seed: int) -> Tensor:
+def _random_switches(samples: int, count: int, seed: int) -> Tensor:
     """Which segments each sample shows, `[samples, count]` of 0 and 1; the first shows all."""
     generator = torch.Generator().manual_seed(seed)
     z = torch.randint(2, (samples, count), generator=generator, device="cpu").float()
@@ -129,5 +129,5 @@ def _drawn(samples: int, count: int, seed: int) -> Tensor:
     return z
 
 
-def _told(counts: Sequence[int]) -> str:
+def _range_of(counts: Sequence[int]) -> str:
     return str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sightline.errors import MethodError
-from sightline.maps import occlusion_map, places
-from sightline.methods.blackbox.query import Query, checked
+from sightline.maps import occlusion_map, patches
+from sightline.methods.blackbox.query import Query, check_options
 from sightline.types import Map, Scores
 
 
@@ -48,9 +48,9 @@ def occlusion(
     tensor([[ 3., -2.,  4.]], dtype=torch.float64)
     """
     window = ceil(max(size) / 7) if window is None else window
-    checked(fill=fill, at_once=at_once, window=window)
+    check_options(fill=fill, at_once=at_once, window=window)
     stride = max(1, window // 2) if stride is None else stride
-    checked(fill=fill, at_once=at_once, stride=stride)
+    check_options(fill=fill, at_once=at_once, stride=stride)
     if stride > window:
         raise MethodError(
             f"Expected windows no further apart than they are long; got window={window},"
@@ -58,7 +58,7 @@ def occlusion(
         )
     known: dict[str, Any] = {"fill": fill, "probability": probability, "at_once": at_once}
     whole = scores.double().cpu() if not probability else shown(torch.ones(1, 1, *size), **known)[0]
-    where = places(size, window, stride)
+    where = patches(size, window, stride)
     drops: list[Tensor] = []
     for start in range(0, len(where), at_once):
         some = where[start : start + at_once]

@@ -31,10 +31,10 @@ def unheard(what: str, values: Sequence[float]) -> None:
     """A `Note` that goes nowhere."""
 
 
-def checked(*, fill: str, at_once: object, **counts: object) -> None:
+def check_options(*, fill: str, at_once: object, **counts: object) -> None:
     """Raise `MethodError` for an unknown fill, or a count that is no whole number from 1 on.
 
-    >>> checked(fill="zero", at_once=16, masks=0)
+    >>> check_options(fill="zero", at_once=16, masks=0)
     Traceback (most recent call last):
         ...
     sightline.errors.MethodError: Expected a whole number, 1 or more; got masks=0.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sightline.errors import MethodError
 from sightline.maps.upsample import enlarged
-from sightline.methods.blackbox.query import Query, checked
+from sightline.methods.blackbox.query import Query, check_options
 from sightline.types import Map, Scores
 
 
@@ -55,7 +55,7 @@ def rise(
     >>> rise(lambda masks, **_: torch.ones(len(masks), 1), torch.ones(1), [4])  # nothing counts
     tensor([[0., 0., 0., 0.]], dtype=torch.float64)
     """
-    checked(fill=fill, at_once=at_once, masks=masks, cells=cells)
+    check_options(fill=fill, at_once=at_once, masks=masks, cells=cells)
     if not 0 < keep < 1:
         raise MethodError(
             f"Expected the probability that a cell is shown, between 0 and 1; got keep={keep!r}."

@@ -3,7 +3,7 @@
 import re
 from difflib import get_close_matches
 
-from sightline.methods.catalogue import About, Catalogue, plain
+from sightline.methods.catalogue import About, Catalogue, normalised
 
 ALIASES = {
     "gradients": "gradient",
@@ -80,6 +80,6 @@ def multiplied_cam(name: str) -> str | None:
         return None
     product = re.fullmatch(r"\W*guided[\W_]*(\w.*)", name.strip(), flags=re.IGNORECASE)
     # what is nearly guided backpropagation is a slip of the pen, and no CAM
-    if product and not get_close_matches(plain(product[1]), ("backprop", "backpropagation")):
+    if product and not get_close_matches(normalised(product[1]), ("backprop", "backpropagation")):
         return product[1]
     return None

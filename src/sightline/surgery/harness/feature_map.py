@@ -50,15 +50,15 @@ def find_map(
 
 
 def grid_of(shape: Shape, images: Shape) -> Grid | None:
-    """The grid of an output of this shape, if it has one and a row for each image (windows and
-    frames have more).
+    """The grid of an output of this shape, if it has one and a row for each image.
+
+    Layers that see windows or frames have more rows.
     """
     return infer(shape, images[2:]) if shape and shape[0] == images[0] else None
 
 
 def is_attention(tensor: Tensor) -> bool:
-    """Whether these are weights of attention, `[b, heads, n, n]` with rows that sum to one: no map
-    of the picture.
+    """Whether these are weights of attention, no map: `[b, heads, n, n]`, rows that sum to one.
 
     >>> import torch
     >>> is_attention(torch.rand(1, 2, 9, 9).softmax(-1)), is_attention(torch.rand(1, 2, 9, 9))

@@ -12,8 +12,7 @@ from sightline.surgery.harness.model_io import tensors_in
 
 
 def first_nonfinite(model: nn.Module, inputs: Any) -> str | None:
-    """The name of the first layer that turns finite numbers into NaN or infinity; None if none
-    does.
+    """The name of the first layer that turns numbers into NaN or infinity; None if none does.
 
     >>> class Root(nn.Module):
     ...     def forward(self, x):

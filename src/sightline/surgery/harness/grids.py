@@ -65,9 +65,7 @@ class Grid:
         return math.prod(self.size)
 
     def write(self, canonical: Tensor, original: Tensor) -> Tensor:
-        """The inverse of `read`: `[b, c, *s]` laid out as the layer's own output; other tokens as
-        they were.
-        """
+        """`[b, c, *s]` as the layer lays it out, other tokens as they were; undoes `read`."""
         if self.reader is not None:
             raise LayerError(
                 "Expected a grid that can be written back; this one is read by a function of your"
@@ -84,8 +82,7 @@ class Grid:
 
 @lru_cache(maxsize=4096)
 def infer(shape: Shape, image: Shape) -> Grid | None:
-    """The grid of an output of this shape, for an input with spatial size `image`; None where there
-    is none.
+    """The grid of an output of this shape, for an input of the spatial size `image`; None: no grid.
 
     >>> infer((8, 2048, 7, 7), (224, 224)).kind, infer((8, 7, 7, 768), (224, 224)).kind
     ('channels first', 'channels last')
@@ -104,8 +101,9 @@ def infer(shape: Shape, image: Shape) -> Grid | None:
 
 
 def stated_grid(grid: Shape | Reader, shape: Shape) -> Grid:
-    """The grid a user states: its sizes, or a function from the layer's output to `[b, c, *s]`; or
-    a `Grid` itself.
+    """The grid a user states.
+
+    Its sizes, a function from the layer's output to `[b, c, *s]`, or a `Grid` itself.
     """
     if isinstance(grid, Grid):
         return grid
@@ -125,9 +123,7 @@ def stated_grid(grid: Shape | Reader, shape: Shape) -> Grid:
 
 
 def unreadable_output(name: str, shapes: list[Shape], images: Shape) -> LayerError:
-    """The error for an output in which no grid was found, with a snippet that is ready to be
-    changed.
-    """
+    """The error for an output without a grid, with a snippet that is ready to be changed."""
     seen = ", ".join(str(shape) for shape in shapes) or "no tensor at all"
     return LayerError(
         f"Expected layer {name!r} to return feature maps [b, c, *s], [b, *s, c] or tokens [b, n, c]"
@@ -139,8 +135,7 @@ def unreadable_output(name: str, shapes: list[Shape], images: Shape) -> LayerErr
 
 
 def fits(size: Shape, image: Shape) -> bool:
-    """Whether a grid has the proportions of the input: one stride for height and width, up to
-    rounding.
+    """Whether a grid has the input's proportions: one stride for both sides, up to rounding.
 
     >>> fits((7, 7), (224, 224)), fits((7, 10), (224, 320)), fits((12, 197), (224, 224))
     (True, True, False)
@@ -173,8 +168,9 @@ def token_grid(count: int, image: Shape) -> Grid | None:
 
 
 def _strided(image: Shape) -> Iterator[Shape]:
-    """Every grid that one spatial stride (and, for clips, one stride in time, small ones first)
-    could give.
+    """Every grid that one spatial stride could give, small strides first.
+
+    For clips, with one stride in time, too.
     """
     plane = image[-2:]
     times = [()] if len(image) == 2 else [(max(1, image[0] // step),) for step in (1, 2, 4, 8, 16)]

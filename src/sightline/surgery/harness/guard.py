@@ -23,11 +23,8 @@ Hooks and flags belong to the model, which threads share.
 """
 
 _SWITCHES = ("training", "grad_checkpointing", "gradient_checkpointing")
-_QUIET = (
-    nn.modules.batchnorm._NormBase,
-    nn.LayerNorm,
-    nn.GroupNorm,
-)  # eval mode leaves their buffers alone
+_KEEP_BUFFERS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+"""Modules that leave their buffers alone in eval mode."""
 
 
 _DRAW_FROM_TORCH = ("torch.", "torchvision.", "timm.")
@@ -39,53 +36,55 @@ Code of others may use NumPy's.
 
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
-    """Run the model in eval mode inside, alone, and give it back bit-equal: flags, buffers, random
-    states.
+    """Run the model in eval mode inside, alone, and give it back bit-equal.
 
-    What is made inside can be part of a graph, also when the caller is in inference mode; whether
-    recording is on is the caller's choice again afterwards.
+    Flags, buffers and the states of the random generators are as before. What is made inside can be
+    part of a graph, also when the caller is in inference mode; whether recording is on is the
+    caller's choice again afterwards.
     """
     with LOCK, allow_grad(), ExitStack() as undo:
+        # First in is last out: whatever the other callbacks do, the caller's modes come back.
         undo.callback(_restore_modes, torch.is_grad_enabled(), torch._C._len_torch_function_stack())
-        cuda, parts, seen, own_code = (
-            torch.cuda.is_initialized(),
-            [model],
-            {model},
-            _hooked_everywhere(),
-        )
-        for (
-            module
-        ) in parts:  # grows while it is gone through: `model.modules()`, several times faster
-            own = module.__dict__
-            own_code = (
-                own_code or own["_forward_hooks"] or own["_forward_pre_hooks"] or "forward" in own
-            )
-            if (
-                own.get("training")
-                or "grad_checkpointing" in own
-                or "gradient_checkpointing" in own
-            ):
-                _switch_off(own, undo)
-            if own["_buffers"] and not isinstance(module, _QUIET):
-                undo.callback(_restore_buffers, module, _buffers_of(module))
-            if own.get("_compiled_call_impl") is not None:
-                undo.enter_context(
-                    torch.compiler.set_stance("force_eager")
-                )  # hooks do not fire in compiled code
-            if cuda and isinstance(module, nn.RNNBase):
-                undo.enter_context(
-                    torch.backends.cudnn.flags(enabled=False)
-                )  # cuDNN cannot look back in eval mode
-            if children := own["_modules"]:
-                for child in children.values():
-                    if child is not None and child not in seen:
-                        seen.add(child)
-                        parts.append(child)
-        own_code = own_code or any(
-            not kind.__module__.startswith(_DRAW_FROM_TORCH) for kind in set(map(type, parts))
-        )
-        undo.callback(Generators(model, foreign=bool(own_code)).restore)
+        own_code = _make_ready(model, undo)
+        undo.callback(Generators(model, foreign=own_code).restore)
         yield
+
+
+def _make_ready(model: nn.Module, undo: ExitStack) -> bool:
+    """Set every module as a run needs it; whether code of others than the known libraries may run.
+
+    This is gone through at each run, and on a small network costs as much as that: so it reads
+    `__dict__`, which `nn.Module` looks up in slow ways of its own, and asks each module everything
+    at once.
+    """
+    own_code = _hooked_everywhere()
+    cuda = torch.cuda.is_initialized()
+    modules, seen = [model], {model}
+    # The list grows while it is gone through: `model.modules()`, several times faster.
+    for module in modules:
+        own = module.__dict__
+        # A hook, or a `forward` put on the object, is somebody's own function.
+        own_code = (
+            own_code or own["_forward_hooks"] or own["_forward_pre_hooks"] or "forward" in own
+        )
+        if own.get("training") or "grad_checkpointing" in own or "gradient_checkpointing" in own:
+            _switch_off(own, undo)
+        if own["_buffers"] and not isinstance(module, _KEEP_BUFFERS):
+            undo.callback(_restore_buffers, module, _buffers_of(module))
+        if own.get("_compiled_call_impl") is not None:
+            # Hooks do not fire in compiled code.
+            undo.enter_context(torch.compiler.set_stance("force_eager"))
+        if cuda and isinstance(module, nn.RNNBase):
+            # cuDNN keeps nothing for the way back in eval mode, and says so only there.
+            undo.enter_context(torch.backends.cudnn.flags(enabled=False))
+        if children := own["_modules"]:
+            for child in children.values():
+                if child is not None and child not in seen:
+                    seen.add(child)
+                    modules.append(child)
+    return bool(own_code) or any(
+        not kind.__module__.startswith(_DRAW_FROM_TORCH) for kind in set(map(type, modules))
+    )
 
 
 def _hooked_everywhere() -> bool:
@@ -95,13 +94,15 @@ def _hooked_everywhere() -> bool:
 
 
 def _restore_modes(recording: bool, depth: int) -> None:
-    """Also where an interrupt struck while a mode was being left."""
+    """Whether recording is on, and how many modes were entered."""
+    # More of them are left where an interrupt (Ctrl-C) struck while one was being left.
     while torch._C._len_torch_function_stack() > depth:
         torch._C._pop_torch_function_stack()
     torch.set_grad_enabled(recording)
 
 
 def _switch_off(own: dict[str, Any], undo: ExitStack) -> None:
+    """In `__dict__`: `module.eval()` may be overridden, and would set the children's flags, too."""
     for switch in _SWITCHES:
         if own.get(switch) is True:
             own[switch] = False
@@ -129,6 +130,7 @@ def _restore_buffers(
             continue
         buffer, version, values = kept
         module._buffers[name] = buffer
+        # Every write in place counts the version up; what was not written need not be copied.
         if buffer._version != version:
             with torch.no_grad():
                 buffer.copy_(values)

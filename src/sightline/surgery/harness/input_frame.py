@@ -17,8 +17,9 @@ from sightline.surgery.harness.grids import Shape
 
 @dataclass(frozen=True)
 class Frame:
-    """`images` `[b, c, *s]` is the shape the layers see; `shares` how much of each axis, from its
-    start, is picture.
+    """The shape `[b, c, *s]` that the layers see, and how much of it is image.
+
+    `shares` is the part of each axis, from its start; None: all of it.
     """
 
     images: Shape
@@ -46,8 +47,9 @@ def framed(model: nn.Module, shape: Shape) -> Frame:
 
 
 def _transform(model: nn.Module) -> nn.Module | None:
-    """torchvision's transform, in the model or in what it wraps, by its name: torchvision need not
-    be there.
+    """torchvision's transform, in the model or in what it wraps.
+
+    Known by its name: torchvision need not be there.
     """
     for holder in (model, *model.children()):
         inner = holder._modules.get("transform")

@@ -12,8 +12,9 @@ from sightline.tensors import first_weight
 
 
 def run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Call the model on copies: a model may write over its input, no graph may keep what inference
-    mode made.
+    """Call the model on copies of the arguments: it may write over its input.
+
+    And no graph may keep what was made in inference mode.
     """
     return call_model(
         model, tuple(_copied(a) for a in args), {name: _copied(a) for name, a in kwargs.items()}
@@ -26,12 +27,12 @@ def call_model(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
         return model(*args, **kwargs)
     except (RuntimeError, TypeError, ValueError) as error:
         if not isinstance(error, SightlineError) and not getattr(error, "__notes__", None):
-            error.add_note(_came(model, args, kwargs))
+            error.add_note(_what_came(model, args, kwargs))
         raise
 
 
-def _came(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    given = [f"{_shape(a)}" for a in args] + [f"{name}={_shape(a)}" for name, a in kwargs.items()]
+def _what_came(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    given = [_shape(a) for a in args] + [f"{name}={_shape(a)}" for name, a in kwargs.items()]
     weight = first_weight(model)
     first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
     wants = [f"forward{inspect.signature(model.forward)}"]
@@ -51,6 +52,7 @@ def _shape(value: Any) -> str:
 
 
 def _copied(value: Any) -> Any:
+    """What is part of a graph stays itself: the caller wants derivatives with respect to it."""
     return value.clone() if isinstance(value, Tensor) and value.grad_fn is None else value
 
 

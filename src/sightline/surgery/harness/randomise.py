@@ -10,15 +10,14 @@ from sightline.surgery.harness.supported import supported_model
 
 
 def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]:
-    """Copies of the model with more and more layers randomised, cumulatively (Adebayo et al. 2018,
-    section 3).
+    """Copies of the model with more and more layers randomised (Adebayo et al. 2018, section 3).
 
-    The first has the last layer randomised (in the order of listing: the head), the last all of
-    them; those between share out the rest evenly, `stages` in all or as many as there are layers. A
-    layer is randomised by shuffling the numbers within each of its parameters: their distribution
-    stays what training made it, so that signals keep their size on the way through any network, and
-    only what was learnt is lost. Running statistics stay. The model itself is not touched; each
-    copy is the same object, changed further.
+    It is cumulative: the first has the last layer randomised (in the order of listing: the head),
+    the last all of them; those between share out the rest evenly, `stages` in all or as many as
+    there are layers. A layer is randomised by shuffling the numbers within each of its parameters:
+    their distribution stays what training made it, so that signals keep their size on the way
+    through any network, and only what was learnt is lost. Running statistics stay. The model itself
+    is not touched; each copy is the same object, changed further.
 
     >>> net = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
     >>> [

@@ -8,8 +8,9 @@ from torch import nn
 
 
 class Generators:
-    """The states now; `restore` puts them back. Python's and NumPy's only where `foreign` code may
-    draw from them.
+    """The states now; `restore` puts them back.
+
+    Python's and NumPy's only where `foreign` code may draw from them.
     """
 
     def __init__(self, model: nn.Module, foreign: bool = True) -> None:

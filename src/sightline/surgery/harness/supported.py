@@ -18,8 +18,7 @@ layers of a small network.
 
 
 def supported_model(model: Any, *, opened: bool = True) -> nn.Module:
-    """The module to run: wrappers taken off, or a `ModelError` that says why not and what to do
-    instead.
+    """The module to run, without wrappers; or a `ModelError` that says why not and what to do.
 
     `DataParallel`, `DistributedDataParallel` and `torch.compile` are unwrapped (an explanation
     needs hooks on the plain module; the weights are shared, so the map is the same). TorchScript,

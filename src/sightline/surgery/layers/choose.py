@@ -1,5 +1,6 @@
-"""The automatic layer: the last feature map that still knows where things are, and why it was
-chosen. Searched for once and remembered, for a model and an input shape.
+"""The automatic layer: the last feature map that still knows where things are.
+
+It is searched for once and remembered, for a model and a shape of inputs.
 """
 
 import weakref
@@ -14,7 +15,7 @@ from sightline.surgery.harness.structure import fingerprint
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score
 from sightline.surgery.layers.search import Choice, search, with_noise
-from sightline.surgery.layers.token_grid import surveyed
+from sightline.surgery.layers.token_grid import survey_layers
 
 _remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, Choice]]]"
 _remembered = weakref.WeakKeyDictionary()
@@ -24,11 +25,11 @@ _remembered = weakref.WeakKeyDictionary()
 def choose(
     model: nn.Module, inputs: Any, score: Score | None = None, about: Hashable = None
 ) -> Choice:
-    """The layer to explain when none was named. Raises `LayerError` where there is no feature map
-    at all.
+    """The layer to explain when none was named, and why.
 
     With a `score` it is the last layer on which that depends, not one on which the outputs as a
-    whole do; `about` says which score it is, so that the choice can be remembered.
+    whole do; `about` says which score it is, so that the choice can be remembered. Raises
+    `LayerError` where there is no feature map at all.
 
     >>> import torch
     >>> net = nn.Sequential(
@@ -57,7 +58,7 @@ def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
     Where no layer can be chosen (the outputs depend on none) none is marked.
     """
     given = Given.of(model, inputs)
-    rows, _ = surveyed(with_noise(given))
+    rows, _ = survey_layers(with_noise(given))
     try:
         choice = choose(model, given)
     except LayerError:

@@ -14,18 +14,17 @@ from sightline.surgery.harness.resolve import Where, resolve
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.choose import choose
 from sightline.surgery.layers.stages import stages
-from sightline.surgery.layers.token_grid import surveyed
+from sightline.surgery.layers.token_grid import survey_layers
 
 _BEHIND = 6
 
 
 def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
-    """The automatic layer and those beside it among the model's stages, in the order of running,
-    with their places.
+    """The automatic layer and those beside it among the model's stages, with their distances.
 
-    Those beside it are the one just before, the block before that (what holds convolutions or
-    linear layers), the last one with a finer grid, and what comes behind, six at most. A place is
-    the number of stages from the automatic one.
+    In the order of running. Those beside it are the one just before, the block before that (what
+    holds convolutions or linear layers), the last one with a finer grid, and what comes behind, six
+    at most. A distance is the number of stages from the automatic one.
 
     >>> import torch
     >>> net = nn.Sequential(
@@ -37,27 +36,26 @@ def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
     ...     nn.Flatten(),
     ...     nn.Linear(4, 2),
     ... )
-    >>> [(row.name, place) for row, place in neighbours(net, torch.rand(1, 3, 12, 12))]
+    >>> [(row.name, distance) for row, distance in neighbours(net, torch.rand(1, 3, 12, 12))]
     [('1', -2), ('2', -1), ('3', 0)]
     """
     given = Given.of(model, inputs)
-    model = given.model
     pool, at = _stages(given)
     same = [pool[k].grid.size == pool[at].grid.size for k in range(at)]
     finer = [k for k in range(at) if not same[k]][-1:]
-    block = [k for k in range(at - 1) if same[k] and _is_block(model, pool[k])][-1:]
+    block = [k for k in range(at - 1) if same[k] and _is_block(given.model, pool[k])][-1:]
     kept = sorted({*finer, *block, *range(max(0, at - 1), min(len(pool), at + 1 + _BEHIND))})
     return [(pool[k], k - at) for k in kept if k == at or np.prod(pool[k].grid.size) > 1]
 
 
-def named(
+def with_automatic(
     model: nn.Module, inputs: Tensor, layers: Where | Sequence[Where]
 ) -> list[tuple[Candidate, int]]:
     """These layers and the automatic one, with the numbers of layers between."""
     listed = layers if isinstance(layers, list | tuple) else [layers]
     given = Given.of(model, inputs)
     names = [resolve(given.model, cast(Where, layer))[0] for layer in listed]
-    rows, _ = surveyed(given)
+    rows, _ = survey_layers(given)
     chosen = choose(given.model, given).name
     at = next(k for k, row in enumerate(rows) if chosen in row.names)
     where = {name: k for k, row in enumerate(rows) for name in row.names}
@@ -73,10 +71,8 @@ def named(
 
 
 def _stages(given: Given) -> tuple[list[Candidate], int]:
-    """The model's stages and blocks in the order of running, and which of them is the automatic
-    layer.
-    """
-    rows, outputs = surveyed(given)
+    """The model's stages and blocks in the order of running, and which is the automatic layer."""
+    rows, outputs = survey_layers(given)
     logits = main_output(outputs)
     chosen = choose(given.model, given).name
     held = {id(row) for row in stages(rows, outputs, logits)} if logits is not None else set()
@@ -91,8 +87,9 @@ def _stages(given: Given) -> tuple[list[Candidate], int]:
 
 
 def _is_block(model: nn.Module, row: Candidate) -> bool:
-    """Whether a layer is made of several, one of them convolutional or linear; an attention or MLP
-    alone is none.
+    """Whether a layer is made of several, one of them convolutional or linear.
+
+    An attention or MLP alone is none.
     """
     module = model.get_submodule(row.name)
     several = any(True for _ in module.children()) and not re.search(

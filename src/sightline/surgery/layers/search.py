@@ -6,6 +6,7 @@ network, not the inside of an attention; it is at least 4 x 4; the outputs depen
 one place (behind the last attention of a vision transformer only the class token matters).
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from sightline.errors import LayerError, SurgeryError
+from sightline.surgery.harness.fallback import first_line
 from sightline.surgery.harness.feature_map import grid_of
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
@@ -21,7 +23,9 @@ from sightline.surgery.harness.noise import noise
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score, all_outputs, heads_of_zeros, influences
 from sightline.surgery.layers.stages import stages
-from sightline.surgery.layers.token_grid import surveyed
+from sightline.surgery.layers.token_grid import survey_layers
+
+logger = logging.getLogger(__name__)
 
 _MOST_TRIES = 48
 _SMALLEST = 4
@@ -73,11 +77,11 @@ def _look_at(given: Given, score: Score | None) -> Survey:
     on the level of a pyramid they were found on, so these are no general choice.
     """
     shown = with_noise(given)
-    rows, outputs = surveyed(shown)
+    rows, outputs = survey_layers(shown)
     general = not are_detections(outputs)
     if score is None or (general and _can_answer(score, outputs)):
         return Survey(shown, rows, outputs, score, general)
-    rows, outputs = surveyed(given)
+    rows, outputs = survey_layers(given)
     if general and not _can_answer(score, outputs):
         if all(not tensor.numel() for tensor in tensors_in(outputs)):
             score(outputs)  # nothing was detected, and the target can say so
@@ -88,8 +92,9 @@ def _look_at(given: Given, score: Score | None) -> Survey:
 def _can_answer(score: Score, outputs: Any) -> bool:
     try:
         return bool(score(outputs).isfinite().all())
-    except Exception:
+    except Exception as error:
         # Whatever a function of the user's own may raise. Asked in earnest it will raise it again.
+        logger.debug("the layer is searched on the pictures, not on noise: %s", first_line(error))
         return False
 
 
@@ -166,12 +171,11 @@ def _no_influence(model: nn.Module, tried: int) -> LayerError:
 
 
 def with_noise(given: Given) -> Given:
-    """One image of noise for a plain batch: the layer follows from the network, not from what is on
-    a picture.
+    """Noise in the place of the images, one image of it for a plain batch.
 
-    Beside other inputs there is noise for each image: what else belongs to an image is not known.
-
-    A first picture that is black or broken would else decide for all that come after it.
+    The layer follows from the network, not from what is on a picture: a first one that is black or
+    broken would else decide for all that come after it. Beside other inputs there is noise for each
+    image: what else belongs to an image is not known.
     """
     image = given.image[:1] if given.batch_only else given.image
     return given.with_image(noise(tuple(image.shape), image))

@@ -36,8 +36,8 @@ def stages(rows: list[Candidate], outputs: Any, logits: Tensor) -> list[Candidat
 def _before_the_head(rows: list[Candidate], logits: Tensor) -> list[Candidate]:
     """Without the class maps: those of a convolution or a linear layer at each position.
 
-    What such a map goes through alone (a ReLU, a pool) comes off with it. A network without a head returns the mean of its features; what made them is a block, or a norm,
-    and stays.
+    What such a map goes through alone (a ReLU, a pool) comes off with it. A network without a head
+    returns the mean of its features; what made them is a block, or a norm, and stays.
     """
     class_maps = [index for index, row in enumerate(rows) if _is_class_map(row, logits)]
     if class_maps:

@@ -27,6 +27,7 @@ from sightline.surgery.harness.fallback import first_line, reason
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.surgery.rerun.recorded import (
@@ -261,12 +262,11 @@ class _Run:
     def outputs(self, modules: Iterable[nn.Module], args: Any, kwargs: Any) -> Any:
         """The model's outputs; each of the modules computes by `forward`."""
         layer = self.layer
-        handle = layer.module.register_forward_hook(self._exchange)
-        try:
-            with _forwards(modules, self._other_forward):
-                outputs = call_model(layer.given.model, args, kwargs)
-        finally:
-            handle.remove()
+        with (
+            hooked([(layer.module, self._exchange)]),
+            _forwards(modules, self._other_forward),
+        ):
+            outputs = call_model(layer.given.model, args, kwargs)
         if not (self._exchanged and self.arrived):
             raise SurgeryError(
                 f"Expected layer {layer.name!r} to run at least {layer.call + 1} times on these"
@@ -288,7 +288,7 @@ class _Run:
         return forward
 
     def _exchange(self, _: nn.Module, __: Any, output: Any) -> Any:
-        if self._exchanged or not self.arrived or self._elsewhere():
+        if self._exchanged or not self.arrived:
             return None
         self._exchanged = True
         assert self.activations is not None
@@ -349,17 +349,14 @@ class _PartialRun(_Run):
 
 def _runs(given: Given, module: nn.Module) -> int:
     """How often a layer runs, at least once: where it does not, the recording will say so."""
-    runs, thread = 0, threading.get_ident()
+    runs = 0
 
     def count(*_: Any) -> None:
         nonlocal runs
-        runs += threading.get_ident() == thread
+        runs += 1
 
-    handle = module.register_forward_hook(count)
-    try:
+    with hooked([(module, count)]):
         given.run()
-    finally:
-        handle.remove()
     return max(runs, 1)
 
 

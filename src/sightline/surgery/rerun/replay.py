@@ -1,4 +1,4 @@
-"""Run a model again: plainly, or with other activations in a layer's place."""
+"""Run a model again: as it is, with other pictures, or with other activations of a layer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,8 +32,7 @@ def look(model: nn.Module, inputs: Any) -> Any:
 
 @contextmanager
 def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
-    """For many looks: the model is made ready once. What it is shown is its own, and it may write
-    over it.
+    """For many looks: the model is made ready once, and may write over what it is shown.
 
     >>> with looking(nn.ReLU(inplace=True)) as see:
     ...     see(torch.tensor([-1.0, 2.0]))
@@ -51,11 +50,10 @@ def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
 
 @contextmanager
 def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
-    """For many looks at other pictures in the place of the inputs' own, `[m * b, c, *s]`: m
-    versions of all b.
+    """For many looks at other pictures `[m * b, c, *s]` in the place of the inputs' own.
 
-    Whatever else was handed in goes along: what has a row for each of the b pictures m times over,
-    the rest as it is. The model may write over what it is shown.
+    They are m versions of all b. Whatever else was handed in goes along: what has a row for each of
+    the b pictures m times over, the rest as it is. The model may write over what it is shown.
 
     >>> with showing(nn.Identity(), torch.zeros(2, 1, 3)) as see:
     ...     see(torch.ones(4, 1, 3)).shape
@@ -73,8 +71,9 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
 
 
 def with_pictures(inputs: Any, shown: Tensor) -> Any:
-    """The inputs with other pictures in the place of their own, `[m * b, c, *s]`: a tuple, or a
-    mapping by name.
+    """The inputs with other pictures `[m * b, c, *s]` in the place of their own.
+
+    A tuple, or a mapping by name.
 
     >>> mask, pictures = torch.tensor([[1], [2]]), torch.ones(4, 3, 5)
     >>> _, twice = with_pictures((torch.zeros(2, 3, 5), mask), pictures)
@@ -96,9 +95,7 @@ def with_pictures(inputs: Any, shown: Tensor) -> Any:
 
 
 def times(value: Any, images: int, m: int) -> Any:
-    """An argument for `m` times as many images: repeated where it has a row for each of them.
-    Always a copy.
-    """
+    """An argument for `m` times as many images, a row for each of them repeated; always a copy."""
     if not isinstance(value, Tensor):
         return value
     if value.ndim == 0 or len(value) != images:
@@ -115,8 +112,7 @@ def replay(
     call: int = -1,
     grid: Shape | Reader | None = None,
 ) -> Any:
-    """The outputs the model would give had `layer` returned these activations `[b, c, *s]` instead
-    of its own.
+    """The outputs the model would give had `layer` returned these activations `[b, c, *s]`.
 
     `inputs` are run up to the layer, since other branches may need them; what the layer returns
     besides its map (class tokens, other tensors) stays as it is. A layer that runs several times is
@@ -155,11 +151,12 @@ def replaced(
     `own` says that nobody else needs the activations; else a copy goes in, which a layer behind may
     write over.
     """
-    tensor, found, put = find_map(output, images, name, grid)
-    new = found.write(activations.to(tensor), tensor)
+    tensor, own_grid, put = find_map(output, images, name, grid)
+    new = own_grid.write(activations.to(tensor), tensor)
     if new.shape != tensor.shape:
+        wanted = tuple(own_grid.read(tensor).shape)
         raise LayerError(
-            f"Expected activations for {name!r} in the shape {tuple(found.read(tensor).shape)}; got"
+            f"Expected activations for {name!r} in the shape {wanted}; got"
             f" {tuple(activations.shape)}. Take them from capture(model, inputs,"
             f" {name!r}).activations."
         )

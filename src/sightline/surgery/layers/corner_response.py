@@ -1,0 +1,91 @@
+"""Which positions of a layer answer to the corners of the picture: changed there, and run again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sightline.surgery.harness.given import Given
+from sightline.surgery.layers.candidates import Candidate, candidates
+
+Corners = tuple[int, int, int]
+"""A position for the top left, one for the top right and one for the bottom right."""
+
+_PATCH = 32
+"""A change is this part of the picture's sides: smaller than a patch, for one token to feel it."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """How the positions of a layer answered to three changes of the picture.
+
+    `peaks` are those that changed most, one for each change; None where one of the changes had no
+    effect, or the layer did not run as before. `still`: none had any effect. `sharp`: to each, one
+    position answered more than all others together; then the peaks tell the order for sure.
+    """
+
+    peaks: Corners | None
+    still: bool
+    sharp: bool
+
+
+def responses(rows: list[Candidate], given: Given) -> list[Response]:
+    """For each of the layers, at the price of three runs."""
+    changes = [_changes(rows, candidates(changed)[0]) for changed in _changed_in_corners(given)]
+    return [_response(of_row) for of_row in zip(*changes, strict=True)]
+
+
+def _response(changes: tuple[Tensor | None, ...]) -> Response:
+    ran = [one for one in changes if one is not None]
+    everywhere = len(ran) == len(changes)
+    some_effect = [bool(one.any()) for one in ran]
+    if not everywhere or not all(some_effect):
+        return Response(None, everywhere and not any(some_effect), sharp=False)
+    top_left, top_right, bottom_right = (int(one.argmax()) for one in ran)
+    sharp = all(bool(one.max() * 2 > one.sum()) for one in ran)
+    return Response((top_left, top_right, bottom_right), still=False, sharp=sharp)
+
+
+def _changes(rows: list[Candidate], others: list[Candidate]) -> list[Tensor | None]:
+    """For each row how much each position changed; None where the other run has no such row."""
+    by_name = {row.names[0]: row for row in others}
+    return [_change(row.sketch, by_name.get(row.names[0])) for row in rows]
+
+
+def _change(before: Tensor | None, other: Candidate | None) -> Tensor | None:
+    after = None if other is None else other.sketch
+    if before is None or after is None or before.shape != after.shape:
+        return None
+    return (before - after).abs().sum(1).nan_to_num(torch.inf)
+
+
+def _changed_in_corners(given: Given) -> Iterable[Given]:
+    """The same with a changed picture: top left, top right, bottom right."""
+    image, (*_, rows, columns) = given.image, given.size
+    cut_into_patches = image.shape[-2:] != (rows, columns)
+    for top, left in ((True, True), (True, False), (False, False)):
+        if cut_into_patches:  # [b, n, pixels]: the patch of that corner
+            row, column = 0 if top else rows - 1, 0 if left else columns - 1
+            corner: Any = (slice(None), row * columns + column)
+        else:
+            corner = (..., *_first_or_last(given, top), _end(rows, top), _end(columns, left))
+        changed = image.clone()
+        # Other numbers than before, also where it is black, and no mere change of sign.
+        changed[corner] = -2 * changed[corner] - 1
+        yield given.with_image(changed)
+
+
+def _first_or_last(given: Given, first: bool) -> tuple[slice, ...]:
+    """The first or last frame of a clip, and all channels where these stand behind the time."""
+    if given.image.ndim != 5:
+        return ()
+    frame = slice(0, 1) if first else slice(-1, None)
+    time_before_channels = given.shape[1] != given.image.shape[1]
+    return (frame, slice(None)) if time_before_channels else (frame,)
+
+
+def _end(side: int, first: bool) -> slice:
+    size = max(1, side // _PATCH)
+    return slice(0, size) if first else slice(side - size, None)
