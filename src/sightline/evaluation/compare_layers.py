@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from sightline.datasets import Data, open_data
-from sightline.datasets.data import spread
 from sightline.errors import DataError, MethodError, ProtocolError
 from sightline.evaluation.evaluate import evaluate
-from sightline.evaluation.items import DataFeed, from_batches
+from sightline.evaluation.sources import opened, source_of
 from sightline.evaluation.statistics import Interval, Paired, bootstrap, paired
 from sightline.evaluation.statistics.bootstrap import Values
 from sightline.evaluation.statistics.compare import FEW
@@ -123,9 +121,8 @@ def compare_layers(
             f"Expected a method that opens a layer; {method!r} opens none. Take one such as"
             " 'grad_cam_pp'."
         )
-    data = open_data(data) if isinstance(data, str | Path) else data
-    if isinstance(data, Data):
-        data, limit = replace(data, records=spread(data.records, limit)), None
+    _comes_again(data)
+    data = opened(data, limit)
     one = _noise(like_model(supported_model(model), _first(model, data).unsqueeze(0)), 1)
     rows = neighbours(model, one) if layers is None else with_automatic(model, one, layers)
     measured: dict[str, Results | None] = {}
@@ -143,7 +140,6 @@ def compare_layers(
                 "deletion,insertion",
                 protocol=replace(protocol, layer=row.name),
                 out=where,
-                limit=limit,
                 classes=classes,
                 batch_size=batch_size,
                 views=0,
@@ -204,9 +200,9 @@ def _noise(inputs: Tensor, count: int) -> Tensor:
     return noise((count, *inputs.shape[1:]), inputs)
 
 
-def _first(model: nn.Module, data: Any) -> Tensor:
-    """The first picture that can be used, as the model takes it."""
-    if isinstance(data, Iterator | Tensor) or not isinstance(data, Iterable):
+def _comes_again(data: Any) -> None:
+    """Raise `DataError` for what cannot be gone through once for each layer."""
+    if isinstance(data, Iterator | Tensor) or not isinstance(data, Iterable | Path):
         came = (
             "a tensor, which is one batch: [tensor]"
             if isinstance(data, Tensor)
@@ -216,9 +212,11 @@ def _first(model: nn.Module, data: Any) -> Tensor:
         raise DataError(
             f"Expected a data set, or batches that come again for each layer; got {came}."
         )
-    preprocess = card_of(model).preprocess
-    feed: Any = DataFeed(data, preprocess) if isinstance(data, Data) else None
-    items = feed or (item for batch in from_batches(data, preprocess, 0) for item in batch.items)
+
+
+def _first(model: nn.Module, data: Any) -> Tensor:
+    """The first picture that can be used, as the model takes it."""
+    items = source_of(data, card_of(model).preprocess).items()
     found: Tensor | None = next((item.inputs for item in items if item.inputs is not None), None)
     if found is None:
         raise DataError(

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from sightline.evaluation.items import DataFeed
-from sightline.metrics import Metric
+from sightline.datasets import Data
+from sightline.evaluation.validate import RunRequest
 from sightline.models import card_of
 from sightline.protocol import Protocol
 from sightline.supply import version
@@ -24,33 +24,23 @@ from sightline.supply import version
 
 def identity(
     model: nn.Module,
-    feed: Any,
-    names: Sequence[str],
-    controls: Sequence[str],
-    metrics: Sequence[Metric],
+    data: Mapping[str, Any],
+    request: RunRequest,
     protocol: Protocol,
-    batch: int,
-    part: int,
-    classes: Any,
-    functions: Mapping[str, Any] | None = None,
+    *,
+    batch_size: int,
+    part_size: int,
+    classes: Mapping[str, Any] | str | Path | None = None,
 ) -> dict[str, Any]:
-    """What a run is: plain JSON values. Two runs that agree in it, but for when and where, make the
-    same rows.
+    """What a run is: plain JSON values. Two that agree in it, but for when and where, are the same.
 
-    `functions` are the caller's own methods and metrics: a name says little of them, so their
-    contents are in it.
+    `data` is how the source describes itself. Of the caller's own methods and metrics a name says
+    little, so their contents are in it, under `functions`.
     """
     card = card_of(model)
-    data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
-    if isinstance(feed, DataFeed):
-        data = {
-            "name": feed.data.name,
-            "kind": feed.data.kind,
-            "path": str(feed.data.path),
-            "items": len(feed),
-        }
-        data["records"] = records_digest(feed)
-    own = {name: contents_digest(function) for name, function in (functions or {}).items()}
+    own = {name: contents_digest(function) for name, function in request.functions.items()}
+    if classes and not isinstance(classes, Mapping):
+        classes = Path(classes).read_text("utf-8")
     return ({"functions": own} if own else {}) | {
         "protocol": protocol.as_dict(),
         "protocol_digest": protocol.digest,
@@ -61,28 +51,27 @@ def identity(
             "parameters": sum(p.numel() for p in model.parameters()),
             "weights": weights_digest(model),
         },
-        "data": data,
-        "classes": dict(classes)
-        if isinstance(classes, Mapping)
-        else classes and Path(classes).read_text("utf-8"),
-        "methods": list(names),
-        "controls": list(controls),
-        "metrics": [metric.name for metric in metrics],
-        "batch": batch,
-        "part": part,
+        "data": dict(data),
+        "classes": dict(classes) if isinstance(classes, Mapping) else classes,
+        "methods": list(request.names),
+        "controls": list(request.controls),
+        "metrics": [metric.name for metric in request.metrics],
+        "batch": batch_size,
+        "part": part_size,
         "versions": {"sightline": version(), "torch": metadata.version("torch")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def records_digest(feed: DataFeed) -> str:
-    """Twelve letters for what a data set holds: names, labels, boxes, sizes of files: so that none
-    is exchanged.
+def records_digest(data: Data) -> str:
+    """Twelve letters for what a data set holds, so that none is exchanged for another.
+
+    They are made of names, labels, boxes and the sizes of files.
     """
     digest = hashlib.sha256()
     files: dict[Path, int] = {}
-    for record in feed.data:
-        where = record.picture if isinstance(record.picture, str | Path) else feed.data.path
+    for record in data:
+        where = record.picture if isinstance(record.picture, str | Path) else data.path
         if (file := Path(where)) not in files:
             files[file] = file.stat().st_size if file.is_file() else -1
         boxes = [(one.name, one.box, one.difficult, one.crowd) for one in record.objects]

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,40 @@ class Store:
             _replace(self.folder / "rows" / f"{part:05d}.parquet", parquet(rows))
         except OSError as error:
             raise cannot(self.folder, error) from error
+
+    def read(self) -> Results:
+        """What the folder holds by now."""
+        return read(self.folder)
+
+
+class MemoryStore:
+    """Parts that are kept nowhere else: for a run without a folder."""
+
+    folder = "memory"
+
+    def __init__(self, run: dict[str, Any]) -> None:
+        self._run = run
+        self._rows: dict[int, Sequence[Mapping[str, Any]]] = {}
+        self._views: dict[int, Sequence[Mapping[str, Any]]] = {}
+
+    def done(self) -> set[int]:
+        """The numbers of the parts that are complete."""
+        return set(self._rows)
+
+    def sources(self, part: int) -> dict[int, str]:
+        """What the images of a part that is done were made from, by their numbers."""
+        return {row["item"]: row["source"] for row in self._rows[part]}
+
+    def write(
+        self, part: int, rows: Sequence[Mapping[str, Any]], views: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """One part."""
+        self._rows[part], self._views[part] = rows, views
+
+    def read(self) -> Results:
+        """Everything, in the order in which it was written."""
+        rows, views = (list(chain(*parts.values())) for parts in (self._rows, self._views))
+        return Results(self._run, table(rows), views_table(views))
 
 
 def require() -> None:

@@ -57,7 +57,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(
     assert sum(done) == 8
     same(whole, again)
     monkeypatch.setattr(
-        sys.modules["sightline.evaluation.evaluate"], "rows_of", None
+        sys.modules["sightline.evaluation.rows"], "rows_of", None
     )  # nothing is left to measure
     same(whole, run(model, folder, **asked, out=tmp_path / "halves"))
 
