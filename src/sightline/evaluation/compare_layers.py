@@ -20,6 +20,7 @@ from sightline.evaluation.store import Results
 from sightline.explanation.explain import explain
 from sightline.explanation.inputs import like_model
 from sightline.explanation.plan import steps
+from sightline.metrics.metric import mean
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
 from sightline.surgery import noise, supported_model
@@ -280,9 +281,9 @@ def _compared(
         order = orders[row.name]
         less = None
         if place and order is not None and own is not None:
-            less = paired(lambda values: values.mean(), order, own, level=level)
-        mean = None if order is None else bootstrap(lambda values: values.mean(), order)
-        found.append(Neighbour(row.name, row.channels, row.grid.size, place, mean, less))
+            less = paired(mean, order, own, level=level)
+        figure = None if order is None else bootstrap(mean, order)
+        found.append(Neighbour(row.name, row.channels, row.grid.size, place, figure, less))
     return found
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sightline import tensors
-from sightline.metrics.metric import Summary, Values, mean
+from sightline.metrics.metric import Summary, Values, mean, of_column_means
 from sightline.types import Boxes
 
 Maps = Float[Tensor, "b h w"]
@@ -123,6 +123,7 @@ def at(delta: Threshold) -> Summary:
     0.3...
     """
 
+    @of_column_means(weighted=True)
     def figure(values: Values, deltas: Sequence[Threshold]) -> float:
         return mean(values[:, list(deltas).index(delta)]) if delta in deltas else float("nan")
 

@@ -74,30 +74,30 @@ class Curve:
 
 
 def curves(
-    board: RowsByMethod, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float
+    by_method: RowsByMethod, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float
 ) -> list[Curve]:
     """All curves that the rows hold: measured ones, then those of metrics with an axis."""
-    protocol = board.run.get("protocol") or {}
+    protocol = by_method.run.get("protocol") or {}
     sure = "logit" if protocol.get("score") == "logit" else "confidence"
     found: list[Curve] = []
     for name, (title, across) in _ORDERS.items():
-        if name in board:
-            for method, values in board.measured(name).items():
+        if name in by_method:
+            for method, values in by_method.measured(name).items():
                 x = _along(
                     protocol.get("road_percentages") if name.startswith("road") else None,
                     values.shape[1],
                 )
                 words = (name, title, across, sure, _READING[name], method)
                 found += _curve(words, x, values, resamples, level)
-    found += _occluded(board, sure, resamples, level)
+    found += _occluded(by_method, sure, resamples, level)
     for name, metric in metrics.items():
-        if metric.axis is None or name not in board:
+        if metric.axis is None or name not in by_method:
             continue
         up = f"{metric.title} ({metric.unit})" if metric.unit else metric.title
         reading = {True: "Higher is better.", False: "Lower is better.", None: ""}[
             metric.higher_is_better
         ]
-        for method, values in board.measured(name).items():
+        for method, values in by_method.measured(name).items():
             if values.ndim == 2 and values.shape[1] > 1:
                 entries = protocol.get(metric.axis)
                 x = (
@@ -112,7 +112,7 @@ def curves(
 
 
 def _occluded(
-    board: RowsByMethod, sure: str, resamples: Resamples, level: int | float
+    by_method: RowsByMethod, sure: str, resamples: Resamples, level: int | float
 ) -> list[Curve]:
     """Relative confidence over the fraction of hidden pixels (Grad-CAM++ v3, section 7.2), on one
     grid for all images.
@@ -121,20 +121,22 @@ def _occluded(
     than one step of theta, where nothing was measured, it falls within one such step. Images
     without confidence say nothing.
     """
-    if not all(column in board for column in ("occluded_curve", "occluded_fraction", "full_score")):
+    if not all(
+        column in by_method for column in ("occluded_curve", "occluded_fraction", "full_score")
+    ):
         return []
-    seen, hidden = board.measured("occluded_curve"), board.measured("occluded_fraction")
-    full = board.measured("full_score")
-    thetas = (board.run.get("protocol") or {}).get("thetas", Protocol().thetas)
+    seen, hidden = by_method.measured("occluded_curve"), by_method.measured("occluded_fraction")
+    full = by_method.measured("full_score")
+    thetas = (by_method.run.get("protocol") or {}).get("thetas", Protocol().thetas)
     words = (
         "occluded_curve", "Only the strongest places (ROC)", "pixels hidden, weakest first (%)",
         f"{sure}, whole image = 100 %", _READING["occluded_curve"],
     )  # fmt: skip
     found = []
-    for method in board.all:
+    for method in by_method.all:
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = seen[method] / full[method][:, None]
-        values = np.full((len(board), len(_GRID)), np.nan)
+        values = np.full((len(by_method), len(_GRID)), np.nan)
         for k in np.flatnonzero(np.isfinite(relative).all(1) & np.isfinite(hidden[method]).all(1)):
             values[k] = np.interp(
                 _GRID, *_late(hidden[method][k], relative[k], 1 / (thetas - 1)), np.nan, np.nan

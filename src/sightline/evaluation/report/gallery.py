@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 from PIL import Image
 
-from sightline.evaluation.report.rows_by_method import Results, RowsByMethod
+from sightline.evaluation.report.rows_by_method import RowsByMethod, RunResults
 from sightline.evaluation.report.summary import Summary
 from sightline.evaluation.report.wording import count, heading, title_of, written
 from sightline.metrics.metric import Metric
@@ -57,7 +57,7 @@ class Room:
     exhibits: Sequence[Exhibit]
 
 
-def gallery(summary: Summary, results: Results, metric: str | None, most: int = 6) -> list[Room]:
+def gallery(summary: Summary, results: RunResults, metric: str | None, most: int = 6) -> list[Room]:
     """The rooms, at most `most` images each: chosen by a metric with one number an image and a
     direction.
 
@@ -68,12 +68,12 @@ def gallery(summary: Summary, results: Results, metric: str | None, most: int = 
     chosen = summary.metrics.get(metric or "")
     if chosen is None or not most or not results.views.num_rows or not summary.methods:
         return []
-    board = RowsByMethod(results)
-    measured = board.measured(chosen.name)
+    by_method = RowsByMethod(results)
+    measured = by_method.measured(chosen.name)
     values = np.stack([measured[name] for name in summary.methods], axis=1)
     if values.ndim != 2:
         return []
-    seen = np.isin(board.items, results.views["item"].to_numpy())
+    seen = np.isin(by_method.items, results.views["item"].to_numpy())
     values = chosen.scale * np.where(seen[:, None], values, np.nan)
     whole = np.isfinite(values).all(1)
     most = min(
@@ -92,7 +92,11 @@ def gallery(summary: Summary, results: Results, metric: str | None, most: int = 
         rooms.pop()
     taken = [(title, how, *_first(order, most)) for title, how, order in rooms]
     shown = _exhibits(
-        summary, results, board, chosen.name, sorted({int(k) for *_, some in taken for k in some})
+        summary,
+        results,
+        by_method,
+        chosen.name,
+        sorted({int(k) for *_, some in taken for k in some}),
     )
     return [
         Room(
@@ -123,10 +127,14 @@ def _first(order: Float[np.ndarray, "n"], most: int) -> tuple[str, Int[np.ndarra
 
 
 def _exhibits(
-    summary: Summary, results: Results, board: RowsByMethod, metric: str, places: Sequence[int]
+    summary: Summary,
+    results: RunResults,
+    by_method: RowsByMethod,
+    metric: str,
+    places: Sequence[int],
 ) -> dict[int, Exhibit]:
-    """The exhibits of some places on the board: only their rows and thumbnails are read."""
-    items = pa.array(board.items[list(places)])
+    """The exhibits of some images: only their rows and thumbnails are read."""
+    items = pa.array(by_method.items[list(places)])
     views = results.views.filter(pc.is_in(results.views["item"], items)).to_pylist()
     jpegs = {view["item"]: view["jpeg"] for view in views}
     rows = results.rows.filter(pc.is_in(results.rows["item"], items)).to_pylist()
@@ -135,7 +143,7 @@ def _exhibits(
     }
     found = {}
     for place in places:
-        item = int(board.items[place])
+        item = int(by_method.items[place])
         photograph = Image.open(io.BytesIO(jpegs[item])).convert("RGB")
         own = {name: by_name[item, name] for name in summary.everybody if (item, name) in by_name}
         shown = [

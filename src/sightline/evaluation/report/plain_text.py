@@ -1,11 +1,13 @@
 """The figures as plain text: for a terminal, a log, a mail."""
 
-from sightline.evaluation.report.rows_by_method import Results
+from sightline.evaluation.report.rows_by_method import RunResults
 from sightline.evaluation.report.summarise import Metrics, summarise
 from sightline.evaluation.report.tables import Cell, score_tables
 
 
-def figures_text(results: Results, *, metrics: Metrics | None = None, resamples: int = 1000) -> str:
+def figures_text(
+    results: RunResults, *, metrics: Metrics | None = None, resamples: int = 1000
+) -> str:
     """Figures down, methods across, intervals in brackets, `*` where a method stands out; then the
     cautions.
     """

@@ -12,14 +12,14 @@ from sightline.evaluation.report.latex import latex
 from sightline.evaluation.report.markdown import markdown
 from sightline.evaluation.report.page import page
 from sightline.evaluation.report.plots import curve_plot
-from sightline.evaluation.report.rows_by_method import Results
+from sightline.evaluation.report.rows_by_method import RunResults
 from sightline.evaluation.report.summarise import Metrics, summarise
 from sightline.evaluation.report.summary import Summary
 from sightline.evaluation.report.wording import first_metric
 
 
 def write(
-    results: Results,
+    results: RunResults,
     out: str | os.PathLike[str],
     *,
     title: str = "",
