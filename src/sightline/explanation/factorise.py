@@ -21,6 +21,7 @@ from sightline.models import card_of
 from sightline.render import overlay, sheet, show
 from sightline.surgery import Where, capture, choose, replay, supported_model
 from sightline.targets import Target, label, logits
+from sightline.targets.model_outputs import two_rows
 from sightline.tensors import at_least_float32, per_channel, per_image
 from sightline.types import Preprocess
 
@@ -267,7 +268,7 @@ def _changes(
 
 def _rows(outputs: Any) -> Float[Tensor, "b k"]:
     rows = at_least_float32(logits(outputs)).detach()
-    return torch.cat([-rows, rows], dim=1) if rows.shape[1] == 1 else rows
+    return two_rows(rows) if rows.shape[1] == 1 else rows
 
 
 def _photographs(batch: Batch, preprocess: Preprocess) -> list[Image.Image]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sightline.errors import TargetError
 from sightline.targets.class_names import find_class, label
+from sightline.targets.model_outputs import named_parts
 from sightline.targets.target import Aim, Names, Size, chosen
 
 
@@ -206,8 +207,9 @@ def _queries(outputs: Any) -> tuple[Tensor, Tensor]:
     """DETR's answer: logits `[b, q, k]` and boxes `[b, q, 4]` as (centre x, centre y, width,
     height) in shares.
     """
-    held = outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})
-    logits, boxes = held.get("logits", held.get("pred_logits")), held.get("pred_boxes")
+    logits, boxes = (
+        next(iter(named_parts(outputs, kind)), None) for kind in ("query logits", "query boxes")
+    )
     if (
         isinstance(logits, Tensor)
         and isinstance(boxes, Tensor)

@@ -11,7 +11,7 @@ from torch import Tensor
 from sightline.errors import TargetError
 from sightline.targets.class_names import Target, label
 from sightline.targets.classification import indices_of
-from sightline.targets.model_outputs import Kind, logits, probabilities
+from sightline.targets.model_outputs import Kind, logits, probabilities, two_rows
 from sightline.targets.target import Aim, Function, Wanted
 
 
@@ -85,7 +85,7 @@ def ask(
         )
     single = rows.shape[1] == 1
     if single:  # against (0) and for (1)
-        rows = torch.cat([-rows, rows], dim=1)
+        rows = two_rows(rows)
         classes = classes if classes is not None and len(classes) == 2 else ("negative", "positive")
         sure = probabilities(rows, "sigmoid")
     else:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from sightline.errors import MethodError, TargetError
-from sightline.targets.model_outputs import Kind, logits, probabilities
+from sightline.targets.model_outputs import Kind, logits, probabilities, two_rows
 from sightline.targets.output import Output
 from sightline.targets.question import Question, ask, beyond_classes
 from sightline.targets.target import Wanted, part
@@ -65,7 +65,7 @@ def ask_again(
         return torch.stack(each, dim=1)
     rows = logits(outputs)
     if question.single:
-        rows, kind = torch.cat([-rows, rows], dim=1), "sigmoid"
+        rows, kind = two_rows(rows), "sigmoid"
     rows = probabilities(rows, kind) if probability else rows
     found: Tensor = rows.gather(1, question.indices.to(rows.device).repeat(versions, 1))
     return found.T.reshape(len(question.scores), versions, -1)

@@ -2,7 +2,7 @@
 any method.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from sightline.errors import TargetError
 from sightline.targets.class_names import label
+from sightline.targets.model_outputs import candidates, named_parts
 from sightline.targets.target import Aim, Names, Size, chosen, named, reduced
 
 Where = Tensor | Sequence[int | float] | None
@@ -114,19 +115,11 @@ def dense(outputs: Any) -> Tensor:
     >>> dense({"aux": torch.zeros(1, 2, 4, 4), "out": torch.ones(1, 2, 4, 4)}).max()
     tensor(1.)
     """
-    if isinstance(outputs, Tensor):
-        found: list[Any] = [outputs]
-    elif isinstance(outputs, Mapping):
-        if "class_queries_logits" in outputs and "masks_queries_logits" in outputs:
-            sure = outputs["class_queries_logits"].softmax(-1)[..., :-1]  # the last is "nothing"
-            return torch.einsum("bqk,bqhw->bkhw", sure, outputs["masks_queries_logits"].sigmoid())
-        found = [outputs[name] for name in ("out", "logits") if name in outputs] or list(
-            outputs.values()
-        )
-    elif isinstance(outputs, tuple | list):
-        found = list(outputs)
-    else:
-        found = [getattr(outputs, "logits", None)]
+    queries = [named_parts(outputs, kind) for kind in ("query classes", "query masks")]
+    if all(queries):
+        sure = queries[0][0].softmax(-1)[..., :-1]  # the last class is "nothing"
+        return torch.einsum("bqk,bqhw->bkhw", sure, queries[1][0].sigmoid())
+    found = candidates(outputs, "class maps")
     for one in found:
         if isinstance(one, Tensor) and one.is_floating_point() and one.ndim >= 4:
             return one

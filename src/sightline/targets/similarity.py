@@ -2,7 +2,6 @@
 image's (CLIP).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,8 @@ import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
+from sightline.targets.model_outputs import named_parts
 from sightline.targets.target import Aim, Key, Names, Size, part
-
-_NAMES = ("image_embeds", "pooler_output", "embedding", "embeddings")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +74,11 @@ def embedding(outputs: Any, key: Key | None = None) -> Tensor:
     elif isinstance(outputs, Tensor):
         found = outputs
     else:
-        held = outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})
-        found = next((one for name in _NAMES if isinstance(one := held.get(name), Tensor)), outputs)
+        parts = named_parts(outputs, "embedding")
+        found = next((one for one in parts if isinstance(one, Tensor)), outputs)
     if isinstance(found, Tensor) and found.is_floating_point():
-        vectors = (
-            found.flatten(1) if found.ndim > 2 and found[0, 0].numel() == 1 else found
-        )  # [b, d, 1, 1]
+        pooled = found.ndim > 2 and found[0, 0].numel() == 1  # [b, d, 1, 1]
+        vectors = found.flatten(1) if pooled else found
         if vectors.ndim == 2:
             return vectors
     came = list(found.shape) if isinstance(found, Tensor) else type(found).__name__

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sightline.errors import TargetError, near
 from sightline.targets.class_names import find_class, label
+from sightline.targets.model_outputs import held
 
 Function = Callable[[Any], Tensor]
 """A score an image from whatever the model returned."""
@@ -89,12 +90,11 @@ def offered(outputs: Any, asked: Any = "") -> str:
             f"the model returned {len(outputs)} things. Ask by their number, from 0 to"
             f" {len(outputs) - 1}."
         )
-    keys = (
-        outputs
-        if isinstance(outputs, Mapping)
-        else getattr(outputs, "_fields", getattr(outputs, "__dict__", ()))
-    )
-    names = [str(name) for name in keys if not str(name).startswith("_")]
+    names = [
+        str(name)
+        for name in getattr(outputs, "_fields", held(outputs))
+        if not str(name).startswith("_")
+    ]
     end = (
         near(str(asked), names)
         if names

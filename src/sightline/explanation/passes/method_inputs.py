@@ -14,6 +14,7 @@ from sightline.explanation.passes.reruns import Reruns
 from sightline.supply import Supply
 from sightline.surgery import Trace
 from sightline.targets import Question, logits, probabilities
+from sightline.targets.model_outputs import two_rows
 from sightline.tensors import at_least_float32, first_weight, unexpanded
 
 _AT_ONCE = 1 << 18
