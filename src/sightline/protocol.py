@@ -1,10 +1,8 @@
-"""How a measurement is made, said once: every choice that changes a number, in one value to print
-and to hash.
-"""
+"""How a measurement is made: every choice that changes a number, in one value to print and hash."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -28,8 +26,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """Every choice behind a number. The defaults follow the Grad-CAM++ paper, and where it is
-    silent, say what we took.
+    """Every choice behind a number, by the Grad-CAM++ paper; where it is silent, what we took.
 
     | field | is | paper |
     |---|---|---|
@@ -112,10 +109,8 @@ class Protocol:
 
     @cached_property
     def digest(self) -> str:
-        """Twelve letters that name this protocol: two numbers with different ones must not be
-        compared.
-        """
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        """Twelve letters for this protocol: numbers with different ones must not be compared."""
+        return twelve_letters([json.dumps(self.as_dict(), sort_keys=True).encode()])
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, ready for JSON.
@@ -202,3 +197,17 @@ def preset(name: str, **changes: Any) -> Protocol:
                 f"Expected a whole number for the protocol's {word}; got {value!r}."
             )
     return replace(PRESETS[name], **changes)
+
+
+def twelve_letters(chunks: Iterable[bytes]) -> str:
+    """What names bytes in a run's files: the first twelve hexadecimal digits of their SHA-256.
+
+    The chunks are hashed one after the other; where one ends does not matter.
+
+    >>> twelve_letters([b"a", b"b"]) == twelve_letters([b"ab"]) != twelve_letters([b"ba"])
+    True
+    """
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -89,15 +90,14 @@ def test_what_the_run_does_not_have_is_said(tmp_path):
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path, monkeypatch):
-    write = Path.write_bytes
+    replace = os.replace
 
-    def full(path, content):
-        if path.name == "2.png.part":
-            write(path, content[:20])
+    def full(beside, path):
+        if path.name == "2.png":
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, content)
+        replace(beside, path)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(
         StoreError, match=r"2\.png; the system says: No space left .*before it: 1\. Make room"
     ):

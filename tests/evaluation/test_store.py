@@ -114,7 +114,8 @@ def test_a_full_disk_leaves_the_earlier_parts_and_nothing_half_written(tmp_path,
 def test_a_file_left_half_written_by_a_kill_is_not_seen(tmp_path):
     keeper = Store(tmp_path, RUN)
     keeper.write(0, [row(0, "a")], [])
-    (tmp_path / "rows" / ".00001.parquet.4711").write_bytes(b"PAR1 half")
+    (tmp_path / "rows" / ".4711.00001.parquet").write_bytes(b"PAR1 half")
+    (tmp_path / "rows" / ".00001.parquet.4711").write_bytes(b"as versions before named it")
     assert Store(tmp_path, RUN).done() == {0}
     assert len(read(tmp_path)) == 1
 

@@ -1,6 +1,5 @@
 """Items from batches of one's own: a `DataLoader`, a list, a generator; alone or with labels."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from sightline.errors import DataError
 from sightline.evaluation.items import Item, ItemBatch, thumbnail
+from sightline.protocol import twelve_letters
 from sightline.types import Preprocess
 
 _IMAGES = ("inputs", "images", "image", "pixel_values", "x")
@@ -62,7 +62,7 @@ def _item(
 def pixels_digest(inputs: Tensor) -> str:
     """Twelve letters that name an image's numbers: a run that goes on compares them."""
     plain = inputs.detach().cpu().float().contiguous().numpy()
-    return hashlib.sha256(plain.tobytes()).hexdigest()[:12]
+    return twelve_letters([plain.tobytes()])
 
 
 def _boxes_fault(truth: Mapping[str, Any]) -> str | None:

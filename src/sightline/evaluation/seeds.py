@@ -2,7 +2,6 @@
 weak supervision.
 """
 
-import contextlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sightline.atomic_write import write_atomically
 from sightline.datasets import Placement, to_photo
 from sightline.errors import MethodError, ProtocolError, StoreError, near
 from sightline.evaluation.store import Results
@@ -76,12 +76,12 @@ def export_seeds(
             continue
         folder = place / "masks" / file_name(str(row["target_name"]))
         path = folder / f"{unused(file_name(row['image']), taken.setdefault(folder, set()))}.png"
-        _written(path, _png((shown > threshold * shown.max()).numpy()), len(found.masks))
+        _write(path, _png((shown > threshold * shown.max()).numpy()), len(found.masks))
         found.masks.append(path)
         coco.add(row, shown, boxes_above(shown, threshold, largest=largest))
     found.boxes = place / "boxes.json"
     boxes = json.dumps(coco.as_dict(results, method, threshold))
-    _written(found.boxes, boxes.encode("utf-8"), len(found.masks))
+    _write(found.boxes, boxes.encode("utf-8"), len(found.masks))
     return found
 
 
@@ -91,16 +91,12 @@ def _png(mask: "np.ndarray[Any, np.dtype[np.bool_]]") -> bytes:
     return buffer.getvalue()
 
 
-def _written(path: Path, content: bytes, before: int) -> None:
+def _write(path: Path, content: bytes, before: int) -> None:
     """Whole or not at all: half a mask would be read as one without the object's lower part."""
-    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        write_atomically(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise StoreError(
             f"Expected to write {path}; the system says: {error.strerror or error}. Masks written"
             f" before it: {before}. Make room, or name another folder with --out, and run the same"

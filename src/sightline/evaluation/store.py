@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sightline.atomic_write import write_atomically
 from sightline.errors import StoreError
 from sightline.evaluation.arrow import VIEWS, arrow, joined, of_value, once, ordered, parquet
 from sightline.evaluation.arrow import table as table
@@ -64,7 +65,7 @@ class Store:
                 if (
                     differ and not self.done()
                 ):  # a run that failed before its first row keeps nobody out
-                    _replace(known, json.dumps(dict(run), indent=2).encode())
+                    write_atomically(known, json.dumps(dict(run), indent=2), synced=True)
                 elif differ:
                     raise StoreError(
                         f"{folder}: expected an empty folder, or one with the same run to go on"
@@ -72,7 +73,7 @@ class Store:
                         " for what it holds."
                     )
             else:
-                _replace(known, json.dumps(dict(run), indent=2).encode())
+                write_atomically(known, json.dumps(dict(run), indent=2), synced=True)
         except OSError as error:
             raise cannot(folder, error) from error
 
@@ -84,9 +85,7 @@ class Store:
         """What the images of a part that is done were made from, by their numbers."""
         import pyarrow.parquet as pq
 
-        found = pq.read_table(
-            self.folder / "rows" / f"{part:05d}.parquet", columns=["item", "source"]
-        ).to_pylist()
+        found = pq.read_table(self._file("rows", part), columns=["item", "source"]).to_pylist()
         return {row["item"]: row["source"] for row in found}
 
     def write(
@@ -98,14 +97,17 @@ class Store:
         """
         try:
             if views:
-                _replace(self.folder / "views" / f"{part:05d}.parquet", parquet(views, VIEWS))
-            _replace(self.folder / "rows" / f"{part:05d}.parquet", parquet(rows))
+                write_atomically(self._file("views", part), parquet(views, VIEWS), synced=True)
+            write_atomically(self._file("rows", part), parquet(rows), synced=True)
         except OSError as error:
             raise cannot(self.folder, error) from error
 
     def read(self) -> Results:
         """What the folder holds by now."""
         return read(self.folder)
+
+    def _file(self, kind: str, part: int) -> Path:
+        return self.folder / kind / f"{part:05d}.parquet"
 
 
 class MemoryStore:
@@ -224,20 +226,6 @@ def cannot(folder: Path, error: OSError) -> StoreError:
         f" {error.strerror or error}. What was written before is safe: make room or mend the"
         " folder, and run the same command again; it goes on from there."
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all, also when the process is killed or the disk runs full half-way."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:  # also a key pressed to stop: nothing is left lying about
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _read_run(folder: Path) -> dict[str, Any]:

@@ -124,14 +124,14 @@ def test_a_run_that_failed_before_its_first_row_keeps_nobody_out(model, folder, 
 def test_a_full_disk_is_said_and_earlier_rows_are_safe(model, folder, tmp_path, monkeypatch):
     import errno
 
-    write = stored._replace
+    write = stored.write_atomically
 
-    def full(path, content):
+    def full(path, content, *, synced):
         if path.name == "00002.parquet":
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, content)
+        write(path, content, synced=synced)
 
-    monkeypatch.setattr(stored, "_replace", full)
+    monkeypatch.setattr(stored, "write_atomically", full)
     with pytest.raises(StoreError, match="No space left on device"):
         run(
             model,

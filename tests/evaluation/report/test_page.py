@@ -239,7 +239,7 @@ def test_everything_is_written_and_nothing_half(results, summary, tmp_path):
         names
     )
     assert all(path.stat().st_size for path in written)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob(".*"))
     assert b"\r\n" in (tmp_path / "out/tables/scores.csv").read_bytes()
     first = {path: path.read_bytes() for path in written}
     write(results, tmp_path / "out", summary=summary, images=1)

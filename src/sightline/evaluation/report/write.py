@@ -1,10 +1,10 @@
 """A report on disk: the page, its drawings, every table, all from one summary."""
 
-import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from sightline.atomic_write import write_atomically
 from sightline.errors import StoreError
 from sightline.evaluation.report.csv_tables import sheets
 from sightline.evaluation.report.gallery import gallery
@@ -60,19 +60,15 @@ def write(
         **{f"tables/{name}.csv": text for name, text in sheets(summary).items()},
         **drawings,
     }
-    return [_written(Path(out) / name, text) for name, text in texts.items()]
+    return [_write(Path(out) / name, text) for name, text in texts.items()]
 
 
-def _written(path: Path, text: str) -> Path:
+def _write(path: Path, text: str) -> Path:
     """Whole or not at all: nobody finds half a page."""
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, "utf-8", newline="")
-        part.replace(path)
+        write_atomically(path, text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise StoreError(
             f"Expected to write {path}; the system says: {error.strerror or error}. "
             "Make room, or name another folder with --out."
