@@ -13,6 +13,7 @@ from sightline.errors import TargetError
 from sightline.targets.class_names import find_class, label
 from sightline.targets.model_outputs import named_parts
 from sightline.targets.target import Aim, Names, Size, chosen
+from sightline.tensors import iou
 
 
 class Found(NamedTuple):
@@ -139,7 +140,7 @@ class Box(Aim):
             fit = fit & (found.labels == own)
         weight = found.confidence
         if box is not None:
-            shared = iou(found.boxes, box.to(found.boxes))
+            shared = iou(found.boxes, box.to(found.boxes)[None])[:, 0]
             fit = fit & (shared >= self.overlap)
             weight = weight * shared
         if not bool(fit.any()):
@@ -170,7 +171,7 @@ class Box(Aim):
         )
         nearest = ""
         if box is not None and bool(right.any()):
-            shared = iou(found.boxes, box.to(found.boxes)).where(right, -1)
+            shared = iou(found.boxes, box.to(found.boxes)[None])[:, 0].where(right, -1)
             k = int(shared.argmax())
             nearest = f" The nearest shares {float(shared[k]):.2f}, with {_one(found, k, classes)}."
         best = int(
@@ -181,22 +182,6 @@ class Box(Aim):
         other = "" if bool(right.any()) else "none of that label; "
         text += f"{other}the best of {len(found.boxes)} is {_one(found, best, classes)}.{nearest}"
         return f"{text} Ask for that, lower overlap= or confidence=, or leave box= out."
-
-
-def iou(boxes: Tensor, box: Tensor) -> Tensor:
-    """Intersection over union of boxes `[n, 4]` with one `[4]`; 0 where a box has no area.
-
-    >>> iou(torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3]]), torch.tensor([0.0, 0, 2, 2]))
-    tensor([1.0000, 0.1429])
-    """
-    low, high = torch.maximum(boxes[:, :2], box[:2]), torch.minimum(boxes[:, 2:], box[2:])
-    inner = (high - low).clamp(min=0).prod(1)
-    union = _area(boxes) + _area(box) - inner
-    return torch.where(union > 0, inner / union, torch.zeros_like(inner))
-
-
-def _area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
 
 
 def _is_found(one: Any) -> bool:
