@@ -58,21 +58,6 @@ def to_view(
     return _moved(boxes, _scale(place), _pair(place.offset), place.view)
 
 
-def boxes_to_photo(
-    boxes: Num[Tensor, "n 4"], place: Placement
-) -> tuple[Float[Tensor, "n 4"], Bool[Tensor, " n"]]:
-    """The way back from `to_view`: boxes of the view in pixels of the photograph, cut at its edges.
-
-    False in the second tensor says that a box lies wholly in the border that the crop added.
-
-    >>> place = placement((100, 50), Preprocess(resize=100, crop=(100, 100)))
-    >>> boxes_to_photo(torch.tensor([[10.0, 20, 70, 40]]), place)
-    (tensor([[30., 10., 60., 20.]]), tensor([True]))
-    """
-    scale = 1 / _scale(place)
-    return _moved(boxes, scale, -_pair(place.offset) * scale, place.photo)
-
-
 def mask_to_view(mask: Bool[Tensor, "h w"], place: Placement) -> Bool[Tensor, "new_h new_w"]:
     """A mask of the photograph as a mask of the view: each pixel takes the photograph's pixel under
     its centre.

@@ -58,15 +58,6 @@ def match(
     return found
 
 
-def unmatched(matches: Mapping[str, int | None]) -> list[str]:
-    """The data's classes that the model does not have.
-
-    >>> unmatched({"cat": 281, "kangaroo": None})
-    ['kangaroo']
-    """
-    return [name for name, number in matches.items() if number is None]
-
-
 class _Index:
     """The model's names, by each of the ways in which a name is looked up; a key with two classes
     leads to none.

@@ -18,7 +18,6 @@ from sightline.evaluation.report.gallery import gallery
 from sightline.evaluation.report.latex import escaped, latex
 from sightline.evaluation.report.markdown import markdown
 from sightline.evaluation.report.page import page
-from sightline.evaluation.report.plain_text import figures_text
 from sightline.evaluation.report.plots import curve_plot, figure_plot, inline
 from sightline.evaluation.report.tables import findings, score_tables, win_table
 from sightline.evaluation.report.wording import heading
@@ -277,16 +276,3 @@ def test_pictures_in_the_page_are_pictures(text):
     assert len(sources) == 3 * 3 * 5
     picture = Image.open(io.BytesIO(base64.b64decode(sources[0].partition(",")[2])))
     assert picture.size == (160, 160)
-
-
-def test_the_terminal_gets_the_same_numbers(results, summary):
-    text = figures_text(results, metrics=METRICS, resamples=200)
-    lines = text.splitlines()
-    score = summary.score("average_drop", "Average Drop", "grad_cam_pp")
-    (line,) = (line for line in lines if line.startswith("Average Drop (%) ↓"))
-    assert f"{score.estimate:.1f}* [{score.low:.1f}, {score.high:.1f}]" in line
-    assert len({len(line) for line in lines if "[" in line and not line.startswith("!")}) == 1, (
-        "columns are straight"
-    )
-    assert any(line.startswith("! FakeCAM, which explains nothing, beats") for line in lines)
-    assert lines[0].split() == ["Grad-CAM", "Grad-CAM++", "Grad-CAM+", "FakeCAM", "Random", "map"]

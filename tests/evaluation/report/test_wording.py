@@ -14,7 +14,6 @@ from sightline.evaluation.report.csv_tables import sheets
 from sightline.evaluation.report.gallery import gallery
 from sightline.evaluation.report.markdown import markdown
 from sightline.evaluation.report.page import page
-from sightline.evaluation.report.plain_text import figures_text
 from sightline.evaluation.report.tables import failure_lines, findings
 from sightline.evaluation.report.wording import heading, meaning
 from sightline.metrics import adcc
@@ -110,7 +109,6 @@ def test_where_all_failed_it_says_that_nothing_could_be_measured(tmp_path):
     assert ids & {"scores", "pairs", "curves", "images"} == set()
     assert {a["href"][1:] for tag, a in whole.elements if tag == "a"} <= ids
     assert "> **Caution.** Nothing could be measured" in written["report.md"].read_text("utf-8")
-    assert "! Nothing could be measured" in figures_text(broken, metrics=METRICS, resamples=20)
     (only,) = summarise(broken, metrics=METRICS, resamples=20).cautions
     assert only.kind == "nothing"
 
