@@ -24,9 +24,18 @@ PLACED = [8, 4, 4, 2, 1, 0, 2, 2]
 
 def row(image, method="grad_cam", coarse=(0.0, 1.0, 0.0, 0.5), placement=PLACED, **more):
     known = {
-        "item": 0, "image": image, "method": method, "target": 3, "target_name": "big cat", "coarse": list(coarse),
-        "coarse_shape": [2, 2], "view_height": 2, "view_width": 2, "placement": placement, "error": None,
-    }  # fmt: skip
+        "item": 0,
+        "image": image,
+        "method": method,
+        "target": 3,
+        "target_name": "big cat",
+        "coarse": list(coarse),
+        "coarse_shape": [2, 2],
+        "view_height": 2,
+        "view_width": 2,
+        "placement": placement,
+        "error": None,
+    }
     return known | more
 
 

@@ -1,4 +1,4 @@
-"""Parts are whole or not there; runs that differ are not mixed; shards come together in any order."""
+"""Parts are whole or not there; runs that differ are not mixed; shards come in any order."""
 
 import errno
 import json

@@ -1,5 +1,4 @@
-"""Data sets in: records with what is known about them, and boxes that follow the picture into the
-model's view.
+"""Data sets: records, what is known about them, and boxes that follow into the model's view.
 
 `open_data` reads what lies at a path, `match` finds the data set's classes among the model's,
 `load` opens one record and brings its boxes and masks into the pixels that the model sees.

@@ -1,6 +1,4 @@
-"""What is true of every annotated record: its boxes make sense, its labels and tags follow from its
-objects.
-"""
+"""What is true of every annotated record: its boxes make sense, its labels follow from them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,8 +23,9 @@ def annotated(
     labels: Sequence[str] | None = None,
     error: str | None = None,
 ) -> Record:
-    """A record whose objects are known: labels and tags follow from those that count, the first
-    fault is its error.
+    """A record whose objects are known.
+
+    Labels and tags follow from those that count; the first fault is its error.
 
     `labels` are taken from the objects unless they are given.
 
@@ -53,8 +52,9 @@ def box_fault(
 ) -> str | None:
     """What is wrong with a box in a picture of `size`, as a sentence; None for nothing.
 
-    >>> box_fault((3, 0, 2, 5), None, "cat")
-    "Expected a box with left < right and top < bottom; the cat's is (3, 0, 2, 5). Mend the annotation."
+    >>> print(box_fault((3, 0, 2, 5), None, "cat"))
+    Expected a box with left < right and top < bottom; the cat's is (3, 0, 2, 5). Mend the
+    annotation.
     >>> box_fault((0, 0, 9.5, 5), (9, 5)) is None
     True
     """

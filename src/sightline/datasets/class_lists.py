@@ -16,8 +16,7 @@ WNID = re.compile(r"n\d{8}")
 
 @lru_cache(maxsize=1)
 def imagenet() -> tuple[tuple[str, str], ...]:
-    """The 1000 classes of ImageNet-1k as `(wnid, short name)`, in the usual order: that of their
-    wnids.
+    """The 1000 classes of ImageNet-1k as `(wnid, short name)`, in the order of their wnids.
 
     >>> imagenet()[281], len(imagenet())
     (('n02123045', 'tabby'), 1000)
@@ -48,8 +47,7 @@ class Names:
 
     @staticmethod
     def of(entries: Any) -> "Names":
-        """From a list of names, a list of dicts (`name`, `wnid`, `label`), or a dict from number to
-        name.
+        """From a list of names, of dicts (`name`, `wnid`, `label`), or a dict of numbers to names.
 
         Raises `DataError` for anything else.
         """
@@ -93,8 +91,9 @@ class Names:
 
 
 def distinct(classes: Sequence[tuple[str, str]]) -> list[str]:
-    """Names of classes given as `(name, key)`, the key added where two classes share a name
-    (ImageNet has two cranes).
+    """Names of classes given as `(name, key)`, the key added where two share a name.
+
+    ImageNet has two cranes.
 
     >>> distinct([("crane", "n02012849"), ("tabby", "n02123045"), ("crane", "n03126707")])
     ['crane (n02012849)', 'tabby', 'crane (n03126707)']

@@ -1,6 +1,4 @@
-"""A data set: its records in order, the names of its classes, and what had to be assumed while
-reading it.
-"""
+"""A data set: its records in order, its classes, and what had to be assumed while reading it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +13,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Data(Sequence[Record]):
-    """A sequence of `Record`s; nothing in it is opened yet, and it can be pickled for the workers
-    that will.
+    """A sequence of `Record`s.
+
+    Nothing in it is opened yet, and it can be pickled for the workers that will open it.
 
     `name` is what the data set is called (its folder or file), `kind` how it was read, `path` where
     it lies. `classes` are the names its records and objects use, in the data set's own order; None

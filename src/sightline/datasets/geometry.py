@@ -17,8 +17,7 @@ from sightline.types import Preprocess
 
 
 def placement(photo: tuple[int, int], preprocess: Preprocess) -> Placement:
-    """Where `images.prepare` puts a photograph of this `(width, height)`: the same arithmetic,
-    without the picture.
+    """Where `images.prepare` puts a photograph of this `(width, height)`, by arithmetic alone.
 
     Raises `ImageError` for a `preprocess` that leaves no pixels.
 
@@ -59,8 +58,9 @@ def to_view(
 
 
 def mask_to_view(mask: Bool[Tensor, "h w"], place: Placement) -> Bool[Tensor, "new_h new_w"]:
-    """A mask of the photograph as a mask of the view: each pixel takes the photograph's pixel under
-    its centre.
+    """A mask of the photograph as a mask of the view.
+
+    Each pixel takes the photograph's pixel under its centre.
 
     Beyond the photograph it is False. Raises `DataError` when the mask is not of the photograph's
     size.
@@ -131,8 +131,9 @@ def _nearest_to_photo(place: Placement, axis: int) -> Tensor:
 
 
 def _linear_to_photo(place: Placement, axis: int) -> Tensor:
-    """`[photo, view]`: how much each pixel of the view counts in each of the photograph. Rows sum
-    to 1, or to 0.
+    """`[photo, view]`: how much each pixel of the view counts in each of the photograph.
+
+    Rows sum to 1, or to 0.
     """
     places = _places(place, axis)
     distance = (places[:, None] - _centres(place.view[axis])).abs() / max(

@@ -1,6 +1,4 @@
-"""The data set's names of classes -> the model's class numbers, by the surest sign first, and never
-by a guess.
-"""
+"""The data set's class names -> the model's numbers, by the surest sign, never by a guess."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,8 +57,9 @@ def match(
 
 
 class _Index:
-    """The model's names, by each of the ways in which a name is looked up; a key with two classes
-    leads to none.
+    """The model's names, by each of the ways in which a name is looked up.
+
+    A key with two classes leads to none.
     """
 
     def __init__(self, classes: Sequence[str]) -> None:

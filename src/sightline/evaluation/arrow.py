@@ -1,4 +1,5 @@
 """Rows as columns: the types of a run's rows, and the Arrow tables and Parquet made of them.
+
 Imports no torch.
 """
 
@@ -9,12 +10,30 @@ from typing import Any
 from sightline.errors import StoreError, install_advice
 
 ROWS = {
-    "item": "int64", "image": "string", "source": "string", "tags": "list<string>", "label": "int64",
-    "label_name": "string", "method": "string", "target": "int64", "target_name": "string", "predicted": "int64",
-    "predicted_name": "string", "layer": "string", "status": "string", "message": "string", "counts": "string",
-    "error": "string", "protocol": "string", "coarse": "list<float>", "coarse_shape": "list<int32>",
-    "view_height": "int32", "view_width": "int32", "boxes": "list<list<double>>", "placement": "list<int32>",
-}  # fmt: skip
+    "item": "int64",
+    "image": "string",
+    "source": "string",
+    "tags": "list<string>",
+    "label": "int64",
+    "label_name": "string",
+    "method": "string",
+    "target": "int64",
+    "target_name": "string",
+    "predicted": "int64",
+    "predicted_name": "string",
+    "layer": "string",
+    "status": "string",
+    "message": "string",
+    "counts": "string",
+    "error": "string",
+    "protocol": "string",
+    "coarse": "list<float>",
+    "coarse_shape": "list<int32>",
+    "view_height": "int32",
+    "view_width": "int32",
+    "boxes": "list<list<double>>",
+    "placement": "list<int32>",
+}
 """What every row says, and its type; all other columns hold numbers, or lists of numbers."""
 
 VIEWS = {"item": "int64", "jpeg": "binary"}
@@ -86,11 +105,14 @@ def ordered(rows: Any, names: Sequence[str]) -> Any:
         .sort_by([("item", "ascending"), ("#", "ascending")])
         .drop_columns(["#"])
     )
-    return once(rows, ["item", "method"])
+    return unique_rows(rows, ["item", "method"])
 
 
-def once(rows: Any, keys: Sequence[str]) -> Any:
-    """Rows that two shards share, once; measured rows have to be the same, or it is a `StoreError`."""
+def unique_rows(rows: Any, keys: Sequence[str]) -> Any:
+    """Rows that two shards share, once.
+
+    Measured rows have to be the same, or it is a `StoreError`.
+    """
     seen: dict[tuple[Any, ...], int] = {}
     kept = []
     for index, key in enumerate(zip(*(rows[name].to_pylist() for name in keys), strict=True)):

@@ -52,8 +52,10 @@ class Neighbour:
 
     @property
     def verdict(self) -> str:
-        """`automatic`, `more faithful`, `less faithful`, `not told apart`, `too few images` (below
-        30) or `blank`.
+        """What is told of the layer: one of six words.
+
+        `automatic`, `more faithful`, `less faithful`, `not told apart`, `too few images` (below 30)
+        or `blank`.
 
         What is less than 0.01 is not told apart: one hundredth of a confidence.
         """
@@ -154,8 +156,9 @@ def compare_layers(
 def speaks(
     model: nn.Module, layer: str, inputs: Tensor, method: str | Callable[..., Any] = "grad_cam"
 ) -> bool:
-    """Whether any of four pictures of noise like these has a map there: behind the last attention
-    of a ViT none has.
+    """Whether any of four pictures of noise like these has a map there.
+
+    Behind the last attention of a ViT none has.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> speaks(net, "0", torch.rand(1, 3, 8, 8))
@@ -232,9 +235,7 @@ def _first(model: nn.Module, data: Any) -> Tensor:
 
 
 def _usable(measured: Sequence[Results]) -> None:
-    """Whether the last layer's rows are about the first one's images, and which of these could not
-    be used.
-    """
+    """Whether the last layer's rows are about the first one's images, and which are of no use."""
     first, last = measured[0], measured[-1]
     if first.column("source") != last.column("source"):
         raise DataError(

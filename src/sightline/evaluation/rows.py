@@ -191,15 +191,18 @@ def _about(item: Item, protocol: Protocol) -> dict[str, Any]:
 
 
 def _explained(batch: ExplainedBatch, name: str, i: int) -> dict[str, Any]:
-    """What was asked of an image, what the model says, and the state of the map; a control has no
-    state.
+    """What was asked of an image, what the model says, and the state of the map.
+
+    A control has no state.
     """
     number = int(batch.classes[i])
     predicted = batch.ranking[i][0]
     known: dict[str, Any] = {
-        "target": number, "target_name": name_of(number, batch.card.classes),
-        "predicted": predicted, "predicted_name": name_of(predicted, batch.card.classes),
-    }  # fmt: skip
+        "target": number,
+        "target_name": name_of(number, batch.card.classes),
+        "predicted": predicted,
+        "predicted_name": name_of(predicted, batch.card.classes),
+    }
     if name in batch.controls:
         return {**known, "layer": None, "status": "ok", "message": "", "counts": "{}"}
     one = batch.explanations[name]

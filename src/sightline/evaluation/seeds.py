@@ -1,6 +1,4 @@
-"""Maps as labels: what lies above a threshold, in the photograph's own pixels, for training with
-weak supervision.
-"""
+"""Maps as labels for weak supervision: what lies above a threshold, in the photograph's pixels."""
 
 import io
 import json
@@ -24,9 +22,7 @@ from sightline.maps.upsample import image_map
 
 @dataclass
 class Seeds:
-    """What was written: a mask for each image and class, the boxes, and the images of which nothing
-    could be.
-    """
+    """The masks written, the boxes, and the images of which nothing could be made."""
 
     masks: list[Path] = field(default_factory=list)
     boxes: Path | None = None
@@ -41,8 +37,7 @@ def export_seeds(
     threshold: int | float = 0.2,
     largest: bool = False,
 ) -> Seeds:
-    """Write segmentation seeds and boxes from a method's maps, as weakly supervised training takes
-    them.
+    """Write segmentation seeds and boxes from a method's maps, for weakly supervised training.
 
     A place belongs to the class explained where the map exceeds `threshold` times its maximum
     (SEC's seeds use 0.2, Grad-CAM's boxes 0.15). Written into `out`: `masks/CLASS/IMAGE.png` (0 and
@@ -105,9 +100,7 @@ def _write(path: Path, content: bytes, before: int) -> None:
 
 
 def _photograph(row: dict[str, Any]) -> Tensor:
-    """A row's map in the photograph's pixels `[h, w]`, or in the view's where nobody knows the
-    photograph.
-    """
+    """A row's map `[h, w]` in the photograph's pixels, or in the view's where nobody knows them."""
     coarse = torch.tensor(row["coarse"]).view(1, *row["coarse_shape"])
     view = image_map(coarse, (row["view_height"], row["view_width"]))
     if not row["placement"]:

@@ -1,5 +1,4 @@
-"""Rows on disk: Parquet parts that are either whole or not there, so that a run can stop at any
-moment and go on.
+"""Rows on disk, in Parquet parts that are whole or not there: a run can stop and go on.
 
 A folder of results holds `run.json` (what was run, and how), `rows/00000.parquet` and so on (a row
 for each image and method) and `views/00000.parquet` (a thumbnail of each image). A part is written
@@ -16,7 +15,7 @@ from typing import Any
 
 from sightline.atomic_write import write_atomically
 from sightline.errors import StoreError
-from sightline.evaluation.arrow import VIEWS, arrow, joined, of_value, once, ordered, parquet
+from sightline.evaluation.arrow import VIEWS, arrow, joined, of_value, ordered, parquet, unique_rows
 from sightline.evaluation.arrow import table as table
 
 ASIDE = ("created", "seconds", "shard", "versions", "path")
@@ -141,7 +140,7 @@ class MemoryStore:
 
 
 def require() -> None:
-    """Raise `StoreError` where rows could not be kept: better before they are measured than after."""
+    """Raise `StoreError` where rows could not be kept: before they are measured, not after."""
     arrow()
 
 
@@ -168,7 +167,7 @@ def parts_in(folder: Path) -> set[int]:
 
 
 def views_table(views: Sequence[Mapping[str, Any]]) -> Any:
-    """Thumbnails as an Arrow table, as `table` makes one of rows: without a detour over the disk."""
+    """Thumbnails as an Arrow table, as `table` makes one of rows, without the disk."""
     return table(views, VIEWS)
 
 
@@ -196,7 +195,9 @@ def read(folders: str | Path | Iterable[str | Path]) -> Results:
     names = [*runs[0]["methods"], *runs[0].get("controls", [])]
     rows = [file for place in places for file in sorted((place / "rows").glob("[0-9]*.parquet"))]
     views = [file for place in places for file in sorted((place / "views").glob("[0-9]*.parquet"))]
-    return Results(runs[0], ordered(joined(rows), names), once(joined(views, VIEWS), ["item"]))
+    return Results(
+        runs[0], ordered(joined(rows), names), unique_rows(joined(views, VIEWS), ["item"])
+    )
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:

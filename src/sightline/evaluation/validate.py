@@ -1,5 +1,6 @@
-"""What a run is asked for, looked at as far as that goes without a model: no waiting for one to
-hear of a mistake.
+"""What a run is asked for, looked at as far as that goes without a model.
+
+Nobody waits for one to hear of a mistake.
 """
 
 from collections.abc import Sequence
@@ -22,9 +23,7 @@ TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Methods as `explain` takes them, their proper names, the controls, and the metrics; each
-    once.
-    """
+    """Methods as `explain` takes them, their proper names, the controls, the metrics, each once."""
 
     methods: list[Any]
     names: list[str]

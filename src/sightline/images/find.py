@@ -16,8 +16,7 @@ A file named by itself may end in anything.
 
 
 def find(source: str | os.PathLike[str]) -> list[Path]:
-    """The picture files of a folder (and of the folders in it), of a pattern, or the one file
-    named.
+    """The picture files of a folder and those in it, of a pattern, or the one file named.
 
     Sorted by path the way people count, `9.jpg` before `10.jpg`. Hidden files and folders are
     skipped, and linked folders are not entered. A folder, and a pattern such as `photos/*`, give
@@ -53,9 +52,7 @@ def find(source: str | os.PathLike[str]) -> list[Path]:
 
 
 def missing(path: Path) -> ImageError:
-    """The error for a file that is not there, with names like it, or like the folder missing on the
-    way.
-    """
+    """The error for a file that is not there, with names like it, or like the folder missing."""
     if address := re.match(r"([a-z][a-z0-9+.-]+:/)/?(.*)", str(path)):
         return ImageError(
             f"{address[1]}/{address[2]}: expected a file on this machine; an address came, and"
@@ -102,8 +99,9 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _natural(path: Path) -> tuple[tuple[str, ...], str]:
-    """Digits count as numbers, folder by folder; the path itself decides between `1.png` and
-    `01.png`.
+    """Digits count as numbers, folder by folder.
+
+    The path itself decides between `1.png` and `01.png`.
     """
     parts = (
         re.sub(r"\d+", lambda digits: digits[0].zfill(20), part.casefold()) for part in path.parts

@@ -1,4 +1,7 @@
-"""The bundled model: its card lies beside its weights."""
+"""The bundled model's card for a `Lookout`.
+
+It has no class names if that was built for other classes.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,9 @@ def card() -> Card:
 
 
 def card_of(model: nn.Module) -> Card | None:
-    """The bundled model's card for a `Lookout`; without class names if it was built for other
-    classes.
+    """The bundled model's card for a `Lookout`.
+
+    Without class names if it was built for other classes.
     """
     if not isinstance(model, Lookout):
         return None

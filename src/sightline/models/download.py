@@ -17,8 +17,9 @@ PATIENCE = 10.0
 
 
 def reach(url: str, name: str) -> None:
-    """Return if the server answers, whatever it answers; else raise the `ModelError` of
-    `downloading`.
+    """Return if the server answers, whatever it answers.
+
+    Else raise the `ModelError` of `downloading`.
 
     The libraries' own downloads try again for a minute before they give up, or wait for ever.
     """

@@ -92,9 +92,7 @@ def _from_file(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Mo
 
 
 def _translated(stored: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Weights under the names their authors gave them to timm's, by timm's own function for the
-    family.
-    """
+    """Weights under timm's names, not their authors', by its own function for the family."""
     translate = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if translate is None:
         return stored
@@ -133,8 +131,9 @@ def _card(model: nn.Module) -> Card:
 
 
 def _cached(config: Any) -> dict[str, Any]:
-    """The file of an earlier download, as entries of a `pretrained_cfg`; timm itself would ask the
-    server first.
+    """The file of an earlier download, as entries of a `pretrained_cfg`.
+
+    timm itself would ask the server first.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -148,9 +147,7 @@ def _cached(config: Any) -> dict[str, Any]:
 
 
 def _reach(config: Any, name: str) -> None:
-    """Find out in seconds what the hub's client finds out in a minute; unless that is set to
-    offline.
-    """
+    """Find out in seconds what the hub's client finds out in a minute, unless it is offline."""
     from huggingface_hub import constants
 
     if config.hf_hub_id and not constants.HF_HUB_OFFLINE:

@@ -1,4 +1,4 @@
-"""Classifiers of torchvision by name, with its own weights, those in a local file, or random ones."""
+"""Classifiers of torchvision by name, with its own weights, those in a file, or random ones."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ def names() -> tuple[str, ...]:
 
 
 def card_for(name: str) -> Card:
-    """The card of `resnet50`, or with other weights than the default ones,
-    `resnet50.IMAGENET1K_V1`.
+    """The card of `resnet50`, or with weights that are not the default of `resnet50.IMAGENET1K_V1`.
 
     Nothing is downloaded; at most the model is built without memory to name its layer.
     """
@@ -118,8 +117,7 @@ def _built(architecture: str, options: Mapping[str, Any]) -> nn.Module:
 
 
 def _own(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What torchvision sets on its own when it loads its own weights, for the two families that
-    need it.
+    """What torchvision sets when it loads its own weights, for the two families that need it.
 
     Their weights expect another normalisation than all others; `transform_input` turns the usual
     one into it.
@@ -133,9 +131,7 @@ def _own(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _image_size(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The input size a vision transformer's weights were made for, from the number of its
-    positions.
-    """
+    """The input size of a vision transformer's weights, from the number of its positions."""
     positions, patches = stored.get("encoder.pos_embedding"), stored.get("conv_proj.weight")
     if not architecture.startswith("vit_") or positions is None or patches is None:
         return {}

@@ -1,6 +1,4 @@
-"""What a local file tells about the model it was saved from, and what a card can then no longer
-promise.
-"""
+"""What a local file tells about its model, and what a card can then no longer promise."""
 
 from __future__ import annotations
 
@@ -33,8 +31,9 @@ def built_for(stored: Mapping[str, Tensor], build: Build, options: Mapping[str, 
 
 
 def told(card: Card, file: str) -> Card:
-    """The card of a model that was loaded from a local file: the rest of it is an assumption about
-    this file.
+    """The card of a model that was loaded from a local file.
+
+    The rest of it is an assumption about this file.
     """
     what = "preprocessing and class names" if card.classes else "preprocessing"
     return replace(

@@ -29,8 +29,7 @@ class Loaded(NamedTuple):
 def load(
     name: str, *, weights: str | Path | None = None, pretrained: bool | None = None, **options: Any
 ) -> Loaded:
-    """The model of that name in evaluation mode with its card, which `card_of(model)` then also
-    gives.
+    """The model of that name in evaluation mode, and its card, as `card_of(model)` gives it.
 
     `lookout` is the bundled model, `torchvision/resnet50` and `timm/resnet50` are the libraries'
     (with `.` and a tag for other weights than the default ones: `resnet50.IMAGENET1K_V1`,
@@ -83,8 +82,9 @@ def card_for(name: str) -> Card:
 
 
 def known() -> list[str]:
-    """The names of all models: `lookout`, then `torchvision/...` and `timm/...` as far as they are
-    installed.
+    """The names of all models.
+
+    First `lookout`, then `torchvision/...` and `timm/...` as far as they are installed.
 
     >>> known()[:2]
     ['lookout', 'torchvision/alexnet']
@@ -96,8 +96,9 @@ def known() -> list[str]:
 
 
 def find(pattern: str) -> list[str]:
-    """The known names with a pattern in them; with `*`, `?` or `[` the pattern must match a whole
-    name.
+    """The known names with a pattern in them.
+
+    With `*`, `?` or `[` the pattern must match a whole name.
 
     The library may be left out. No match is an empty list.
 

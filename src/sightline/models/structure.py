@@ -49,8 +49,7 @@ def width(layer: object) -> int | None:
 
 
 def place(model: nn.Module, path: str) -> str | None:
-    """The name of the sub-module at a path in which -1, -2, ... count children from the end; None
-    if absent.
+    """The name of the sub-module at a path; -1, -2, ... count from the end; None if absent.
 
     >>> place(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2)), "-2")
     '1'

@@ -1,4 +1,4 @@
-"""The cards of torchvision's classifiers, read from torchvision's own description of its weights."""
+"""The cards of torchvision's classifiers, read from its own description of its weights."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ LICENCE = "BSD-3-Clause (torchvision); weights: see source"
 
 
 def family(model: nn.Module) -> str | None:
-    """The file of `torchvision.models` in which the module's class, or the class it extends, is
-    defined.
-    """
+    """The file of `torchvision.models` that defines the module's class, or the one it extends."""
     for kind in type(model).__mro__:
         folder, _, file = kind.__module__.rpartition(".")
         if folder == "torchvision.models" and file in LAYERS:
@@ -53,9 +51,7 @@ def family(model: nn.Module) -> str | None:
 
 
 def layer(model: nn.Module) -> str | None:
-    """The name of the layer worth explaining, None when the module is not torchvision's or was
-    rebuilt.
-    """
+    """The layer worth explaining, None when the module is not torchvision's or was rebuilt."""
     file = family(model)
     return place(model, LAYERS[file]) if file else None
 
@@ -81,7 +77,7 @@ def described(architecture: str, weights: Any, at: str | None) -> Card:
 
 
 def fitted(card: Card, model: nn.Module) -> Card:
-    """The card, changed to the model that was really built: its input size and number of classes."""
+    """The card, changed to the model really built: its input size and number of classes."""
     return _fitted(card, outputs(model), _side(model))
 
 

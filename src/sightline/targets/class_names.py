@@ -36,8 +36,9 @@ def checked_names(classes: Sequence[str], outputs: Any) -> Sequence[str]:
 
 
 def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
-    """The number of the class called `name`: the whole name, one of its synonyms, or the only one
-    that holds the words.
+    """The number of the class called `name`.
+
+    The whole name counts, one of its synonyms, or the only one that holds the words.
 
     Raises `TargetError` for an unknown or an ambiguous name, with near ones.
 

@@ -16,9 +16,7 @@ _TOP = re.compile(r"top[-_ ]?(\d+)$", re.IGNORECASE)
 
 
 def indices_of(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> tuple[Tensor, bool]:
-    """The classes asked of each image, `[b, n]`, and whether that is more than one question by
-    form.
-    """
+    """The classes asked of each image, `[b, n]`, and whether the form asks for several."""
     b, count = rows.shape
     if isinstance(target, range):
         target = list(target)

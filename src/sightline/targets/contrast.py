@@ -1,6 +1,4 @@
-"""A class against its rivals: Finer-CAM's difference to similar classes, and the margin to the
-runner-up.
-"""
+"""A class against its rivals: Finer-CAM's difference to similar ones, the margin to the next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +16,12 @@ from sightline.targets.target import Aim, Names, Size, chosen, named
 class Contrast(Aim):
     r"""What makes a class differ from similar ones (Finer-CAM, Zhang et al. 2025), for any method.
 
-    $$y = y^c - \gamma \, \frac{1}{n} \sum_{t=1}^{n} y^{d_t}$$ `klass` is a number, a name or a tensor `[b]`; None: each
-    image's own predicted class. The classes $d_t$ are those in `against`, or the `similar` ones whose logits are
-    nearest to the class's own. `gamma` 0 asks for the class alone; at 1 what all share has no weight left.
-    The classes to compare with are picked from the outputs, and no derivative runs through the picking.
+    $$y = y^c - \gamma \, \frac{1}{n} \sum_{t=1}^{n} y^{d_t}$$
+
+    `klass` is a number, a name or a tensor `[b]`; None: each image's own predicted class. The
+    classes $d_t$ are those in `against`, or the `similar` ones whose logits are nearest to the
+    class's own. `gamma` 0 asks for the class alone; at 1 what all share has no weight left. The
+    classes to compare with are picked from the outputs, and no derivative runs through the picking.
 
     >>> logits = torch.tensor([[5.0, 4.0, 1.0, 3.0]])
     >>> Contrast(gamma=1.0, similar=2)(logits), Contrast(2, against=[0], gamma=0.5)(logits)
@@ -83,8 +83,7 @@ class Margin(Aim):
 
 
 def similar(rows: Tensor, own: Tensor, count: int) -> Tensor:
-    """The `count` other classes whose logits are nearest to the class's own, `[b, count]`, nearest
-    first.
+    """The `count` other classes with the logits nearest to the class's own, `[b, count]`, in order.
 
     >>> similar(torch.tensor([[5.0, 4.0, 1.0, 7.0]]), torch.tensor([0]), 2)
     tensor([[1, 3]])

@@ -1,6 +1,4 @@
-"""A detector asked about one box: the score of a label there, of torchvision's detectors, DETR and
-their kind.
-"""
+"""A detector asked about one box: torchvision's detectors, DETR and their kind."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +15,9 @@ from sightline.tensors import iou
 
 
 class Found(NamedTuple):
-    """What a detector says of one image: boxes `[n, 4]` (left, top, right, bottom), how sure it is
-    `[n]`, labels `[n]`.
+    """What a detector says of one image.
+
+    Boxes `[n, 4]` (left, top, right, bottom), how sure it is `[n]`, labels `[n]`.
 
     `scores` `[n]` are what is explained, with their graph. Nothing else has one.
     """
@@ -31,8 +30,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Box(Aim):
-    r"""The score of a label in a box, of the detection that fits best: the one with the largest IoU
-    x confidence.
+    r"""The score of a label in a box, of the detection with the largest IoU x confidence.
 
     - `box`: `(left, top, right, bottom)` in the picture's pixels; a tensor `[b, 4]`: an image its
       own. None: anywhere.
@@ -122,7 +120,7 @@ class Box(Aim):
         return Found(found["boxes"].detach(), sure.detach(), found["labels"], scores)
 
     def _asked(self, logits: Tensor, boxes: Tensor, own: int | None) -> Found:
-        """One image's queries as detections of the label asked for, or each of its own best label."""
+        """One image's queries as detections of the label asked for, or each of its best."""
         sure = logits.softmax(1)[:, :-1] if self.kind == "softmax" else logits.sigmoid()
         labels = (
             sure.argmax(1) if own is None else torch.full((len(sure),), own, device=sure.device)
@@ -189,8 +187,9 @@ def _is_found(one: Any) -> bool:
 
 
 def _queries(outputs: Any) -> tuple[Tensor, Tensor]:
-    """DETR's answer: logits `[b, q, k]` and boxes `[b, q, 4]` as (centre x, centre y, width,
-    height) in shares.
+    """DETR's answer: logits `[b, q, k]` and boxes `[b, q, 4]`.
+
+    Boxes are (centre x, centre y, width, height) in shares.
     """
     logits, boxes = (
         next(iter(named_parts(outputs, kind)), None) for kind in ("query logits", "query boxes")
@@ -211,7 +210,7 @@ def _queries(outputs: Any) -> tuple[Tensor, Tensor]:
 
 
 def _in_pixels(boxes: Tensor, size: Size, needed: bool) -> Tensor:
-    """Boxes in shares as corners in pixels; in shares still, where the picture's size is not known."""
+    """Boxes in shares as corners in pixels; in shares still, where its size is not known."""
     corners = torch.cat(
         [boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], dim=-1
     )
@@ -231,8 +230,9 @@ def _beyond(box: Sequence[int | float] | Tensor) -> bool:
 
 
 def _labels(wanted: Any, b: int, classes: Names) -> Tensor | None:
-    """The label asked of each image; a detector that lists what it found does not say how many it
-    knows.
+    """The label asked of each image.
+
+    A detector that lists what it found does not say how many it knows.
     """
     if wanted is None:
         return None

@@ -1,6 +1,4 @@
-"""The same question, asked of other outputs: of pictures seen through a mask, of a layer with a
-channel less.
-"""
+"""The same question, asked of other outputs: of masked pictures, of a layer with a channel less."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -28,8 +26,7 @@ def ask_again(
     size: Sequence[int] | None = None,
     probability: bool = False,
 ) -> Tensor:
-    """The scores `[n, versions, b]` of the question in the outputs of so many versions of its b
-    images.
+    """The scores `[n, versions, b]` of the question, in the outputs of versions of its b images.
 
     The outputs have a row for each image of the first version, then the second, and so on. Classes
     are those that were found the first time: who asked for the predicted class is told of that one,

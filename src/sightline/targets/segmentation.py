@@ -1,6 +1,4 @@
-"""A segmentation network asked about a class, in a region or at a pixel: Seg-Grad-CAM's score, for
-any method.
-"""
+"""A segmentation network asked about a class, in a region or at a pixel (Seg-Grad-CAM)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +22,12 @@ _MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 class Region(Aim):
     r"""The logits of a class over the pixels of a region (Seg-Grad-CAM, Vinogradova et al. 2020).
 
-    $$y = \frac{1}{|M|} \sum_{(i,j) \in M} y^c_{ij}$$ With `reduce="sum"` without the division, as it is printed there.
-    The two give the same map wherever a method scales with its gradients, as Grad-CAM does. Grad-CAM++ does not:
-    its alpha knows the size of a gradient, and a sum over thousands of pixels is no logit any more. So the mean is
-    the default.
+    $$y = \frac{1}{|M|} \sum_{(i,j) \in M} y^c_{ij}$$
+
+    With `reduce="sum"` without the division, as it is printed there. The two give the same map
+    wherever a method scales with its gradients, as Grad-CAM does. Grad-CAM++ does not: its alpha
+    knows the size of a gradient, and a sum over thousands of pixels is no logit any more. So the
+    mean is the default.
 
     - `klass`: a number, a name, or a tensor `[b]`. None: at each pixel the class that is predicted
       there.
@@ -89,8 +89,9 @@ class Region(Aim):
 
 
 def _of_the_picture(mask: Tensor, picture: Sequence[int]) -> Sequence[int]:
-    """A mask's size, `[*s]`: any with the picture's proportions. A mask that lies across would tell
-    of other pixels.
+    """A mask's size, `[*s]`: any with the picture's proportions.
+
+    A mask that lies across would tell of other pixels.
     """
     size = mask.shape[-len(picture) :]
     if mask.ndim < len(picture) or any(
@@ -132,8 +133,9 @@ def dense(outputs: Any) -> Tensor:
 
 
 def enlarged(logits: Tensor, size: Size) -> Tensor:
-    """The logits on another grid, linearly between pixel centres; as they are where no size is
-    known.
+    """The logits on another grid, linearly between pixel centres.
+
+    They stay as they are where no size is known.
     """
     if size is None or tuple(size) == tuple(logits.shape[2:]):
         return logits
@@ -141,8 +143,9 @@ def enlarged(logits: Tensor, size: Size) -> Tensor:
 
 
 def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -> Tensor:
-    """The weight of each pixel, `[b, *grid]`: of a mask, a box `(left, top, right, bottom)` or a
-    pixel `(x, y)`.
+    """The weight of each pixel, `[b, *grid]`, of a mask, a box or a pixel.
+
+    A box is `(left, top, right, bottom)`, a pixel `(x, y)`.
 
     A box holds the pixels whose centres lie in it.
 

@@ -1,6 +1,4 @@
-"""An embedding network asked how near it is to a vector: to a text's embedding, or to another
-image's (CLIP).
-"""
+"""An embedding network (CLIP) asked how near it is to a vector: of a text, of another image."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +15,11 @@ from sightline.targets.target import Aim, Key, Names, Size, part
 class Similarity(Aim):
     r"""The cosine between an image's embedding and a given vector.
 
-    $$y = \frac{\langle v, t \rangle}{|v|\,|t|}$$ `to` is t, `[d]` for all images or `[b, d]`, each its own: a
-    text's embedding, another image's, a mean of several. The image's own, v, is the output itself `[b, d]`, or its
-    `image_embeds` or `pooler_output`, or what `output` names. `name` is what the result calls it.
+    $$y = \frac{\langle v, t \rangle}{|v|\,|t|}$$
+
+    `to` is t, `[d]` for all images or `[b, d]`, each its own: a text's embedding, another image's,
+    a mean of several. The image's own, v, is the output itself `[b, d]`, or its `image_embeds` or
+    `pooler_output`, or what `output` names. `name` is what the result calls it.
 
     CLIP's `logits_per_image` are these cosines times a temperature, a column a text: ask for one by
     `Output("logits_per_image", 0)`.
@@ -66,8 +66,9 @@ class Similarity(Aim):
 
 
 def embedding(outputs: Any, key: Key | None = None) -> Tensor:
-    """One vector an image, `[b, d]`: the outputs, or their `image_embeds`, `pooler_output`, or what
-    `key` names.
+    """One vector an image, `[b, d]`.
+
+    It is the outputs, or their `image_embeds`, `pooler_output`, or what `key` names.
     """
     if key is not None:
         found = part(outputs, key)

@@ -1,6 +1,4 @@
-"""What the targets beyond classes have in common: settings, and a score an image from the model's
-outputs alone.
-"""
+"""What the targets beyond classes have in common: settings, and one score an image."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -50,7 +48,7 @@ class Aim:
         raise NotImplementedError
 
     def within(self, outputs: Any) -> tuple[Any, Any] | None:
-        """The part of the outputs that is asked, and what it is asked; None where all of them are."""
+        """The part of the outputs that is asked, and what; None where all of them are."""
         return None
 
 
@@ -77,9 +75,7 @@ def part(outputs: Any, key: Key) -> Any:
 
 
 def offered(outputs: Any, asked: Any = "") -> str:
-    """The end of a message about an output that is not there: what the model returned, and near
-    names.
-    """
+    """The end of a message about an output that is not there: what came, and near names."""
     if isinstance(outputs, Tensor):
         return (
             f"the model returned one tensor {list(outputs.shape)}. Leave the name of the output"
@@ -104,8 +100,9 @@ def offered(outputs: Any, asked: Any = "") -> str:
 
 
 def chosen(klass: Any, b: int, classes: Names, count: int) -> Tensor:
-    """The class number of each of `b` images, `[b]`: one number or name for all, or a tensor with
-    one an image.
+    """The class number of each of `b` images, `[b]`.
+
+    It is one number or name for all, or a tensor with one an image.
 
     >>> chosen("cat", 2, ["dog", "cat"], 2)
     tensor([1, 1])
@@ -143,8 +140,9 @@ def named(klass: Any, classes: Names = None) -> str:
 
 
 def reduced(values: Tensor, how: str) -> Tensor:
-    """The mean or the sum of each image's values, `[b, ...]` to `[b]`, in float32 at least: a sum
-    of halves overflows.
+    """The mean or the sum of each image's values, `[b, ...]` to `[b]`, in float32 at least.
+
+    A sum of halves overflows.
 
     >>> reduced(torch.tensor([[1.0, 3.0]]), "mean"), reduced(torch.tensor([1.0, 3.0]), "sum")
     (tensor([2.]), tensor([1., 3.]))

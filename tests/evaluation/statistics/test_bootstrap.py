@@ -55,9 +55,17 @@ def undeclared(of):
 
 @pytest.mark.parametrize(
     ("of", "wide"),
-    [(average, False), (median, False), (share_above_half, False), (second, True), (largest_mean, True),
-     (trapezoid, True), (median, True), (share_above_half, True)],
-)  # fmt: skip
+    [
+        (average, False),
+        (median, False),
+        (share_above_half, False),
+        (second, True),
+        (largest_mean, True),
+        (trapezoid, True),
+        (median, True),
+        (share_above_half, True),
+    ],
+)
 def test_each_way_of_resampling_is_the_slow_one(of, wide):
     values = np.random.default_rng(1).random((23, 5) if wide else 23)
     resamples = Resamples(23, count=50)

@@ -71,9 +71,7 @@ def coco(path: Path, split: str | None = None, limit: int | None = None) -> Data
 
 
 def annotation_files(path: Path) -> list[Path]:
-    """The JSON files of a folder that are called as COCO's with boxes are, at its top or in
-    `annotations/`.
-    """
+    """The JSON files named as COCO's with boxes are, in a folder or in its `annotations/`."""
     patterns = (
         "instances*.json",
         "annotations/instances*.json",

@@ -9,8 +9,7 @@ from sightline.images import SUFFIXES, find, read
 
 
 def image_folder(path: Path, split: str | None = None, limit: int | None = None) -> Data:
-    """Every picture of a folder and the folders in it (or one picture), in the order of
-    `images.find`.
+    """Every picture of a folder and those in it (or one picture), in the order of `images.find`.
 
     Records are called by their path within the folder. `split` names a folder in it. Raises
     `DataError` when there is no picture: a lone file that is not called as one is opened at once.

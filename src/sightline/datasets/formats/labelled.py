@@ -164,8 +164,9 @@ def _rows(table: Path) -> tuple[list[dict[str, str]], list[str]]:
 
 
 def _identity(told: dict[str, str]) -> tuple[str, str, str]:
-    """What makes two rows one class: number, wnid and name together. A `label` may be either number
-    or name.
+    """What makes two rows one class: number, wnid and name together.
+
+    A `label` may be either number or name.
     """
     number, wnid, name = (told.get(key, "") for key in _KEYS)
     if number and not number.isdigit():  # a column 'label' with names in it

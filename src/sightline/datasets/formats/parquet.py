@@ -1,5 +1,6 @@
-"""Parquet tables with pictures in them, as published on data hubs: columns `image`, `label`, and
-boxes where known.
+"""Parquet tables with pictures in them, as published on data hubs.
+
+Their columns are `image`, `label`, and boxes where known.
 """
 
 import io
@@ -33,8 +34,9 @@ _GUESSED = (
 
 @dataclass(frozen=True)
 class InParquet(Stored):
-    """The picture in one row of a row group; the group's pictures are read once a process, into a
-    small cache.
+    """The picture in one row of a row group.
+
+    The group's pictures are read once a process, into a small cache.
     """
 
     group: int
@@ -89,8 +91,8 @@ def parquet(
     |---|---|
     | `image` | the picture's bytes, or a struct of `bytes` and `path` |
     | `label` | the class: a number, or a name |
-    | `box`, `boxes` | left, top, right, bottom in pixels; one, or a list of them, of the row's class |
-    | `objects` | a struct of lists, or a list of structs, of `bbox` (x, y, width, height) or `box`, and `category` |
+    | `box`, `boxes` | left, top, right, bottom in pixels; one, or a list, of the row's class |
+    | `objects` | a struct of lists or list of structs: `bbox` (x, y, w, h) or `box`, `category` |
 
     Names of classes come from `classes.json` beside the file, or from the table's own description.
     A row without class, and a box that makes no sense, are errors of their record. `split` picks
@@ -183,8 +185,9 @@ def _used(rows: Sequence[_Row], columns: Columns, records: Sequence[Record]) -> 
 
 
 def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
-    """Whether boxes end at the last pixel's number: none at `width`, and several at `width - 1`,
-    where most pile up.
+    """Whether boxes end at the last pixel's number.
+
+    Then none ends at `width`, and several at `width - 1`, where most pile up.
     """
     ends: Counter[Number] = Counter()
     for row in rows[:_LOOKED_AT]:

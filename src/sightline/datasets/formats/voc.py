@@ -1,5 +1,4 @@
-"""PASCAL VOC: `JPEGImages/`, `Annotations/*.xml`, and masks in `SegmentationObject/` where there
-are any.
+"""PASCAL VOC: `JPEGImages/`, `Annotations/*.xml`, and `SegmentationObject/` where it is there.
 
 VOC counts pixels from 1 and includes the last one: a box (1, 1, 2, 2) is four pixels, here (0, 0,
 2, 2).
@@ -170,7 +169,7 @@ def _pictures(path: Path) -> dict[str, Path]:
 
 
 def _twins(path: Path) -> tuple[str, ...]:
-    """A sentence where pictures share a name, and only one of them can be meant by an annotation."""
+    """A sentence where pictures share a name, and an annotation can mean only one of them."""
     files, kept = _files(path), _pictures(path)
     left = [file.name for file in files if kept[file.stem] != file]
     if not left:
@@ -209,8 +208,10 @@ def _listed(path: Path, split: str) -> list[str]:
                 )
             )
     sets = sorted({file.stem for file in (path / "ImageSets").rglob("*.txt")})
+    there = (
+        f"There are: {', '.join(sets[:12])}." if sets else "There are no lists: leave split out."
+    )
     raise DataError(
         f"{path}: expected the list ImageSets/Main/{split}.txt for split {split!r}; it is not"
-        " there. "
-        f"{'There are: ' + ', '.join(sets[:12]) + '.' if sets else 'There are no lists: leave split out.'}"
+        f" there. {there}"
     )

@@ -13,8 +13,9 @@ Curves = dict[str, Tensor]
 
 
 def deletion_curve(bench: ExplainedBatch) -> Curves:
-    """The first point is the whole image and costs nothing; the last is the substrate, the same for
-    everybody.
+    """The first point is the whole image and costs nothing.
+
+    The last is the substrate, the same for everybody.
     """
     hidden, nothing = (
         bench.substrate(bench.protocol.deletion_fill),
@@ -29,8 +30,9 @@ def deletion_curve(bench: ExplainedBatch) -> Curves:
 
 
 def insertion_curve(bench: ExplainedBatch) -> Curves:
-    """The first point is the substrate, the same for everybody; the last is the whole image and
-    costs nothing.
+    """The first point is the substrate, the same for everybody.
+
+    The last is the whole image and costs nothing.
     """
     hidden, nothing = (
         bench.substrate(bench.protocol.insertion_fill),
@@ -51,8 +53,9 @@ def _between(bench: ExplainedBatch, start: Tensor, end: Tensor, name: str) -> li
 
 
 def occluded_curve(bench: ExplainedBatch) -> Curves:
-    """Only what lies at or above the map's own theta-quantile is seen; the last point shows
-    nothing.
+    """Only what lies at or above the map's own theta-quantile is seen.
+
+    The last point shows nothing.
     """
     word = "mean" if bench.protocol.space == "normalised" else "black"
     hidden, nothing = bench.substrate(word), bench.hidden(word)
@@ -70,6 +73,7 @@ def occluded_curve(bench: ExplainedBatch) -> Curves:
 
 def occluded_fraction(bench: ExplainedBatch) -> Curves:
     """The share of pixels hidden at each theta: less than theta where values repeat, as zeros do.
+
     The last is 1.
     """
     found = {}

@@ -87,9 +87,7 @@ class ExplainedBatch:
     def explained(
         self, model: nn.Module, inputs: Tensor, names: Sequence[str]
     ) -> dict[str, Explanation]:
-        """The same question asked again, by some of the methods: of other pictures, or of another
-        model.
-        """
+        """The same question asked again by some methods, of other pictures or another model."""
         rules = [self.rules[name] for name in names]
         found = explain(model, inputs, self.classes, rules, _opened(rules, self.layer))
         return {name: found[name] for name in names}

@@ -1,5 +1,6 @@
-"""Everything a metric can ask for about a batch: made when it is first asked for, once, for all
-methods together.
+"""Everything a metric can ask for about a batch.
+
+Each is made when it is first asked for, once, for all methods together.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,15 +19,26 @@ Made = dict[str, Any] | Any
 """For each method its own, or one for all of them."""
 
 COLUMNS = {
-    "given_map": "given", "given_boxes": "given", "other_map": "least", "top_maps": "top", "top_peaks": "top",
+    "given_map": "given",
+    "given_boxes": "given",
+    "other_map": "least",
+    "top_maps": "top",
+    "top_peaks": "top",
     "top_boxes": "top",
-}  # fmt: skip
+}
 """The classes, besides its own, for which an image has to be explained when a word is asked for."""
 
 RECORDED = (
-    "full_score", "masked_score", "rank", "deletion_curve", "insertion_curve", "occluded_curve", "occluded_fraction",
-    "road_morf", "road_lerf",
-)  # fmt: skip
+    "full_score",
+    "masked_score",
+    "rank",
+    "deletion_curve",
+    "insertion_curve",
+    "occluded_curve",
+    "occluded_fraction",
+    "road_morf",
+    "road_lerf",
+)
 """Measurements that are numbers: they are written into an image's row wherever they were made."""
 
 
@@ -38,7 +50,7 @@ class Measurements:
     """
 
     def __init__(self, bench: ExplainedBatch, wanted: Iterable[str] = ()) -> None:
-        """`wanted` are words that will be asked for: a look that tells two of them is taken once."""
+        """`wanted` are words that will be asked for: what tells two of them is run once."""
         self.bench, self.wanted = bench, set(wanted)
         self._made: dict[str, dict[str, Any]] = {}
 
@@ -87,7 +99,7 @@ def _columns_of(word: str) -> Callable[[ExplainedBatch], dict[str, Tensor]]:
 
 
 def top_maps(bench: ExplainedBatch) -> dict[str, Tensor]:
-    """The maps of the most probable classes, `[b, 5, h, w]`; a control has the same map for each."""
+    """The maps of the most probable classes, `[b, 5, h, w]`; a control has one map for all."""
     places = range(bench.places["top"], bench.places["top"] + bench.top)
     own = {
         name: torch.stack([bench.map_of(name, place) for place in places], dim=1)
@@ -102,8 +114,9 @@ def top_maps(bench: ExplainedBatch) -> dict[str, Tensor]:
 
 
 def top_peaks(bench: ExplainedBatch) -> dict[str, Tensor]:
-    """The largest value of each of their coarse maps, `[b, 5]`; a control has none, and never
-    rejects.
+    """The largest value of each of their coarse maps, `[b, 5]`.
+
+    A control has none, and never rejects.
     """
     places = range(bench.places["top"], bench.places["top"] + bench.top)
     own = {
@@ -117,8 +130,9 @@ def top_peaks(bench: ExplainedBatch) -> dict[str, Tensor]:
 
 
 def rank(bench: ExplainedBatch) -> Tensor:
-    """Place of the given class among the predictions, from 0; 5 stands for all that follow, -1 for
-    unknown.
+    """Place of the given class among the predictions, from 0.
+
+    5 stands for all that follow, -1 for unknown.
     """
     places = [
         -1 if label is None else order.index(label) if label in order else len(order)
@@ -182,15 +196,19 @@ WORDS: dict[str, Callable[[ExplainedBatch], Made]] = {
 | `masked_map` | the map of the image seen through the map, for the same class |
 | `given_map`, `given_boxes` | the map and the boxes of the given class |
 | `other_map` | the map of the least likely class |
-| `top_maps`, `top_peaks` | maps `[b, 5, h, w]` of the most probable classes; the largest value of each coarse map |
-| `boxes`, `top_boxes` | boxes `[n, 4]` of the class explained, for each image; of the most probable classes |
+| `top_maps` | maps `[b, 5, h, w]` of the most probable classes |
+| `top_peaks` | the largest value of each of their coarse maps, `[b, 5]` |
+| `boxes` | boxes `[n, 4]` of the class explained, for each image |
+| `top_boxes` | boxes of the most probable classes, for each image |
 | `mask` | the mask `[h, w]` of the class explained, for each image, or None |
-| `rank` | place of the given class among the predictions, from 0; 5 for all that follow, -1 for unknown |
-| `deletion_curve`, `insertion_curve` | confidences while the strongest pixels go, or come, `[b, steps + 1]` |
-| `occluded_curve` | confidences where values from the theta-quantile on are seen, then nothing, `[b, thetas + 1]` |
+| `rank` | place of the given class among the predictions, from 0; 5 and more: 5; unknown: -1 |
+| `deletion_curve` | confidences while the strongest pixels go, `[b, steps + 1]` |
+| `insertion_curve` | confidences while the strongest pixels come, `[b, steps + 1]` |
+| `occluded_curve` | confidences where values from each theta-quantile on are seen, then nothing |
 | `occluded_fraction` | the share of pixels hidden then, `[b, thetas + 1]` |
-| `road_morf`, `road_lerf` | confidences after the strongest or the weakest pixels were imputed, `[b, percentages]` |
+| `road_morf` | confidences after the strongest pixels were imputed, `[b, percentages]` |
+| `road_lerf` | confidences after the weakest pixels were imputed, `[b, percentages]` |
 | `occlusion_map` | confidence lost where a patch hides a place, `[b, h, w]` |
 | `noisy_maps` | maps of noisy copies of the image, `[b, samples, h, w]` |
-| `randomised_maps` | maps of the model with more and more weights shuffled, from the head on, `[b, stages, h, w]` |
+| `randomised_maps` | maps of the model with ever more weights shuffled, `[b, stages, h, w]` |
 """

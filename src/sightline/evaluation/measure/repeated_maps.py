@@ -1,6 +1,4 @@
-"""Maps made again: of the image seen through its map, of noisy copies, of a model whose weights are
-shuffled.
-"""
+"""Maps made again: of the image seen through its map, of noisy copies, of a shuffled model."""
 
 import torch
 from torch import Tensor
@@ -16,8 +14,9 @@ STAGES = 5
 
 
 def masked_maps(bench: ExplainedBatch) -> tuple[Maps, dict[str, Tensor]]:
-    """Each method's map of its own explanation map, and the confidence there: one forward pass for
-    both.
+    """Each method's map of its own explanation map, and the confidence there.
+
+    One forward pass gives both.
     """
     maps, sure = {}, {}
     for name in bench.methods:
@@ -31,8 +30,9 @@ def masked_maps(bench: ExplainedBatch) -> tuple[Maps, dict[str, Tensor]]:
 
 
 def noisy_maps(bench: ExplainedBatch) -> Maps:
-    """Maps of noisy copies, `[b, samples, h, w]`: the noise has the protocol's standard deviation
-    in raw pixels.
+    """Maps of noisy copies, `[b, samples, h, w]`.
+
+    The noise has the protocol's standard deviation in raw pixels.
     """
     protocol, inputs = bench.protocol, bench.shown.inputs
     std = torch.tensor(bench.statistics.std, dtype=inputs.dtype, device=inputs.device)
@@ -61,8 +61,9 @@ def _maps(bench: ExplainedBatch, model: torch.nn.Module, inputs: Tensor) -> Maps
 
 
 def occlusion_map(bench: ExplainedBatch) -> Tensor:
-    """The confidence lost where a patch is hidden: at each pixel the mean over the patches that
-    cover it, `[b, *s]`.
+    """The confidence lost where a patch is hidden.
+
+    At each pixel the mean over the patches that cover it, `[b, *s]`.
     """
     protocol, images = bench.protocol, bench.shown.inputs
     grid = images.shape[2:]

@@ -22,8 +22,8 @@ def cautions(summary: Summary, by_method: RowsByMethod, cut: Mapping[str, int]) 
         return [
             Caution(
                 "nothing",
-                f"Nothing could be measured: {_every(len(by_method))}. What was wrong is listed under"
-                " Errors.",
+                f"Nothing could be measured: {_every(len(by_method))}. What was wrong is listed"
+                " under Errors.",
             )
         ]
     found: list[Caution] = []
@@ -79,9 +79,9 @@ def _rows(by_method: RowsByMethod) -> list[Caution]:
         found.append(
             Caution(
                 "unfinished",
-                f"{planned - len(by_method):,} of {planned:,} images are not here: the run was stopped,"
-                " or other shards are missing. Run the same command again to finish, or report all"
-                " shards' folders together.",
+                f"{planned - len(by_method):,} of {planned:,} images are not here: the run was"
+                " stopped, or other shards are missing. Run the same command again to finish, or"
+                " report all shards' folders together.",
             )
         )
     if absent:

@@ -1,6 +1,4 @@
-"""Mean curves with intervals: confidence along an order of pixels, and metrics that run over a
-threshold.
-"""
+"""Mean curves with intervals: of confidence along an order of pixels, of metrics with an axis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,8 +112,9 @@ def curves(
 def _occluded(
     by_method: RowsByMethod, sure: str, resamples: Resamples, level: int | float
 ) -> list[Curve]:
-    """Relative confidence over the fraction of hidden pixels (Grad-CAM++ v3, section 7.2), on one
-    grid for all images.
+    """Relative confidence over the fraction of hidden pixels, on one grid for all images.
+
+    See Grad-CAM++ v3, section 7.2.
 
     Between an image's own fractions it runs as `roc_area` counts it: straight, but in a jump wider
     than one step of theta, where nothing was measured, it falls within one such step. Images
@@ -129,9 +128,12 @@ def _occluded(
     full = by_method.measured("full_score")
     thetas = (by_method.run.get("protocol") or {}).get("thetas", Protocol().thetas)
     words = (
-        "occluded_curve", "Only the strongest places (ROC)", "pixels hidden, weakest first (%)",
-        f"{sure}, whole image = 100 %", _READING["occluded_curve"],
-    )  # fmt: skip
+        "occluded_curve",
+        "Only the strongest places (ROC)",
+        "pixels hidden, weakest first (%)",
+        f"{sure}, whole image = 100 %",
+        _READING["occluded_curve"],
+    )
     found = []
     for method in by_method.all:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -148,8 +150,9 @@ def _occluded(
 def _late(
     across: Float[np.ndarray, "t"], up: Float[np.ndarray, "t"], step: float
 ) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "s"]]:
-    """The same points, and one more in each jump: where the curve has come down (or up) to the
-    point behind it.
+    """The same points, and one more in each jump.
+
+    It stands where the curve has come down (or up) to the point behind it.
 
     >>> across, up = _late(np.array([0.0, 0.25, 1.0]), np.array([1.0, 0.8, 0.2]), 0.25)
     >>> across.tolist(), up.tolist()
@@ -185,8 +188,9 @@ def _curve(
 
 
 def _along(entries: Any, length: int) -> tuple[float, ...]:
-    """Percentages of pixels: those of the protocol, where they are as many as the points; else
-    equal steps.
+    """The protocol's percentages of pixels, where they are as many as the points.
+
+    Else equal steps.
     """
     if isinstance(entries, list | tuple) and len(entries) == length:
         return tuple(map(float, entries))
@@ -194,8 +198,9 @@ def _along(entries: Any, length: int) -> tuple[float, ...]:
 
 
 def _as_it_is(entries: Any, length: int) -> tuple[float, ...]:
-    """The protocol's own numbers; equal steps in [0, 1] where they are not as many as the curve has
-    points.
+    """The protocol's own numbers.
+
+    Equal steps in [0, 1] where they are not as many as the curve has points.
     """
     if isinstance(entries, list | tuple) and len(entries) == length:
         return tuple(map(float, entries))

@@ -1,6 +1,4 @@
-"""Images worth looking at: the best, the worst, those on which the methods disagree; what each
-method showed there.
-"""
+"""The images worth looking at: the best, the worst, those on which the methods disagree."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -21,8 +19,9 @@ from sightline.metrics.metric import Metric
 
 @dataclass(frozen=True)
 class Shown:
-    """One method on one image: its picture (None where there is no map to draw), and what the row
-    says.
+    """One method on one image.
+
+    Its picture (None where there is no map to draw), and what the row says.
     """
 
     method: str
@@ -50,7 +49,7 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Room:
-    """A part of the gallery: its title, a sentence on how the images were chosen, and the images."""
+    """A part of the gallery: its title, how its images were chosen, and the images."""
 
     title: str
     intro: str
@@ -58,8 +57,9 @@ class Room:
 
 
 def gallery(summary: Summary, results: RunResults, metric: str | None, most: int = 6) -> list[Room]:
-    """The rooms, at most `most` images each: chosen by a metric with one number an image and a
-    direction.
+    """The rooms, at most `most` images each.
+
+    They are chosen by a metric with one number an image and a direction.
 
     Images are ranked by the mean over the methods (controls have no say); the disagreement is the
     largest minus the smallest of the methods' values. Images without a thumbnail among the views
@@ -110,8 +110,9 @@ def gallery(summary: Summary, results: RunResults, metric: str | None, most: int
 
 
 def _first(order: Float[np.ndarray, "n"], most: int) -> tuple[str, Int[np.ndarray, "m"]]:
-    """The first places by `order`, nan never; and a sentence where more of them are as good as the
-    last one taken.
+    """The first places by `order`, nan never.
+
+    With a sentence where more of them are as good as the last one taken.
     """
     said = np.flatnonzero(np.isfinite(order))
     some = said[np.argsort(order[said], kind="stable")][:most]

@@ -130,8 +130,9 @@ def figure_plot(summary: Summary, metric: Metric, title: str) -> str | None:
 
 
 def inline(svg: str, label: str, number: int) -> str:
-    """An SVG drawing as a part of a page, in the page's colours; `number` keeps its names apart
-    from others'.
+    """An SVG drawing as a part of a page, in the page's colours.
+
+    `number` keeps its names apart from others'.
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(
@@ -151,9 +152,7 @@ def inline(svg: str, label: str, number: int) -> str:
 
 
 def _axes(width: float, height: float, ground: str = "none") -> tuple[Any, Any]:
-    """A figure of its own: nothing of matplotlib's global state is read but its defaults, and
-    nothing is changed.
-    """
+    """A figure of its own: of matplotlib's global state only the defaults are read."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor=ground)
@@ -180,7 +179,8 @@ def _svg(figure: Any, salt: str) -> str:
 
 
 def _shortened(attribute: re.Match[str]) -> str:
-    """Places to a hundredth of a point, which is enough; what is written between tags stays as it
-    is.
+    """Places to a hundredth of a point, which is enough.
+
+    What is written between tags stays as it is.
     """
     return re.sub(r"(\d\.\d\d)\d+", r"\1", attribute[0])

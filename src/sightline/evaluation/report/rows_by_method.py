@@ -1,6 +1,4 @@
-"""The rows, put in order: an image a line, whatever the order in which they were measured and
-stored.
-"""
+"""The rows, put in order: an image a line, in whatever order they were measured and stored."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,9 +18,7 @@ Positions = dict[str, Int[np.ndarray, "_"]]
 
 @runtime_checkable
 class RunResults(Protocol):
-    """What a run left behind: what was asked, a row for each image and method, and what the model
-    saw.
-    """
+    """What a run left behind: what was asked, a row for each image and method, thumbnails."""
 
     run: dict[str, Any]
     rows: pa.Table
@@ -92,8 +88,9 @@ class RowsByMethod:
         return found
 
     def groups(self, by: str) -> list[tuple[str, Positions]]:
-        """The images of each class (`by="class"`), with each tag (`"tag"`), or with each value of
-        any column of words.
+        """The images of each class, with each tag, or with each value of a column of words.
+
+        `by` is `"class"`, `"tag"` or the column's name.
 
         The largest group first. Where a row does not say (it failed), the image's other rows do.
         """
@@ -126,8 +123,9 @@ class RowsByMethod:
         ]
 
     def _positions(self, rows: Int[np.ndarray, "m"]) -> tuple[Positions, int]:
-        """The images of some rows, by method: with those of them on which the method failed; and
-        how many images.
+        """The images of some rows, by method, and how many there are.
+
+        Those on which the method failed are among them.
         """
         anybody = np.unique(self._rank[rows])
         found = {}

@@ -88,8 +88,9 @@ def meaning(metric: Metric) -> str:
 
 
 def written(value: float | int, unit: str = "", *, signed: bool = False) -> str:
-    """A number as it is printed: per cent with one decimal, anything else with three; a true minus
-    sign.
+    """A number as it is printed, with a true minus sign.
+
+    Per cent has one decimal, anything else three.
 
     >>> (
     ...     written(36.841, "%"),
@@ -174,8 +175,9 @@ def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> li
 
 
 def first_metric(metrics: Mapping[str, Metric]) -> str | None:
-    """The metric that galleries and the matrix of wins are about: Average Drop, else the first with
-    a direction.
+    """The metric that galleries and the matrix of wins are about.
+
+    It is Average Drop, else the first with a direction.
     """
     if "average_drop" in metrics:
         return "average_drop"

@@ -31,8 +31,9 @@ def write(
     metrics: Metrics | None = None,
     summary: Summary | None = None,
 ) -> list[Path]:
-    """Write the report of some results into the folder `out`; returns what was written, the page
-    first.
+    """Write the report of some results into the folder `out`.
+
+    Returns what was written, the page first.
 
     `report.html` (one file, works offline), `report.md`, `report.tex` (booktabs), `tables/*.csv`
     with every number in full precision, `plots/*.svg`. All say the same, because all are made from

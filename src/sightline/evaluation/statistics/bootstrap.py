@@ -47,8 +47,9 @@ def bootstrap(
     seed: int = 0,
     level: int | float = 0.95,
 ) -> Interval:
-    """A figure of some images with its percentile interval: what it is on `n` resampled sets of as
-    many images.
+    """A figure of some images with its percentile interval.
+
+    That holds what it is on `n` resampled sets of as many images.
 
     `of` takes what its parameter names ask for: `values` `[images]` or `[images, k]`, and of
     `columns` whatever it names; an array there with one entry an image is resampled with it. An
@@ -148,8 +149,9 @@ def _weights(ask: Callable[..., float], shape: tuple[int, ...]) -> Float[np.ndar
 def _asker(
     of: Of, columns: Columns, images: int
 ) -> Callable[[Values, Shaped[np.ndarray, "..."]], float]:
-    """`of` as a function of some images' values and of which they are; whatever else it asks for is
-    bound once.
+    """`of` as a function of some images' values and of which they are.
+
+    Whatever else it asks for is bound once.
     """
     arrays: dict[str, Any] = {}
     given: dict[str, Any] = {}

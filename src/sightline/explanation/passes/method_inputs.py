@@ -251,7 +251,7 @@ class MethodInputs:
                 " defined and works here too."
             )
         head = at_least_float32(head)
-        return torch.cat([-head, head]) if self.question.single else head  # against and for
+        return two_rows(head, dim=0) if self.question.single else head
 
 
 def _repeated(tensor: Tensor, n: int, axis: int = 0) -> Tensor:
