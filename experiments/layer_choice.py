@@ -19,7 +19,7 @@ from tables import arguments, gap_cell, how, made_by, measured, named, score, ta
 from torch import nn
 
 from sightline import describe
-from sightline.evaluation.compare_layers import speaks
+from sightline.evaluation.compare_layers import has_maps
 from sightline.evaluation.report import Interval, Paired, Summary, bootstrap, paired, summarise
 from sightline.evaluation.store import Results
 from sightline.metrics.metric import mean as average
@@ -130,7 +130,7 @@ def run(
         one = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
         for row, place in neighbours(net, one):
             rows = None
-            if place == 0 or speaks(net, row.name, one):
+            if place == 0 or has_maps(net, row.name, one):
                 rows = measured(
                     net,
                     data / where,

@@ -9,7 +9,7 @@ from helpers.data import shared
 from helpers.data_set_files import coco_set, photo, voc_item
 from sightline.datasets import KINDS, Data, Record, open_data
 from sightline.datasets.class_lists import Names, imagenet
-from sightline.datasets.data import chosen, split_of, spread
+from sightline.datasets.data import evenly, files_of_split, split_of
 from sightline.errors import DataError
 
 
@@ -198,18 +198,18 @@ def test_parts_are_told_by_whole_words(stem, part):
 
 def test_one_part_needs_no_choice(tmp_path):
     files = [tmp_path / "val-0.parquet", tmp_path / "val-1.parquet"]
-    assert chosen(files, None, tmp_path) == (files, "val")
-    assert chosen(files, "val-1", tmp_path) == (files[1:], "val-1")
+    assert files_of_split(files, None, tmp_path) == (files, "val")
+    assert files_of_split(files, "val-1", tmp_path) == (files[1:], "val-1")
     with pytest.raises(
         DataError,
         match=r"expected a part called 'test'; found val \(val-0\.parquet, val-1\.parquet\)",
     ):
-        chosen(files, "test", tmp_path)
+        files_of_split(files, "test", tmp_path)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 10])
 def test_limits_are_even_and_exact(count):
-    taken = spread(range(10), count)
+    taken = evenly(range(10), count)
     assert len(taken) == len(set(taken)) == count
     gaps = np.diff([*taken, 10])
     assert gaps.max() - gaps.min() <= 1

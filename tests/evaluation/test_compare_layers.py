@@ -15,7 +15,7 @@ from sightline import Preprocess, Protocol, compare_layers, describe, evaluate
 from sightline.apps.cli import commands
 from sightline.datasets import Data, Record
 from sightline.errors import DataError, LayerError, MethodError, ProtocolError, StoreError
-from sightline.evaluation.compare_layers import Neighbour, advice, speaks
+from sightline.evaluation.compare_layers import Neighbour, advice, has_maps
 from sightline.evaluation.statistics import Interval, Paired, paired
 from sightline.metrics.metric import mean
 from sightline.models import Card
@@ -91,7 +91,7 @@ def test_a_layer_that_knows_better_where_things_are_is_found():
     }
     assert found["seen"].order.estimate > found["last"].order.estimate + 0.2
     assert found["idle"] == Neighbour("idle", 4, (16, 16), 1, None, None)
-    assert not speaks(net, "idle", pictures)
+    assert not has_maps(net, "idle", pictures)
     assert advice(list(found.values())).startswith(
         "seen is more faithful on these 36 images: name it, layer='seen'."
     )

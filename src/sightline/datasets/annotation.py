@@ -61,7 +61,7 @@ def box_fault(
     left, top, right, bottom = box
     if not (left < right and top < bottom):  # nan is neither
         return (
-            f"Expected a box with left < right and top < bottom; the {name}'s is {_shown(box)}."
+            f"Expected a box with left < right and top < bottom; the {name}'s is {_listed(box)}."
             " Mend the annotation."
         )
     if size is None:
@@ -73,11 +73,11 @@ def box_fault(
     if not (inside and left < width and top < height and right > 0 and bottom > 0):
         return (
             f"Expected a box within the picture of {width} x {height} pixels; the {name}'s is"
-            f" {_shown(box)} (left, top, right, bottom). Mend the annotation, or the size it"
+            f" {_listed(box)} (left, top, right, bottom). Mend the annotation, or the size it"
             " states."
         )
     return None
 
 
-def _shown(box: Sequence[Number]) -> str:
+def _listed(box: Sequence[Number]) -> str:
     return "(" + ", ".join(f"{float(value):g}" for value in box) + ")"

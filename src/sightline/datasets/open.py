@@ -125,7 +125,7 @@ def recognise(path: Path) -> str:
     raise DataError(
         f"{path}: expected a data set (pictures, a folder for each class, labels.csv, JPEGImages/"
         " and Annotations/, COCO's instances.json, .parquet, .npz or CIFAR's batches); found"
-        f" {_shown(names)}. Name the folder that holds it, or say what it is with kind= (--kind)."
+        f" {_listed(names)}. Name the folder that holds it, or say what it is with kind= (--kind)."
     )
 
 
@@ -170,5 +170,5 @@ def _missing(path: Path) -> DataError:
     )
 
 
-def _shown(names: list[str], most: int = 8) -> str:
+def _listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -25,7 +25,7 @@ def from_batches(batches: Iterable[Any], preprocess: Preprocess, views: int) -> 
     """
     number = 0
     for part, batch in enumerate(batches):
-        known = _parts(batch)
+        known = _named_parts(batch)
         items = [
             _item(known, i, number + i, preprocess, views) for i in range(len(known["images"]))
         ]
@@ -61,8 +61,8 @@ def _item(
 
 def pixels_digest(inputs: Tensor) -> str:
     """Twelve letters that name an image's numbers: a run that goes on compares them."""
-    plain = inputs.detach().cpu().float().contiguous().numpy()
-    return twelve_letters([plain.tobytes()])
+    numbers = inputs.detach().cpu().float().contiguous().numpy()
+    return twelve_letters([numbers.tobytes()])
 
 
 def _boxes_fault(truth: Mapping[str, Any]) -> str | None:
@@ -76,7 +76,7 @@ def _boxes_fault(truth: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _parts(batch: Any) -> dict[str, Any]:
+def _named_parts(batch: Any) -> dict[str, Any]:
     if isinstance(batch, Mapping):
         images = next((batch[word] for word in _IMAGES if word in batch), None)
         labels = next((batch[word] for word in _LABELS if word in batch), None)

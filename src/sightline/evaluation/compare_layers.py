@@ -29,7 +29,7 @@ from sightline.surgery.harness.resolve import Where
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.neighbours import neighbours, with_automatic
 
-_FELT = 0.01
+_LEAST = 0.01
 """The least difference in order that is told: one hundredth of a confidence."""
 
 
@@ -65,7 +65,7 @@ class Neighbour:
             return "blank"
         if self.less.n < FEW:
             return "too few images"
-        if not self.less.excludes_zero or abs(self.less.difference) < _FELT:
+        if not self.less.excludes_zero or abs(self.less.difference) < _LEAST:
             return "not told apart"
         return "more faithful" if self.less.difference > 0 else "less faithful"
 
@@ -126,7 +126,7 @@ def compare_layers(
         )
     _comes_again(data)
     data = opened(data, limit)
-    one = _noise(like_model(supported_model(model), _first(model, data).unsqueeze(0)), 1)
+    one = _noise(like_model(supported_model(model), _first_picture(model, data).unsqueeze(0)), 1)
     rows = neighbours(model, one) if layers is None else with_automatic(model, one, layers)
     measured: dict[str, Results | None] = {}
     for row, place in sorted(
@@ -135,7 +135,7 @@ def compare_layers(
         where = None if out is None else Path(out) / re.sub(r"[^\w.-]", "_", row.name)
         measured[row.name] = (
             None
-            if place and not speaks(model, row.name, one, method)
+            if place and not has_maps(model, row.name, one, method)
             else evaluate(
                 model,
                 data,
@@ -149,11 +149,11 @@ def compare_layers(
                 progress=progress,
             )
         )
-        _usable([results for results in measured.values() if results is not None])
+        _check_same_images([results for results in measured.values() if results is not None])
     return _compared(rows, measured)
 
 
-def speaks(
+def has_maps(
     model: nn.Module, layer: str, inputs: Tensor, method: str | Callable[..., Any] = "grad_cam"
 ) -> bool:
     """Whether any of four pictures of noise like these has a map there.
@@ -161,7 +161,7 @@ def speaks(
     Behind the last attention of a ViT none has.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    >>> speaks(net, "0", torch.rand(1, 3, 8, 8))
+    >>> has_maps(net, "0", torch.rand(1, 3, 8, 8))
     True
     """
     return bool(explain(model, _noise(inputs, 4), layer=layer, method=method).coarse.any())
@@ -191,7 +191,7 @@ def advice(found: Sequence[Neighbour]) -> str:
             f"{automatic.layer} stays: {on} {'is' if images == 1 else 'are'} too few to tell. Give"
             f" {FEW} or more."
         )
-    if max(abs(one.order.estimate) for one in found if one.order) < _FELT:
+    if max(abs(one.order.estimate) for one in found if one.order) < _LEAST:
         return (
             "Nothing can be told: whatever pixels are taken away, the confidence stays as it is on"
             f" these {on}. Has the model its weights?"
@@ -218,7 +218,7 @@ def _comes_again(data: Any) -> None:
         )
 
 
-def _first(model: nn.Module, data: Any) -> Tensor:
+def _first_picture(model: nn.Module, data: Any) -> Tensor:
     """The first picture that can be used, as the model takes it."""
     items = source_of(data, card_of(model).preprocess).items()
     found: Tensor | None = next((item.inputs for item in items if item.inputs is not None), None)
@@ -234,7 +234,7 @@ def _first(model: nn.Module, data: Any) -> Tensor:
     return found
 
 
-def _usable(measured: Sequence[Results]) -> None:
+def _check_same_images(measured: Sequence[Results]) -> None:
     """Whether the last layer's rows are about the first one's images, and which are of no use."""
     first, last = measured[0], measured[-1]
     if first.column("source") != last.column("source"):
@@ -252,8 +252,8 @@ def _usable(measured: Sequence[Results]) -> None:
             f"Expected images that can be measured; none can. {lost[0][0]}: {lost[0][1]}"
         )
     if lost:
-        told = f"{len(lost)} of {len(first)} images are left out. {lost[0][0]}: {lost[0][1]}"
-        warnings.warn(told, stacklevel=3)
+        words = f"{len(lost)} of {len(first)} images are left out. {lost[0][0]}: {lost[0][1]}"
+        warnings.warn(words, stacklevel=3)
 
 
 def _faults(rows: Results) -> list[str]:

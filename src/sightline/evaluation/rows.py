@@ -87,7 +87,7 @@ def rows_of(
             controls=request.controls,
             columns={COLUMNS[word] for word in words if word in COLUMNS},
             outputs=outputs,
-            together=batch_size,
+            batch_size=batch_size,
         )
         _measure(explained, Measurements(explained, words), group, request.metrics, found)
     return [row for item in items for row in found[item.number]]
@@ -138,17 +138,19 @@ def _measure(
     for name in batch.names:
         supply = measurements.of(name)
         values = {
-            metric.name: supply.call(metric.function, **chosen(metric.function, batch.protocol))
+            metric.name: supply.call(
+                metric.function, **protocol_options(metric.function, batch.protocol)
+            )
             for metric in metrics
         }
         supply["full_score"]
         columns = {
-            word: _plain(tensor)
+            word: _as_numbers(tensor)
             for word, tensor in {**measurements.recorded(name), **values}.items()
         }
         coarse, shapes = _coarse(batch, name)
         for i, item in enumerate(group):
-            own = batch.shown.boxes_of(i, classes[i])
+            own = batch.labelled.boxes_of(i, classes[i])
             row = {
                 **_about(item, batch.protocol),
                 **_explained(batch, name, i),
@@ -161,11 +163,11 @@ def _measure(
             found.setdefault(item.number, []).append(row)
 
 
-def chosen(function: Any, protocol: Protocol) -> dict[str, Any]:
+def protocol_options(function: Any, protocol: Protocol) -> dict[str, Any]:
     """The options of a metric that the protocol decides.
 
     >>> from sightline.metrics import average_drop
-    >>> chosen(average_drop, Protocol(drop="absolute"))
+    >>> protocol_options(average_drop, Protocol(drop="absolute"))
     {'drop': 'absolute'}
     """
     return {name: getattr(protocol, name) for name in options(function) if hasattr(protocol, name)}
@@ -226,12 +228,12 @@ def _coarse(batch: ExplainedBatch, name: str) -> tuple[list[list[float]] | None,
     return coarse.flatten(1).tolist(), list(coarse.shape[1:])
 
 
-def _plain(values: Tensor) -> list[Any]:
+def _as_numbers(values: Tensor) -> list[Any]:
     """Python numbers for a column; what is no number is None, so that rows can be compared."""
-    return [_clean(value) for value in values.detach().double().cpu().tolist()]
+    return [_finite(value) for value in values.detach().double().cpu().tolist()]
 
 
-def _clean(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     if isinstance(value, list):
-        return [_clean(one) for one in value]
+        return [_finite(one) for one in value]
     return value if math.isfinite(value) else None

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from sightline.datasets import Data, match, open_data
-from sightline.datasets.data import spread
+from sightline.datasets.data import evenly
 from sightline.errors import DataError
 from sightline.evaluation.batches import from_batches
 from sightline.evaluation.fingerprint import records_digest
@@ -220,7 +220,7 @@ def opened(data: Any, limit: int | None) -> Data | Iterable[Any]:
     if isinstance(data, str | Path):
         data = open_data(data)
     if isinstance(data, Data):
-        return replace(data, records=spread(data.records, limit))
+        return replace(data, records=evenly(data.records, limit))
     if not isinstance(data, Iterable) or isinstance(data, torch.Tensor):
         raise DataError(
             f"Expected a data set's path or an iterable of batches; got {type(data).__name__}. "

@@ -15,7 +15,15 @@ from typing import Any
 
 from sightline.atomic_write import write_atomically
 from sightline.errors import StoreError
-from sightline.evaluation.arrow import VIEWS, arrow, joined, of_value, ordered, parquet, unique_rows
+from sightline.evaluation.arrow import (
+    VIEWS,
+    import_pyarrow,
+    of_value,
+    parquet,
+    read_tables,
+    sorted_rows,
+    unique_rows,
+)
 from sightline.evaluation.arrow import table as table
 
 ASIDE = ("created", "seconds", "shard", "versions", "path")
@@ -74,7 +82,7 @@ class Store:
             else:
                 write_atomically(known, json.dumps(dict(run), indent=2), synced=True)
         except OSError as error:
-            raise cannot(folder, error) from error
+            raise write_error(folder, error) from error
 
     def done(self) -> set[int]:
         """The numbers of the parts that are complete."""
@@ -99,7 +107,7 @@ class Store:
                 write_atomically(self._file("views", part), parquet(views, VIEWS), synced=True)
             write_atomically(self._file("rows", part), parquet(rows), synced=True)
         except OSError as error:
-            raise cannot(self.folder, error) from error
+            raise write_error(self.folder, error) from error
 
     def read(self) -> Results:
         """What the folder holds by now."""
@@ -139,12 +147,12 @@ class MemoryStore:
         return Results(self._run, table(rows), views_table(views))
 
 
-def require() -> None:
+def require_pyarrow() -> None:
     """Raise `StoreError` where rows could not be kept: before they are measured, not after."""
-    arrow()
+    import_pyarrow()
 
 
-def usable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Raise `StoreError` where a run could not be written, or could not go on.
 
     Makes nothing, and needs no model.
@@ -158,7 +166,7 @@ def usable(folder: Path) -> None:
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(f"{there} may not be written into")
     except OSError as error:
-        raise cannot(folder, error) from error
+        raise write_error(folder, error) from error
 
 
 def parts_in(folder: Path) -> set[int]:
@@ -196,7 +204,9 @@ def read(folders: str | Path | Iterable[str | Path]) -> Results:
     rows = [file for place in places for file in sorted((place / "rows").glob("[0-9]*.parquet"))]
     views = [file for place in places for file in sorted((place / "views").glob("[0-9]*.parquet"))]
     return Results(
-        runs[0], ordered(joined(rows), names), unique_rows(joined(views, VIEWS), ["item"])
+        runs[0],
+        sorted_rows(read_tables(rows), names),
+        unique_rows(read_tables(views, VIEWS), ["item"]),
     )
 
 
@@ -218,7 +228,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = 
     return found
 
 
-def cannot(folder: Path, error: OSError) -> StoreError:
+def write_error(folder: Path, error: OSError) -> StoreError:
     """The same error in words, with what to do; a `StoreError` stays as it is."""
     if isinstance(error, StoreError):
         return error

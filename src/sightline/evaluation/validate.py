@@ -57,7 +57,7 @@ def validated(
     >>> known.names, known.controls, [metric.title for metric in known.metrics]
     (['grad_cam'], ['fake_cam'], ['Average Drop'])
     """
-    store.require()
+    store.require_pyarrow()
     which, of = shard
     if not 1 <= which <= of:
         raise DataError(
@@ -66,7 +66,7 @@ def validated(
     explaining, names, controls = _methods(_listed(methods))
     known = chosen_metrics(_listed(metrics))
     if out is not None:
-        store.usable(Path(out))
+        store.check_writable(Path(out))
     return RunRequest(explaining, names, controls, list(known))
 
 

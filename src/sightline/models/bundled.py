@@ -17,7 +17,7 @@ from sightline.errors import ModelError
 from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
 from sightline.models.load_weights import fit
-from sightline.models.local_file import told
+from sightline.models.local_file import card_of_file
 from sightline.models.lookout import Lookout, lookout
 from sightline.models.structure import width
 
@@ -67,4 +67,4 @@ def build(
     if stored is None or weights is None:
         return model, replace(card_of(model) or card(), source="random weights")
     fit(model, stored, Path(weights).name)
-    return model, told(card_of(model) or card(), Path(weights).name)
+    return model, card_of_file(card_of(model) or card(), Path(weights).name)

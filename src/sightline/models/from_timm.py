@@ -16,8 +16,8 @@ from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
 from sightline.models.download import downloading, reach
 from sightline.models.load_weights import fit, misfit
-from sightline.models.local_file import built_for, told
-from sightline.models.timm_cards import card_of, described
+from sightline.models.local_file import built_for, card_of_file
+from sightline.models.timm_cards import card_from_config, card_of
 
 
 @cache
@@ -32,7 +32,7 @@ def names() -> tuple[str, ...]:
 
 def card_for(name: str) -> Card:
     """The card of `resnet50`, or of other weights than the default ones, `resnet50.a1_in1k`."""
-    return described(_config(name).to_dict())
+    return card_from_config(_config(name).to_dict())
 
 
 def build(
@@ -88,7 +88,7 @@ def _from_file(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Mo
         stored = _translated(stored, model)
         model = built_for(stored, partial(_built, name), options)
     fit(model, stored, file.name)
-    return model, told(_card(model), file.name)
+    return model, card_of_file(_card(model), file.name)
 
 
 def _translated(stored: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:

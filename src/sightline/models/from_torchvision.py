@@ -18,8 +18,8 @@ from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
 from sightline.models.download import downloading, reach
 from sightline.models.load_weights import fit
-from sightline.models.local_file import built_for, told
-from sightline.models.torchvision_cards import LAYERS, described, fitted, layer
+from sightline.models.local_file import built_for, card_of_file
+from sightline.models.torchvision_cards import LAYERS, card_from_weights, fitted, layer
 
 
 @cache
@@ -38,7 +38,7 @@ def card_for(name: str) -> Card:
     Nothing is downloaded; at most the model is built without memory to name its layer.
     """
     architecture, weights = _weights(name)
-    return described(architecture, weights, _layer(architecture))
+    return card_from_weights(architecture, weights, _layer(architecture))
 
 
 def build(
@@ -58,9 +58,9 @@ def build(
             reach(enum.url, f"torchvision/{name}")
         with downloading(f"torchvision/{name}"):
             model = _built(architecture, {**options, "weights": enum})
-        return model, fitted(described(architecture, enum, layer(model)), model)
+        return model, fitted(card_from_weights(architecture, enum, layer(model)), model)
     model = _built(architecture, {**_own(architecture, {}), **options})
-    card = fitted(described(architecture, enum, layer(model)), model)
+    card = fitted(card_from_weights(architecture, enum, layer(model)), model)
     return model, replace(
         card, source=f"random weights; preprocessing and class names as for {card.source}"
     )
@@ -95,11 +95,11 @@ def _from_file(
     known = [
         entry for entry in get_model_weights(architecture) if PurePath(entry.url).stem == file.stem
     ]
-    card = fitted(described(architecture, known[0] if known else enum, layer(model)), model)
+    card = fitted(card_from_weights(architecture, known[0] if known else enum, layer(model)), model)
     return model, (
         replace(card, source=f"local file {file.name}: {card.source}")
         if known
-        else told(card, file.name)
+        else card_of_file(card, file.name)
     )
 
 

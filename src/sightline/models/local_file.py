@@ -30,7 +30,7 @@ def built_for(stored: Mapping[str, Tensor], build: Build, options: Mapping[str, 
     return build({**options, "num_classes": len(outputs)})
 
 
-def told(card: Card, file: str) -> Card:
+def card_of_file(card: Card, file: str) -> Card:
     """The card of a model that was loaded from a local file.
 
     The rest of it is an assumption about this file.

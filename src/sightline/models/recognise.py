@@ -33,7 +33,7 @@ def card_of(model: nn.Module) -> Card:
     inner = unwrap(model)
     given = vars(inner).get(MARK)
     if isinstance(given, Card):
-        return _checked(given, inner)
+        return _checked_card(given, inner)
     return (
         bundled.card_of(inner)
         or timm_cards.card_of(inner)
@@ -55,7 +55,7 @@ def describe(model: nn.Module, card: Card) -> None:
     setattr(unwrap(model), MARK, card)
 
 
-def _checked(card: Card, model: nn.Module) -> Card:
+def _checked_card(card: Card, model: nn.Module) -> Card:
     """Without its class names, if the model's head no longer has as many outputs."""
     if card.classes is None:
         return card

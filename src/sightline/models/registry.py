@@ -62,7 +62,7 @@ def load(
         model, card = bundled.build(weights, download, options)
     else:
         model, card = LIBRARIES[library].build(rest, weights, download, options)
-        card = _told(card, name, library)
+        card = _with_library(card, name, library)
     describe(model, card)
     return Loaded(model, card)
 
@@ -77,7 +77,7 @@ def card_for(name: str) -> Card:
     return (
         bundled.card()
         if library is None
-        else _told(LIBRARIES[library].card_for(rest), name, library)
+        else _with_library(LIBRARIES[library].card_for(rest), name, library)
     )
 
 
@@ -109,7 +109,7 @@ def find(pattern: str) -> list[str]:
     return [
         name
         for name in known()
-        if any(fnmatchcase(n, wild) for n in (name.lower(), _plain(name).lower()))
+        if any(fnmatchcase(n, wild) for n in (name.lower(), _short_name(name).lower()))
     ]
 
 
@@ -133,7 +133,7 @@ def _resolve(name: str) -> tuple[str | None, str]:
     hint = (
         f" Not available here: {' and '.join(absent)}. {install_advice('models')}" if absent else ""
     )
-    plain = dict.fromkeys(_plain(full) for full in known())
+    plain = dict.fromkeys(_short_name(full) for full in known())
     near_by = near(name, known() if slash else plain)
     raise ModelError(
         f"there is no model '{name}'. {near_by}{hint} `sightline models` lists them all."
@@ -151,7 +151,7 @@ def _need(library: str, name: str) -> None:
         ) from error
 
 
-def _told(card: Card, name: str, library: str) -> Card:
+def _with_library(card: Card, name: str, library: str) -> Card:
     """A plain name may mean models of several libraries; the card says which one was taken."""
     if "/" in name:
         return card
@@ -161,5 +161,5 @@ def _told(card: Card, name: str, library: str) -> Card:
     )
 
 
-def _plain(name: str) -> str:
+def _short_name(name: str) -> str:
     return name.rpartition("/")[2]

@@ -15,7 +15,9 @@ from sightline.models.structure import head, width
 from sightline.types import Preprocess
 
 
-def described(config: Mapping[str, Any], outputs: int | None = None, size: Any = None) -> Card:
+def card_from_config(
+    config: Mapping[str, Any], outputs: int | None = None, size: Any = None
+) -> Card:
     """The card of a `pretrained_cfg`.
 
     `outputs` and `size` are those of the model at hand, if they differ.
@@ -54,7 +56,7 @@ def card_of(model: nn.Module) -> Card | None:
         config = asdict(config)
     if not isinstance(config, Mapping) or "input_size" not in config:
         return None
-    return described(
+    return card_from_config(
         config, outputs(model), getattr(getattr(model, "patch_embed", None), "img_size", None)
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from sightline.models.card import Card
-from sightline.models.structure import head, place, width
+from sightline.models.structure import head, module_name, width
 from sightline.types import Preprocess
 
 LAYERS = {
@@ -53,10 +53,10 @@ def family(model: nn.Module) -> str | None:
 def layer(model: nn.Module) -> str | None:
     """The layer worth explaining, None when the module is not torchvision's or was rebuilt."""
     file = family(model)
-    return place(model, LAYERS[file]) if file else None
+    return module_name(model, LAYERS[file]) if file else None
 
 
-def described(architecture: str, weights: Any, at: str | None) -> Card:
+def card_from_weights(architecture: str, weights: Any, at: str | None) -> Card:
     """The card of an architecture with torchvision's own weights, an entry of one of its enums."""
     meta, wants = weights.meta, weights.transforms()
     classes = tuple(meta["categories"] or ())  # weights of the features alone have none
@@ -111,7 +111,7 @@ def card_of(model: nn.Module) -> Card | None:
     if file is None:
         return None
     return _recognised(
-        file, type(model).__name__, place(model, LAYERS[file]), outputs(model), _side(model)
+        file, type(model).__name__, module_name(model, LAYERS[file]), outputs(model), _side(model)
     )
 
 

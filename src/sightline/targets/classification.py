@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
-from sightline.targets.class_names import checked, find_class
+from sightline.targets.class_names import checked_index, find_class
 from sightline.targets.target import Wanted
 
 _TOP = re.compile(r"top[-_ ]?(\d+)$", re.IGNORECASE)
@@ -54,7 +54,7 @@ def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
             f" {tuple(target.shape)}. A list asks the same classes of every image."
         )
     for index in (target.min(), target.max()):
-        checked(int(index), count)
+        checked_index(int(index), count)
     target = target.long().expand(b) if target.ndim == 0 else target.long()
     return (target, True) if target.ndim == 2 else (target.unsqueeze(1), False)
 
@@ -102,7 +102,7 @@ def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
     elif (isinstance(one, int | np.integer) and not isinstance(one, bool)) or (
         isinstance(one, Tensor) and one.ndim == 0
     ):
-        index = checked(int(one), count)
+        index = checked_index(int(one), count)
     else:
         raise TargetError(
             "Expected a class number, a class name, 'top3', 'predicted' or a function of the"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sightline.errors import TargetError
 from sightline.targets.model_outputs import logits
-from sightline.targets.target import Aim, Names, Size, chosen, named
+from sightline.targets.target import Aim, Names, Size, class_in_words, class_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,9 @@ class Contrast(Aim):
         if self.against is None:
             rivals = similar(rows.detach(), own, self.similar)
         else:
-            columns = [chosen(one, len(rows), classes, rows.shape[1]) for one in self.against]
+            columns = [
+                class_numbers(one, len(rows), classes, rows.shape[1]) for one in self.against
+            ]
             if not columns:
                 raise TargetError(
                     "Expected classes to compare with; against= is empty. Leave it out for similar"
@@ -56,9 +58,9 @@ class Contrast(Aim):
         rivals = (
             "similar classes"
             if self.against is None
-            else ", ".join(named(one) for one in self.against)
+            else ", ".join(class_in_words(one) for one in self.against)
         )
-        return f"{named(self.klass)} against {rivals}"
+        return f"{class_in_words(self.klass)} against {rivals}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ class Margin(Aim):
         return rows.gather(1, own[:, None])[:, 0] - others.amax(1)
 
     def __str__(self) -> str:
-        return f"{named(self.klass)} against the runner-up"
+        return f"{class_in_words(self.klass)} against the runner-up"
 
 
 def similar(rows: Tensor, own: Tensor, count: int) -> Tensor:
@@ -107,4 +109,4 @@ def _rivals(outputs: Any, klass: Any, classes: Names) -> tuple[Tensor, Tensor]:
         )
     if klass is None:
         return rows, rows.detach().argmax(1)
-    return rows, chosen(klass, len(rows), classes, rows.shape[1]).to(rows.device)
+    return rows, class_numbers(klass, len(rows), classes, rows.shape[1]).to(rows.device)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sightline.errors import TargetError
 from sightline.targets.question import ask
-from sightline.targets.target import Aim, Key, Names, Size, offered, part, reduced
+from sightline.targets.target import Aim, Key, Names, Size, part, reduced, what_came
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Neuron(Aim):
         values = outputs if self.output is None else part(outputs, self.output)
         if not isinstance(values, Tensor) or values.ndim < 2:
             raise TargetError(
-                f"Expected an output [b, c, ...] to take a channel of; {offered(values)}"
+                f"Expected an output [b, c, ...] to take a channel of; {what_came(values)}"
             )
         axis = self.axis % values.ndim
         if axis == 0 or not -values.ndim <= self.axis < values.ndim:

@@ -51,7 +51,7 @@ def ask_again(
         try:
             each = [
                 ask(target, one, classes=classes, kind=kind, images=count, size=size).scores
-                for one in _apart(outputs, versions, count)
+                for one in _by_version(outputs, versions, count)
             ]
         except TargetError as error:
             raise TargetError(
@@ -68,16 +68,17 @@ def ask_again(
     return found.T.reshape(len(question.scores), versions, -1)
 
 
-def _apart(outputs: Any, versions: int, count: int) -> list[Any]:
+def _by_version(outputs: Any, versions: int, count: int) -> list[Any]:
     """The outputs of each version by itself; what has no row for each image is the same for all."""
     if versions == 1:
         return [outputs]
     return [
-        _some(outputs, slice(v * count, (v + 1) * count), versions * count) for v in range(versions)
+        _rows_of(outputs, slice(v * count, (v + 1) * count), versions * count)
+        for v in range(versions)
     ]
 
 
-def _some(outputs: Any, rows: slice, total: int) -> Any:
+def _rows_of(outputs: Any, rows: slice, total: int) -> Any:
     def cut(tensor: Tensor) -> Tensor:
         return tensor[rows] if tensor.ndim and len(tensor) == total else tensor
 
@@ -90,6 +91,9 @@ def _some(outputs: Any, rows: slice, total: int) -> Any:
     if is_dataclass(outputs) and not isinstance(outputs, type) and not isinstance(outputs, Mapping):
         return replace(
             outputs,
-            **{one.name: _some(getattr(outputs, one.name), rows, total) for one in fields(outputs)},
+            **{
+                one.name: _rows_of(getattr(outputs, one.name), rows, total)
+                for one in fields(outputs)
+            },
         )
     return tree_map_only(Tensor, cut, outputs)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from sightline.errors import TargetError
 from sightline.targets.class_names import label
 from sightline.targets.model_outputs import candidates, named_parts
-from sightline.targets.target import Aim, Names, Size, chosen, named, reduced
+from sightline.targets.target import Aim, Names, Size, class_in_words, class_numbers, reduced
 
 Where = Tensor | Sequence[int | float] | None
 
@@ -68,7 +68,7 @@ class Region(Aim):
         if self.klass is None:
             wanted, of_class = None, logits.amax(1)
         else:
-            wanted = chosen(self.klass, b, classes, count).to(logits.device)
+            wanted = class_numbers(self.klass, b, classes, count).to(logits.device)
             of_class = logits[torch.arange(b, device=logits.device), wanted]
         if self.where is not None:
             weights = region(self.where, b, grid).to(logits)
@@ -81,11 +81,11 @@ class Region(Aim):
 
     def __str__(self) -> str:
         if self.where is None:
-            return named(self.klass)
+            return class_in_words(self.klass)
         if isinstance(self.where, Tensor):
-            return f"{named(self.klass)} in a mask"
+            return f"{class_in_words(self.klass)} in a mask"
         kind = "at pixel" if len(self.where) == 2 else "in box"
-        return f"{named(self.klass)} {kind} {', '.join(f'{x:g}' for x in self.where)}"
+        return f"{class_in_words(self.klass)} {kind} {', '.join(f'{x:g}' for x in self.where)}"
 
 
 def _of_the_picture(mask: Tensor, picture: Sequence[int]) -> Sequence[int]:

@@ -70,11 +70,11 @@ def part(outputs: Any, key: Key) -> Any:
         elif isinstance(step, str) and getattr(outputs, step, None) is not None:
             outputs = getattr(outputs, step)
         else:
-            raise TargetError(f"Expected an output called {step!r}; {offered(outputs, step)}")
+            raise TargetError(f"Expected an output called {step!r}; {what_came(outputs, step)}")
     return outputs
 
 
-def offered(outputs: Any, asked: Any = "") -> str:
+def what_came(outputs: Any, asked: Any = "") -> str:
     """The end of a message about an output that is not there: what came, and near names."""
     if isinstance(outputs, Tensor):
         return (
@@ -99,12 +99,12 @@ def offered(outputs: Any, asked: Any = "") -> str:
     return f"the model returned a {type(outputs).__name__} without it. {end}"
 
 
-def chosen(klass: Any, b: int, classes: Names, count: int) -> Tensor:
+def class_numbers(klass: Any, b: int, classes: Names, count: int) -> Tensor:
     """The class number of each of `b` images, `[b]`.
 
     It is one number or name for all, or a tensor with one an image.
 
-    >>> chosen("cat", 2, ["dog", "cat"], 2)
+    >>> class_numbers("cat", 2, ["dog", "cat"], 2)
     tensor([1, 1])
     """
     if isinstance(klass, str):
@@ -127,10 +127,10 @@ def chosen(klass: Any, b: int, classes: Names, count: int) -> Tensor:
     return numbers.long().expand(b)
 
 
-def named(klass: Any, classes: Names = None) -> str:
+def class_in_words(klass: Any, classes: Names = None) -> str:
     """A class in words, for the name of a question.
 
-    >>> named(None), named("cat"), named(3)
+    >>> class_in_words(None), class_in_words("cat"), class_in_words(3)
     ('predicted', 'cat', 'class 3')
     """
     if klass is None or isinstance(klass, str):

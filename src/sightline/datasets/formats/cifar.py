@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.datasets.class_lists import Names
-from sightline.datasets.data import Data, chosen, split_of, spread
+from sightline.datasets.data import Data, evenly, files_of_split, split_of
 from sightline.datasets.formats.arrays import NAMES, Arrays, InArray, opened
 from sightline.datasets.formats.safe_pickle import load
 from sightline.datasets.record import Record
@@ -66,7 +66,7 @@ def cifar(path: Path, split: str | None = None, limit: int | None = None) -> Dat
     called = Counter(name for _, arrays in held for name in arrays.files or ())
     records = [
         _record(file, arrays, row, part, classes, names is not None, called)
-        for file, arrays, row in spread(rows, limit)
+        for file, arrays, row in evenly(rows, limit)
     ]
     return Data(
         path.name,
@@ -118,7 +118,7 @@ def _files(path: Path, split: str | None) -> tuple[list[Path], str, str | None]:
         )
     if len(files) == 1 and split is not None and split_of(files[0].stem) is None:
         return files, split, split
-    taken, name = chosen(files, split, path)
+    taken, name = files_of_split(files, split, path)
     return taken, "", name
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sightline.datasets.data import Data, spread
+from sightline.datasets.data import Data, evenly
 from sightline.datasets.record import Record
 from sightline.errors import DataError, ImageError
 from sightline.images import SUFFIXES, find, read
@@ -29,5 +29,5 @@ def image_folder(path: Path, split: str | None = None, limit: int | None = None)
     except ImageError as error:
         raise DataError(str(error)) from error
     base = root if root.is_dir() else root.parent
-    records = [Record(file.relative_to(base).as_posix(), file) for file in spread(files, limit)]
+    records = [Record(file.relative_to(base).as_posix(), file) for file in evenly(files, limit)]
     return Data(path.name or str(path), "folder", path, records, split=split)

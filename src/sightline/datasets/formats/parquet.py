@@ -16,7 +16,7 @@ from PIL import Image
 
 from sightline.datasets.annotation import annotated
 from sightline.datasets.class_lists import Names
-from sightline.datasets.data import Data, chosen, spread
+from sightline.datasets.data import Data, evenly, files_of_split
 from sightline.datasets.formats.columns import Columns, boxes_of, class_names, class_of, objects_of
 from sightline.datasets.record import Number, Object, Record
 from sightline.datasets.stored import Stored
@@ -121,7 +121,7 @@ def parquet(
     last = _counts_last(rows, columns) if inclusive is None else inclusive
     called = Counter(row.path for row in rows)
     records = []
-    for row in spread(rows, limit):
+    for row in evenly(rows, limit):
         unique = row.path if row.path and called[row.path] == 1 else ""
         name = unique or f"{Path(row.picture.path).stem} {row.picture.group}:{row.picture.row}"
         records.append(_record(name, row, columns, names, last))
@@ -215,11 +215,11 @@ def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
 
 def _files(path: Path, split: str | None) -> tuple[list[Path], str | None]:
     if path.is_file():
-        return chosen([path], split, path.parent)
+        return files_of_split([path], split, path.parent)
     files = tables(path)
     if not files:
         raise DataError(f"{path}: expected .parquet files; found none. Give the file itself.")
-    return chosen(files, split, path)
+    return files_of_split(files, split, path)
 
 
 def tables(path: Path) -> list[Path]:

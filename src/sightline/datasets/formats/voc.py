@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sightline.datasets.annotation import annotated
-from sightline.datasets.data import Data, spread
+from sightline.datasets.data import Data, evenly
 from sightline.datasets.masks import PaletteIndex
 from sightline.datasets.record import Number, Object, Record
 from sightline.errors import DataError
@@ -66,7 +66,7 @@ def voc(path: Path, split: str | None = None, limit: int | None = None) -> Data:
             f" pictures ({len(pictures)}) and no annotation. Name the folder that holds the two."
         )
     records = []
-    for stem in spread(stems, limit):
+    for stem in evenly(stems, limit):
         drawn = next(((kind, masks[kind][stem]) for kind in _MASKS if stem in masks[kind]), None)
         records.append(_record(path, stem, notes.get(stem), pictures, drawn))
     used = {one.name for record in records for one in record.objects}

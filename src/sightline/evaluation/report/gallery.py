@@ -18,7 +18,7 @@ from sightline.metrics.metric import Metric
 
 
 @dataclass(frozen=True)
-class Shown:
+class MapOnImage:
     """One method on one image.
 
     Its picture (None where there is no map to draw), and what the row says.
@@ -39,16 +39,16 @@ class Exhibit:
     name: str
     words: str
     photograph: Image.Image
-    shown: Sequence[Shown]
+    maps: Sequence[MapOnImage]
 
     @property
     def unseen(self) -> str:
         """Whom there is no picture of, and what they measured."""
-        return "; ".join(f"{one.title}: {one.value}" for one in self.shown if one.picture is None)
+        return "; ".join(f"{one.title}: {one.value}" for one in self.maps if one.picture is None)
 
 
 @dataclass(frozen=True)
-class Room:
+class Section:
     """A part of the gallery: its title, how its images were chosen, and the images."""
 
     title: str
@@ -56,7 +56,9 @@ class Room:
     exhibits: Sequence[Exhibit]
 
 
-def gallery(summary: Summary, results: RunResults, metric: str | None, most: int = 6) -> list[Room]:
+def gallery(
+    summary: Summary, results: RunResults, metric: str | None, most: int = 6
+) -> list[Section]:
     """The rooms, at most `most` images each.
 
     They are chosen by a metric with one number an image and a direction.
@@ -65,60 +67,60 @@ def gallery(summary: Summary, results: RunResults, metric: str | None, most: int
     largest minus the smallest of the methods' values. Images without a thumbnail among the views
     are not shown.
     """
-    chosen = summary.metrics.get(metric or "")
-    if chosen is None or not most or not results.views.num_rows or not summary.methods:
+    ranked_by = summary.metrics.get(metric or "")
+    if ranked_by is None or not most or not results.views.num_rows or not summary.methods:
         return []
     by_method = RowsByMethod(results)
-    measured = by_method.measured(chosen.name)
+    measured = by_method.measured(ranked_by.name)
     values = np.stack([measured[name] for name in summary.methods], axis=1)
     if values.ndim != 2:
         return []
-    seen = np.isin(by_method.items, results.views["item"].to_numpy())
-    values = chosen.scale * np.where(seen[:, None], values, np.nan)
+    has_view = np.isin(by_method.items, results.views["item"].to_numpy())
+    values = ranked_by.scale * np.where(has_view[:, None], values, np.nan)
     whole = np.isfinite(values).all(1)
     most = min(
         most, -(-int(whole.sum()) // 2)
     )  # of a few images the best are not shown as the worst, too
     mean = np.where(whole, values.sum(1), np.nan) / values.shape[1]
-    apart = np.where(whole, values.max(1) - values.min(1), np.nan)
-    towards = -1.0 if chosen.higher_is_better else 1.0
-    by = heading(chosen, chosen.title)
-    rooms = [
+    disagreement = np.where(whole, values.max(1) - values.min(1), np.nan)
+    towards = -1.0 if ranked_by.higher_is_better else 1.0
+    by = heading(ranked_by, ranked_by.title)
+    sections = [
         ("Best images", f"by {by}, the mean over the methods", towards * mean),
         ("Worst images", f"by {by}, the mean over the methods", -towards * mean),
-        ("Largest disagreement", f"largest minus smallest {by} of the methods", -apart),
+        ("Largest disagreement", f"largest minus smallest {by} of the methods", -disagreement),
     ]
     if len(summary.methods) == 1:
-        rooms.pop()
-    taken = [(title, how, *_first(order, most)) for title, how, order in rooms]
-    shown = _exhibits(
+        sections.pop()
+    taken = [(title, how, *_best_placed(order, most)) for title, how, order in sections]
+    maps = _exhibits(
         summary,
         results,
         by_method,
-        chosen.name,
+        ranked_by.name,
         sorted({int(k) for *_, some in taken for k in some}),
     )
     return [
-        Room(
+        Section(
             title,
             f"Chosen {how}.{ties}" if how.startswith("by") else f"Chosen by the {how}.{ties}",
-            [shown[int(k)] for k in some],
+            [maps[int(k)] for k in some],
         )
         for title, how, ties, some in taken
         if len(some)
     ]
 
 
-def _first(order: Float[np.ndarray, "n"], most: int) -> tuple[str, Int[np.ndarray, "m"]]:
+def _best_placed(order: Float[np.ndarray, "n"], most: int) -> tuple[str, Int[np.ndarray, "m"]]:
     """The first places by `order`, nan never.
 
     With a sentence where more of them are as good as the last one taken.
     """
-    said = np.flatnonzero(np.isfinite(order))
-    some = said[np.argsort(order[said], kind="stable")][:most]
+    known = np.flatnonzero(np.isfinite(order))
+    some = known[np.argsort(order[known], kind="stable")][:most]
     if not len(some):
         return "", some
-    equal = int((order[said] == order[some[-1]]).sum())
+    equal = int((order[known] == order[some[-1]]).sum())
     left = equal - int((order[some] == order[some[-1]]).sum())
     ties = (
         f" {count(left, 'more image')} as good as the last one shown: the first in the data set's"
@@ -147,26 +149,29 @@ def _exhibits(
         item = int(by_method.items[place])
         photograph = Image.open(io.BytesIO(jpegs[item])).convert("RGB")
         own = {name: by_name[item, name] for name in summary.everybody if (item, name) in by_name}
-        shown = [
-            _shown(name, row, photograph, summary.metrics[metric]) for name, row in own.items()
+        maps = [
+            _map_on_image(name, row, photograph, summary.metrics[metric])
+            for name, row in own.items()
         ]
         first = next(iter(own.values()))
         drawn = _outlined(photograph, first)
-        found[place] = Exhibit(item, str(first["image"]), _words(first), drawn, shown)
+        found[place] = Exhibit(item, str(first["image"]), _caption(first), drawn, maps)
     return found
 
 
-def _shown(name: str, row: Mapping[str, Any], photograph: Image.Image, metric: Metric) -> Shown:
+def _map_on_image(
+    name: str, row: Mapping[str, Any], photograph: Image.Image, metric: Metric
+) -> MapOnImage:
     value = row.get(metric.name)
     status = "" if row.get("status") in (None, "ok") else str(row["status"])
-    said = written(float("nan") if value is None else metric.scale * value, metric.unit)
+    known = written(float("nan") if value is None else metric.scale * value, metric.unit)
     unit = f" {metric.unit}" if metric.unit else ""
-    return Shown(
-        name, title_of(name), _painted(photograph, row), f"{metric.title} {said}{unit}", status
+    return MapOnImage(
+        name, title_of(name), _painted(photograph, row), f"{metric.title} {known}{unit}", status
     )
 
 
-def _words(row: Mapping[str, Any]) -> str:
+def _caption(row: Mapping[str, Any]) -> str:
     """What was explained, and how sure the model was."""
     words = f"explained: {row['target_name']}" if row.get("target_name") else ""
     if row.get("full_score") is not None:

@@ -18,9 +18,9 @@ from sightline.evaluation.statistics.bootstrap import (
     Columns,
     Of,
     estimate,
+    has_value,
     interval,
     replicates,
-    speaks,
 )
 from sightline.evaluation.statistics.compare import Win, common, paired_from, sign_test, win_from
 from sightline.evaluation.statistics.resample import Resamples
@@ -197,7 +197,7 @@ def _grouped(
 def _score(setting: Setting, figure: Figure, method: str, found: Estimate) -> Score:
     """An estimate in the metric's unit, with the number of images behind it and missing."""
     rows, images, scale = setting.rows, found.images, figure.metric.scale
-    n = int(speaks(figure.measured[method][images]).sum())
+    n = int(has_value(figure.measured[method][images]).sum())
     errors = int(rows.failed[method][images].sum())
     missing = int((~rows.absent[method][images]).sum()) - n - errors
     around = interval(scale * found.figure, scale * found.resampled, n, setting.level)
@@ -224,10 +224,10 @@ def _pairs(setting: Setting, figure: Figure, of_all: Mapping[str, Estimate]) -> 
         ours, theirs = figure.measured[a], figure.measured[b]
         difference = of_all[a].figure - of_all[b].figure
         resampled = of_all[a].resampled - of_all[b].resampled
-        if (speaks(ours) != speaks(theirs)).any():
+        if (has_value(ours) != has_value(theirs)).any():
             ours, theirs = common(ours, theirs)
             difference, resampled = _difference(setting, figure.of, ours, theirs)
-        n = int(speaks(ours).sum())
+        n = int(has_value(ours).sum())
         found = paired_from(metric.scale * difference, metric.scale * resampled, n, setting.level)
         signs = sign_test(ours, theirs) if ours.ndim == 1 else None
         pairs.append(Pair(metric.name, figure.title, a, b, found, signs))

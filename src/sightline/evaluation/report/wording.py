@@ -9,7 +9,7 @@ from typing import Any
 from sightline.errors import SightlineError
 from sightline.metrics.metric import Metric
 
-CONTROLS = {
+CONTROL_TITLES = {
     "fake_cam": (
         "FakeCAM",
         "1 everywhere but in one corner pixel: it explains nothing, and hides nothing.",
@@ -32,8 +32,8 @@ def title_of(method: str) -> str:
     """
     from sightline.methods.names import title_of as of_method
 
-    if method in CONTROLS:
-        return CONTROLS[method][0]
+    if method in CONTROL_TITLES:
+        return CONTROL_TITLES[method][0]
     try:
         return of_method(method)
     except SightlineError:

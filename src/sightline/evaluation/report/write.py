@@ -53,9 +53,9 @@ def write(
         )
         for name in dict.fromkeys(one.name for one in summary.curves)
     }
-    rooms = gallery(summary, results, ranked_by or first_metric(summary.metrics), images)
+    sections = gallery(summary, results, ranked_by or first_metric(summary.metrics), images)
     texts = {
-        "report.html": page(title, summary, rooms),
+        "report.html": page(title, summary, sections),
         "report.md": markdown(title, summary, list(drawings)),
         "report.tex": latex(summary),
         **{f"tables/{name}.csv": text for name, text in sheets(summary).items()},

@@ -68,12 +68,12 @@ def bootstrap(
     Interval(estimate=1.0, low=1.0, high=1.0, n=3)
     """
     drawn = replicates(of, values, columns or {}, Resamples(len(values), n, seed))
-    return interval(estimate(of, values, columns or {}), drawn, int(speaks(values).sum()), level)
+    return interval(estimate(of, values, columns or {}), drawn, int(has_value(values).sum()), level)
 
 
 def estimate(of: Of, values: Values, columns: Columns | None = None) -> float:
     """The figure of the images that say something; nan where none does."""
-    kept = speaks(values)
+    kept = has_value(values)
     return (
         float(_asker(of, columns or {}, len(values))(values[kept], kept))
         if kept.any()
@@ -95,7 +95,7 @@ def interval(
     return Interval(float(figure), float(low), float(high), n)
 
 
-def speaks(values: Values) -> Bool[np.ndarray, "n"]:
+def has_value(values: Values) -> Bool[np.ndarray, "n"]:
     """Which images say something: at least one of their numbers is one."""
     return np.asarray(np.isfinite(flat(values)).any(1))
 
@@ -104,7 +104,7 @@ def replicates(
     of: Of, values: Values, columns: Columns, resamples: Resamples
 ) -> Float[np.ndarray, "r"]:
     """The figure on each resampled set of images."""
-    kept = speaks(values)
+    kept = has_value(values)
     if not kept.any():
         return np.full(resamples.count, np.nan)
     ask = _asker(of, columns, len(values))

@@ -11,9 +11,9 @@ from sightline.evaluation.statistics.bootstrap import (
     Of,
     Values,
     estimate,
+    has_value,
     interval,
     replicates,
-    speaks,
 )
 from sightline.evaluation.statistics.resample import Resamples
 
@@ -110,7 +110,7 @@ def paired(
     given, resamples = columns or {}, Resamples(len(a), n, seed)
     drawn = replicates(of, a, given, resamples) - replicates(of, b, given, resamples)
     return paired_from(
-        estimate(of, a, given) - estimate(of, b, given), drawn, int(speaks(a).sum()), level
+        estimate(of, a, given) - estimate(of, b, given), drawn, int(has_value(a).sum()), level
     )
 
 
@@ -190,7 +190,7 @@ def win_from(
 
 def common(a: Values, b: Values) -> tuple[Values, Values]:
     """Both with nan where one of them says nothing."""
-    neither = ~(speaks(a) & speaks(b))
+    neither = ~(has_value(a) & has_value(b))
     a, b = a.copy(), b.copy()
     a[neither] = np.nan
     b[neither] = np.nan
