@@ -1,11 +1,14 @@
 """What every room needs of tensors: dtypes, torch's modes, shapes, scales, regions, boxes."""
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -134,7 +137,8 @@ def label_regions(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
     """
     try:
         from scipy import ndimage
-    except ImportError:  # it comes with the extra `evaluate`
+    except ImportError as error:  # it comes with the extra `evaluate`
+        logger.debug("regions are labelled without SciPy: %s", error)
         return _label_by_pointers(mask.cpu())
     labels, _ = ndimage.label(mask.cpu().numpy(), structure=torch.ones(3, 3).numpy())
     return torch.from_numpy(labels).long()

@@ -29,7 +29,7 @@ from sightline.surgery import look
 from sightline.targets import logits
 from sightline.types import Preprocess
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class DatasetSource:
         except DataError as error:
             if truth or classes is not None:
                 raise
-            _log.debug("the data's classes are not needed, and are not the model's: %s", error)
+            logger.debug("the data's classes are not needed, and are not the model's: %s", error)
 
     def length(self, done: AbstractSet[int]) -> int:
         """The number of images to measure."""

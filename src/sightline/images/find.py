@@ -1,12 +1,15 @@
 """Which pictures are meant: a folder, a pattern or one file."""
 
 import glob
+import logging
 import os
 import re
 from itertools import islice
 from pathlib import Path
 
 from sightline.errors import ImageError, near
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 """What counts as a picture in a folder, in capitals or not.
@@ -78,7 +81,8 @@ def missing(path: Path) -> ImageError:
 def _names(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
-    except OSError:  # not ours to read: then there is no hint
+    except OSError as error:  # not ours to read
+        logger.debug("no hint at near names: %s", error)
         return []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from sightline.errors import ModelError
+
+logger = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """Seconds to wait for a server's first word."""
@@ -26,13 +29,13 @@ def reach(url: str, name: str) -> None:
     with downloading(name):
         try:
             urlopen(Request(url, method="HEAD"), timeout=PATIENCE).close()
-        except HTTPError:
-            pass  # an answer is an answer
+        except HTTPError as error:  # an answer is an answer
+            logger.debug("%s answers %s", url, error)
         except URLError as error:
-            if not isinstance(
-                error.reason, ssl.SSLError
-            ):  # the library may have certificates that Python has not
+            if not isinstance(error.reason, ssl.SSLError):
                 raise
+            # the library may have certificates that Python has not
+            logger.debug("%s: %s; on with the library's own download", url, error)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,13 +20,16 @@ from sightline.models.load_weights import fit, misfit
 from sightline.models.local_file import built_for, card_of_file
 from sightline.models.timm_cards import card_from_config, card_of
 
+logger = logging.getLogger(__name__)
+
 
 @cache
 def names() -> tuple[str, ...]:
     """The architectures of timm, without prefix; none when timm is not installed."""
     try:
         import timm
-    except (ImportError, RuntimeError):  # RuntimeError: built for another PyTorch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another PyTorch
+        logger.debug("timm has no models here: %s", error)
         return ()
     return tuple(timm.list_models())
 
@@ -98,9 +102,9 @@ def _translated(stored: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor
         return stored
     try:
         translated = cast(dict[str, Tensor], translate(dict(stored), model))
-    except (
-        Exception
-    ):  # not made for this file either; the message about the names in the file is the helpful one
+    except Exception as error:
+        # not made for this file either; the message about the names in it is the helpful one
+        logger.debug("timm's own translation of names failed: %s", error)
         return stored
     return translated
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -21,13 +22,16 @@ from sightline.models.load_weights import fit
 from sightline.models.local_file import built_for, card_of_file
 from sightline.models.torchvision_cards import LAYERS, card_from_weights, fitted, layer
 
+logger = logging.getLogger(__name__)
+
 
 @cache
 def names() -> tuple[str, ...]:
     """The classifiers of torchvision, without prefix; none when torchvision is not installed."""
     try:
         from torchvision import models
-    except (ImportError, RuntimeError):  # RuntimeError: built for another PyTorch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another PyTorch
+        logger.debug("torchvision has no models here: %s", error)
         return ()
     return tuple(models.list_models(module=models))
 

@@ -1,6 +1,7 @@
 """Numbers, names and the protocol in words, the same on every page and in every table."""
 
 import inspect
+import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,8 @@ from typing import Any
 
 from sightline.errors import SightlineError
 from sightline.metrics.metric import Metric
+
+logger = logging.getLogger(__name__)
 
 CONTROL_TITLES = {
     "fake_cam": (
@@ -149,7 +152,8 @@ def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> li
     fields = dict(run.get("protocol") or {})
     try:
         one = Protocol.from_dict(fields)
-    except (SightlineError, TypeError):
+    except (SightlineError, TypeError) as error:
+        logger.debug("a protocol of another version, told field by field: %s", error)
         return ["; ".join(f"{name}: {value}" for name, value in fields.items())] if fields else []
     explained = (
         "the class the model predicts"

@@ -1,6 +1,7 @@
 """How far a figure can be trusted: the percentile bootstrap over images (Efron 1979)."""
 
 import inspect
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from jaxtyping import Bool, Float, Shaped
 
 from sightline.errors import RequestError, near
 from sightline.evaluation.statistics.resample import Resamples, flat
+
+logger = logging.getLogger(__name__)
 
 Values = Float[np.ndarray, "n *k"]
 """What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say'.
@@ -119,6 +122,7 @@ def replicates(
             if weights is not None:
                 return np.asarray(flat(means)[:, asked] @ weights[1 + asked] + weights[0])
             return np.array([ask(row[None], np.ones(1, bool)) for row in means], np.float64)
+        logger.debug("%s is resampled in full: its rows have gaps in several columns", of)
     return _in_full(ask, values, kept, resamples)
 
 
