@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sightline.atomic_write import replacing
 from sightline.errors import LayerError, MethodError, TargetError, install_advice
 from sightline.explanation.inputs import Batch, ready
 from sightline.explanation.save import writable
@@ -97,10 +98,12 @@ class Factorisation:
             if isinstance(value := getattr(self, name), Tensor)
         }
         written = [folder / "concepts.safetensors"]
-        save_file(tensors, written[0])
+        with replacing(written[0]) as beside:
+            save_file(tensors, beside)
         if self.photographs:
             written.append(folder / "concepts.png")
-            self.sheet().save(written[1])
+            with replacing(written[1]) as beside:
+                self.sheet().save(beside)
         return written
 
     def __repr__(self) -> str:
