@@ -57,15 +57,14 @@ class Names:
             entries = [{"label": int(key), "name": name} for key, name in entries.items()]
         if not isinstance(entries, Sequence) or isinstance(entries, str | bytes):
             raise _no_list(entries)
-        rows = [_row(number, entry) for number, entry in enumerate(entries)]
-        rows.sort(key=lambda row: row[0])
-        if [row[0] for row in rows] != list(range(len(rows))):
+        rows = sorted(_row(number, entry) for number, entry in enumerate(entries))
+        if [number for number, _, _ in rows] != list(range(len(rows))):
             raise _no_list(entries)
         labels = distinct([(name.split(",")[0].strip() or wnid, wnid) for _, name, wnid in rows])
-        aliases = {
-            label: tuple(dict.fromkeys(other for other in (wnid, name) if other and other != label))
-            for label, (_, name, wnid) in zip(labels, rows, strict=True)
-        }
+        aliases = {}
+        for label, (_, name, wnid) in zip(labels, rows, strict=True):
+            others = dict.fromkeys((wnid, name))  # each once
+            aliases[label] = tuple(other for other in others if other and other != label)
         return Names(labels, aliases)
 
     @staticmethod

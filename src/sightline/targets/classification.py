@@ -38,9 +38,8 @@ def indices_of(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> t
             "Expected at least one target; got an empty list. Leave it out for the predicted class."
         )
     columns = [_of_all(one, rows, classes) for one in parts]
-    return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1), isinstance(
-        target, list | tuple
-    ) or _is_top(target)
+    several = isinstance(target, list | tuple) or _is_top(target)
+    return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1), several
 
 
 def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
@@ -62,10 +61,8 @@ def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
 def _of_each(
     target: Sequence[Any], rows: Tensor, classes: Sequence[str] | None
 ) -> tuple[Tensor, bool]:
-    if (
-        len(target) != len(rows)
-        or len({len(one) if isinstance(one, list | tuple) else -1 for one in target}) != 1
-    ):
+    lengths = {len(one) if isinstance(one, list | tuple) else -1 for one in target}
+    if len(target) != len(rows) or len(lengths) != 1:
         raise TargetError(
             f"Expected for each of the {len(rows)} images a list of equally many targets; "
             f"got {len(target)} entries. Fill up, or explain the images in groups."
