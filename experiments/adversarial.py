@@ -23,6 +23,7 @@ import sightline
 from sightline.evaluation.report import paired
 from sightline.images import prepare
 from sightline.metrics.correlation import pearson, spearman
+from sightline.metrics.metric import mean as average
 from sightline.models import card_of
 from sightline.render import overlay, sheet
 
@@ -121,7 +122,7 @@ class Found:
         state's, paired.
         """
         values = [self.alike(method, which, how).numpy() for which in ("attacked", state)]
-        gap = paired(lambda values: values.mean(), *values)
+        gap = paired(average, *values)
         return f"{gap.difference:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]"
 
 

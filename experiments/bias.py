@@ -21,6 +21,7 @@ import sightline
 from sightline.evaluation.report import Interval, bootstrap, paired
 from sightline.maps.upsample import image_map
 from sightline.metrics import energy_pointing_game, pointing_game
+from sightline.metrics.metric import mean as average
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "bias.md"
 CLASSES, NUMBERS = ("automobile", "truck"), (1, 9)
@@ -99,7 +100,7 @@ def look(net: nn.Module, pictures: Pictures, labels: Tensor) -> dict[str, Any]:
 
 def mean(values: np.ndarray) -> Interval:
     """The mean over images, with its interval; images that say nothing are left out."""
-    return bootstrap(lambda values: values.mean(), values)
+    return bootstrap(average, values)
 
 
 def over_seeds(looks: Sequence[dict[str, Any]], of: Any) -> np.ndarray:
@@ -200,7 +201,7 @@ def page(
     rows, seeds = [], []
     for what, of in FIGURES.items():
         cells = [over_seeds(looks[name], lambda one, of=of: of(one, labels)) for name in names]
-        gap = paired(lambda values: values.mean(), cells[0], cells[2])
+        gap = paired(average, cells[0], cells[2])
         change = f"{-100 * gap.difference:+.1f} [{-100 * gap.high:+.1f}, {-100 * gap.low:+.1f}]"
         rows.append((what, *(said(mean(values), 1, 100) for values in cells), change))
         each = [[100 * np.nanmean(of(one, labels)) for one in looks[name]] for name in names]

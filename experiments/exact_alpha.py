@@ -40,6 +40,7 @@ from sightline.evaluation.report.wording import written as number
 from sightline.evaluation.store import Results
 from sightline.methods.cams.common.exact import grad_cam_pp_exact
 from sightline.methods.cams.common.tally import Tally, ignore
+from sightline.metrics.metric import mean as average
 from sightline.protocol import Protocol
 
 
@@ -190,7 +191,7 @@ def shares(rows: Results, word: str) -> tuple[float, float, float]:
         100 * count.get(word, 0) / count["places"] if count.get("places") else np.nan
         for count in counts
     ]
-    one = bootstrap(lambda values: values.mean(), np.array(values, float))
+    one = bootstrap(average, np.array(values, float))
     return one.estimate, one.low, one.high
 
 
@@ -232,7 +233,7 @@ def page(found: Mapping[str, Results], notes: Mapping[str, Mapping[str, float]])
     rows = []
     for name, own in found.items():
         one, note, same = OCCASIONS[name], notes[name], alike(own)
-        near = bootstrap(lambda values: values.mean(), same)
+        near = bootstrap(average, same)
         error = f"{100 * note['error']:.1f}" if "error" in note else "–"
         cells = [
             f"{number(v, '')} {between(low, high, '')}"

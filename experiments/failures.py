@@ -27,6 +27,7 @@ from sightline.images import prepare
 from sightline.maps import top_mask
 from sightline.metrics import average_drop
 from sightline.metrics.correlation import pearson
+from sightline.metrics.metric import mean as average
 from sightline.models import card_of
 from sightline.render import sheet
 from sightline.render.html_page import Bar, Entry, Figure, report
@@ -55,7 +56,7 @@ def iou(a: Maps, b: Maps, share: float = TOP) -> Float[Tensor, " b"]:
 
 def mean(values: Any) -> Interval:
     """The mean over images with its interval."""
-    return bootstrap(lambda values: values.mean(), np.asarray(values, dtype=float))
+    return bootstrap(average, np.asarray(values, dtype=float))
 
 
 def samples(data: Path, limit: int | None) -> tuple[list[Path], Tensor]:

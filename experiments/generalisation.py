@@ -22,6 +22,7 @@ from sightline import Protocol, evaluate
 from sightline.datasets import open_data
 from sightline.evaluation.report import Interval, bootstrap
 from sightline.metrics.correlation import pearson, ranks
+from sightline.metrics.metric import mean as average
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "generalisation.md"
 Sets = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -161,9 +162,7 @@ def measured(
         progress=False,
     )
     drops = {
-        method: bootstrap(
-            lambda values: values.mean(), np.array(found.column("average_drop", method), float)
-        )
+        method: bootstrap(average, np.array(found.column("average_drop", method), float))
         for method in ("grad_cam_pp", "centre")
     }
     sure = np.array(found.column("full_score", "grad_cam_pp"), float)

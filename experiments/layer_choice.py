@@ -19,9 +19,10 @@ from tables import arguments, gap_cell, how, made_by, measured, named, score, ta
 from torch import nn
 
 from sightline import describe
-from sightline.evaluation.compare_layers import speaks
+from sightline.evaluation.compare_layers import has_maps
 from sightline.evaluation.report import Interval, Paired, Summary, bootstrap, paired, summarise
 from sightline.evaluation.store import Results
+from sightline.metrics.metric import mean as average
 from sightline.models import card_of
 from sightline.protocol import Protocol
 from sightline.surgery.layers.neighbours import neighbours
@@ -129,7 +130,7 @@ def run(
         one = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
         for row, place in neighbours(net, one):
             rows = None
-            if place == 0 or speaks(net, row.name, one):
+            if place == 0 or has_maps(net, row.name, one):
                 rows = measured(
                     net,
                     data / where,
@@ -162,9 +163,7 @@ def against(one: Rival, chosen: Rival, metric: str, method: str) -> Paired:
             f"Expected rows of {one.layer} and {chosen.layer} on the same images. Measure both"
             " anew."
         )
-    return paired(
-        lambda values: values.mean(), values(a, metric, method), values(b, metric, method)
-    )
+    return paired(average, values(a, metric, method), values(b, metric, method))
 
 
 def verdict(layers: list[Rival], method: str, metric: str = "order") -> tuple[str, list[str]]:
@@ -211,7 +210,7 @@ def other_rule(
             means.append(np.mean([gap.difference for gap in gaps]))
             better += any(gap.excludes_zero and gap.difference > 0 for gap in gaps)
             worse += any(gap.excludes_zero and gap.difference < 0 for gap in gaps)
-    return bootstrap(lambda values: values.mean(), np.array(means)), better, worse
+    return bootstrap(average, np.array(means)), better, worse
 
 
 def other_rules(found: Mapping[str, list[Rival]]) -> list[str]:

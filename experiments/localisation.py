@@ -33,6 +33,7 @@ from sightline.evaluation.report import Summary, bootstrap, summarise
 from sightline.evaluation.report.wording import between
 from sightline.evaluation.report.wording import written as number
 from sightline.evaluation.store import Results
+from sightline.metrics.metric import mean as average
 from sightline.protocol import Protocol
 
 MAPPING = Path(__file__).with_name("coco_to_imagenet.json")
@@ -104,9 +105,7 @@ def lead(rows: Results, a: str, b: str) -> list[tuple[float, float, float, float
     interval.
     """
     apart = differences(rows, a, b)
-    found = [
-        bootstrap(lambda values, k=k: values[:, k].mean(), apart) for k in range(apart.shape[1])
-    ]
+    found = [bootstrap(average, apart[:, k]) for k in range(apart.shape[1])]
     return [
         (delta, one.estimate, one.low, one.high) for delta, one in zip(DELTAS, found, strict=True)
     ]
@@ -117,9 +116,7 @@ def growth(
 ) -> tuple[float, float, float]:
     """By how much that lead is larger at a late delta than at an early one, with its interval."""
     apart = differences(rows, a, b)
-    one = bootstrap(
-        lambda values: values.mean(), apart[:, DELTAS.index(late)] - apart[:, DELTAS.index(early)]
-    )
+    one = bootstrap(average, apart[:, DELTAS.index(late)] - apart[:, DELTAS.index(early)])
     return one.estimate, one.low, one.high
 
 

@@ -33,6 +33,7 @@ from sightline.evaluation.report.wording import between
 from sightline.evaluation.report.wording import written as number
 from sightline.evaluation.store import Results
 from sightline.methods.cams.common.tally import Tally, ignore
+from sightline.metrics.metric import mean as average
 from sightline.protocol import Protocol
 
 LAYERS = {
@@ -126,7 +127,7 @@ def poles(rows: Results) -> dict[str, tuple[float, float, float]]:
     found = {}
     for word in ("pole", "large alpha"):
         shares = np.array([100 * count.get(word, 0) / count["places"] for count in counts])
-        one = bootstrap(lambda values: values.mean(), shares)
+        one = bootstrap(average, shares)
         found[word] = (one.estimate, one.low, one.high)
     return found
 

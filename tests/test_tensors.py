@@ -1,14 +1,20 @@
 """What every room needs of tensors: strides of 0, scales, shapes, weights, autocast."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from sightline.methods import METHODS
 from sightline.supply import Supply, requests
 from sightline.tensors import (
+    _label_by_pointers,
     autocast_dtype,
     first_weight,
+    iou,
+    label_regions,
     min_max,
     over_maximum,
     per_channel,
@@ -121,3 +127,55 @@ def test_the_callers_autocast_is_entered_again():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.bfloat16
     with with_autocast(cpu, None):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.float32
+
+
+def _spiral(side):
+    """A path one pixel wide that winds inward: the longest way through a region of its size."""
+    mask = torch.zeros(side, side, dtype=torch.bool)
+    row, column, down, right = 0, -1, 0, 1
+    for steps in [side, *(n for n in range(side - 1, 0, -2) for _ in range(2))]:
+        for _ in range(steps):
+            row, column = row + down, column + right
+            mask[row, column] = True
+        down, right = right, -down
+    return mask
+
+
+MASKS = [
+    torch.zeros(3, 4, dtype=torch.bool),
+    torch.ones(3, 4, dtype=torch.bool),
+    torch.eye(5, dtype=torch.bool),
+    _spiral(33),
+    *(torch.rand(40, 31, generator=torch.Generator().manual_seed(k)) < k / 10 for k in range(1, 7)),
+]
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_regions_have_the_same_numbers_with_scipy_and_without(mask):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    expected, _ = ndimage.label(mask.numpy(), structure=[[1] * 3] * 3)
+    assert label_regions(mask).tolist() == expected.tolist()
+    assert _label_by_pointers(mask).tolist() == expected.tolist()
+
+
+def test_where_scipy_is_missing_torch_does_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    assert label_regions(torch.tensor([[True, False, True]])).tolist() == [[1, 0, 2]]
+
+
+def test_a_winding_region_takes_a_few_rounds(monkeypatch):
+    rounds, pool = [], functional.max_pool2d
+
+    def counted(*args, **options):
+        rounds.append(1)
+        return pool(*args, **options)
+
+    monkeypatch.setattr(functional, "max_pool2d", counted)
+    assert _label_by_pointers(_spiral(65)).max() == 1
+    assert len(rounds) <= 8
+
+
+def test_iou_of_boxes_and_of_none():
+    boxes = torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 5, 5]], dtype=torch.float64)
+    assert iou(boxes, boxes).tolist() == [[1, 1 / 7, 0], [1 / 7, 1, 0], [0, 0, 0]]
+    assert iou(boxes, boxes[:0]).shape == (3, 0)

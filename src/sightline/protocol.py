@@ -1,10 +1,8 @@
-"""How a measurement is made, said once: every choice that changes a number, in one value to print
-and to hash.
-"""
+"""How a measurement is made: every choice that changes a number, in one value to print and hash."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -28,8 +26,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """Every choice behind a number. The defaults follow the Grad-CAM++ paper, and where it is
-    silent, say what we took.
+    """Every choice behind a number, by the Grad-CAM++ paper; where it is silent, what we took.
 
     | field | is | paper |
     |---|---|---|
@@ -37,9 +34,9 @@ class Protocol:
     | `layer` | the layer, by name; None: the last feature map | last |
     | `score` | what Y and O are: a `probability` or a `logit` | probability |
     | `drop` | what Average Drop divides by: Y (`relative`) or nothing (`absolute`) | relative |
-    | `space` | where the image is multiplied: `raw` pixels (0 is black) or `normalised` ones (0 is the mean) | silent |
-    | `fill` | what hidden places become: that space's `zero`, the `mean` colour, or the `blur`red image | silent |
-    | `mask` | the map itself (`soft`), only its `top` share (`soft top`), or that as 0 and 1 (`binary top`) | soft |
+    | `space` | what is multiplied: `raw` pixels (0: black) or `normalised` (0: the mean) | silent |
+    | `fill` | what hidden places become: `zero`, the `mean` colour, the `blur`red image | silent |
+    | `mask` | the map (`soft`), its `top` share (`soft top`), as 0 and 1 (`binary top`) | soft |
     | `top` | the share of pixels kept by the two latter, the strongest first | |
     | `scaling` | maps into [0, 1]: over their maximum (`max`), or `min-max` | max |
     | `scaled` | before enlarging (`coarse`) or after it (`enlarged`) | silent |
@@ -48,13 +45,14 @@ class Protocol:
     | `deletion_fill`, `insertion_fill` | what deleted pixels become; what insertion begins with | |
     | `blur` | size and sigma of the Gaussian in pixels | |
     | `thetas` | quantiles of the occlusion (ROC) curve, equally spaced in [0, 1] | number silent |
-    | `road_percentages`, `road_noise` | of pixels removed, in per cent; noise added to what replaces them | |
-    | `deltas` | thresholds of Loc(delta), instance recall and coverage, on the min-max scaled map | 0, .25, .5 |
+    | `road_percentages` | of pixels removed, in per cent | |
+    | `road_noise` | noise added to what replaces them | |
+    | `deltas` | thresholds of Loc, instance recall, coverage on the min-max map | 0, .25, .5 |
     | `box_threshold` | share of the maximum above which a box is drawn (ILSVRC localisation) | |
     | `tolerance` | of the pointing game, in pixels | |
-    | `reject_below` | Grad-CAM's pointing game takes a map whose peak is not above this for "not there" | silent |
+    | `reject_below` | the top-5 pointing game takes a peak not above it for "not there" | silent |
     | `patch`, `stride` | of the occlusion map, in pixels; patches become the mean colour | silent |
-    | `noise`, `samples` | standard deviation (pixels in [0, 1]) and number of noisy copies, for sensitivity | |
+    | `noise`, `samples` | for sensitivity: sigma (pixels in [0, 1]) and number of noisy copies | |
     | `seed` | of everything random; each image draws its own numbers | |
 
     >>> Protocol().digest == Protocol().digest, Protocol().digest == Protocol(fill="mean").digest
@@ -112,10 +110,8 @@ class Protocol:
 
     @cached_property
     def digest(self) -> str:
-        """Twelve letters that name this protocol: two numbers with different ones must not be
-        compared.
-        """
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        """Twelve letters for this protocol: numbers with different ones must not be compared."""
+        return twelve_letters([json.dumps(self.as_dict(), sort_keys=True).encode()])
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, ready for JSON.
@@ -153,9 +149,11 @@ class Protocol:
 
 
 _RANGES = (
-    ("top", 0, 1), ("steps", 1, 1e6), ("blur", 0, 1e4), ("thetas", 2, 1e6), ("road_percentages", 0, 100),
+    ("top", 0, 1), ("steps", 1, 1e6), ("blur", 0, 1e4), ("thetas", 2, 1e6),
+    ("road_percentages", 0, 100),
     ("road_noise", 0, 1e3), ("deltas", 0, 1), ("box_threshold", 0, 1), ("tolerance", 0, 1e6),
-    ("reject_below", -1e30, 1e30), ("patch", 1, 1e6), ("stride", 1, 1e6), ("noise", 0, 1e3), ("samples", 1, 1e6),
+    ("reject_below", -1e30, 1e30), ("patch", 1, 1e6), ("stride", 1, 1e6), ("noise", 0, 1e3),
+    ("samples", 1, 1e6),
     ("seed", 0, 2**31),
 )  # fmt: skip
 
@@ -202,3 +200,17 @@ def preset(name: str, **changes: Any) -> Protocol:
                 f"Expected a whole number for the protocol's {word}; got {value!r}."
             )
     return replace(PRESETS[name], **changes)
+
+
+def twelve_letters(chunks: Iterable[bytes]) -> str:
+    """What names bytes in a run's files: the first twelve hexadecimal digits of their SHA-256.
+
+    The chunks are hashed one after the other; where one ends does not matter.
+
+    >>> twelve_letters([b"a", b"b"]) == twelve_letters([b"ab"]) != twelve_letters([b"ba"])
+    True
+    """
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()[:12]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from helpers.data import shared
-from sightline.datasets import match, open_data, unmatched
+from sightline.datasets import match, open_data
 from sightline.datasets.class_lists import imagenet
 from sightline.errors import DataError
 from sightline.models.bundled import CARD
@@ -54,10 +54,6 @@ def test_words_within_a_name_are_no_name():
         "bus": None,
         "pizza": 2,
     }
-    assert unmatched(match(["train", "bus", "pizza"], ["bullet train", "school bus", "pizza"])) == [
-        "train",
-        "bus",
-    ]
 
 
 def test_a_name_of_two_classes_is_none_of_them_but_its_wnid_is():

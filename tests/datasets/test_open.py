@@ -8,8 +8,6 @@ import pytest
 from helpers.data import shared
 from helpers.data_set_files import coco_set, photo, voc_item
 from sightline.datasets import KINDS, Data, Record, open_data
-from sightline.datasets.class_lists import Names, imagenet
-from sightline.datasets.data import chosen, split_of, spread
 from sightline.errors import DataError
 
 
@@ -174,81 +172,3 @@ def test_the_kinds_of_the_real_data():
             count,
         )
     assert len(open_data(shared("tinyimagenet50", "val.parquet"), limit=7)) == 7
-
-
-# -- parts, limits, lists of classes --
-
-
-@pytest.mark.parametrize(
-    ("stem", "part"),
-    [
-        ("train", "train"),
-        ("Validation", "val"),
-        ("test-00000-of-00001", "test"),
-        ("instances_val2017", None),
-        ("x_test", "test"),
-        ("latest", None),
-        ("trainval", "trainval"),
-        ("test_batch", "test"),
-    ],
-)
-def test_parts_are_told_by_whole_words(stem, part):
-    assert split_of(stem) == part
-
-
-def test_one_part_needs_no_choice(tmp_path):
-    files = [tmp_path / "val-0.parquet", tmp_path / "val-1.parquet"]
-    assert chosen(files, None, tmp_path) == (files, "val")
-    assert chosen(files, "val-1", tmp_path) == (files[1:], "val-1")
-    with pytest.raises(
-        DataError,
-        match=r"expected a part called 'test'; found val \(val-0\.parquet, val-1\.parquet\)",
-    ):
-        chosen(files, "test", tmp_path)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 10])
-def test_limits_are_even_and_exact(count):
-    taken = spread(range(10), count)
-    assert len(taken) == len(set(taken)) == count
-    gaps = np.diff([*taken, 10])
-    assert gaps.max() - gaps.min() <= 1
-
-
-def test_imagenet_is_in_the_order_of_its_wnids():
-    wnids = [wnid for wnid, _ in imagenet()]
-    assert wnids == sorted(wnids)
-    assert len(set(wnids)) == 1000
-    assert dict(imagenet())["n01622779"] == "great grey owl"
-
-
-@pytest.mark.parametrize(
-    "entries",
-    [
-        7,
-        "cat",
-        {"a": "cat"},
-        [{"label": 1, "name": "cat"}],
-        [{"wnid": ""}],
-        [3],
-        {"0": "a", "2": "b"},
-    ],
-)
-def test_lists_of_classes_that_are_none(entries):
-    with pytest.raises(DataError, match="Expected a list of class names"):
-        Names.of(entries)
-
-
-def test_a_list_of_classes_as_text(tmp_path):
-    (tmp_path / "c.txt").write_text("n01440764 tench\nn01443537 goldfish\n\n")
-    assert Names.read(tmp_path / "c.txt").names == ("tench", "goldfish")
-    assert Names.read(tmp_path / "c.txt").aliases == {
-        "tench": ("n01440764",),
-        "goldfish": ("n01443537",),
-    }
-    (tmp_path / "c.json").write_text("[")
-    with pytest.raises(DataError, match=r"c\.json: expected a list of classes; it cannot be read"):
-        Names.read(tmp_path / "c.json")
-    (tmp_path / "c.json").write_text("7")
-    with pytest.raises(DataError, match=r"c\.json: Expected a list of class names"):
-        Names.read(tmp_path / "c.json")

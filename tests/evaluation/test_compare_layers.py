@@ -15,8 +15,9 @@ from sightline import Preprocess, Protocol, compare_layers, describe, evaluate
 from sightline.apps.cli import commands
 from sightline.datasets import Data, Record
 from sightline.errors import DataError, LayerError, MethodError, ProtocolError, StoreError
-from sightline.evaluation.compare_layers import Neighbour, advice, speaks
+from sightline.evaluation.compare_layers import Neighbour, advice, has_maps
 from sightline.evaluation.statistics import Interval, Paired, paired
+from sightline.metrics.metric import mean
 from sightline.models import Card
 
 
@@ -93,7 +94,7 @@ def test_a_layer_that_knows_better_where_things_are_is_found():
     }
     assert found["seen"].order.estimate > found["last"].order.estimate + 0.2
     assert found["idle"] == Neighbour("idle", 4, (16, 16), 1, None, None)
-    assert not speaks(net, "idle", pictures)
+    assert not has_maps(net, "idle", pictures)
     assert advice(list(found.values())).startswith(
         "seen is more faithful on these 36 images: name it, layer='seen'."
     )
@@ -126,9 +127,7 @@ def test_the_figures_are_those_of_evaluate_and_the_interval_is_corrected_for_the
     spoken = sum(one.order is not None for one in found) - 1
     assert spoken == (1 if names else len(found) - 2)
     assert seen.order.estimate == pytest.approx(order["seen"].mean(), abs=1e-12)
-    assert seen.less == paired(
-        lambda values: values.mean(), order["seen"], order["last"], level=1 - 0.05 / spoken
-    )
+    assert seen.less == paired(mean, order["seen"], order["last"], level=1 - 0.05 / spoken)
     again = compare_layers(
         net, [pictures], layers=names, protocol=Protocol(steps=7), out=tmp_path, progress=False
     )

@@ -2,7 +2,7 @@
 
 import errno
 import json
-from pathlib import Path
+import os
 
 import numpy as np
 import pytest
@@ -24,9 +24,18 @@ PLACED = [8, 4, 4, 2, 1, 0, 2, 2]
 
 def row(image, method="grad_cam", coarse=(0.0, 1.0, 0.0, 0.5), placement=PLACED, **more):
     known = {
-        "item": 0, "image": image, "method": method, "target": 3, "target_name": "big cat", "coarse": list(coarse),
-        "coarse_shape": [2, 2], "view_height": 2, "view_width": 2, "placement": placement, "error": None,
-    }  # fmt: skip
+        "item": 0,
+        "image": image,
+        "method": method,
+        "target": 3,
+        "target_name": "big cat",
+        "coarse": list(coarse),
+        "coarse_shape": [2, 2],
+        "view_height": 2,
+        "view_width": 2,
+        "placement": placement,
+        "error": None,
+    }
     return known | more
 
 
@@ -89,15 +98,14 @@ def test_what_the_run_does_not_have_is_said(tmp_path):
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path, monkeypatch):
-    write = Path.write_bytes
+    replace = os.replace
 
-    def full(path, content):
-        if path.name == "2.png.part":
-            write(path, content[:20])
+    def full(beside, path):
+        if path.name == "2.png":
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, content)
+        replace(beside, path)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(
         StoreError, match=r"2\.png; the system says: No space left .*before it: 1\. Make room"
     ):

@@ -1,4 +1,4 @@
-"""Parts are whole or not there; runs that differ are not mixed; shards come together in any order."""
+"""Parts are whole or not there; runs that differ are not mixed; shards come in any order."""
 
 import errno
 import json
@@ -114,7 +114,8 @@ def test_a_full_disk_leaves_the_earlier_parts_and_nothing_half_written(tmp_path,
 def test_a_file_left_half_written_by_a_kill_is_not_seen(tmp_path):
     keeper = Store(tmp_path, RUN)
     keeper.write(0, [row(0, "a")], [])
-    (tmp_path / "rows" / ".00001.parquet.4711").write_bytes(b"PAR1 half")
+    (tmp_path / "rows" / ".4711.00001.parquet").write_bytes(b"PAR1 half")
+    (tmp_path / "rows" / ".00001.parquet.4711").write_bytes(b"as versions before named it")
     assert Store(tmp_path, RUN).done() == {0}
     assert len(read(tmp_path)) == 1
 
@@ -139,7 +140,7 @@ def test_a_run_json_that_says_nothing_is_named_with_a_way_out(tmp_path, content)
     for use in (
         lambda: read(tmp_path),
         lambda: Store(tmp_path, RUN),
-        lambda: store.usable(tmp_path),
+        lambda: store.check_writable(tmp_path),
     ):
         with pytest.raises(
             StoreError, match=r"run\.json: expected what was run.*copy it again.*another --out"
@@ -153,16 +154,16 @@ def test_a_run_json_that_says_nothing_is_named_with_a_way_out(tmp_path, content)
 
 
 def test_a_folder_is_looked_at_before_anything_is_made(tmp_path):
-    store.usable(tmp_path / "new" / "deep")
+    store.check_writable(tmp_path / "new" / "deep")
     Store(tmp_path / "old", RUN)
-    store.usable(tmp_path / "old")
+    store.check_writable(tmp_path / "old")
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     (tmp_path / "file").write_text("")
     for place in ("file", "file/below"):
         with pytest.raises(
             StoreError, match=r"expected a folder that can be written; .*file is a file"
         ):
-            store.usable(tmp_path / place)
+            store.check_writable(tmp_path / place)
 
 
 def test_a_folder_without_leave_to_write_is_told(tmp_path, monkeypatch):
@@ -170,7 +171,7 @@ def test_a_folder_without_leave_to_write_is_told(tmp_path, monkeypatch):
     with pytest.raises(
         StoreError, match=r"expected a folder that can be written; .* may not be written into"
     ):
-        store.usable(tmp_path)
+        store.check_writable(tmp_path)
 
 
 def test_a_key_pressed_while_a_part_is_written_leaves_nothing_lying_about(tmp_path, monkeypatch):

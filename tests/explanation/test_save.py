@@ -1,6 +1,8 @@
 """Explanations on disk."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -163,3 +165,18 @@ def test_a_file_in_the_folders_place_is_told(tmp_path):
         NotADirectoryError, match=r"a folder to write into; .*out is a file. Give another name"
     ):
         explain(convnet(), batch(b=1)).save(tmp_path / "out")
+
+
+def test_a_disk_that_runs_full_leaves_no_half_file(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def full(beside, path):
+        if path.suffix == ".safetensors":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(beside, path)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        explain(convnet(), batch(), 0).save(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png"}
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

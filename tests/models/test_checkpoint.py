@@ -1,4 +1,4 @@
-"""Reading weights: every container that is read, every file that is refused, and that no code runs."""
+"""Reading weights: every container read, every file refused, and that no code runs."""
 
 import argparse
 import os

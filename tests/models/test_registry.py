@@ -106,7 +106,10 @@ def test_a_library_that_is_not_installed(without_libraries):
             load(name)
     with pytest.raises(
         ModelError,
-        match=r"Not available here: torchvision and timm\. Run: pip install 'sightline-cam\[models\]'",
+        match=(
+            r"Not available here: torchvision and timm\."
+            r" Run: pip install 'sightline-cam\[models\]'"
+        ),
     ):
         load("resnet50")
 

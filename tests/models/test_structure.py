@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from sightline.models.structure import head, place, unwrap, width
+from sightline.models.structure import head, module_name, unwrap, width
 
 
 class Net(nn.Module):
@@ -50,9 +50,9 @@ def test_place():
     model = Net(
         features=nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.MaxPool2d(2)), fc=nn.Linear(1, 1)
     )
-    assert place(model, "fc") == "fc"
-    assert place(model, "features.-1") == "features.2"
-    assert place(model, "-2.-3") == "features.0"
-    assert place(model, "features.-4") is None
-    assert place(model, "trunk") is None
-    assert place(model, "fc.-1") is None
+    assert module_name(model, "fc") == "fc"
+    assert module_name(model, "features.-1") == "features.2"
+    assert module_name(model, "-2.-3") == "features.0"
+    assert module_name(model, "features.-4") is None
+    assert module_name(model, "trunk") is None
+    assert module_name(model, "fc.-1") is None

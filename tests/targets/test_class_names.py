@@ -4,7 +4,7 @@ import pytest
 
 from sightline.errors import TargetError
 from sightline.targets import Target, find_class
-from sightline.targets.class_names import checked, label
+from sightline.targets.class_names import checked_index, label
 
 CLASSES = [
     "tabby, tabby cat",
@@ -92,8 +92,8 @@ def test_labels_fall_back_to_numbers():
 
 
 def test_checked_knows_the_borders():
-    assert checked(0, 3) == 0
-    assert checked(2, 3) == 2
+    assert checked_index(0, 3) == 0
+    assert checked_index(2, 3) == 2
     for wrong in (-1, 3):
         with pytest.raises(TargetError, match=f"from 0 to 2 .* got {wrong}"):
-            checked(wrong, 3)
+            checked_index(wrong, 3)

@@ -2,12 +2,14 @@
 
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from sightline.errors import TargetError
 from sightline.targets import logits, look_like_probabilities, probabilities
+from sightline.targets.model_outputs import candidates, named_parts, two_rows
 
 ROWS = torch.tensor([[1.0, 2.0, 3.0], [0.0, -1.0, 4.0]])
 MAPS, LOSS, COUNT = torch.zeros(2, 3, 4, 4), torch.tensor(0.5), torch.tensor([[1, 2], [3, 4]])
@@ -107,3 +109,25 @@ def test_probabilities_of_each_kind():
 )
 def test_outputs_behind_a_softmax_are_recognised(rows, like):
     assert look_like_probabilities(rows) is like
+
+
+@pytest.mark.parametrize("held_in", [dict, SimpleNamespace])
+def test_parts_are_found_by_name_in_a_mapping_and_in_an_object(held_in):
+    outputs = held_in(pred_boxes=1, logits=2, pred_logits=3, pooler_output=4, image_embeds=5)
+    assert named_parts(outputs, "query logits") == [2, 3]
+    assert named_parts(outputs, "embedding") == [5, 4]
+    assert named_parts(outputs, "query masks") == []
+    assert candidates(outputs, "query masks") == [1, 2, 3, 4, 5]
+    assert candidates(outputs, "class maps") == [2]
+
+
+def test_a_tensor_and_a_tuple_are_their_own_candidates():
+    assert candidates(ROWS, "logits")[0] is ROWS
+    assert candidates((MAPS, ROWS), "class maps") == [MAPS, ROWS]
+    assert named_parts(ROWS, "logits") == []
+
+
+def test_one_logit_stands_against_and_for():
+    rows = two_rows(torch.tensor([[2.0], [-1.0]]))
+    assert rows.tolist() == [[-2.0, 2.0], [1.0, -1.0]]
+    assert two_rows(torch.tensor([[2.0, 3.0]]), dim=0).tolist() == [[-2.0, -3.0], [2.0, 3.0]]

@@ -1,5 +1,4 @@
-"""Data sets in: records with what is known about them, and boxes that follow the picture into the
-model's view.
+"""Data sets: records, what is known about them, and boxes that follow into the model's view.
 
 `open_data` reads what lies at a path, `match` finds the data set's classes among the model's,
 `load` opens one record and brings its boxes and masks into the pixels that the model sees.
@@ -14,13 +13,11 @@ from sightline.datasets.formats.folder import image_folder as image_folder
 from sightline.datasets.formats.labelled import labelled_folder as labelled_folder
 from sightline.datasets.formats.parquet import parquet as parquet
 from sightline.datasets.formats.voc import voc as voc
-from sightline.datasets.geometry import boxes_to_photo as boxes_to_photo
 from sightline.datasets.geometry import mask_to_view as mask_to_view
 from sightline.datasets.geometry import placement as placement
 from sightline.datasets.geometry import to_photo as to_photo
 from sightline.datasets.geometry import to_view as to_view
 from sightline.datasets.matching import match as match
-from sightline.datasets.matching import unmatched as unmatched
 from sightline.datasets.open import KINDS as KINDS
 from sightline.datasets.open import open_data as open_data
 from sightline.datasets.record import Mask as Mask

@@ -1,6 +1,4 @@
-"""What is true of every annotated record: its boxes make sense, its labels and tags follow from its
-objects.
-"""
+"""What is true of every annotated record: its boxes make sense, its labels follow from them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,8 +23,9 @@ def annotated(
     labels: Sequence[str] | None = None,
     error: str | None = None,
 ) -> Record:
-    """A record whose objects are known: labels and tags follow from those that count, the first
-    fault is its error.
+    """A record whose objects are known.
+
+    Labels and tags follow from those that count; the first fault is its error.
 
     `labels` are taken from the objects unless they are given.
 
@@ -53,15 +52,16 @@ def box_fault(
 ) -> str | None:
     """What is wrong with a box in a picture of `size`, as a sentence; None for nothing.
 
-    >>> box_fault((3, 0, 2, 5), None, "cat")
-    "Expected a box with left < right and top < bottom; the cat's is (3, 0, 2, 5). Mend the annotation."
+    >>> print(box_fault((3, 0, 2, 5), None, "cat"))
+    Expected a box with left < right and top < bottom; the cat's is (3, 0, 2, 5). Mend the
+    annotation.
     >>> box_fault((0, 0, 9.5, 5), (9, 5)) is None
     True
     """
     left, top, right, bottom = box
     if not (left < right and top < bottom):  # nan is neither
         return (
-            f"Expected a box with left < right and top < bottom; the {name}'s is {_shown(box)}."
+            f"Expected a box with left < right and top < bottom; the {name}'s is {_listed(box)}."
             " Mend the annotation."
         )
     if size is None:
@@ -73,11 +73,11 @@ def box_fault(
     if not (inside and left < width and top < height and right > 0 and bottom > 0):
         return (
             f"Expected a box within the picture of {width} x {height} pixels; the {name}'s is"
-            f" {_shown(box)} (left, top, right, bottom). Mend the annotation, or the size it"
+            f" {_listed(box)} (left, top, right, bottom). Mend the annotation, or the size it"
             " states."
         )
     return None
 
 
-def _shown(box: Sequence[Number]) -> str:
+def _listed(box: Sequence[Number]) -> str:
     return "(" + ", ".join(f"{float(value):g}" for value in box) + ")"

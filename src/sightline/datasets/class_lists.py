@@ -16,8 +16,7 @@ WNID = re.compile(r"n\d{8}")
 
 @lru_cache(maxsize=1)
 def imagenet() -> tuple[tuple[str, str], ...]:
-    """The 1000 classes of ImageNet-1k as `(wnid, short name)`, in the usual order: that of their
-    wnids.
+    """The 1000 classes of ImageNet-1k as `(wnid, short name)`, in the order of their wnids.
 
     >>> imagenet()[281], len(imagenet())
     (('n02123045', 'tabby'), 1000)
@@ -48,8 +47,7 @@ class Names:
 
     @staticmethod
     def of(entries: Any) -> "Names":
-        """From a list of names, a list of dicts (`name`, `wnid`, `label`), or a dict from number to
-        name.
+        """From a list of names, of dicts (`name`, `wnid`, `label`), or a dict of numbers to names.
 
         Raises `DataError` for anything else.
         """
@@ -59,15 +57,14 @@ class Names:
             entries = [{"label": int(key), "name": name} for key, name in entries.items()]
         if not isinstance(entries, Sequence) or isinstance(entries, str | bytes):
             raise _no_list(entries)
-        rows = [_row(number, entry) for number, entry in enumerate(entries)]
-        rows.sort(key=lambda row: row[0])
-        if [row[0] for row in rows] != list(range(len(rows))):
+        rows = sorted(_row(number, entry) for number, entry in enumerate(entries))
+        if [number for number, _, _ in rows] != list(range(len(rows))):
             raise _no_list(entries)
         labels = distinct([(name.split(",")[0].strip() or wnid, wnid) for _, name, wnid in rows])
-        aliases = {
-            label: tuple(dict.fromkeys(other for other in (wnid, name) if other and other != label))
-            for label, (_, name, wnid) in zip(labels, rows, strict=True)
-        }
+        aliases = {}
+        for label, (_, name, wnid) in zip(labels, rows, strict=True):
+            others = dict.fromkeys((wnid, name))  # each once
+            aliases[label] = tuple(other for other in others if other and other != label)
         return Names(labels, aliases)
 
     @staticmethod
@@ -93,8 +90,9 @@ class Names:
 
 
 def distinct(classes: Sequence[tuple[str, str]]) -> list[str]:
-    """Names of classes given as `(name, key)`, the key added where two classes share a name
-    (ImageNet has two cranes).
+    """Names of classes given as `(name, key)`, the key added where two share a name.
+
+    ImageNet has two cranes.
 
     >>> distinct([("crane", "n02012849"), ("tabby", "n02123045"), ("crane", "n03126707")])
     ['crane (n02012849)', 'tabby', 'crane (n03126707)']

@@ -1,6 +1,4 @@
-"""A data set: its records in order, the names of its classes, and what had to be assumed while
-reading it.
-"""
+"""A data set: its records in order, its classes, and what had to be assumed while reading it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +13,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Data(Sequence[Record]):
-    """A sequence of `Record`s; nothing in it is opened yet, and it can be pickled for the workers
-    that will.
+    """A sequence of `Record`s.
+
+    Nothing in it is opened yet, and it can be pickled for the workers that will open it.
 
     `name` is what the data set is called (its folder or file), `kind` how it was read, `path` where
     it lies. `classes` are the names its records and objects use, in the data set's own order; None
@@ -59,13 +58,13 @@ class Data(Sequence[Record]):
         return {record.name: record.error for record in self.records if record.error is not None}
 
 
-def spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
+def evenly(items: Sequence[T], limit: int | None) -> Sequence[T]:
     """At most `limit` of the items, evenly spaced and in their order; all of them for None.
 
     Evenly, because data sets lie sorted by class: the first hundred pictures of ImageNet are all
     tench. Raises `DataError` for a limit below 1.
 
-    >>> spread(range(10), 4), spread("ab", 5)
+    >>> evenly(range(10), 4), evenly("ab", 5)
     ([0, 2, 5, 7], 'ab')
     """
     if limit is not None and limit < 1:
@@ -106,14 +105,16 @@ def split_of(stem: str) -> str | None:
     return next((SPLITS[word] for word in words if word in SPLITS), None)
 
 
-def chosen(paths: Sequence[Path], split: str | None, where: Path) -> tuple[list[Path], str | None]:
+def files_of_split(
+    paths: Sequence[Path], split: str | None, where: Path
+) -> tuple[list[Path], str | None]:
     """The files (or folders) of one split, and its name.
 
     Without `split` all are taken if they do not speak of several parts. Raises `DataError` when a
     choice has to be made, and when there is no such part: pictures that a model was trained on are
     never mixed in silently.
 
-    >>> chosen([Path("train.npz"), Path("test.npz")], "test", Path("cifar10"))
+    >>> files_of_split([Path("train.npz"), Path("test.npz")], "test", Path("cifar10"))
     ([PosixPath('test.npz')], 'test')
     """
     parts = {path: split_of(path.stem) for path in paths}

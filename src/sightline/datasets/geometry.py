@@ -17,8 +17,7 @@ from sightline.types import Preprocess
 
 
 def placement(photo: tuple[int, int], preprocess: Preprocess) -> Placement:
-    """Where `images.prepare` puts a photograph of this `(width, height)`: the same arithmetic,
-    without the picture.
+    """Where `images.prepare` puts a photograph of this `(width, height)`, by arithmetic alone.
 
     Raises `ImageError` for a `preprocess` that leaves no pixels.
 
@@ -58,24 +57,10 @@ def to_view(
     return _moved(boxes, _scale(place), _pair(place.offset), place.view)
 
 
-def boxes_to_photo(
-    boxes: Num[Tensor, "n 4"], place: Placement
-) -> tuple[Float[Tensor, "n 4"], Bool[Tensor, " n"]]:
-    """The way back from `to_view`: boxes of the view in pixels of the photograph, cut at its edges.
-
-    False in the second tensor says that a box lies wholly in the border that the crop added.
-
-    >>> place = placement((100, 50), Preprocess(resize=100, crop=(100, 100)))
-    >>> boxes_to_photo(torch.tensor([[10.0, 20, 70, 40]]), place)
-    (tensor([[30., 10., 60., 20.]]), tensor([True]))
-    """
-    scale = 1 / _scale(place)
-    return _moved(boxes, scale, -_pair(place.offset) * scale, place.photo)
-
-
 def mask_to_view(mask: Bool[Tensor, "h w"], place: Placement) -> Bool[Tensor, "new_h new_w"]:
-    """A mask of the photograph as a mask of the view: each pixel takes the photograph's pixel under
-    its centre.
+    """A mask of the photograph as a mask of the view.
+
+    Each pixel takes the photograph's pixel under its centre.
 
     Beyond the photograph it is False. Raises `DataError` when the mask is not of the photograph's
     size.
@@ -146,8 +131,9 @@ def _nearest_to_photo(place: Placement, axis: int) -> Tensor:
 
 
 def _linear_to_photo(place: Placement, axis: int) -> Tensor:
-    """`[photo, view]`: how much each pixel of the view counts in each of the photograph. Rows sum
-    to 1, or to 0.
+    """`[photo, view]`: how much each pixel of the view counts in each of the photograph.
+
+    Rows sum to 1, or to 0.
     """
     places = _places(place, axis)
     distance = (places[:, None] - _centres(place.view[axis])).abs() / max(

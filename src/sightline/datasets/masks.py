@@ -1,6 +1,4 @@
-"""Masks that are drawn when they are wanted: polygons, run lengths, and one index of a palette
-picture.
-"""
+"""Masks drawn when they are wanted: polygons, run lengths, an index of a palette picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +16,9 @@ Pixels = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class Polygons:
-    """COCO's outlines `(x, y, x, y, ...)`, one or more a mask, in a photograph of `size` (width,
-    height).
+    """COCO's outlines `(x, y, x, y, ...)`, one or more a mask, in a photograph of `size`.
+
+    That is `(width, height)`.
 
     A pixel belongs to a polygon when its centre does (corners in continuous coordinates, as COCO
     counts them), and to the mask when it belongs to one of the polygons. Some sets trace the
@@ -63,8 +62,9 @@ class Polygons:
         return mask
 
     def _by_centres(self) -> Pixels:
-        """Even-odd rule on pixel centres: each edge toggles what lies right of it in the rows it
-        crosses.
+        """Even-odd rule on pixel centres.
+
+        Each edge toggles what lies right of it in the rows it crosses.
         """
         width, height = self.size
         mask = np.zeros((height, width), dtype=bool)
@@ -100,8 +100,9 @@ class Polygons:
 
 @dataclass(frozen=True)
 class RunLengths:
-    """COCO's run lengths: down the columns, first the pixels that are not in the mask; plain
-    numbers or packed text.
+    """COCO's run lengths, as plain numbers or packed text.
+
+    They go down the columns, first the pixels that are not in the mask.
 
     `size` is the photograph's `(width, height)`; COCO writes it the other way round.
 
@@ -165,8 +166,7 @@ def unpacked(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class PaletteIndex:
-    """The pixels of a palette picture (VOC's segmentation) that hold `index`; of those, the ones
-    within `box`.
+    """The pixels of a palette picture (VOC's segmentation) that hold `index`, within `box`.
 
     Index 255 is VOC's border around every object, and belongs to none.
     """
@@ -198,7 +198,10 @@ class PaletteIndex:
 
 
 def _rectangle(box: Sequence[Number], shape: tuple[int, ...]) -> Pixels:
-    """The pixels whose centres lie in a box."""
+    """The pixels whose centres lie in a box.
+
+    It stands for the region of an object without a mask.
+    """
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     left, top, right, bottom = box
     across = (columns + 0.5 > left) & (columns + 0.5 < right)
@@ -207,8 +210,9 @@ def _rectangle(box: Sequence[Number], shape: tuple[int, ...]) -> Pixels:
 
 @dataclass(frozen=True)
 class Rectangle:
-    """The pixels whose centres lie in a box: what stands for the region of an object without a
-    mask.
+    """The pixels whose centres lie in a box.
+
+    What stands for the region of an object without a mask.
 
     >>> Rectangle((0.6, 0, 2, 1), (3, 2)).draw().astype(int)
     array([[0, 1, 0],

@@ -1,6 +1,4 @@
-"""The data set's names of classes -> the model's class numbers, by the surest sign first, and never
-by a guess.
-"""
+"""The data set's class names -> the model's numbers, by the surest sign, never by a guess."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,24 +56,16 @@ def match(
     return found
 
 
-def unmatched(matches: Mapping[str, int | None]) -> list[str]:
-    """The data's classes that the model does not have.
-
-    >>> unmatched({"cat": 281, "kangaroo": None})
-    ['kangaroo']
-    """
-    return [name for name, number in matches.items() if number is None]
-
-
 class _Index:
-    """The model's names, by each of the ways in which a name is looked up; a key with two classes
-    leads to none.
+    """The model's names, by each of the ways in which a name is looked up.
+
+    A key with two classes leads to none.
     """
 
     def __init__(self, classes: Sequence[str]) -> None:
         table = imagenet()
         same = sum(
-            _first(ours) == _plain(name) for ours, (_, name) in zip(classes, table, strict=False)
+            _first(ours) == _spelled(name) for ours, (_, name) in zip(classes, table, strict=False)
         )
         self.is_imagenet = len(classes) == len(table) and same >= 0.9 * len(
             table
@@ -83,7 +73,7 @@ class _Index:
         self.numbers = {wnid: number for number, (wnid, _) in enumerate(table)}
         self.short = dict(table)
         self.exact = _unique((name, number) for number, name in enumerate(classes))
-        self.whole = _unique((_plain(name), number) for number, name in enumerate(classes))
+        self.whole = _unique((_spelled(name), number) for number, name in enumerate(classes))
         self.first = _unique((_first(name), number) for number, name in enumerate(classes))
         self.parts = _unique(
             (part, number) for number, name in enumerate(classes) for part in _parts(name)
@@ -99,7 +89,7 @@ class _Index:
         names += [self.short[wnid] for wnid in wnids if wnid in self.short]
         for known, keys in (
             (self.exact, names),
-            (self.whole, [_plain(one) for one in names]),
+            (self.whole, [_spelled(one) for one in names]),
             (self.first, [_first(one) for one in names]),
             (self.parts, [_first(one) for one in names]),
             (self.first, [part for one in names for part in _parts(one)]),
@@ -118,16 +108,16 @@ def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int | None]:
     return found
 
 
-def _plain(name: str) -> str:
+def _spelled(name: str) -> str:
     return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
 def _first(name: str) -> str:
-    return _plain(name.split(",")[0])
+    return _spelled(name.split(",")[0])
 
 
 def _parts(name: str) -> set[str]:
-    return {_plain(part) for part in name.split(",")}
+    return {_spelled(part) for part in name.split(",")}
 
 
 def _by_number(
@@ -159,18 +149,18 @@ def _given(
     if not isinstance(mapping, Mapping):
         where = str(mapping)
         mapping = _read(Path(mapping).expanduser())
-    plain = {_plain(name): name for name in reversed(data_classes)}
+    plain = {_spelled(name): name for name in reversed(data_classes)}
     found = {}
     for key, value in mapping.items():
-        name = key if key in data_classes else plain.get(_plain(str(key)))
+        name = key if key in data_classes else plain.get(_spelled(str(key)))
         if name is not None:  # a mapping may serve several data sets
             found[name] = (
                 None if value is None else _number(key, value, where, model_classes, count)
             )
     if mapping and not found:
         raise DataError(
-            f"{where}: expected names of the data set's classes as keys ({_shown(data_classes)});"
-            f" came {_shown([str(key) for key in mapping])}. Write them as the data set does."
+            f"{where}: expected names of the data set's classes as keys ({_listed(data_classes)});"
+            f" came {_listed([str(key) for key in mapping])}. Write them as the data set does."
         )
     return found
 
@@ -220,16 +210,16 @@ def _nothing(
     theirs = (
         f"{count or 'unknown'} classes without names"
         if model_classes is None
-        else _shown(model_classes)
+        else _listed(model_classes)
     )
     return DataError(
         "Expected classes that the data set and the model share; found none. The data set's:"
-        f" {_shown(data_classes)}. The model's: {theirs}. Say which is which in a JSON file, as in"
+        f" {_listed(data_classes)}. The model's: {theirs}. Say which is which in a JSON file, as in"
         f" {{{json.dumps(next(iter(data_classes), 'cat'))}: 281}}, and pass it with --classes FILE"
         " (mapping=)."
     )
 
 
-def _shown(names: Sequence[str], most: int = 8) -> str:
+def _listed(names: Sequence[str], most: int = 8) -> str:
     listed = ", ".join(repr(name) for name in names[:most])
     return f"{listed}, and {len(names) - most} more" if len(names) > most else listed or "none"

@@ -1,5 +1,6 @@
 """Any data set by its path: its kind is recognised by what lies there."""
 
+import logging
 import os
 from collections.abc import Callable
 from itertools import islice
@@ -15,6 +16,8 @@ from sightline.datasets.formats.parquet import parquet, tables
 from sightline.datasets.formats.voc import voc
 from sightline.errors import DataError, near
 from sightline.images import SUFFIXES
+
+logger = logging.getLogger(__name__)
 
 KINDS: dict[str, Callable[[Path, str | None, int | None], Data]] = {
     "folder": image_folder,
@@ -87,7 +90,8 @@ def _seems(path: Path) -> str | None:
     """What kind it would be taken for; None where nothing is recognised."""
     try:
         return recognise(path)
-    except DataError:
+    except DataError as error:
+        logger.debug("no hint at another kind: %s", error)
         return None
 
 
@@ -125,7 +129,7 @@ def recognise(path: Path) -> str:
     raise DataError(
         f"{path}: expected a data set (pictures, a folder for each class, labels.csv, JPEGImages/"
         " and Annotations/, COCO's instances.json, .parquet, .npz or CIFAR's batches); found"
-        f" {_shown(names)}. Name the folder that holds it, or say what it is with kind= (--kind)."
+        f" {_listed(names)}. Name the folder that holds it, or say what it is with kind= (--kind)."
     )
 
 
@@ -170,5 +174,5 @@ def _missing(path: Path) -> DataError:
     )
 
 
-def _shown(names: list[str], most: int = 8) -> str:
+def _listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -10,8 +10,9 @@ Number = int | float
 
 @runtime_checkable
 class Mask(Protocol):
-    """A mask that is drawn when it is wanted: small, and picklable for the workers that load
-    pictures.
+    """A mask that is drawn when it is wanted.
+
+    It is small, and picklable for the workers that load pictures.
     """
 
     def draw(self) -> "np.ndarray[Any, np.dtype[np.bool_]]":

@@ -41,8 +41,7 @@ class Stored(ABC):
 
 
 def as_ppm(pixels: NDArray[Any]) -> bytes:
-    """An array `[h, w, 3]` or `[h, w]` of uint8 as the content of a PPM or PGM file: nothing lost,
-    nothing packed.
+    """An array `[h, w, 3]` or `[h, w]` of uint8 as a PPM or PGM file: nothing lost or packed.
 
     >>> as_ppm(np.array([[7, 9]], dtype=np.uint8))
     b'P5 2 1 255\\n\\x07\\t'

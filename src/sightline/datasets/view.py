@@ -1,6 +1,4 @@
-"""What one record looks like to the model: the picture as its input, and what is known about it in
-the same pixels.
-"""
+"""What one record looks like to the model, and what is known about it in the same pixels."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -126,8 +124,9 @@ def _check(record: Record, picture: Image.Image) -> None:
 
 
 def _union(record: Record, objects: Iterable[Object], place: Placement) -> Tensor:
-    """The pixels of several objects together, in the view; a box stands for an object without a
-    mask.
+    """The pixels of several objects together, in the view.
+
+    A box stands for an object without a mask.
     """
     width, height = place.photo
     together = np.zeros((height, width), dtype=bool)

@@ -1,4 +1,5 @@
 """Rows as columns: the types of a run's rows, and the Arrow tables and Parquet made of them.
+
 Imports no torch.
 """
 
@@ -9,19 +10,37 @@ from typing import Any
 from sightline.errors import StoreError, install_advice
 
 ROWS = {
-    "item": "int64", "image": "string", "source": "string", "tags": "list<string>", "label": "int64",
-    "label_name": "string", "method": "string", "target": "int64", "target_name": "string", "predicted": "int64",
-    "predicted_name": "string", "layer": "string", "status": "string", "message": "string", "counts": "string",
-    "error": "string", "protocol": "string", "coarse": "list<float>", "coarse_shape": "list<int32>",
-    "view_height": "int32", "view_width": "int32", "boxes": "list<list<double>>", "placement": "list<int32>",
-}  # fmt: skip
+    "item": "int64",
+    "image": "string",
+    "source": "string",
+    "tags": "list<string>",
+    "label": "int64",
+    "label_name": "string",
+    "method": "string",
+    "target": "int64",
+    "target_name": "string",
+    "predicted": "int64",
+    "predicted_name": "string",
+    "layer": "string",
+    "status": "string",
+    "message": "string",
+    "counts": "string",
+    "error": "string",
+    "protocol": "string",
+    "coarse": "list<float>",
+    "coarse_shape": "list<int32>",
+    "view_height": "int32",
+    "view_width": "int32",
+    "boxes": "list<list<double>>",
+    "placement": "list<int32>",
+}
 """What every row says, and its type; all other columns hold numbers, or lists of numbers."""
 
 VIEWS = {"item": "int64", "jpeg": "binary"}
 """The thumbnails."""
 
 
-def arrow() -> Any:
+def import_pyarrow() -> Any:
     """Arrow itself, or a `StoreError` that says how to get it."""
     try:
         import pyarrow
@@ -40,7 +59,7 @@ def table(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str] = ROWS) -
     >>> made.column_names[-1], made["item"].to_pylist(), made["drop"].to_pylist()
     ('drop', [1], [0.5])
     """
-    pa = arrow()
+    pa = import_pyarrow()
     names = [*schema, *dict.fromkeys(name for row in rows for name in row if name not in schema)]
     columns = []
     for name in names:
@@ -55,16 +74,16 @@ def parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str] = ROWS)
     """The rows as a Parquet file's content."""
     import pyarrow.parquet as pq
 
-    sink = arrow().BufferOutputStream()
+    sink = import_pyarrow().BufferOutputStream()
     pq.write_table(table(rows, schema), sink, compression="zstd")
     return bytes(sink.getvalue())
 
 
-def joined(files: Sequence[Path], schema: Mapping[str, str] = ROWS) -> Any:
+def read_tables(files: Sequence[Path], schema: Mapping[str, str] = ROWS) -> Any:
     """Parquet files as one table. Raises `StoreError` for one that cannot be read."""
     import pyarrow.parquet as pq
 
-    pa = arrow()
+    pa = import_pyarrow()
     try:
         tables = [pq.read_table(file) for file in files]
     except (OSError, pa.ArrowInvalid) as error:
@@ -74,9 +93,9 @@ def joined(files: Sequence[Path], schema: Mapping[str, str] = ROWS) -> Any:
     return pa.concat_tables(tables, promote_options="default") if tables else table([], schema)
 
 
-def ordered(rows: Any, names: Sequence[str]) -> Any:
+def sorted_rows(rows: Any, names: Sequence[str]) -> Any:
     """By item, then by method as they were asked; each once."""
-    pa = arrow()
+    pa = import_pyarrow()
     place = {name: index for index, name in enumerate(names)}
     order = pa.array(
         [place.get(name, len(place)) for name in rows["method"].to_pylist()], pa.int64()
@@ -86,11 +105,14 @@ def ordered(rows: Any, names: Sequence[str]) -> Any:
         .sort_by([("item", "ascending"), ("#", "ascending")])
         .drop_columns(["#"])
     )
-    return once(rows, ["item", "method"])
+    return unique_rows(rows, ["item", "method"])
 
 
-def once(rows: Any, keys: Sequence[str]) -> Any:
-    """Rows that two shards share, once; measured rows have to be the same, or it is a `StoreError`."""
+def unique_rows(rows: Any, keys: Sequence[str]) -> Any:
+    """Rows that two shards share, once.
+
+    Measured rows have to be the same, or it is a `StoreError`.
+    """
     seen: dict[tuple[Any, ...], int] = {}
     kept = []
     for index, key in enumerate(zip(*(rows[name].to_pylist() for name in keys), strict=True)):
@@ -113,14 +135,14 @@ def of_value(rows: Any, column: str, value: str) -> Any:
 
 
 def _type(word: str) -> Any:
-    pa = arrow()
+    pa = import_pyarrow()
     if word.startswith("list<"):
         return pa.list_(_type(word[5:-1]))
     return getattr(pa, {"float": "float32", "double": "float64"}.get(word, word))()
 
 
 def _numbers(values: list[Any]) -> Any:
-    pa = arrow()
+    pa = import_pyarrow()
     if all(value is None for value in values):
         return pa.nulls(len(values))
     several = any(isinstance(value, list) for value in values)

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from sightline.datasets import Data, open_data
-from sightline.datasets.data import spread
 from sightline.errors import DataError, MethodError, ProtocolError
 from sightline.evaluation.evaluate import evaluate
-from sightline.evaluation.items import DataFeed, from_batches
+from sightline.evaluation.sources import opened, source_of
 from sightline.evaluation.statistics import Interval, Paired, bootstrap, paired
 from sightline.evaluation.statistics.bootstrap import Values
 from sightline.evaluation.statistics.compare import FEW
@@ -22,6 +20,7 @@ from sightline.evaluation.store import Results
 from sightline.explanation.explain import explain
 from sightline.explanation.inputs import like_model
 from sightline.explanation.plan import steps
+from sightline.metrics.metric import mean
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
 from sightline.surgery import noise, supported_model
@@ -30,7 +29,7 @@ from sightline.surgery.harness.resolve import Where
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.neighbours import neighbours, with_automatic
 
-_FELT = 0.01
+_LEAST = 0.01
 """The least difference in order that is told: one hundredth of a confidence."""
 
 
@@ -53,8 +52,10 @@ class Neighbour:
 
     @property
     def verdict(self) -> str:
-        """`automatic`, `more faithful`, `less faithful`, `not told apart`, `too few images` (below
-        30) or `blank`.
+        """What is told of the layer: one of six words.
+
+        `automatic`, `more faithful`, `less faithful`, `not told apart`, `too few images` (below 30)
+        or `blank`.
 
         What is less than 0.01 is not told apart: one hundredth of a confidence.
         """
@@ -64,7 +65,7 @@ class Neighbour:
             return "blank"
         if self.less.n < FEW:
             return "too few images"
-        if not self.less.excludes_zero or abs(self.less.difference) < _FELT:
+        if not self.less.excludes_zero or abs(self.less.difference) < _LEAST:
             return "not told apart"
         return "more faithful" if self.less.difference > 0 else "less faithful"
 
@@ -123,10 +124,9 @@ def compare_layers(
             f"Expected a method that opens a layer; {method!r} opens none. Take one such as"
             " 'grad_cam_pp'."
         )
-    data = open_data(data) if isinstance(data, str | Path) else data
-    if isinstance(data, Data):
-        data, limit = replace(data, records=spread(data.records, limit)), None
-    one = _noise(like_model(supported_model(model), _first(model, data).unsqueeze(0)), 1)
+    _comes_again(data)
+    data = opened(data, limit)
+    one = _noise(like_model(supported_model(model), _first_picture(model, data).unsqueeze(0)), 1)
     rows = neighbours(model, one) if layers is None else with_automatic(model, one, layers)
     measured: dict[str, Results | None] = {}
     for row, place in sorted(
@@ -135,7 +135,7 @@ def compare_layers(
         where = None if out is None else Path(out) / re.sub(r"[^\w.-]", "_", row.name)
         measured[row.name] = (
             None
-            if place and not speaks(model, row.name, one, method)
+            if place and not has_maps(model, row.name, one, method)
             else evaluate(
                 model,
                 data,
@@ -143,25 +143,25 @@ def compare_layers(
                 "deletion,insertion",
                 protocol=replace(protocol, layer=row.name),
                 out=where,
-                limit=limit,
                 classes=classes,
                 batch_size=batch_size,
                 views=0,
                 progress=progress,
             )
         )
-        _usable([results for results in measured.values() if results is not None])
+        _check_same_images([results for results in measured.values() if results is not None])
     return _compared(rows, measured)
 
 
-def speaks(
+def has_maps(
     model: nn.Module, layer: str, inputs: Tensor, method: str | Callable[..., Any] = "grad_cam"
 ) -> bool:
-    """Whether any of four pictures of noise like these has a map there: behind the last attention
-    of a ViT none has.
+    """Whether any of four pictures of noise like these has a map there.
+
+    Behind the last attention of a ViT none has.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    >>> speaks(net, "0", torch.rand(1, 3, 8, 8))
+    >>> has_maps(net, "0", torch.rand(1, 3, 8, 8))
     True
     """
     return bool(explain(model, _noise(inputs, 4), layer=layer, method=method).coarse.any())
@@ -191,7 +191,7 @@ def advice(found: Sequence[Neighbour]) -> str:
             f"{automatic.layer} stays: {on} {'is' if images == 1 else 'are'} too few to tell. Give"
             f" {FEW} or more."
         )
-    if max(abs(one.order.estimate) for one in found if one.order) < _FELT:
+    if max(abs(one.order.estimate) for one in found if one.order) < _LEAST:
         return (
             "Nothing can be told: whatever pixels are taken away, the confidence stays as it is on"
             f" these {on}. Has the model its weights?"
@@ -204,9 +204,9 @@ def _noise(inputs: Tensor, count: int) -> Tensor:
     return noise((count, *inputs.shape[1:]), inputs)
 
 
-def _first(model: nn.Module, data: Any) -> Tensor:
-    """The first picture that can be used, as the model takes it."""
-    if isinstance(data, Iterator | Tensor) or not isinstance(data, Iterable):
+def _comes_again(data: Any) -> None:
+    """Raise `DataError` for what cannot be gone through once for each layer."""
+    if isinstance(data, Iterator | Tensor) or not isinstance(data, Iterable | Path):
         came = (
             "a tensor, which is one batch: [tensor]"
             if isinstance(data, Tensor)
@@ -216,9 +216,11 @@ def _first(model: nn.Module, data: Any) -> Tensor:
         raise DataError(
             f"Expected a data set, or batches that come again for each layer; got {came}."
         )
-    preprocess = card_of(model).preprocess
-    feed: Any = DataFeed(data, preprocess) if isinstance(data, Data) else None
-    items = feed or (item for batch in from_batches(data, preprocess, 0) for item in batch.items)
+
+
+def _first_picture(model: nn.Module, data: Any) -> Tensor:
+    """The first picture that can be used, as the model takes it."""
+    items = source_of(data, card_of(model).preprocess).items()
     found: Tensor | None = next((item.inputs for item in items if item.inputs is not None), None)
     if found is None:
         raise DataError(
@@ -232,10 +234,8 @@ def _first(model: nn.Module, data: Any) -> Tensor:
     return found
 
 
-def _usable(measured: Sequence[Results]) -> None:
-    """Whether the last layer's rows are about the first one's images, and which of these could not
-    be used.
-    """
+def _check_same_images(measured: Sequence[Results]) -> None:
+    """Whether the last layer's rows are about the first one's images, and which are of no use."""
     first, last = measured[0], measured[-1]
     if first.column("source") != last.column("source"):
         raise DataError(
@@ -252,8 +252,8 @@ def _usable(measured: Sequence[Results]) -> None:
             f"Expected images that can be measured; none can. {lost[0][0]}: {lost[0][1]}"
         )
     if lost:
-        told = f"{len(lost)} of {len(first)} images are left out. {lost[0][0]}: {lost[0][1]}"
-        warnings.warn(told, stacklevel=3)
+        words = f"{len(lost)} of {len(first)} images are left out. {lost[0][0]}: {lost[0][1]}"
+        warnings.warn(words, stacklevel=3)
 
 
 def _faults(rows: Results) -> list[str]:
@@ -282,9 +282,9 @@ def _compared(
         order = orders[row.name]
         less = None
         if place and order is not None and own is not None:
-            less = paired(lambda values: values.mean(), order, own, level=level)
-        mean = None if order is None else bootstrap(lambda values: values.mean(), order)
-        found.append(Neighbour(row.name, row.channels, row.grid.size, place, mean, less))
+            less = paired(mean, order, own, level=level)
+        figure = None if order is None else bootstrap(mean, order)
+        found.append(Neighbour(row.name, row.channels, row.grid.size, place, figure, less))
     return found
 
 

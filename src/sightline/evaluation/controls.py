@@ -1,5 +1,6 @@
-"""Maps that explain nothing: a metric that likes one of them as much as a method measures something
-else.
+"""Maps that explain nothing.
+
+A metric that likes one of them as much as a method measures something else.
 
 Each takes the pictures in the model's space `[b, c, *s]` and a generator of random numbers for
 each, and returns maps `[b, *s]` in [0, 1] on their grid.
@@ -17,8 +18,9 @@ Generators = Sequence[torch.Generator]
 
 
 def fake_cam(images: Images, generators: Generators) -> ImageMap:
-    """One everywhere but in the first pixel: FakeCAM, which loses next to no confidence (Poppi et
-    al. 2021).
+    """One everywhere but in the first pixel (FakeCAM, Poppi et al. 2021).
+
+    It loses next to no confidence.
 
     >>> fake_cam(torch.zeros(1, 3, 2, 2), [])[0].tolist()
     [[0.0, 1.0], [1.0, 1.0]]
@@ -29,8 +31,9 @@ def fake_cam(images: Images, generators: Generators) -> ImageMap:
 
 
 def random_map(images: Images, generators: Generators) -> ImageMap:
-    """Uniform noise on a grid of 7 along each axis, enlarged as a layer's map would be; each image
-    has its own.
+    """Uniform noise on a grid of 7 along each axis, enlarged as a layer's map would be.
+
+    Each image has its own.
     """
     grid = (7,) * (images.ndim - 2)
     coarse = torch.stack([torch.rand(grid, generator=one, device="cpu") for one in generators]).to(
@@ -40,8 +43,9 @@ def random_map(images: Images, generators: Generators) -> ImageMap:
 
 
 def centre(images: Images, generators: Generators) -> ImageMap:
-    """A Gaussian in the middle, its standard deviation a quarter of each side: what photographers
-    do.
+    """A Gaussian in the middle, its standard deviation a quarter of each side.
+
+    Most photographers put the object there.
 
     >>> centre(torch.zeros(1, 3, 1, 4), []).flatten()
     tensor([0.3679, 1.0000, 1.0000, 0.3679])

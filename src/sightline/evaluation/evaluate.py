@@ -1,34 +1,22 @@
-"""Measure how far explanations can be trusted, over a data set: explain -> measure -> metrics ->
-rows.
-"""
+"""Measure how far explanations can be trusted, over a data set: explain, measure, keep, read."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from sightline.datasets import Data, match, open_data
-from sightline.datasets.data import spread
 from sightline.errors import DataError
-from sightline.evaluation import store
 from sightline.evaluation.fingerprint import identity
-from sightline.evaluation.items import Batch, DataFeed, Item, from_batches
-from sightline.evaluation.rows import rows_of
-from sightline.evaluation.store import Results, Store
-from sightline.evaluation.validate import needs_truth, validated
+from sightline.evaluation.progress import reporting
+from sightline.evaluation.rows import Measurer
+from sightline.evaluation.sources import Division, check_same, opened, source_of
+from sightline.evaluation.store import MemoryStore, Results, Store
+from sightline.evaluation.validate import validated
 from sightline.explanation.batch_size import AdaptiveBatches
-from sightline.explanation.inputs import like_model
-from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
-from sightline.surgery import look, supported_model
-from sightline.targets import logits
+from sightline.surgery import supported_model
 
 
 def evaluate(
@@ -52,7 +40,7 @@ def evaluate(
 
     - `data`: a folder or file `datasets.open_data` knows (image folder, VOC, COCO, Parquet, CIFAR,
       ImageNet), a `Data`, or any iterable of batches, a torch `DataLoader` for one: see
-      `feed.from_batches`.
+      `batches.from_batches`.
     - `methods`: names for `explain`, functions, and controls (`fake_cam`, `random`, `centre`,
       `edge`).
     - `metrics`: names, or groups: `faithfulness`, `curves`, `road`, `adcc`, `localisation`,
@@ -72,6 +60,7 @@ def evaluate(
     A record that cannot be used becomes a row with its error. Raises `SightlineError`s for what
     would strike all.
 
+    >>> import torch
     >>> net = nn.Sequential(
     ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     ... )
@@ -82,192 +71,47 @@ def evaluate(
     (4, ['grad_cam', 'fake_cam', 'grad_cam', 'fake_cam'])
     """
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
-    known = validated(methods, metrics, shard, out)
+    request = validated(methods, metrics, shard, out)
     model = supported_model(model)
-    on_cpu = next((p.device.type for p in model.parameters()), "cpu") == "cpu"
-    together = batch_size or (4 if on_cpu else 32)
-    feed = _feed(model, data, protocol, known.metrics, classes, limit, views)
+    batch_size = batch_size or (4 if _on_cpu(model) else 32)
+    division = Division(part_size, batch_size, shard, workers)
+    preprocess = card_of(model).preprocess
+    source = source_of(opened(data, limit), preprocess, division, protocol.explained, views)
+    source.match_classes(model, request.metrics, protocol, classes)
     run = identity(
         model,
-        feed,
-        known.names,
-        known.controls,
-        known.metrics,
+        source.describe(),
+        request,
         protocol,
-        together,
-        part_size,
-        classes,
-        known.functions,
+        batch_size=batch_size,
+        part_size=part_size,
+        classes=classes,
     )
-    keeper = Store(Path(out), run) if out is not None else None
-    done = keeper.done() if keeper else set()
+    store = MemoryStore(run) if out is None else Store(Path(out), run)
+    done = store.done()
+    measurer = Measurer(model, request, protocol, batch_size, AdaptiveBatches(source.batch_size))
     rows: list[dict[str, Any]] = []
-    pictures: list[dict[str, Any]] = []
-    count: int | None = None
-    todo = _open(feed, part_size, done, shard)
-    room = AdaptiveBatches(together if isinstance(feed, DataFeed) else sys.maxsize)
-
-    def measured(items: Sequence[Item]) -> list[dict[str, Any]]:
-        return rows_of(
-            model,
-            items,
-            methods=known.methods,
-            names=known.names,
-            controls=known.controls,
-            metrics=known.metrics,
-            protocol=protocol,
-            outputs=count or 0,
-            together=min(together, room.size),
-        )
-
-    with _bar(progress, _length(data, feed, part_size, todo)) as tick:
-        for batch in _batches(feed, todo, shard, part_size, together, workers):
+    thumbnails: list[dict[str, Any]] = []
+    with reporting(progress, source.length(done), source.unit) as report:
+        for batch in source.batches(done):
             if batch.part in done:
-                _same(batch, keeper)
-                tick(0 if callable(progress) else 1)
+                check_same(batch, store)
+                report(0)
                 continue
-            count = count or _outputs(model, batch.items)
-            for found in room.through(batch.items, measured):
-                rows += found
-            pictures += [
-                {"item": item.number, "jpeg": item.view}
-                for item in batch.items
-                if item.view is not None
-            ]
-            if keeper and batch.last:
-                keeper.write(batch.part, rows, pictures)
-                rows, pictures = [], []
-            tick(len(batch.items) if isinstance(feed, DataFeed) or callable(progress) else 1)
-    if out is not None and (rows_kept := store.read(out)).rows.num_rows:
-        return rows_kept
-    if out is None and rows:
-        return Results(run, store.table(rows), store.views_table(pictures))
-    if isinstance(feed, DataFeed) and out is not None:
-        return store.read(out)  # a shard that has nothing to do
-    raise DataError(
-        "Expected at least one batch of images; got none. Is the generator spent, the loader empty?"
-    )
-
-
-def _feed(
-    model: nn.Module,
-    data: Any,
-    protocol: Protocol,
-    metrics: Sequence[Metric],
-    classes: Any,
-    limit: int | None,
-    views: int,
-) -> Any:
-    """Where the images come from: a data set with its classes found among the model's, or batches
-    as they come.
-    """
-    card = card_of(model)
-    if isinstance(data, str | Path):
-        data = open_data(data)
-    if isinstance(data, Data):
-        data = replace(data, records=spread(data.records, limit))
-    else:
-        if not isinstance(data, Iterable) or isinstance(data, torch.Tensor):
-            raise DataError(
-                f"Expected a data set's path or an iterable of batches; got {type(data).__name__}. "
-                "A tensor is one batch: [tensor]."
-            )
-        if limit is not None:
-            raise DataError(
-                f"Expected limit={limit} with a data set; batches of one's own have no records to"
-                " choose from. Cut them: list(itertools.islice(loader, 10))."
-            )
-        return from_batches(data, card.preprocess, views)
-    feed = DataFeed(data, card.preprocess, protocol.explained, views)
-    truth = needs_truth(data, metrics, protocol)
-    if data.classes is not None:
-        try:
-            feed.numbers = match(
-                data.classes,
-                card.classes,
-                mapping=classes,
-                aliases=data.aliases,
-                count=_outputs(model, feed),
-            )
-        except DataError:
-            if truth or classes is not None:
-                raise  # else nothing that was asked for needs the classes
-    return feed
-
-
-def _open(feed: Any, size: int, done: set[int], shard: tuple[int, int]) -> list[int]:
-    """The parts of a data set that are this shard's and not done yet; of batches nobody knows how
-    many there are.
-    """
-    which, of = shard
-    parts = range(-(-len(feed) // size)) if isinstance(feed, DataFeed) else ()
-    return [part for part in parts if part % of == which - 1 and part not in done]
-
-
-def _batches(
-    feed: Any, todo: Sequence[int], shard: tuple[int, int], size: int, batch: int, workers: int
-) -> Iterator[Batch]:
-    """What this shard still has to do, and of batches also what it has done: they have to come past
-    anyhow.
-    """
-    if isinstance(feed, DataFeed):
-        yield from feed.batches(todo, size, batch, workers)
-    else:
-        yield from (one for one in feed if one.part % shard[1] == shard[0] - 1)
-
-
-def _same(batch: Batch, keeper: Store | None) -> None:
-    """Whether batches that were measured before are the same that come now."""
-    if keeper is not None and keeper.sources(batch.part) != {
-        item.number: item.source for item in batch.items
-    }:
+            rows += measurer.rows(batch.items)
+            thumbnails += batch.thumbnails()
+            if batch.last:
+                store.write(batch.part, rows, thumbnails)
+                rows, thumbnails = [], []
+            report(len(batch.items))
+    results = store.read()
+    if not len(results) and (out is None or not source.sized):  # a shard may have nothing to do
         raise DataError(
-            f"Expected the batches that {keeper.folder} was made of, to go on with; batch"
-            f" {batch.part} holds other images now (a loader that shuffles gives others each time)."
-            " Take another folder, or the same order."
+            "Expected at least one batch of images; got none. Is the generator spent, the loader"
+            " empty?"
         )
+    return results
 
 
-def _outputs(model: nn.Module, items: Iterable[Item]) -> int | None:
-    """How many classes the model has: those its card names, else by its word on one picture."""
-    names = card_of(model).classes
-    if names is not None:
-        return max(2, len(names))
-    for item in islice(items, 100):
-        if item.inputs is not None:
-            return max(2, logits(look(model, like_model(model, item.inputs.unsqueeze(0)))).shape[1])
-    return None
-
-
-def _length(data: Any, feed: Any, size: int, todo: Sequence[int]) -> int | None:
-    """How far the bar has to go: the images of a data set, the batches of a loader; None where
-    nobody knows.
-    """
-    if isinstance(feed, DataFeed):
-        return sum(min(size, len(feed) - part * size) for part in todo)
-    try:
-        return len(data)
-    except TypeError:
-        return None
-
-
-def _bar(
-    progress: bool | Callable[[int], None], length: int | None
-) -> AbstractContextManager[Callable[[int], None]]:
-    if callable(progress):
-        return nullcontext(progress)
-    return nullcontext(lambda _: None) if not progress or length is None else _Bar(length)
-
-
-class _Bar:
-    def __init__(self, length: int) -> None:
-        import click
-
-        self.bar: Any = click.progressbar(length=length, label="Measuring", show_pos=True)
-
-    def __enter__(self) -> Callable[[int], None]:
-        self.bar.__enter__()
-        return lambda n: self.bar.update(n)
-
-    def __exit__(self, *error: Any) -> None:
-        self.bar.__exit__(*error)
+def _on_cpu(model: nn.Module) -> bool:
+    return next((p.device.type for p in model.parameters()), "cpu") == "cpu"

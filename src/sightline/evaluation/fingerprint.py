@@ -1,8 +1,5 @@
-"""What was run, and how: written beside the rows, so that they can be told from those of another
-run.
-"""
+"""What was run, and how: written beside the rows, to tell them from those of another run."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from functools import partial
@@ -15,42 +12,32 @@ import numpy as np
 import torch
 from torch import nn
 
-from sightline.evaluation.items import DataFeed
-from sightline.metrics import Metric
+from sightline.datasets import Data
+from sightline.evaluation.validate import RunRequest
 from sightline.models import card_of
-from sightline.protocol import Protocol
+from sightline.protocol import Protocol, twelve_letters
 from sightline.supply import version
 
 
 def identity(
     model: nn.Module,
-    feed: Any,
-    names: Sequence[str],
-    controls: Sequence[str],
-    metrics: Sequence[Metric],
+    data: Mapping[str, Any],
+    request: RunRequest,
     protocol: Protocol,
-    batch: int,
-    part: int,
-    classes: Any,
-    functions: Mapping[str, Any] | None = None,
+    *,
+    batch_size: int,
+    part_size: int,
+    classes: Mapping[str, Any] | str | Path | None = None,
 ) -> dict[str, Any]:
-    """What a run is: plain JSON values. Two runs that agree in it, but for when and where, make the
-    same rows.
+    """What a run is: plain JSON values. Two that agree in it, but for when and where, are the same.
 
-    `functions` are the caller's own methods and metrics: a name says little of them, so their
-    contents are in it.
+    `data` is how the source describes itself. Of the caller's own methods and metrics a name says
+    little, so their contents are in it, under `functions`.
     """
     card = card_of(model)
-    data: dict[str, Any] = {"name": "batches", "kind": "batches", "path": None, "items": None}
-    if isinstance(feed, DataFeed):
-        data = {
-            "name": feed.data.name,
-            "kind": feed.data.kind,
-            "path": str(feed.data.path),
-            "items": len(feed),
-        }
-        data["records"] = records_digest(feed)
-    own = {name: contents_digest(function) for name, function in (functions or {}).items()}
+    own = {name: contents_digest(function) for name, function in request.functions.items()}
+    if classes and not isinstance(classes, Mapping):
+        classes = Path(classes).read_text("utf-8")
     return ({"functions": own} if own else {}) | {
         "protocol": protocol.as_dict(),
         "protocol_digest": protocol.digest,
@@ -61,35 +48,34 @@ def identity(
             "parameters": sum(p.numel() for p in model.parameters()),
             "weights": weights_digest(model),
         },
-        "data": data,
-        "classes": dict(classes)
-        if isinstance(classes, Mapping)
-        else classes and Path(classes).read_text("utf-8"),
-        "methods": list(names),
-        "controls": list(controls),
-        "metrics": [metric.name for metric in metrics],
-        "batch": batch,
-        "part": part,
+        "data": dict(data),
+        "classes": dict(classes) if isinstance(classes, Mapping) else classes,
+        "methods": list(request.names),
+        "controls": list(request.controls),
+        "metrics": [metric.name for metric in request.metrics],
+        "batch": batch_size,
+        "part": part_size,
         "versions": {"sightline": version(), "torch": metadata.version("torch")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def records_digest(feed: DataFeed) -> str:
-    """Twelve letters for what a data set holds: names, labels, boxes, sizes of files: so that none
-    is exchanged.
+def records_digest(data: Data) -> str:
+    """Twelve letters for what a data set holds, so that none is exchanged for another.
+
+    They are made of names, labels, boxes and the sizes of files.
     """
-    digest = hashlib.sha256()
-    files: dict[Path, int] = {}
-    for record in feed.data:
-        where = record.picture if isinstance(record.picture, str | Path) else feed.data.path
-        if (file := Path(where)) not in files:
-            files[file] = file.stat().st_size if file.is_file() else -1
+    return twelve_letters(_records(data))
+
+
+def _records(data: Data) -> Iterator[bytes]:
+    sizes: dict[Path, int] = {}
+    for record in data:
+        where = record.picture if isinstance(record.picture, str | Path) else data.path
+        if (file := Path(where)) not in sizes:
+            sizes[file] = file.stat().st_size if file.is_file() else -1
         boxes = [(one.name, one.box, one.difficult, one.crowd) for one in record.objects]
-        digest.update(
-            repr((record.name, record.labels, boxes, record.error is None, files[file])).encode()
-        )
-    return digest.hexdigest()[:12]
+        yield repr((record.name, record.labels, boxes, record.error is None, sizes[file])).encode()
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -98,19 +84,19 @@ def weights_digest(model: nn.Module) -> str:
     >>> weights_digest(nn.ReLU()) == weights_digest(nn.Tanh()) != weights_digest(nn.Linear(1, 1))
     True
     """
-    digest = hashlib.sha256()
+    return twelve_letters(_weights(model))
+
+
+def _weights(model: nn.Module) -> Iterator[bytes]:
     for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
+        yield name.encode()
         if isinstance(tensor, torch.Tensor):
-            digest.update(
-                tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-            )
-    return digest.hexdigest()[:12]
+            flat = tensor.detach().cpu().contiguous().flatten()
+            yield flat.view(torch.uint8).numpy().tobytes()
 
 
 def contents_digest(function: Any) -> str:
-    """Twelve letters that name what a function does: its code, its defaults, and what it has closed
-    over.
+    """Twelve letters that name what a function does: its code, defaults, and what it closed over.
 
     Globals are not followed, and of an object only its type, and a module's weights, count.
 
@@ -118,16 +104,11 @@ def contents_digest(function: Any) -> str:
     >>> contents_digest(scaled(2)) == contents_digest(scaled(2)) != contents_digest(scaled(3))
     True
     """
-    digest = hashlib.sha256()
-    for part in _parts(function, set()):
-        digest.update(part)
-    return digest.hexdigest()[:12]
+    return twelve_letters(_contents(function, set()))
 
 
-def _parts(value: Any, above: set[int]) -> Iterator[bytes]:
-    """A value as bytes that are the same in another process, as far as it has such; what holds
-    itself ends there.
-    """
+def _contents(value: Any, above: set[int]) -> Iterator[bytes]:
+    """A value as bytes that are the same in another process; what holds itself ends there."""
     yield type(value).__qualname__.encode()
     inner: Iterable[Any] = ()
     if id(value) in above:
@@ -151,13 +132,13 @@ def _parts(value: Any, above: set[int]) -> Iterator[bytes]:
     elif isinstance(value, Sequence):
         inner = value
     elif hasattr(value, "__code__"):
-        closed = [_held(cell) for cell in value.__closure__ or ()]
+        closed = [_in_cell(cell) for cell in value.__closure__ or ()]
         inner = (value.__code__, value.__defaults__, value.__kwdefaults__, closed)
     for one in inner:
-        yield from _parts(one, above | {id(value)})
+        yield from _contents(one, above | {id(value)})
 
 
-def _held(cell: CellType) -> Any:
+def _in_cell(cell: CellType) -> Any:
     try:
         return cell.cell_contents
     except ValueError:  # a name that is not bound yet

@@ -1,5 +1,6 @@
-"""The image seen through a map, in the way a protocol says: what every faithfulness metric shows
-the model.
+"""The image seen through a map, in the way a protocol says.
+
+It is what every faithfulness metric shows the model.
 """
 
 import torch
@@ -52,8 +53,9 @@ def _scaled(maps: Tensor, protocol: Protocol) -> Tensor:
 def masked(
     inputs: Images, image_map: ImageMap, protocol: Protocol, statistics: Preprocess
 ) -> Images:
-    r"""The explanation map E (eq. 25), ready for the model: the inputs where the map reaches, the
-    fill elsewhere.
+    r"""The explanation map E (eq. 25), ready for the model.
+
+    The inputs where the map reaches, the fill elsewhere.
 
     $$E = L \circ I + (1 - L) \circ \mathrm{fill}$$
 
@@ -83,8 +85,9 @@ def masked(
 
 
 def substrate(inputs: Images, word: str, protocol: Protocol, statistics: Preprocess) -> Tensor:
-    """What takes the place of pixels, in the inputs' own space: `[1, c, 1, ...]` for a colour, `[b,
-    c, *s]` for a blur.
+    """What takes the place of pixels, in the inputs' own space.
+
+    `[1, c, 1, ...]` for a colour, `[b, c, *s]` for a blur.
 
     >>> substrate(
     ...     torch.zeros(1, 3, 2, 2), "black", Protocol(), Preprocess(mean=(0.5,), std=(0.25,))

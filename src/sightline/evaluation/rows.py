@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,6 +11,9 @@ from torch import Tensor, nn
 
 from sightline.evaluation.items import Item
 from sightline.evaluation.measure import COLUMNS, ExplainedBatch, LabelledBatch, Measurements
+from sightline.evaluation.sources import output_count
+from sightline.evaluation.validate import RunRequest
+from sightline.explanation.batch_size import AdaptiveBatches
 from sightline.explanation.inputs import like_model
 from sightline.metrics import Metric
 from sightline.protocol import Protocol
@@ -22,22 +26,47 @@ down to it.
 """
 
 
+@dataclass
+class Measurer:
+    """Measures what comes, with what is asked for; smaller batches once memory has run out.
+
+    The model is shown at most `batch_size` images at once. The number of its `outputs` is learned
+    from the first image.
+    """
+
+    model: nn.Module
+    request: RunRequest
+    protocol: Protocol
+    batch_size: int
+    sizes: AdaptiveBatches
+    outputs: int | None = None
+
+    def rows(self, items: Sequence[Item]) -> list[dict[str, Any]]:
+        """The rows of some items."""
+        self.outputs = self.outputs or output_count(self.model, items)
+        return [row for rows in self.sizes.through(items, self._at_once) for row in rows]
+
+    def _at_once(self, items: Sequence[Item]) -> list[dict[str, Any]]:
+        return rows_of(
+            self.model,
+            items,
+            self.request,
+            self.protocol,
+            outputs=self.outputs or 0,
+            batch_size=min(self.batch_size, self.sizes.size),
+        )
+
+
 def rows_of(
     model: nn.Module,
     items: Sequence[Item],
-    *,
-    methods: Sequence[Any],
-    names: Sequence[str],
-    controls: Sequence[str],
-    metrics: Sequence[Metric],
+    request: RunRequest,
     protocol: Protocol,
+    *,
     outputs: int,
-    together: int,
+    batch_size: int,
 ) -> list[dict[str, Any]]:
-    """The rows of some items, in their order, a method after another.
-
-    `names` are the methods' names.
-    """
+    """The rows of some items, in their order, a method after another."""
     found: dict[int, list[dict[str, Any]]] = {}
     groups: dict[tuple[int, ...], list[Item]] = {}
     for item in items:
@@ -45,24 +74,22 @@ def rows_of(
         if error is None and item.inputs is not None:
             groups.setdefault(tuple(item.inputs.shape), []).append(item)
         else:
-            found[item.number] = [
-                {**_known(item, protocol), "method": name, "error": error}
-                for name in (*names, *controls)
-            ]
-    words = {word for metric in metrics for word in requests(metric.function)}
-    columns = {COLUMNS[word] for word in words if word in COLUMNS}
+            about = _about(item, protocol)
+            names = (*request.names, *request.controls)
+            found[item.number] = [{**about, "method": name, "error": error} for name in names]
+    words = {word for metric in request.metrics for word in requests(metric.function)}
     for group in groups.values():
-        bench = ExplainedBatch(
+        explained = ExplainedBatch(
             model,
-            _shown(group, model),
-            methods,
+            _labelled(group, model),
+            request.methods,
             protocol,
-            controls=controls,
-            columns=columns,
+            controls=request.controls,
+            columns={COLUMNS[word] for word in words if word in COLUMNS},
             outputs=outputs,
-            together=together,
+            batch_size=batch_size,
         )
-        _measure(bench, Measurements(bench, words), group, metrics, found)
+        _measure(explained, Measurements(explained, words), group, request.metrics, found)
     return [row for item in items for row in found[item.number]]
 
 
@@ -87,7 +114,7 @@ def _unusable(item: Item, protocol: Protocol, outputs: int) -> str | None:
     return None
 
 
-def _shown(group: Sequence[Item], model: nn.Module) -> LabelledBatch:
+def _labelled(group: Sequence[Item], model: nn.Module) -> LabelledBatch:
     return LabelledBatch(
         inputs=like_model(
             model, torch.stack([item.inputs for item in group if item.inputs is not None])
@@ -101,30 +128,32 @@ def _shown(group: Sequence[Item], model: nn.Module) -> LabelledBatch:
 
 
 def _measure(
-    bench: ExplainedBatch,
+    batch: ExplainedBatch,
     measurements: Measurements,
     group: Sequence[Item],
     metrics: Sequence[Metric],
     found: dict[int, list[dict[str, Any]]],
 ) -> None:
-    classes = bench.classes.tolist()
-    for name in bench.names:
+    classes = batch.classes.tolist()
+    for name in batch.names:
         supply = measurements.of(name)
         values = {
-            metric.name: supply.call(metric.function, **chosen(metric.function, bench.protocol))
+            metric.name: supply.call(
+                metric.function, **protocol_options(metric.function, batch.protocol)
+            )
             for metric in metrics
         }
         supply["full_score"]
         columns = {
-            word: _plain(tensor)
+            word: _as_numbers(tensor)
             for word, tensor in {**measurements.recorded(name), **values}.items()
         }
-        coarse, shapes = _coarse(bench, name)
+        coarse, shapes = _coarse(batch, name)
         for i, item in enumerate(group):
-            own = bench.shown.boxes_of(i, classes[i])
+            own = batch.labelled.boxes_of(i, classes[i])
             row = {
-                **_known(item, bench.protocol),
-                **_explained(bench, name, i),
+                **_about(item, batch.protocol),
+                **_explained(batch, name, i),
                 **{word: column[i] for word, column in columns.items()},
                 "method": name,
                 "coarse": coarse[i] if coarse else None,
@@ -134,17 +163,17 @@ def _measure(
             found.setdefault(item.number, []).append(row)
 
 
-def chosen(function: Any, protocol: Protocol) -> dict[str, Any]:
+def protocol_options(function: Any, protocol: Protocol) -> dict[str, Any]:
     """The options of a metric that the protocol decides.
 
     >>> from sightline.metrics import average_drop
-    >>> chosen(average_drop, Protocol(drop="absolute"))
+    >>> protocol_options(average_drop, Protocol(drop="absolute"))
     {'drop': 'absolute'}
     """
     return {name: getattr(protocol, name) for name in options(function) if hasattr(protocol, name)}
 
 
-def _known(item: Item, protocol: Protocol) -> dict[str, Any]:
+def _about(item: Item, protocol: Protocol) -> dict[str, Any]:
     size = [] if item.inputs is None else list(item.inputs.shape[1:])
     place = item.placement
     return {
@@ -163,19 +192,22 @@ def _known(item: Item, protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _explained(bench: ExplainedBatch, name: str, i: int) -> dict[str, Any]:
-    """What was asked of an image, what the model says, and the state of the map; a control has no
-    state.
+def _explained(batch: ExplainedBatch, name: str, i: int) -> dict[str, Any]:
+    """What was asked of an image, what the model says, and the state of the map.
+
+    A control has no state.
     """
-    number = int(bench.classes[i])
-    predicted = bench.ranking[i][0]
+    number = int(batch.classes[i])
+    predicted = batch.ranking[i][0]
     known: dict[str, Any] = {
-        "target": number, "target_name": name_of(number, bench.card.classes),
-        "predicted": predicted, "predicted_name": name_of(predicted, bench.card.classes),
-    }  # fmt: skip
-    if name in bench.controls:
+        "target": number,
+        "target_name": name_of(number, batch.card.classes),
+        "predicted": predicted,
+        "predicted_name": name_of(predicted, batch.card.classes),
+    }
+    if name in batch.controls:
         return {**known, "layer": None, "status": "ok", "message": "", "counts": "{}"}
-    one = bench.explanations[name]
+    one = batch.explanations[name]
     status = one.per_target.status[i][0]
     return {
         **known,
@@ -186,8 +218,8 @@ def _explained(bench: ExplainedBatch, name: str, i: int) -> dict[str, Any]:
     }
 
 
-def _coarse(bench: ExplainedBatch, name: str) -> tuple[list[list[float]] | None, list[int] | None]:
-    coarse = bench.maps[name] if name in bench.controls else bench.coarse_of(name)
+def _coarse(batch: ExplainedBatch, name: str) -> tuple[list[list[float]] | None, list[int] | None]:
+    coarse = batch.maps[name] if name in batch.controls else batch.coarse_of(name)
     coarse = coarse.detach().float().cpu()
     if max(coarse.shape[1:]) > MOST and coarse.ndim in (2, 3, 4):
         pool = getattr(torch.nn.functional, f"adaptive_avg_pool{coarse.ndim - 1}d")
@@ -196,17 +228,12 @@ def _coarse(bench: ExplainedBatch, name: str) -> tuple[list[list[float]] | None,
     return coarse.flatten(1).tolist(), list(coarse.shape[1:])
 
 
-def _plain(values: Tensor) -> list[Any]:
+def _as_numbers(values: Tensor) -> list[Any]:
     """Python numbers for a column; what is no number is None, so that rows can be compared."""
-    return [_clean(value) for value in values.detach().double().cpu().tolist()]
+    return [_finite(value) for value in values.detach().double().cpu().tolist()]
 
 
-def _clean(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     if isinstance(value, list):
-        return [_clean(one) for one in value]
+        return [_finite(one) for one in value]
     return value if math.isfinite(value) else None
-
-
-def errors_in(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Images that could not be measured, with the reason."""
-    return {str(row["image"]): str(row["error"]) for row in rows if row.get("error")}

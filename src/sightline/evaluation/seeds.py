@@ -1,8 +1,5 @@
-"""Maps as labels: what lies above a threshold, in the photograph's own pixels, for training with
-weak supervision.
-"""
+"""Maps as labels for weak supervision: what lies above a threshold, in the photograph's pixels."""
 
-import contextlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -14,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sightline.atomic_write import write_atomically
 from sightline.datasets import Placement, to_photo
 from sightline.errors import MethodError, ProtocolError, StoreError, near
 from sightline.evaluation.store import Results
@@ -24,9 +22,7 @@ from sightline.maps.upsample import image_map
 
 @dataclass
 class Seeds:
-    """What was written: a mask for each image and class, the boxes, and the images of which nothing
-    could be.
-    """
+    """The masks written, the boxes, and the images of which nothing could be made."""
 
     masks: list[Path] = field(default_factory=list)
     boxes: Path | None = None
@@ -41,8 +37,7 @@ def export_seeds(
     threshold: int | float = 0.2,
     largest: bool = False,
 ) -> Seeds:
-    """Write segmentation seeds and boxes from a method's maps, as weakly supervised training takes
-    them.
+    """Write segmentation seeds and boxes from a method's maps, for weakly supervised training.
 
     A place belongs to the class explained where the map exceeds `threshold` times its maximum
     (SEC's seeds use 0.2, Grad-CAM's boxes 0.15). Written into `out`: `masks/CLASS/IMAGE.png` (0 and
@@ -76,12 +71,12 @@ def export_seeds(
             continue
         folder = place / "masks" / file_name(str(row["target_name"]))
         path = folder / f"{unused(file_name(row['image']), taken.setdefault(folder, set()))}.png"
-        _written(path, _png((shown > threshold * shown.max()).numpy()), len(found.masks))
+        _write(path, _png((shown > threshold * shown.max()).numpy()), len(found.masks))
         found.masks.append(path)
         coco.add(row, shown, boxes_above(shown, threshold, largest=largest))
     found.boxes = place / "boxes.json"
     boxes = json.dumps(coco.as_dict(results, method, threshold))
-    _written(found.boxes, boxes.encode("utf-8"), len(found.masks))
+    _write(found.boxes, boxes.encode("utf-8"), len(found.masks))
     return found
 
 
@@ -91,16 +86,12 @@ def _png(mask: "np.ndarray[Any, np.dtype[np.bool_]]") -> bytes:
     return buffer.getvalue()
 
 
-def _written(path: Path, content: bytes, before: int) -> None:
+def _write(path: Path, content: bytes, before: int) -> None:
     """Whole or not at all: half a mask would be read as one without the object's lower part."""
-    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        write_atomically(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise StoreError(
             f"Expected to write {path}; the system says: {error.strerror or error}. Masks written"
             f" before it: {before}. Make room, or name another folder with --out, and run the same"
@@ -109,9 +100,7 @@ def _written(path: Path, content: bytes, before: int) -> None:
 
 
 def _photograph(row: dict[str, Any]) -> Tensor:
-    """A row's map in the photograph's pixels `[h, w]`, or in the view's where nobody knows the
-    photograph.
-    """
+    """A row's map `[h, w]` in the photograph's pixels, or in the view's where nobody knows them."""
     coarse = torch.tensor(row["coarse"]).view(1, *row["coarse_shape"])
     view = image_map(coarse, (row["view_height"], row["view_width"]))
     if not row["placement"]:

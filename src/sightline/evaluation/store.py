@@ -1,5 +1,4 @@
-"""Rows on disk: Parquet parts that are either whole or not there, so that a run can stop at any
-moment and go on.
+"""Rows on disk, in Parquet parts that are whole or not there: a run can stop and go on.
 
 A folder of results holds `run.json` (what was run, and how), `rows/00000.parquet` and so on (a row
 for each image and method) and `views/00000.parquet` (a thumbnail of each image). A part is written
@@ -10,11 +9,21 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sightline.atomic_write import write_atomically
 from sightline.errors import StoreError
-from sightline.evaluation.arrow import VIEWS, arrow, joined, of_value, once, ordered, parquet
+from sightline.evaluation.arrow import (
+    VIEWS,
+    import_pyarrow,
+    of_value,
+    parquet,
+    read_tables,
+    sorted_rows,
+    unique_rows,
+)
 from sightline.evaluation.arrow import table as table
 
 ASIDE = ("created", "seconds", "shard", "versions", "path")
@@ -63,7 +72,7 @@ class Store:
                 if (
                     differ and not self.done()
                 ):  # a run that failed before its first row keeps nobody out
-                    _replace(known, json.dumps(dict(run), indent=2).encode())
+                    write_atomically(known, json.dumps(dict(run), indent=2), synced=True)
                 elif differ:
                     raise StoreError(
                         f"{folder}: expected an empty folder, or one with the same run to go on"
@@ -71,9 +80,9 @@ class Store:
                         " for what it holds."
                     )
             else:
-                _replace(known, json.dumps(dict(run), indent=2).encode())
+                write_atomically(known, json.dumps(dict(run), indent=2), synced=True)
         except OSError as error:
-            raise cannot(folder, error) from error
+            raise write_error(folder, error) from error
 
     def done(self) -> set[int]:
         """The numbers of the parts that are complete."""
@@ -83,9 +92,7 @@ class Store:
         """What the images of a part that is done were made from, by their numbers."""
         import pyarrow.parquet as pq
 
-        found = pq.read_table(
-            self.folder / "rows" / f"{part:05d}.parquet", columns=["item", "source"]
-        ).to_pylist()
+        found = pq.read_table(self._file("rows", part), columns=["item", "source"]).to_pylist()
         return {row["item"]: row["source"] for row in found}
 
     def write(
@@ -97,18 +104,55 @@ class Store:
         """
         try:
             if views:
-                _replace(self.folder / "views" / f"{part:05d}.parquet", parquet(views, VIEWS))
-            _replace(self.folder / "rows" / f"{part:05d}.parquet", parquet(rows))
+                write_atomically(self._file("views", part), parquet(views, VIEWS), synced=True)
+            write_atomically(self._file("rows", part), parquet(rows), synced=True)
         except OSError as error:
-            raise cannot(self.folder, error) from error
+            raise write_error(self.folder, error) from error
+
+    def read(self) -> Results:
+        """What the folder holds by now."""
+        return read(self.folder)
+
+    def _file(self, kind: str, part: int) -> Path:
+        return self.folder / kind / f"{part:05d}.parquet"
 
 
-def require() -> None:
-    """Raise `StoreError` where rows could not be kept: better before they are measured than after."""
-    arrow()
+class MemoryStore:
+    """Parts that are kept nowhere else: for a run without a folder."""
+
+    folder = "memory"
+
+    def __init__(self, run: dict[str, Any]) -> None:
+        self._run = run
+        self._rows: dict[int, Sequence[Mapping[str, Any]]] = {}
+        self._views: dict[int, Sequence[Mapping[str, Any]]] = {}
+
+    def done(self) -> set[int]:
+        """The numbers of the parts that are complete."""
+        return set(self._rows)
+
+    def sources(self, part: int) -> dict[int, str]:
+        """What the images of a part that is done were made from, by their numbers."""
+        return {row["item"]: row["source"] for row in self._rows[part]}
+
+    def write(
+        self, part: int, rows: Sequence[Mapping[str, Any]], views: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """One part."""
+        self._rows[part], self._views[part] = rows, views
+
+    def read(self) -> Results:
+        """Everything, in the order in which it was written."""
+        rows, views = (list(chain(*parts.values())) for parts in (self._rows, self._views))
+        return Results(self._run, table(rows), views_table(views))
 
 
-def usable(folder: Path) -> None:
+def require_pyarrow() -> None:
+    """Raise `StoreError` where rows could not be kept: before they are measured, not after."""
+    import_pyarrow()
+
+
+def check_writable(folder: Path) -> None:
     """Raise `StoreError` where a run could not be written, or could not go on.
 
     Makes nothing, and needs no model.
@@ -122,7 +166,7 @@ def usable(folder: Path) -> None:
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(f"{there} may not be written into")
     except OSError as error:
-        raise cannot(folder, error) from error
+        raise write_error(folder, error) from error
 
 
 def parts_in(folder: Path) -> set[int]:
@@ -131,7 +175,7 @@ def parts_in(folder: Path) -> set[int]:
 
 
 def views_table(views: Sequence[Mapping[str, Any]]) -> Any:
-    """Thumbnails as an Arrow table, as `table` makes one of rows: without a detour over the disk."""
+    """Thumbnails as an Arrow table, as `table` makes one of rows, without the disk."""
     return table(views, VIEWS)
 
 
@@ -159,7 +203,11 @@ def read(folders: str | Path | Iterable[str | Path]) -> Results:
     names = [*runs[0]["methods"], *runs[0].get("controls", [])]
     rows = [file for place in places for file in sorted((place / "rows").glob("[0-9]*.parquet"))]
     views = [file for place in places for file in sorted((place / "views").glob("[0-9]*.parquet"))]
-    return Results(runs[0], ordered(joined(rows), names), once(joined(views, VIEWS), ["item"]))
+    return Results(
+        runs[0],
+        sorted_rows(read_tables(rows), names),
+        unique_rows(read_tables(views, VIEWS), ["item"]),
+    )
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -180,7 +228,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = 
     return found
 
 
-def cannot(folder: Path, error: OSError) -> StoreError:
+def write_error(folder: Path, error: OSError) -> StoreError:
     """The same error in words, with what to do; a `StoreError` stays as it is."""
     if isinstance(error, StoreError):
         return error
@@ -189,20 +237,6 @@ def cannot(folder: Path, error: OSError) -> StoreError:
         f" {error.strerror or error}. What was written before is safe: make room or mend the"
         " folder, and run the same command again; it goes on from there."
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all, also when the process is killed or the disk runs full half-way."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:  # also a key pressed to stop: nothing is left lying about
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _read_run(folder: Path) -> dict[str, Any]:

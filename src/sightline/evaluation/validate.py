@@ -1,5 +1,6 @@
-"""What a run is asked for, looked at as far as that goes without a model: no waiting for one to
-hear of a mistake.
+"""What a run is asked for, looked at as far as that goes without a model.
+
+Nobody waits for one to hear of a mistake.
 """
 
 from collections.abc import Sequence
@@ -22,9 +23,7 @@ TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Methods as `explain` takes them, their proper names, the controls, and the metrics; each
-    once.
-    """
+    """Methods as `explain` takes them, their proper names, the controls, the metrics, each once."""
 
     methods: list[Any]
     names: list[str]
@@ -58,7 +57,7 @@ def validated(
     >>> known.names, known.controls, [metric.title for metric in known.metrics]
     (['grad_cam'], ['fake_cam'], ['Average Drop'])
     """
-    store.require()
+    store.require_pyarrow()
     which, of = shard
     if not 1 <= which <= of:
         raise DataError(
@@ -67,7 +66,7 @@ def validated(
     explaining, names, controls = _methods(_listed(methods))
     known = chosen_metrics(_listed(metrics))
     if out is not None:
-        store.usable(Path(out))
+        store.check_writable(Path(out))
     return RunRequest(explaining, names, controls, list(known))
 
 

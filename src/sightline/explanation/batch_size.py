@@ -1,5 +1,6 @@
 """How many pictures go together: as many as the free memory holds, fewer where it runs out."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -7,6 +8,8 @@ from typing import Any, TypeVar
 import torch
 
 from sightline.errors import ImageError
+
+logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,6 +60,7 @@ class AdaptiveBatches:
                         " outputs, bfloat16, or another device."
                     ) from error
                 self.size = max(1, len(some) // 2)
+                logger.debug("out of memory with %d: on with %d at a time", len(some), self.size)
                 continue  # outside of the handler, whose error still holds what filled the memory
             yield result
             start += len(some)

@@ -11,6 +11,7 @@ from sightline.maps.mask import explanation_map
 from sightline.models import card_of
 from sightline.surgery import look
 from sightline.targets import Kind, logits, probabilities
+from sightline.targets.model_outputs import two_rows
 from sightline.tensors import at_least_float32, per_channel
 
 
@@ -62,6 +63,6 @@ def confidence(
     """
     rows = logits(outputs)
     if rows.shape[1] == 1:
-        rows, kind = torch.cat([-rows, rows], dim=1), "sigmoid"
+        rows, kind = two_rows(rows), "sigmoid"
     sure = at_least_float32(rows.detach()) if score == "logit" else probabilities(rows, kind)
     return sure.gather(1, classes.to(sure.device).unsqueeze(1)).squeeze(1)

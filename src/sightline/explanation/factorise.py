@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sightline.atomic_write import replacing
 from sightline.errors import LayerError, MethodError, TargetError, install_advice
 from sightline.explanation.inputs import Batch, ready
 from sightline.explanation.save import writable
@@ -21,6 +22,7 @@ from sightline.models import card_of
 from sightline.render import overlay, sheet, show
 from sightline.surgery import Where, capture, choose, replay, supported_model
 from sightline.targets import Target, label, logits
+from sightline.targets.model_outputs import two_rows
 from sightline.tensors import at_least_float32, per_channel, per_image
 from sightline.types import Preprocess
 
@@ -96,10 +98,12 @@ class Factorisation:
             if isinstance(value := getattr(self, name), Tensor)
         }
         written = [folder / "concepts.safetensors"]
-        save_file(tensors, written[0])
+        with replacing(written[0]) as beside:
+            save_file(tensors, beside)
         if self.photographs:
             written.append(folder / "concepts.png")
-            self.sheet().save(written[1])
+            with replacing(written[1]) as beside:
+                self.sheet().save(beside)
         return written
 
     def __repr__(self) -> str:
@@ -267,7 +271,7 @@ def _changes(
 
 def _rows(outputs: Any) -> Float[Tensor, "b k"]:
     rows = at_least_float32(logits(outputs)).detach()
-    return torch.cat([-rows, rows], dim=1) if rows.shape[1] == 1 else rows
+    return two_rows(rows) if rows.shape[1] == 1 else rows
 
 
 def _photographs(batch: Batch, preprocess: Preprocess) -> list[Image.Image]:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sightline.atomic_write import replacing, write_atomically
 from sightline.errors import ImageError, LayerError, TargetError
 from sightline.explanation.batch_size import AdaptiveBatches, largest_batch
 from sightline.explanation.explain import explain
@@ -244,14 +245,15 @@ class _Writer:
                 for line in self._pictures(one, paths, stems):
                     lines.write(json.dumps(line) + "\n")
         for i, stem in enumerate(stems):
-            save_file(_tensors(found, i), self.out / "maps" / f"{stem}.safetensors")
+            with replacing(self.out / "maps" / f"{stem}.safetensors") as beside:
+                save_file(_tensors(found, i), beside)
         return paths
 
     def page(self, html: str) -> Path:
         """Write the page."""
         self._open()
         path = self.out / "index.html"
-        path.write_text(html, encoding="utf-8")
+        write_atomically(path, html)
         return path
 
     def _open(self) -> None:
@@ -272,7 +274,8 @@ class _Writer:
             if one.several:
                 parts.append(file_name(str(target)))
             picture = f"pictures/{unused('_'.join(parts), self.taken)}.png"
-            one.picture(i, j).save(self.out / picture)
+            with replacing(self.out / picture) as beside:
+                one.picture(i, j).save(beside)
             about = {"file": str(paths[i]), "picture": picture}
             yield {**about, "method": one.method, "layer": one.layer, **row}
 

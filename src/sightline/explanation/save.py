@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from sightline.atomic_write import replacing, write_atomically
+
 
 def save_explanation(explanation: Any, folder: Path) -> list[Path]:
     """Write an explanation into a folder; see `Explanation.save`."""
@@ -21,7 +23,8 @@ def save_explanation(explanation: Any, folder: Path) -> list[Path]:
         if explanation.several:
             parts.append(file_name(target.name))
         path = folder / f"{unused('_'.join(parts) + number, taken)}.png"
-        explanation.picture(i, j).save(path)
+        with replacing(path) as beside:
+            explanation.picture(i, j).save(beside)
         written.append(path)
     tensors = {
         name: value.detach().contiguous().cpu()
@@ -29,8 +32,9 @@ def save_explanation(explanation: Any, folder: Path) -> list[Path]:
         if isinstance(value := getattr(explanation, name), torch.Tensor)
     }
     stem = f"explanation_{explanation.method}{number}"
-    save_file(tensors, folder / f"{stem}.safetensors")
-    (folder / f"{stem}.json").write_text(record, encoding="utf-8")
+    with replacing(folder / f"{stem}.safetensors") as beside:
+        save_file(tensors, beside)
+    write_atomically(folder / f"{stem}.json", record)
     return [*written, folder / f"{stem}.safetensors", folder / f"{stem}.json"]
 
 

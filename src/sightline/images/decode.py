@@ -44,7 +44,7 @@ def decode(file: io.BufferedReader | io.BytesIO, name: str, max_pixels: int | No
 
 
 def check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> None:
-    """Raise `ImageError` when `size`, (width, height), is more than `max_pixels`; None is no limit."""
+    """Raise `ImageError` when `size`, (width, height), exceeds `max_pixels`; None is no limit."""
     width, height = size
     if max_pixels is not None and width * height > max_pixels:
         raise ImageError(

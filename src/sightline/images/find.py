@@ -1,12 +1,15 @@
 """Which pictures are meant: a folder, a pattern or one file."""
 
 import glob
+import logging
 import os
 import re
 from itertools import islice
 from pathlib import Path
 
 from sightline.errors import ImageError, near
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 """What counts as a picture in a folder, in capitals or not.
@@ -16,8 +19,7 @@ A file named by itself may end in anything.
 
 
 def find(source: str | os.PathLike[str]) -> list[Path]:
-    """The picture files of a folder (and of the folders in it), of a pattern, or the one file
-    named.
+    """The picture files of a folder and those in it, of a pattern, or the one file named.
 
     Sorted by path the way people count, `9.jpg` before `10.jpg`. Hidden files and folders are
     skipped, and linked folders are not entered. A folder, and a pattern such as `photos/*`, give
@@ -53,9 +55,7 @@ def find(source: str | os.PathLike[str]) -> list[Path]:
 
 
 def missing(path: Path) -> ImageError:
-    """The error for a file that is not there, with names like it, or like the folder missing on the
-    way.
-    """
+    """The error for a file that is not there, with names like it, or like the folder missing."""
     if address := re.match(r"([a-z][a-z0-9+.-]+:/)/?(.*)", str(path)):
         return ImageError(
             f"{address[1]}/{address[2]}: expected a file on this machine; an address came, and"
@@ -81,7 +81,8 @@ def missing(path: Path) -> ImageError:
 def _names(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
-    except OSError:  # not ours to read: then there is no hint
+    except OSError as error:  # not ours to read
+        logger.debug("no hint at near names: %s", error)
         return []
 
 
@@ -102,8 +103,9 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _natural(path: Path) -> tuple[tuple[str, ...], str]:
-    """Digits count as numbers, folder by folder; the path itself decides between `1.png` and
-    `01.png`.
+    """Digits count as numbers, folder by folder.
+
+    The path itself decides between `1.png` and `01.png`.
     """
     parts = (
         re.sub(r"\d+", lambda digits: digits[0].zfill(20), part.casefold()) for part in path.parts

@@ -80,8 +80,9 @@ def prepare(
 
 
 def seen(inputs: Images, preprocess: Preprocess) -> Images:
-    """The pixels behind a model-ready tensor, for display: `inputs * std + mean`, held in [0, 1],
-    float32.
+    """The pixels behind a model-ready tensor, for display, float32.
+
+    That is `inputs * std + mean`, held in [0, 1].
 
     For `prepare`'s own inputs these are its `seen` pixels, up to float32's rounding.
 
@@ -93,8 +94,7 @@ def seen(inputs: Images, preprocess: Preprocess) -> Images:
 
 
 def framed(source: object, preprocess: Preprocess, *, most: int = 640) -> Image.Image:
-    """The part of a picture that `prepare` shows the model, at the picture's own resolution: for
-    display.
+    """The part of a picture that `prepare` shows the model, at its own resolution, for display.
 
     Reduced where its longer side exceeds `most` pixels. Where the crop reaches beyond the picture,
     its border is black, as the model sees it.
@@ -158,8 +158,9 @@ def _centre(picture: Image.Image, height: int, width: int) -> Image.Image:
 
 
 def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
-    """The `(width, height)` of a picture whose short side becomes `short`; the long one is rounded
-    down.
+    """The `(width, height)` of a picture whose short side becomes `short`.
+
+    The long one is rounded down.
 
     >>> resized((500, 333), 256)
     (384, 256)

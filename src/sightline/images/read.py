@@ -23,9 +23,9 @@ def read(
     | `source` | is |
     |---|---|
     | `str`, `Path` | a file, in any format Pillow reads |
-    | `bytes`, a binary file object | such a file's content; an object is read from its start and stays open |
+    | `bytes`, a binary file object | such a file's content; an object is read from its start |
     | `PIL.Image.Image` | a picture of any mode, as it stands; never changed |
-    | `numpy.ndarray` | `[h, w]` or `[h, w, c]`, c in 1, 3, 4; bool, uint8, uint16 or float in [0, 1] |
+    | `numpy.ndarray` | `[h, w]`, `[h, w, c]`, c in 1, 3, 4; bool, uint8, uint16, float in [0, 1] |
     | `torch.Tensor` | uint8 `[c, h, w]`, c in 1, 3, 4 |
 
     - EXIF's orientation is applied, and nothing of the metadata is kept.

@@ -1,4 +1,4 @@
-"""Whatever a picture is stored as, grey, 16 bits, palette, with alpha, CMYK, floats: as 8-bit RGB."""
+"""Whatever a picture is stored as, grey, 16 bits, palette, alpha, CMYK, floats: as 8-bit RGB."""
 
 from typing import Any
 
@@ -65,9 +65,7 @@ def from_array(array: Array, name: str) -> Image.Image:
 
 
 def from_tensor(tensor: Tensor, name: str) -> Image.Image:
-    """A uint8 tensor `[c, h, w]`, c in 1, 3, 4, on any device, as torchvision's `read_image` makes
-    it.
-    """
+    """A uint8 tensor `[c, h, w]`, c in 1, 3, 4, on any device, as torchvision reads images."""
     wanted = "a uint8 tensor [1, h, w], [3, h, w] or [4, h, w]"
     came = f"{str(tensor.dtype).removeprefix('torch.')} of shape {list(tensor.shape)}"
     do = ""

@@ -1,10 +1,9 @@
 """Connected regions of a map and the boxes around them."""
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sightline.errors import ImageError
+from sightline.tensors import label_regions
 
 Box = tuple[int, int, int, int]
 """`(left, top, right, bottom)` in pixels, right and bottom exclusive."""
@@ -15,6 +14,7 @@ def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[
 
     Places that touch at a corner belong together. A map that is zero everywhere has no box.
 
+    >>> import torch
     >>> map = torch.tensor([[1.0, 0.9, 0.0, 0.0], [0.0, 0.0, 0.0, 0.8]])
     >>> boxes_above(map, 0.5), boxes_above(map, 0.5, largest=False)
     ([(0, 0, 2, 1)], [(0, 0, 2, 1), (3, 1, 4, 2)])
@@ -32,25 +32,12 @@ def boxes_above(one: Tensor, threshold: float, *, largest: bool = True) -> list[
     peak = float(one.max())
     if not peak > 0:
         return []
-    labels = _label(one > threshold * peak)
+    labels = label_regions(one > threshold * peak)
     found = []
-    for label in torch.unique(labels).tolist():
-        if label:
-            rows, columns = (labels == label).nonzero(as_tuple=True)
-            box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
-            found.append((len(rows), box))
-    found.sort(key=lambda region: -region[0])
-    return [box for _, box in found[:1] if largest] or [box for _, box in found]
-
-
-def _label(mask: Tensor) -> Tensor:
-    """A number for each connected region: its places' largest, spread until nothing changes."""
-    numbers = torch.arange(1, mask.numel() + 1, dtype=torch.float64, device=mask.device).reshape(
-        mask.shape
-    )
-    labels = numbers * mask
-    while True:
-        spread = F.max_pool2d(labels[None, None], 3, stride=1, padding=1)[0, 0] * mask
-        if torch.equal(spread, labels):
-            return labels.long()
-        labels = spread
+    for label in range(1, int(labels.max()) + 1):
+        rows, columns = (labels == label).nonzero(as_tuple=True)
+        box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+        last = int(rows[-1]), int(columns[-1])  # of equally large ones the first to end
+        found.append((-len(rows), last, box))
+    boxes = [box for *_, box in sorted(found)]
+    return boxes[:1] if largest else boxes

@@ -8,10 +8,11 @@ from torch import Tensor
 from sightline.metrics.average_drop import average_drop
 from sightline.metrics.coherency import coherency
 from sightline.metrics.complexity import complexity
-from sightline.metrics.metric import Values, mean, metric
+from sightline.metrics.metric import Values, mean, metric, of_column_means
 from sightline.types import ImageMap, Scores
 
 
+@of_column_means(weighted=False)
 def of_means(values: Values) -> float:
     """The harmonic mean of the three means: the paper's table.
 

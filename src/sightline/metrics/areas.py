@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sightline import tensors
-from sightline.metrics.metric import Summary, Values, mean
+from sightline.metrics.metric import Summary, Values, mean, of_column_means
+from sightline.tensors import iou, label_regions
 from sightline.types import Boxes
 
 Maps = Float[Tensor, "b h w"]
@@ -123,6 +124,7 @@ def at(delta: Threshold) -> Summary:
     0.3...
     """
 
+    @of_column_means(weighted=True)
     def figure(values: Values, deltas: Sequence[Threshold]) -> float:
         return mean(values[:, list(deltas).index(delta)]) if delta in deltas else float("nan")
 
@@ -132,7 +134,7 @@ def at(delta: Threshold) -> Summary:
 def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, " n"]]:
     """Boxes around the connected regions of a mask and their sizes, by their first pixels.
 
-    Places that touch at a corner belong together, as in `maps/regions.py` and in OpenCV's contours.
+    Places that touch at a corner belong together, as in OpenCV's contours.
 
     >>> [
     ...     found.tolist()
@@ -142,12 +144,12 @@ def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, 
     """
     from scipy import ndimage
 
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    labels = label_regions(torch.from_numpy(mask)).numpy()
     edges = [
         (across.start, down.start, across.stop, down.stop)
         for down, across in ndimage.find_objects(labels)
     ]
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    sizes = np.bincount(labels.ravel())[1:]
     return np.array(edges, dtype=np.float64).reshape(-1, 4), sizes
 
 
@@ -161,11 +163,5 @@ def overlaps(
     ... ).tolist()
     [[0.5, 0.14285714285714285]]
     """
-    low = np.maximum(found[:, None, :2], true[None, :, :2])
-    high = np.minimum(found[:, None, 2:], true[None, :, 2:])
-    common = (high - low).clip(min=0).prod(2)
-    own, theirs = (edges[:, 2:] - edges[:, :2] for edges in (found, true))
-    result: Float[np.ndarray, "n m"] = common / (
-        own.prod(1)[:, None] + theirs.prod(1)[None] - common
-    )
+    result: Float[np.ndarray, "n m"] = iou(torch.from_numpy(found), torch.from_numpy(true)).numpy()
     return result

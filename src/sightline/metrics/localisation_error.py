@@ -6,11 +6,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sightline.metrics.areas import Maps, in_view, overlaps, regions
-from sightline.metrics.metric import Summary, Values, mean, metric
+from sightline.metrics.metric import Summary, Values, mean, metric, of_column_means
 from sightline.types import Boxes
 
 
 def _column(k: int) -> Summary:
+    @of_column_means(weighted=True)
     def figure(values: Values) -> float:
         return mean(values[:, k])
 

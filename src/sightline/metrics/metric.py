@@ -17,6 +17,7 @@ Summary = Callable[..., float]
 `classes` (the class each row is about) and the protocol's fields."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+FigureFunction = TypeVar("FigureFunction", bound=Summary)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Metric:
     """What is to be said about a metric in a table, and how to summarise it.
 
     `figures` are the numbers a report prints, by title; all have the metric's unit and direction,
-    and are multiplied with `scale` to be in that unit. `higher_is_better` is None where neither end
+    and are multiplied with `scale` to be in that unit. Those that follow from the columns' means
+    say so with `of_column_means`. `higher_is_better` is None where neither end
     is good. `axis` is the field of the protocol along which a vector runs, for a curve; None where
     its entries are something else.
     """
@@ -41,6 +43,30 @@ class Metric:
     paper: str
 
 
+def of_column_means(*, weighted: bool) -> Callable[[FigureFunction], FigureFunction]:
+    """Declare that a figure knows the images by their columns' means alone, as most figures do.
+
+    On rows without gaps it says what it says of the single row of their means. Its interval then
+    needs the means of each resampled set and no more: a million images take seconds. `weighted`
+    figures are, besides, a constant and a weighted sum of those means, each over what the column
+    has. A figure without the declaration is computed on every resampled set in full.
+
+    >>> @of_column_means(weighted=False)
+    ... def largest(values):
+    ...     return values.mean(0).max()
+    >>> largest.of_column_means
+    'any'
+    """
+
+    def declared(figure: FigureFunction) -> FigureFunction:
+        # mypy knows no attributes of functions; the bootstrap asks with getattr
+        figure.of_column_means = "weighted" if weighted else "any"  # type: ignore[attr-defined]
+        return figure
+
+    return declared
+
+
+@of_column_means(weighted=True)
 def mean(values: Values) -> float:
     """The mean of the rows that say something; nan where none does.
 

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sightline.metrics.areas import Maps, counts_above, min_max
-from sightline.metrics.metric import Values, metric
+from sightline.metrics.metric import Values, metric, of_column_means
 
 THRESHOLDS = tuple(k / 255 for k in range(256))
 """What a pixel must reach, from 0 (all do) to 1 (only the maximum does): one for each value of an
@@ -14,6 +14,7 @@ eight-bit picture.
 """
 
 
+@of_column_means(weighted=False)
 def average_precision(values: Values) -> float:
     r"""The area under the precision-recall curve of all pixels: counts are added, then divided.
 
@@ -27,7 +28,8 @@ def average_precision(values: Values) -> float:
     true, false, total = np.split(kept.sum(0), [len(THRESHOLDS), 2 * len(THRESHOLDS)])
     if not total[0] > 0:
         return float("nan")
-    precision = true / np.maximum(true + false, 1)
+    found = true + false
+    precision = true / np.where(found > 0, found, 1)
     recall = true / total
     return float((precision * -np.diff(recall, append=0)).sum())
 

@@ -5,15 +5,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.metrics.correlation import spearman
-from sightline.metrics.metric import Values, mean, metric
+from sightline.metrics.metric import Values, mean, metric, of_column_means
 from sightline.types import ImageMap
 
 
+@of_column_means(weighted=True)
 def after_the_head(values: Values) -> float:
     """The mean at the first stage."""
     return mean(values[:, 0])
 
 
+@of_column_means(weighted=True)
 def after_all_layers(values: Values) -> float:
     """The mean at the last stage."""
     return mean(values[:, -1])

@@ -1,4 +1,7 @@
-"""The bundled model: its card lies beside its weights."""
+"""The bundled model's card for a `Lookout`.
+
+It has no class names if that was built for other classes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from sightline.errors import ModelError
 from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
 from sightline.models.load_weights import fit
-from sightline.models.local_file import told
+from sightline.models.local_file import card_of_file
 from sightline.models.lookout import Lookout, lookout
 from sightline.models.structure import width
 
@@ -29,8 +32,9 @@ def card() -> Card:
 
 
 def card_of(model: nn.Module) -> Card | None:
-    """The bundled model's card for a `Lookout`; without class names if it was built for other
-    classes.
+    """The bundled model's card for a `Lookout`.
+
+    Without class names if it was built for other classes.
     """
     if not isinstance(model, Lookout):
         return None
@@ -63,4 +67,4 @@ def build(
     if stored is None or weights is None:
         return model, replace(card_of(model) or card(), source="random weights")
     fit(model, stored, Path(weights).name)
-    return model, told(card_of(model) or card(), Path(weights).name)
+    return model, card_of_file(card_of(model) or card(), Path(weights).name)

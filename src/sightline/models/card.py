@@ -1,6 +1,4 @@
-"""A card stands beside each model: what it wants to be shown, where to look, what its outputs are
-called.
-"""
+"""A card stands beside each model: what it is shown, where to look, what its outputs are."""
 
 from __future__ import annotations
 
@@ -61,7 +59,7 @@ class Card:
         >>> Card.from_dict(
         ...     {"name": "mine", "preprocess": {"resize": 40, "crop": [32, 32]}, "measured": 0.9}
         ... ).preprocess
-        Preprocess(resize=40, crop=(32, 32), interpolation='bilinear', mean=(0.485, ...), std=(0.229, ...))
+        Preprocess(resize=40, crop=(32, 32), interpolation='bilinear', mean=(0.485, ...), std=...)
         """
         try:
             classes = entries.get("classes")

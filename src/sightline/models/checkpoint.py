@@ -96,9 +96,7 @@ def without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _start(file: Path) -> bytes:
-    """The first bytes of a file that exists, has some, and is no text put in the place of the
-    weights.
-    """
+    """The first bytes of a file that is there, has some, and is no text put in its place."""
     try:
         with file.open("rb") as stream:
             start = stream.read(512)
@@ -145,9 +143,7 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
 
 
 def _refuse_programs(file: Path) -> None:
-    """A zip file is what `torch.save` wrote, a TorchScript program, an exported one, or something
-    else.
-    """
+    """A zip file is what `torch.save` wrote, a TorchScript or exported program, or else."""
     try:
         with zipfile.ZipFile(file) as archive:
             names = {name.partition("/")[2] for name in archive.namelist()}

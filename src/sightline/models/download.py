@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,26 +13,29 @@ from urllib.request import Request, urlopen
 
 from sightline.errors import ModelError
 
+logger = logging.getLogger(__name__)
+
 PATIENCE = 10.0
 """Seconds to wait for a server's first word."""
 
 
 def reach(url: str, name: str) -> None:
-    """Return if the server answers, whatever it answers; else raise the `ModelError` of
-    `downloading`.
+    """Return if the server answers, whatever it answers.
+
+    Else raise the `ModelError` of `downloading`.
 
     The libraries' own downloads try again for a minute before they give up, or wait for ever.
     """
     with downloading(name):
         try:
             urlopen(Request(url, method="HEAD"), timeout=PATIENCE).close()
-        except HTTPError:
-            pass  # an answer is an answer
+        except HTTPError as error:  # an answer is an answer
+            logger.debug("%s answers %s", url, error)
         except URLError as error:
-            if not isinstance(
-                error.reason, ssl.SSLError
-            ):  # the library may have certificates that Python has not
+            if not isinstance(error.reason, ssl.SSLError):
                 raise
+            # the library may have certificates that Python has not
+            logger.debug("%s: %s; on with the library's own download", url, error)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,8 +17,10 @@ from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
 from sightline.models.download import downloading, reach
 from sightline.models.load_weights import fit, misfit
-from sightline.models.local_file import built_for, told
-from sightline.models.timm_cards import card_of, described
+from sightline.models.local_file import built_for, card_of_file
+from sightline.models.timm_cards import card_from_config, card_of
+
+logger = logging.getLogger(__name__)
 
 
 @cache
@@ -25,14 +28,15 @@ def names() -> tuple[str, ...]:
     """The architectures of timm, without prefix; none when timm is not installed."""
     try:
         import timm
-    except (ImportError, RuntimeError):  # RuntimeError: built for another PyTorch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another PyTorch
+        logger.debug("timm has no models here: %s", error)
         return ()
     return tuple(timm.list_models())
 
 
 def card_for(name: str) -> Card:
     """The card of `resnet50`, or of other weights than the default ones, `resnet50.a1_in1k`."""
-    return described(_config(name).to_dict())
+    return card_from_config(_config(name).to_dict())
 
 
 def build(
@@ -88,21 +92,19 @@ def _from_file(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Mo
         stored = _translated(stored, model)
         model = built_for(stored, partial(_built, name), options)
     fit(model, stored, file.name)
-    return model, told(_card(model), file.name)
+    return model, card_of_file(_card(model), file.name)
 
 
 def _translated(stored: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Weights under the names their authors gave them to timm's, by timm's own function for the
-    family.
-    """
+    """Weights under timm's names, not their authors', by its own function for the family."""
     translate = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if translate is None:
         return stored
     try:
         translated = cast(dict[str, Tensor], translate(dict(stored), model))
-    except (
-        Exception
-    ):  # not made for this file either; the message about the names in the file is the helpful one
+    except Exception as error:
+        # not made for this file either; the message about the names in it is the helpful one
+        logger.debug("timm's own translation of names failed: %s", error)
         return stored
     return translated
 
@@ -133,8 +135,9 @@ def _card(model: nn.Module) -> Card:
 
 
 def _cached(config: Any) -> dict[str, Any]:
-    """The file of an earlier download, as entries of a `pretrained_cfg`; timm itself would ask the
-    server first.
+    """The file of an earlier download, as entries of a `pretrained_cfg`.
+
+    timm itself would ask the server first.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -148,9 +151,7 @@ def _cached(config: Any) -> dict[str, Any]:
 
 
 def _reach(config: Any, name: str) -> None:
-    """Find out in seconds what the hub's client finds out in a minute; unless that is set to
-    offline.
-    """
+    """Find out in seconds what the hub's client finds out in a minute, unless it is offline."""
     from huggingface_hub import constants
 
     if config.hf_hub_id and not constants.HF_HUB_OFFLINE:

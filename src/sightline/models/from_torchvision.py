@@ -1,7 +1,8 @@
-"""Classifiers of torchvision by name, with its own weights, those in a local file, or random ones."""
+"""Classifiers of torchvision by name, with its own weights, those in a file, or random ones."""
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -18,8 +19,10 @@ from sightline.models.card import Card
 from sightline.models.checkpoint import read_weights
 from sightline.models.download import downloading, reach
 from sightline.models.load_weights import fit
-from sightline.models.local_file import built_for, told
-from sightline.models.torchvision_cards import LAYERS, described, fitted, layer
+from sightline.models.local_file import built_for, card_of_file
+from sightline.models.torchvision_cards import LAYERS, card_from_weights, fitted, layer
+
+logger = logging.getLogger(__name__)
 
 
 @cache
@@ -27,19 +30,19 @@ def names() -> tuple[str, ...]:
     """The classifiers of torchvision, without prefix; none when torchvision is not installed."""
     try:
         from torchvision import models
-    except (ImportError, RuntimeError):  # RuntimeError: built for another PyTorch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another PyTorch
+        logger.debug("torchvision has no models here: %s", error)
         return ()
     return tuple(models.list_models(module=models))
 
 
 def card_for(name: str) -> Card:
-    """The card of `resnet50`, or with other weights than the default ones,
-    `resnet50.IMAGENET1K_V1`.
+    """The card of `resnet50`, or with weights that are not the default of `resnet50.IMAGENET1K_V1`.
 
     Nothing is downloaded; at most the model is built without memory to name its layer.
     """
     architecture, weights = _weights(name)
-    return described(architecture, weights, _layer(architecture))
+    return card_from_weights(architecture, weights, _layer(architecture))
 
 
 def build(
@@ -59,9 +62,9 @@ def build(
             reach(enum.url, f"torchvision/{name}")
         with downloading(f"torchvision/{name}"):
             model = _built(architecture, {**options, "weights": enum})
-        return model, fitted(described(architecture, enum, layer(model)), model)
+        return model, fitted(card_from_weights(architecture, enum, layer(model)), model)
     model = _built(architecture, {**_own(architecture, {}), **options})
-    card = fitted(described(architecture, enum, layer(model)), model)
+    card = fitted(card_from_weights(architecture, enum, layer(model)), model)
     return model, replace(
         card, source=f"random weights; preprocessing and class names as for {card.source}"
     )
@@ -96,11 +99,11 @@ def _from_file(
     known = [
         entry for entry in get_model_weights(architecture) if PurePath(entry.url).stem == file.stem
     ]
-    card = fitted(described(architecture, known[0] if known else enum, layer(model)), model)
+    card = fitted(card_from_weights(architecture, known[0] if known else enum, layer(model)), model)
     return model, (
         replace(card, source=f"local file {file.name}: {card.source}")
         if known
-        else told(card, file.name)
+        else card_of_file(card, file.name)
     )
 
 
@@ -118,8 +121,7 @@ def _built(architecture: str, options: Mapping[str, Any]) -> nn.Module:
 
 
 def _own(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What torchvision sets on its own when it loads its own weights, for the two families that
-    need it.
+    """What torchvision sets when it loads its own weights, for the two families that need it.
 
     Their weights expect another normalisation than all others; `transform_input` turns the usual
     one into it.
@@ -133,9 +135,7 @@ def _own(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _image_size(architecture: str, stored: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The input size a vision transformer's weights were made for, from the number of its
-    positions.
-    """
+    """The input size of a vision transformer's weights, from the number of its positions."""
     positions, patches = stored.get("encoder.pos_embedding"), stored.get("conv_proj.weight")
     if not architecture.startswith("vit_") or positions is None or patches is None:
         return {}

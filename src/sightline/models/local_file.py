@@ -1,6 +1,4 @@
-"""What a local file tells about the model it was saved from, and what a card can then no longer
-promise.
-"""
+"""What a local file tells about its model, and what a card can then no longer promise."""
 
 from __future__ import annotations
 
@@ -32,9 +30,10 @@ def built_for(stored: Mapping[str, Tensor], build: Build, options: Mapping[str, 
     return build({**options, "num_classes": len(outputs)})
 
 
-def told(card: Card, file: str) -> Card:
-    """The card of a model that was loaded from a local file: the rest of it is an assumption about
-    this file.
+def card_of_file(card: Card, file: str) -> Card:
+    """The card of a model that was loaded from a local file.
+
+    The rest of it is an assumption about this file.
     """
     what = "preprocessing and class names" if card.classes else "preprocessing"
     return replace(

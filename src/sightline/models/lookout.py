@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 
 def conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
-    """A convolution without bias and its batch normalisation; the map keeps its size, up to the
-    stride.
+    """A convolution without bias and its batch normalisation.
+
+    The map keeps its size, up to the stride.
     """
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False),
@@ -42,16 +43,18 @@ class Block(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[b, inputs, h, w]` to `[b, outputs, h / stride, w / stride]`, rounded up, nowhere
-        negative.
+        """`[b, inputs, h, w]` to `[b, outputs, h / stride, w / stride]`, rounded up.
+
+        Nowhere negative.
         """
         out: Tensor = self.relu(self.shortcut(x) + self.second(self.first(x)))
         return out
 
 
 class Lookout(nn.Module):
-    """Images `[b, 3, h, w]` of any size to logits `[b, classes]`; the last map, `features`, has
-    stride 8.
+    """Images `[b, 3, h, w]` of any size to logits `[b, classes]`.
+
+    The last map, `features`, has stride 8.
 
     >>> model = Lookout().eval()
     >>> model.features(torch.zeros(1, 3, 64, 80)).shape[-2:]

@@ -33,7 +33,7 @@ def card_of(model: nn.Module) -> Card:
     inner = unwrap(model)
     given = vars(inner).get(MARK)
     if isinstance(given, Card):
-        return _checked(given, inner)
+        return _checked_card(given, inner)
     return (
         bundled.card_of(inner)
         or timm_cards.card_of(inner)
@@ -45,8 +45,7 @@ def card_of(model: nn.Module) -> Card:
 
 
 def describe(model: nn.Module, card: Card) -> None:
-    """Give a model its card: `card_of`, and so every explanation of this model, uses it from now
-    on.
+    """Give a model its card: from now on `card_of` and every explanation of it use that.
 
     >>> model = nn.Linear(4, 2)
     >>> describe(model, Card("mine", None, Preprocess(), ("cat", "dog"), "trained by me"))
@@ -56,7 +55,7 @@ def describe(model: nn.Module, card: Card) -> None:
     setattr(unwrap(model), MARK, card)
 
 
-def _checked(card: Card, model: nn.Module) -> Card:
+def _checked_card(card: Card, model: nn.Module) -> Card:
     """Without its class names, if the model's head no longer has as many outputs."""
     if card.classes is None:
         return card
@@ -70,7 +69,7 @@ def _checked(card: Card, model: nn.Module) -> Card:
 
 
 def _detector(model: nn.Module) -> Card | None:
-    """torchvision's detectors take pixels in [0, 1] of any size: they resize and normalise inside."""
+    """torchvision's detectors take pixels in [0, 1] of any size: they prepare them inside."""
     inside = type(getattr(model, "transform", None))
     if not any(kind.__name__ == "GeneralizedRCNNTransform" for kind in inside.__mro__):
         return None

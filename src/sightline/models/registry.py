@@ -29,8 +29,7 @@ class Loaded(NamedTuple):
 def load(
     name: str, *, weights: str | Path | None = None, pretrained: bool | None = None, **options: Any
 ) -> Loaded:
-    """The model of that name in evaluation mode with its card, which `card_of(model)` then also
-    gives.
+    """The model of that name in evaluation mode, and its card, as `card_of(model)` gives it.
 
     `lookout` is the bundled model, `torchvision/resnet50` and `timm/resnet50` are the libraries'
     (with `.` and a tag for other weights than the default ones: `resnet50.IMAGENET1K_V1`,
@@ -63,7 +62,7 @@ def load(
         model, card = bundled.build(weights, download, options)
     else:
         model, card = LIBRARIES[library].build(rest, weights, download, options)
-        card = _told(card, name, library)
+        card = _with_library(card, name, library)
     describe(model, card)
     return Loaded(model, card)
 
@@ -78,13 +77,14 @@ def card_for(name: str) -> Card:
     return (
         bundled.card()
         if library is None
-        else _told(LIBRARIES[library].card_for(rest), name, library)
+        else _with_library(LIBRARIES[library].card_for(rest), name, library)
     )
 
 
 def known() -> list[str]:
-    """The names of all models: `lookout`, then `torchvision/...` and `timm/...` as far as they are
-    installed.
+    """The names of all models.
+
+    First `lookout`, then `torchvision/...` and `timm/...` as far as they are installed.
 
     >>> known()[:2]
     ['lookout', 'torchvision/alexnet']
@@ -96,8 +96,9 @@ def known() -> list[str]:
 
 
 def find(pattern: str) -> list[str]:
-    """The known names with a pattern in them; with `*`, `?` or `[` the pattern must match a whole
-    name.
+    """The known names with a pattern in them.
+
+    With `*`, `?` or `[` the pattern must match a whole name.
 
     The library may be left out. No match is an empty list.
 
@@ -108,7 +109,7 @@ def find(pattern: str) -> list[str]:
     return [
         name
         for name in known()
-        if any(fnmatchcase(n, wild) for n in (name.lower(), _plain(name).lower()))
+        if any(fnmatchcase(n, wild) for n in (name.lower(), _short_name(name).lower()))
     ]
 
 
@@ -132,7 +133,7 @@ def _resolve(name: str) -> tuple[str | None, str]:
     hint = (
         f" Not available here: {' and '.join(absent)}. {install_advice('models')}" if absent else ""
     )
-    plain = dict.fromkeys(_plain(full) for full in known())
+    plain = dict.fromkeys(_short_name(full) for full in known())
     near_by = near(name, known() if slash else plain)
     raise ModelError(
         f"there is no model '{name}'. {near_by}{hint} `sightline models` lists them all."
@@ -150,7 +151,7 @@ def _need(library: str, name: str) -> None:
         ) from error
 
 
-def _told(card: Card, name: str, library: str) -> Card:
+def _with_library(card: Card, name: str, library: str) -> Card:
     """A plain name may mean models of several libraries; the card says which one was taken."""
     if "/" in name:
         return card
@@ -160,5 +161,5 @@ def _told(card: Card, name: str, library: str) -> Card:
     )
 
 
-def _plain(name: str) -> str:
+def _short_name(name: str) -> str:
     return name.rpartition("/")[2]

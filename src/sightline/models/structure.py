@@ -48,11 +48,10 @@ def width(layer: object) -> int | None:
     return None
 
 
-def place(model: nn.Module, path: str) -> str | None:
-    """The name of the sub-module at a path in which -1, -2, ... count children from the end; None
-    if absent.
+def module_name(model: nn.Module, path: str) -> str | None:
+    """The name of the sub-module at a path; -1, -2, ... count from the end; None if absent.
 
-    >>> place(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2)), "-2")
+    >>> module_name(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2)), "-2")
     '1'
     """
     names: list[str] = []

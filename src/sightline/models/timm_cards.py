@@ -1,4 +1,4 @@
-"""The cards of timm's models, read from the description that timm keeps with each set of weights."""
+"""The cards of timm's models, read from the description timm keeps with each set of weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from sightline.models.structure import head, width
 from sightline.types import Preprocess
 
 
-def described(config: Mapping[str, Any], outputs: int | None = None, size: Any = None) -> Card:
-    """The card of a `pretrained_cfg`; `outputs` and `size` are those of the model at hand, if they
-    differ.
+def card_from_config(
+    config: Mapping[str, Any], outputs: int | None = None, size: Any = None
+) -> Card:
+    """The card of a `pretrained_cfg`.
+
+    `outputs` and `size` are those of the model at hand, if they differ.
 
     timm resizes the short side to `input size / crop_pct`, rounded down. Where it squashes a
     picture or adds a border instead, the card crops the centre and its source says so. No layer is
@@ -44,15 +47,16 @@ def described(config: Mapping[str, Any], outputs: int | None = None, size: Any =
 
 
 def card_of(model: nn.Module) -> Card | None:
-    """The card of a model built by timm, from the description it carries; None for any other
-    module.
+    """The card of a model built by timm, from the description it carries.
+
+    None for any other module.
     """
     config = vars(model).get("pretrained_cfg") or vars(model).get("default_cfg")
     if is_dataclass(config) and not isinstance(config, type):
         config = asdict(config)
     if not isinstance(config, Mapping) or "input_size" not in config:
         return None
-    return described(
+    return card_from_config(
         config, outputs(model), getattr(getattr(model, "patch_embed", None), "img_size", None)
     )
 

@@ -1,4 +1,4 @@
-"""The cards of torchvision's classifiers, read from torchvision's own description of its weights."""
+"""The cards of torchvision's classifiers, read from its own description of its weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from sightline.models.card import Card
-from sightline.models.structure import head, place, width
+from sightline.models.structure import head, module_name, width
 from sightline.types import Preprocess
 
 LAYERS = {
@@ -42,9 +42,7 @@ LICENCE = "BSD-3-Clause (torchvision); weights: see source"
 
 
 def family(model: nn.Module) -> str | None:
-    """The file of `torchvision.models` in which the module's class, or the class it extends, is
-    defined.
-    """
+    """The file of `torchvision.models` that defines the module's class, or the one it extends."""
     for kind in type(model).__mro__:
         folder, _, file = kind.__module__.rpartition(".")
         if folder == "torchvision.models" and file in LAYERS:
@@ -53,14 +51,12 @@ def family(model: nn.Module) -> str | None:
 
 
 def layer(model: nn.Module) -> str | None:
-    """The name of the layer worth explaining, None when the module is not torchvision's or was
-    rebuilt.
-    """
+    """The layer worth explaining, None when the module is not torchvision's or was rebuilt."""
     file = family(model)
-    return place(model, LAYERS[file]) if file else None
+    return module_name(model, LAYERS[file]) if file else None
 
 
-def described(architecture: str, weights: Any, at: str | None) -> Card:
+def card_from_weights(architecture: str, weights: Any, at: str | None) -> Card:
     """The card of an architecture with torchvision's own weights, an entry of one of its enums."""
     meta, wants = weights.meta, weights.transforms()
     classes = tuple(meta["categories"] or ())  # weights of the features alone have none
@@ -81,7 +77,7 @@ def described(architecture: str, weights: Any, at: str | None) -> Card:
 
 
 def fitted(card: Card, model: nn.Module) -> Card:
-    """The card, changed to the model that was really built: its input size and number of classes."""
+    """The card, changed to the model really built: its input size and number of classes."""
     return _fitted(card, outputs(model), _side(model))
 
 
@@ -115,7 +111,7 @@ def card_of(model: nn.Module) -> Card | None:
     if file is None:
         return None
     return _recognised(
-        file, type(model).__name__, place(model, LAYERS[file]), outputs(model), _side(model)
+        file, type(model).__name__, module_name(model, LAYERS[file]), outputs(model), _side(model)
     )
 
 

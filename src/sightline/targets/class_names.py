@@ -36,8 +36,9 @@ def checked_names(classes: Sequence[str], outputs: Any) -> Sequence[str]:
 
 
 def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
-    """The number of the class called `name`: the whole name, one of its synonyms, or the only one
-    that holds the words.
+    """The number of the class called `name`.
+
+    The whole name counts, one of its synonyms, or the only one that holds the words.
 
     Raises `TargetError` for an unknown or an ambiguous name, with near ones.
 
@@ -50,7 +51,7 @@ def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
     if name.strip().isdigit() and (
         classes is None or name.strip() not in classes
     ):  # digits have names, too: '7'
-        return checked(int(name), count)
+        return checked_index(int(name), count)
     if classes is None:
         raise TargetError(
             f"Expected a class number: this model's class names are not known, so {name!r} cannot"
@@ -67,11 +68,11 @@ def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
         [i for i, parts in enumerate(spelled) if f" {wanted} " in f" {' '.join(parts)} "],
     ):
         if len(matches) == 1:
-            return checked(matches[0], count)
+            return checked_index(matches[0], count)
         if matches:
-            named = ", ".join(f"{i} {classes[i]!r}" for i in matches[:8])
+            some = ", ".join(f"{i} {classes[i]!r}" for i in matches[:8])
             raise TargetError(
-                f"Expected one class; {name!r} fits {len(matches)}: {named}. Ask for one by number."
+                f"Expected one class; {name!r} fits {len(matches)}: {some}. Ask for one by number."
             )
     close = near(
         name, dict.fromkeys(part.strip() for known in classes for part in known.split(","))
@@ -81,7 +82,7 @@ def find_class(name: str, classes: Sequence[str] | None, count: int) -> int:
     )
 
 
-def checked(index: int, count: int) -> int:
+def checked_index(index: int, count: int) -> int:
     """The class number, if the outputs have it."""
     if 0 <= index < count:
         return index

@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
-from sightline.targets.class_names import checked, find_class
+from sightline.targets.class_names import checked_index, find_class
 from sightline.targets.target import Wanted
 
 _TOP = re.compile(r"top[-_ ]?(\d+)$", re.IGNORECASE)
 
 
 def indices_of(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> tuple[Tensor, bool]:
-    """The classes asked of each image, `[b, n]`, and whether that is more than one question by
-    form.
-    """
+    """The classes asked of each image, `[b, n]`, and whether the form asks for several."""
     b, count = rows.shape
     if isinstance(target, range):
         target = list(target)
@@ -40,9 +38,8 @@ def indices_of(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> t
             "Expected at least one target; got an empty list. Leave it out for the predicted class."
         )
     columns = [_of_all(one, rows, classes) for one in parts]
-    return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1), isinstance(
-        target, list | tuple
-    ) or _is_top(target)
+    several = isinstance(target, list | tuple) or _is_top(target)
+    return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1), several
 
 
 def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
@@ -56,7 +53,7 @@ def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
             f" {tuple(target.shape)}. A list asks the same classes of every image."
         )
     for index in (target.min(), target.max()):
-        checked(int(index), count)
+        checked_index(int(index), count)
     target = target.long().expand(b) if target.ndim == 0 else target.long()
     return (target, True) if target.ndim == 2 else (target.unsqueeze(1), False)
 
@@ -64,10 +61,8 @@ def _of_tensor(target: Tensor, b: int, count: int) -> tuple[Tensor, bool]:
 def _of_each(
     target: Sequence[Any], rows: Tensor, classes: Sequence[str] | None
 ) -> tuple[Tensor, bool]:
-    if (
-        len(target) != len(rows)
-        or len({len(one) if isinstance(one, list | tuple) else -1 for one in target}) != 1
-    ):
+    lengths = {len(one) if isinstance(one, list | tuple) else -1 for one in target}
+    if len(target) != len(rows) or len(lengths) != 1:
         raise TargetError(
             f"Expected for each of the {len(rows)} images a list of equally many targets; "
             f"got {len(target)} entries. Fill up, or explain the images in groups."
@@ -104,7 +99,7 @@ def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
     elif (isinstance(one, int | np.integer) and not isinstance(one, bool)) or (
         isinstance(one, Tensor) and one.ndim == 0
     ):
-        index = checked(int(one), count)
+        index = checked_index(int(one), count)
     else:
         raise TargetError(
             "Expected a class number, a class name, 'top3', 'predicted' or a function of the"

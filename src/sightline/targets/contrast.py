@@ -1,6 +1,4 @@
-"""A class against its rivals: Finer-CAM's difference to similar classes, and the margin to the
-runner-up.
-"""
+"""A class against its rivals: Finer-CAM's difference to similar ones, the margin to the next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +9,19 @@ from torch import Tensor
 
 from sightline.errors import TargetError
 from sightline.targets.model_outputs import logits
-from sightline.targets.target import Aim, Names, Size, chosen, named
+from sightline.targets.target import Aim, Names, Size, class_in_words, class_numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Contrast(Aim):
     r"""What makes a class differ from similar ones (Finer-CAM, Zhang et al. 2025), for any method.
 
-    $$y = y^c - \gamma \, \frac{1}{n} \sum_{t=1}^{n} y^{d_t}$$ `klass` is a number, a name or a tensor `[b]`; None: each
-    image's own predicted class. The classes $d_t$ are those in `against`, or the `similar` ones whose logits are
-    nearest to the class's own. `gamma` 0 asks for the class alone; at 1 what all share has no weight left.
-    The classes to compare with are picked from the outputs, and no derivative runs through the picking.
+    $$y = y^c - \gamma \, \frac{1}{n} \sum_{t=1}^{n} y^{d_t}$$
+
+    `klass` is a number, a name or a tensor `[b]`; None: each image's own predicted class. The
+    classes $d_t$ are those in `against`, or the `similar` ones whose logits are nearest to the
+    class's own. `gamma` 0 asks for the class alone; at 1 what all share has no weight left. The
+    classes to compare with are picked from the outputs, and no derivative runs through the picking.
 
     >>> logits = torch.tensor([[5.0, 4.0, 1.0, 3.0]])
     >>> Contrast(gamma=1.0, similar=2)(logits), Contrast(2, against=[0], gamma=0.5)(logits)
@@ -38,7 +38,9 @@ class Contrast(Aim):
         if self.against is None:
             rivals = similar(rows.detach(), own, self.similar)
         else:
-            columns = [chosen(one, len(rows), classes, rows.shape[1]) for one in self.against]
+            columns = [
+                class_numbers(one, len(rows), classes, rows.shape[1]) for one in self.against
+            ]
             if not columns:
                 raise TargetError(
                     "Expected classes to compare with; against= is empty. Leave it out for similar"
@@ -56,9 +58,9 @@ class Contrast(Aim):
         rivals = (
             "similar classes"
             if self.against is None
-            else ", ".join(named(one) for one in self.against)
+            else ", ".join(class_in_words(one) for one in self.against)
         )
-        return f"{named(self.klass)} against {rivals}"
+        return f"{class_in_words(self.klass)} against {rivals}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +81,11 @@ class Margin(Aim):
         return rows.gather(1, own[:, None])[:, 0] - others.amax(1)
 
     def __str__(self) -> str:
-        return f"{named(self.klass)} against the runner-up"
+        return f"{class_in_words(self.klass)} against the runner-up"
 
 
 def similar(rows: Tensor, own: Tensor, count: int) -> Tensor:
-    """The `count` other classes whose logits are nearest to the class's own, `[b, count]`, nearest
-    first.
+    """The `count` other classes with the logits nearest to the class's own, `[b, count]`, in order.
 
     >>> similar(torch.tensor([[5.0, 4.0, 1.0, 7.0]]), torch.tensor([0]), 2)
     tensor([[1, 3]])
@@ -108,4 +109,4 @@ def _rivals(outputs: Any, klass: Any, classes: Names) -> tuple[Tensor, Tensor]:
         )
     if klass is None:
         return rows, rows.detach().argmax(1)
-    return rows, chosen(klass, len(rows), classes, rows.shape[1]).to(rows.device)
+    return rows, class_numbers(klass, len(rows), classes, rows.shape[1]).to(rows.device)

@@ -1,6 +1,4 @@
-"""A detector asked about one box: the score of a label there, of torchvision's detectors, DETR and
-their kind.
-"""
+"""A detector asked about one box: torchvision's detectors, DETR and their kind."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +9,15 @@ from torch import Tensor
 
 from sightline.errors import TargetError
 from sightline.targets.class_names import find_class, label
-from sightline.targets.target import Aim, Names, Size, chosen
+from sightline.targets.model_outputs import named_parts
+from sightline.targets.target import Aim, Names, Size, class_numbers
+from sightline.tensors import iou
 
 
-class Found(NamedTuple):
-    """What a detector says of one image: boxes `[n, 4]` (left, top, right, bottom), how sure it is
-    `[n]`, labels `[n]`.
+class Detections(NamedTuple):
+    """What a detector says of one image.
+
+    Boxes `[n, 4]` (left, top, right, bottom), how sure it is `[n]`, labels `[n]`.
 
     `scores` `[n]` are what is explained, with their graph. Nothing else has one.
     """
@@ -29,8 +30,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Box(Aim):
-    r"""The score of a label in a box, of the detection that fits best: the one with the largest IoU
-    x confidence.
+    r"""The score of a label in a box, of the detection with the largest IoU x confidence.
 
     - `box`: `(left, top, right, bottom)` in the picture's pixels; a tensor `[b, 4]`: an image its
       own. None: anywhere.
@@ -81,16 +81,16 @@ class Box(Aim):
         else:
             logits, boxes = _queries(outputs)
             b, count = len(logits), logits.shape[2] - (self.kind == "softmax")
-            labels = None if self.label is None else chosen(self.label, b, classes, count)
+            labels = None if self.label is None else class_numbers(self.label, b, classes, count)
             each = logits, _in_pixels(boxes, size, self.box is not None and _beyond(self.box))
         wanted = _boxes(self.box, b)
         scores = []
         for i in range(b):
             own = None if labels is None else int(labels[i])
             found = (
-                self._listed(outputs[i])
+                self._from_list(outputs[i])
                 if each is None
-                else self._asked(each[0][i], each[1][i], own)
+                else self._from_queries(each[0][i], each[1][i], own)
             )
             scores.append(
                 found.scores[
@@ -109,7 +109,7 @@ class Box(Aim):
             return f"{name} in a box for each image"
         return f"{name} in box {', '.join(f'{float(x):g}' for x in self.box)}"
 
-    def _listed(self, found: Mapping[str, Tensor]) -> Found:
+    def _from_list(self, found: Mapping[str, Tensor]) -> Detections:
         """As torchvision lists what it found in an image."""
         sure = found["scores"]
         scores = (
@@ -117,20 +117,20 @@ class Box(Aim):
             if self.score == "probability"
             else torch.logit(sure, eps=torch.finfo(sure.dtype).eps)
         )
-        return Found(found["boxes"].detach(), sure.detach(), found["labels"], scores)
+        return Detections(found["boxes"].detach(), sure.detach(), found["labels"], scores)
 
-    def _asked(self, logits: Tensor, boxes: Tensor, own: int | None) -> Found:
-        """One image's queries as detections of the label asked for, or each of its own best label."""
+    def _from_queries(self, logits: Tensor, boxes: Tensor, own: int | None) -> Detections:
+        """One image's queries as detections of the label asked for, or each of its best."""
         sure = logits.softmax(1)[:, :-1] if self.kind == "softmax" else logits.sigmoid()
         labels = (
             sure.argmax(1) if own is None else torch.full((len(sure),), own, device=sure.device)
         )
         scores = sure if self.score == "probability" else logits
         picked = sure.gather(1, labels[:, None])[:, 0]
-        return Found(boxes, picked.detach(), labels, scores.gather(1, labels[:, None])[:, 0])
+        return Detections(boxes, picked.detach(), labels, scores.gather(1, labels[:, None])[:, 0])
 
     def _best(
-        self, found: Found, box: Tensor | None, own: int | None, image: int, classes: Names
+        self, found: Detections, box: Tensor | None, own: int | None, image: int, classes: Names
     ) -> Tensor:
         """Which detection is meant."""
         fit = found.confidence >= self.confidence
@@ -138,7 +138,7 @@ class Box(Aim):
             fit = fit & (found.labels == own)
         weight = found.confidence
         if box is not None:
-            shared = iou(found.boxes, box.to(found.boxes))
+            shared = iou(found.boxes, box.to(found.boxes)[None])[:, 0]
             fit = fit & (shared >= self.overlap)
             weight = weight * shared
         if not bool(fit.any()):
@@ -146,11 +146,13 @@ class Box(Aim):
         return weight.where(fit, -1).argmax()
 
     def _nothing(
-        self, found: Found, box: Tensor | None, own: int | None, image: int, classes: Names
+        self, found: Detections, box: Tensor | None, own: int | None, image: int, classes: Names
     ) -> str:
         what = "a detection" if own is None else f"a detection of {label(own, classes)!r}"
         where = (
-            "" if box is None else f" that shares {self.overlap:g} (IoU) with the box {_told(box)}"
+            ""
+            if box is None
+            else f" that shares {self.overlap:g} (IoU) with the box {_in_words(box)}"
         )
         text = (
             f"Expected {what}{where} with a confidence of {self.confidence:g} at least in image"
@@ -169,33 +171,19 @@ class Box(Aim):
         )
         nearest = ""
         if box is not None and bool(right.any()):
-            shared = iou(found.boxes, box.to(found.boxes)).where(right, -1)
+            shared = iou(found.boxes, box.to(found.boxes)[None])[:, 0].where(right, -1)
             k = int(shared.argmax())
-            nearest = f" The nearest shares {float(shared[k]):.2f}, with {_one(found, k, classes)}."
+            which = _detection_in_words(found, k, classes)
+            nearest = f" The nearest shares {float(shared[k]):.2f}, with {which}."
         best = int(
             found.confidence.where(right, -1).argmax()
             if bool(right.any())
             else found.confidence.argmax()
         )
         other = "" if bool(right.any()) else "none of that label; "
-        text += f"{other}the best of {len(found.boxes)} is {_one(found, best, classes)}.{nearest}"
+        which = _detection_in_words(found, best, classes)
+        text += f"{other}the best of {len(found.boxes)} is {which}.{nearest}"
         return f"{text} Ask for that, lower overlap= or confidence=, or leave box= out."
-
-
-def iou(boxes: Tensor, box: Tensor) -> Tensor:
-    """Intersection over union of boxes `[n, 4]` with one `[4]`; 0 where a box has no area.
-
-    >>> iou(torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3]]), torch.tensor([0.0, 0, 2, 2]))
-    tensor([1.0000, 0.1429])
-    """
-    low, high = torch.maximum(boxes[:, :2], box[:2]), torch.minimum(boxes[:, 2:], box[2:])
-    inner = (high - low).clamp(min=0).prod(1)
-    union = _area(boxes) + _area(box) - inner
-    return torch.where(union > 0, inner / union, torch.zeros_like(inner))
-
-
-def _area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
 
 
 def _is_found(one: Any) -> bool:
@@ -203,11 +191,13 @@ def _is_found(one: Any) -> bool:
 
 
 def _queries(outputs: Any) -> tuple[Tensor, Tensor]:
-    """DETR's answer: logits `[b, q, k]` and boxes `[b, q, 4]` as (centre x, centre y, width,
-    height) in shares.
+    """DETR's answer: logits `[b, q, k]` and boxes `[b, q, 4]`.
+
+    Boxes are (centre x, centre y, width, height) in shares.
     """
-    held = outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})
-    logits, boxes = held.get("logits", held.get("pred_logits")), held.get("pred_boxes")
+    logits, boxes = (
+        next(iter(named_parts(outputs, kind)), None) for kind in ("query logits", "query boxes")
+    )
     if (
         isinstance(logits, Tensor)
         and isinstance(boxes, Tensor)
@@ -224,7 +214,7 @@ def _queries(outputs: Any) -> tuple[Tensor, Tensor]:
 
 
 def _in_pixels(boxes: Tensor, size: Size, needed: bool) -> Tensor:
-    """Boxes in shares as corners in pixels; in shares still, where the picture's size is not known."""
+    """Boxes in shares as corners in pixels; in shares still, where its size is not known."""
     corners = torch.cat(
         [boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], dim=-1
     )
@@ -244,8 +234,9 @@ def _beyond(box: Sequence[int | float] | Tensor) -> bool:
 
 
 def _labels(wanted: Any, b: int, classes: Names) -> Tensor | None:
-    """The label asked of each image; a detector that lists what it found does not say how many it
-    knows.
+    """The label asked of each image.
+
+    A detector that lists what it found does not say how many it knows.
     """
     if wanted is None:
         return None
@@ -257,7 +248,7 @@ def _labels(wanted: Any, b: int, classes: Names) -> Tensor | None:
                 ' weights.meta["categories"].'
             )
         wanted = int(wanted) if classes is None else find_class(wanted, classes, len(classes))
-    return chosen(wanted, b, classes, torch.iinfo(torch.int64).max)
+    return class_numbers(wanted, b, classes, torch.iinfo(torch.int64).max)
 
 
 def _boxes(box: Any, b: int) -> Tensor | None:
@@ -273,12 +264,12 @@ def _boxes(box: Any, b: int) -> Tensor | None:
     return boxes.expand(b, 4)
 
 
-def _one(found: Found, k: int, classes: Names) -> str:
+def _detection_in_words(found: Detections, k: int, classes: Names) -> str:
     return (
         f"{label(int(found.labels[k]), classes)!r} ({float(found.confidence[k]):.2f}) in"
-        f" {_told(found.boxes[k])}"
+        f" {_in_words(found.boxes[k])}"
     )
 
 
-def _told(box: Tensor) -> str:
+def _in_words(box: Tensor) -> str:
     return "(" + ", ".join(f"{x:.4g}" for x in box.tolist()) + ")"

@@ -1,7 +1,6 @@
-"""The logits in whatever a classifier returns, and what they say."""
+"""What a model returned: which of its parts is meant, the logits, and what they say."""
 
 from collections.abc import Mapping
-from dataclasses import is_dataclass
 from typing import Any, Literal
 
 import torch
@@ -11,27 +10,57 @@ from sightline.errors import TargetError
 
 Kind = Literal["softmax", "sigmoid"]
 
+NAMES = {
+    "logits": ("logits",),
+    "class maps": ("out", "logits"),
+    "embedding": ("image_embeds", "pooler_output", "embedding", "embeddings"),
+    "query logits": ("logits", "pred_logits"),
+    "query boxes": ("pred_boxes",),
+    "query classes": ("class_queries_logits",),
+    "query masks": ("masks_queries_logits",),
+}
+"""What the parts of outputs are called (torchvision, transformers, DETR), the likeliest first."""
+
+
+def held(outputs: Any) -> Mapping[str, Any]:
+    """The parts of outputs that have a name: a mapping itself, else an object's attributes."""
+    return outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})
+
+
+def named_parts(outputs: Any, kind: str) -> list[Any]:
+    """The parts that are called as this kind is, the likeliest first.
+
+    >>> named_parts({"pred_logits": 1, "pred_boxes": 2}, "query boxes")
+    [2]
+    """
+    if isinstance(outputs, Mapping):
+        return [outputs[name] for name in NAMES[kind] if name in outputs]
+    return [getattr(outputs, name) for name in NAMES[kind] if hasattr(outputs, name)]
+
+
+def candidates(outputs: Any, kind: str) -> list[Any]:
+    """What may be meant: a tensor itself, else what has the name, else every part in its order.
+
+    >>> candidates({"loss": 0.5, "logits": 1.0}, "logits"), candidates((3, 4), "logits")
+    ([1.0], [3, 4])
+    """
+    if isinstance(outputs, Tensor):
+        return [outputs]
+    if isinstance(outputs, tuple | list):
+        return list(outputs)
+    return named_parts(outputs, kind) or list(held(outputs).values())
+
 
 def logits(outputs: Any) -> Tensor:
-    """The scores `[b, classes]` in a model's outputs: a tensor, or a tuple, mapping or dataclass
-    that holds one.
+    """The scores `[b, classes]` in a model's outputs: a tensor, or what holds one.
 
-    A mapping's `logits` come first; else the first float tensor with two axes. A tensor `[b]` is
-    one logit an image.
+    In a tuple, mapping or dataclass `logits` come first; else the first float tensor with two axes.
+    A tensor `[b]` is one logit an image.
 
     >>> logits({"loss": torch.tensor(0.5), "logits": torch.zeros(2, 3)}).shape
     torch.Size([2, 3])
     """
-    if isinstance(outputs, Tensor):
-        found = [outputs]
-    elif isinstance(outputs, Mapping):
-        found = [outputs["logits"]] if "logits" in outputs else list(outputs.values())
-    elif isinstance(outputs, tuple | list):
-        found = list(outputs)
-    elif is_dataclass(outputs):
-        found = [outputs.logits] if hasattr(outputs, "logits") else list(vars(outputs).values())
-    else:
-        found = []
+    found = candidates(outputs, "logits")
     tensors = [t for t in found if isinstance(t, Tensor) and t.is_floating_point()]
     for tensor in tensors:
         if tensor.ndim == 2:
@@ -46,9 +75,19 @@ def logits(outputs: Any) -> Tensor:
     )
 
 
+def two_rows(logit: Tensor, dim: int = 1) -> Tensor:
+    """A single logit as the scores of two classes along `dim`: against (0) and for (1).
+
+    >>> two_rows(torch.tensor([[2.0]]))
+    tensor([[-2.,  2.]])
+    """
+    return torch.cat([-logit, logit], dim)
+
+
 def probabilities(scores: Tensor, kind: Kind) -> Tensor:
-    """Confidence of each class `[b, classes]`, at least float32: softmax; sigmoid for multi-label
-    and single logits.
+    """Confidence of each class `[b, classes]`, at least float32.
+
+    By softmax; by sigmoid for multi-label models and single logits.
     """
     scores = scores.detach().to(torch.promote_types(scores.dtype, torch.float32))
     if kind == "sigmoid" or scores.shape[1] == 1:
@@ -58,8 +97,7 @@ def probabilities(scores: Tensor, kind: Kind) -> Tensor:
 
 def look_like_probabilities(scores: Tensor) -> bool:
     """Whether rows are non-negative and sum to one, as after a softmax; then they are no logits."""
-    if (
-        scores.shape[1] < 2 or not scores.detach().min() >= 0
-    ):  # most logits go no further; nan is not
+    # most logits have a negative number and go no further; nan is not >= 0 either
+    if scores.shape[1] < 2 or not scores.detach().min() >= 0:
         return False
     return all(abs(one - 1) < 1e-3 for one in scores.detach().float().sum(1).tolist())

@@ -8,13 +8,14 @@ from torch import Tensor
 
 from sightline.errors import TargetError
 from sightline.targets.question import ask
-from sightline.targets.target import Aim, Key, Names, Size, offered, part, reduced
+from sightline.targets.target import Aim, Key, Names, Size, part, reduced, what_came
 
 
 @dataclass(frozen=True, eq=False)
 class Output(Aim):
-    """Any target, asked of one of several outputs: of an auxiliary head, of `logits_per_image`, of
-    `[1]` of a tuple.
+    """Any target, asked of one of several outputs.
+
+    Of an auxiliary head, say, of `logits_per_image`, or of `[1]` of a tuple.
 
     `key` is a name or an index; a list of them leads further in. `target` is whatever `explain`
     takes: a class, a name, `"top3"`, a function, another of these objects. Alone it is answered as
@@ -47,8 +48,9 @@ class Output(Aim):
 
 @dataclass(frozen=True, eq=False)
 class Neuron(Aim):
-    """One channel of an output, at one place of it or summed up over all: what an inner number
-    responds to.
+    """One channel of an output, at one place of it or summed up over all.
+
+    It says what an inner number responds to.
 
     The outputs (or the one that `output` names) are `[b, ..., c, ...]` with the channels along
     `axis`. `at` is an index into the remaining axes: `(row, column)` of a map `[b, c, h, w]`,
@@ -71,7 +73,7 @@ class Neuron(Aim):
         values = outputs if self.output is None else part(outputs, self.output)
         if not isinstance(values, Tensor) or values.ndim < 2:
             raise TargetError(
-                f"Expected an output [b, c, ...] to take a channel of; {offered(values)}"
+                f"Expected an output [b, c, ...] to take a channel of; {what_came(values)}"
             )
         axis = self.axis % values.ndim
         if axis == 0 or not -values.ndim <= self.axis < values.ndim:

@@ -11,7 +11,7 @@ from torch import Tensor
 from sightline.errors import TargetError
 from sightline.targets.class_names import Target, label
 from sightline.targets.classification import indices_of
-from sightline.targets.model_outputs import Kind, logits, probabilities
+from sightline.targets.model_outputs import Kind, logits, probabilities, two_rows
 from sightline.targets.target import Aim, Function, Wanted
 
 
@@ -45,8 +45,9 @@ def ask(
     images: int | None = None,
     size: Sequence[int] | None = None,
 ) -> Question:
-    """Put the target to the outputs of `images` images (None: as many as the outputs have rows)
-    with `size` pixels.
+    """Put the target to the outputs of `images` images with `size` pixels.
+
+    None: as many as the outputs have rows.
 
     | target | asks |
     |---|---|
@@ -56,7 +57,7 @@ def ask(
     | `"least"` | each image's least likely class |
     | `[281, "lens cap"]` | several classes of every image |
     | tensor `[b]`, tensor `[b, n]`, nested list | each image's own class, or n classes |
-    | a function, a `Region`, `Box`, ... | one score an image, `[b]`, from whatever the model returned |
+    | a function, a `Region`, `Box`, ... | one score an image, `[b]`, from what the model returned |
 
     A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive).
     Raises `TargetError`.
@@ -85,7 +86,7 @@ def ask(
         )
     single = rows.shape[1] == 1
     if single:  # against (0) and for (1)
-        rows = torch.cat([-rows, rows], dim=1)
+        rows = two_rows(rows)
         classes = classes if classes is not None and len(classes) == 2 else ("negative", "positive")
         sure = probabilities(rows, "sigmoid")
     else:
@@ -105,9 +106,7 @@ def ask(
 
 
 def beyond_classes(target: Wanted) -> bool:
-    """Whether the outputs are asked by a function, or a list of them, and not for classes by name
-    or number.
-    """
+    """Whether a function asks the outputs, or a list of them, not a class by name or number."""
     return _as_functions(target) is not None
 
 

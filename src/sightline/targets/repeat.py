@@ -1,6 +1,4 @@
-"""The same question, asked of other outputs: of pictures seen through a mask, of a layer with a
-channel less.
-"""
+"""The same question, asked of other outputs: of masked pictures, of a layer with a channel less."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -11,7 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from sightline.errors import MethodError, TargetError
-from sightline.targets.model_outputs import Kind, logits, probabilities
+from sightline.targets.model_outputs import Kind, logits, probabilities, two_rows
 from sightline.targets.output import Output
 from sightline.targets.question import Question, ask, beyond_classes
 from sightline.targets.target import Wanted, part
@@ -28,8 +26,7 @@ def ask_again(
     size: Sequence[int] | None = None,
     probability: bool = False,
 ) -> Tensor:
-    """The scores `[n, versions, b]` of the question in the outputs of so many versions of its b
-    images.
+    """The scores `[n, versions, b]` of the question, in the outputs of versions of its b images.
 
     The outputs have a row for each image of the first version, then the second, and so on. Classes
     are those that were found the first time: who asked for the predicted class is told of that one,
@@ -54,7 +51,7 @@ def ask_again(
         try:
             each = [
                 ask(target, one, classes=classes, kind=kind, images=count, size=size).scores
-                for one in _apart(outputs, versions, count)
+                for one in _by_version(outputs, versions, count)
             ]
         except TargetError as error:
             raise TargetError(
@@ -65,22 +62,23 @@ def ask_again(
         return torch.stack(each, dim=1)
     rows = logits(outputs)
     if question.single:
-        rows, kind = torch.cat([-rows, rows], dim=1), "sigmoid"
+        rows, kind = two_rows(rows), "sigmoid"
     rows = probabilities(rows, kind) if probability else rows
     found: Tensor = rows.gather(1, question.indices.to(rows.device).repeat(versions, 1))
     return found.T.reshape(len(question.scores), versions, -1)
 
 
-def _apart(outputs: Any, versions: int, count: int) -> list[Any]:
+def _by_version(outputs: Any, versions: int, count: int) -> list[Any]:
     """The outputs of each version by itself; what has no row for each image is the same for all."""
     if versions == 1:
         return [outputs]
     return [
-        _some(outputs, slice(v * count, (v + 1) * count), versions * count) for v in range(versions)
+        _rows_of(outputs, slice(v * count, (v + 1) * count), versions * count)
+        for v in range(versions)
     ]
 
 
-def _some(outputs: Any, rows: slice, total: int) -> Any:
+def _rows_of(outputs: Any, rows: slice, total: int) -> Any:
     def cut(tensor: Tensor) -> Tensor:
         return tensor[rows] if tensor.ndim and len(tensor) == total else tensor
 
@@ -93,6 +91,9 @@ def _some(outputs: Any, rows: slice, total: int) -> Any:
     if is_dataclass(outputs) and not isinstance(outputs, type) and not isinstance(outputs, Mapping):
         return replace(
             outputs,
-            **{one.name: _some(getattr(outputs, one.name), rows, total) for one in fields(outputs)},
+            **{
+                one.name: _rows_of(getattr(outputs, one.name), rows, total)
+                for one in fields(outputs)
+            },
         )
     return tree_map_only(Tensor, cut, outputs)

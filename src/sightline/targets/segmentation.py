@@ -1,8 +1,6 @@
-"""A segmentation network asked about a class, in a region or at a pixel: Seg-Grad-CAM's score, for
-any method.
-"""
+"""A segmentation network asked about a class, in a region or at a pixel (Seg-Grad-CAM)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +10,8 @@ from torch.nn import functional as F
 
 from sightline.errors import TargetError
 from sightline.targets.class_names import label
-from sightline.targets.target import Aim, Names, Size, chosen, named, reduced
+from sightline.targets.model_outputs import candidates, named_parts
+from sightline.targets.target import Aim, Names, Size, class_in_words, class_numbers, reduced
 
 Where = Tensor | Sequence[int | float] | None
 
@@ -23,10 +22,12 @@ _MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 class Region(Aim):
     r"""The logits of a class over the pixels of a region (Seg-Grad-CAM, Vinogradova et al. 2020).
 
-    $$y = \frac{1}{|M|} \sum_{(i,j) \in M} y^c_{ij}$$ With `reduce="sum"` without the division, as it is printed there.
-    The two give the same map wherever a method scales with its gradients, as Grad-CAM does. Grad-CAM++ does not:
-    its alpha knows the size of a gradient, and a sum over thousands of pixels is no logit any more. So the mean is
-    the default.
+    $$y = \frac{1}{|M|} \sum_{(i,j) \in M} y^c_{ij}$$
+
+    With `reduce="sum"` without the division, as it is printed there. The two give the same map
+    wherever a method scales with its gradients, as Grad-CAM does. Grad-CAM++ does not: its alpha
+    knows the size of a gradient, and a sum over thousands of pixels is no logit any more. So the
+    mean is the default.
 
     - `klass`: a number, a name, or a tensor `[b]`. None: at each pixel the class that is predicted
       there.
@@ -67,7 +68,7 @@ class Region(Aim):
         if self.klass is None:
             wanted, of_class = None, logits.amax(1)
         else:
-            wanted = chosen(self.klass, b, classes, count).to(logits.device)
+            wanted = class_numbers(self.klass, b, classes, count).to(logits.device)
             of_class = logits[torch.arange(b, device=logits.device), wanted]
         if self.where is not None:
             weights = region(self.where, b, grid).to(logits)
@@ -80,16 +81,17 @@ class Region(Aim):
 
     def __str__(self) -> str:
         if self.where is None:
-            return named(self.klass)
+            return class_in_words(self.klass)
         if isinstance(self.where, Tensor):
-            return f"{named(self.klass)} in a mask"
+            return f"{class_in_words(self.klass)} in a mask"
         kind = "at pixel" if len(self.where) == 2 else "in box"
-        return f"{named(self.klass)} {kind} {', '.join(f'{x:g}' for x in self.where)}"
+        return f"{class_in_words(self.klass)} {kind} {', '.join(f'{x:g}' for x in self.where)}"
 
 
 def _of_the_picture(mask: Tensor, picture: Sequence[int]) -> Sequence[int]:
-    """A mask's size, `[*s]`: any with the picture's proportions. A mask that lies across would tell
-    of other pixels.
+    """A mask's size, `[*s]`: any with the picture's proportions.
+
+    A mask that lies across would tell of other pixels.
     """
     size = mask.shape[-len(picture) :]
     if mask.ndim < len(picture) or any(
@@ -114,19 +116,11 @@ def dense(outputs: Any) -> Tensor:
     >>> dense({"aux": torch.zeros(1, 2, 4, 4), "out": torch.ones(1, 2, 4, 4)}).max()
     tensor(1.)
     """
-    if isinstance(outputs, Tensor):
-        found: list[Any] = [outputs]
-    elif isinstance(outputs, Mapping):
-        if "class_queries_logits" in outputs and "masks_queries_logits" in outputs:
-            sure = outputs["class_queries_logits"].softmax(-1)[..., :-1]  # the last is "nothing"
-            return torch.einsum("bqk,bqhw->bkhw", sure, outputs["masks_queries_logits"].sigmoid())
-        found = [outputs[name] for name in ("out", "logits") if name in outputs] or list(
-            outputs.values()
-        )
-    elif isinstance(outputs, tuple | list):
-        found = list(outputs)
-    else:
-        found = [getattr(outputs, "logits", None)]
+    queries = [named_parts(outputs, kind) for kind in ("query classes", "query masks")]
+    if all(queries):
+        sure = queries[0][0].softmax(-1)[..., :-1]  # the last class is "nothing"
+        return torch.einsum("bqk,bqhw->bkhw", sure, queries[1][0].sigmoid())
+    found = candidates(outputs, "class maps")
     for one in found:
         if isinstance(one, Tensor) and one.is_floating_point() and one.ndim >= 4:
             return one
@@ -139,8 +133,9 @@ def dense(outputs: Any) -> Tensor:
 
 
 def enlarged(logits: Tensor, size: Size) -> Tensor:
-    """The logits on another grid, linearly between pixel centres; as they are where no size is
-    known.
+    """The logits on another grid, linearly between pixel centres.
+
+    They stay as they are where no size is known.
     """
     if size is None or tuple(size) == tuple(logits.shape[2:]):
         return logits
@@ -148,8 +143,9 @@ def enlarged(logits: Tensor, size: Size) -> Tensor:
 
 
 def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -> Tensor:
-    """The weight of each pixel, `[b, *grid]`: of a mask, a box `(left, top, right, bottom)` or a
-    pixel `(x, y)`.
+    """The weight of each pixel, `[b, *grid]`, of a mask, a box or a pixel.
+
+    A box is `(left, top, right, bottom)`, a pixel `(x, y)`.
 
     A box holds the pixels whose centres lie in it.
 

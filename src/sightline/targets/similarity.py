@@ -1,8 +1,5 @@
-"""An embedding network asked how near it is to a vector: to a text's embedding, or to another
-image's (CLIP).
-"""
+"""An embedding network (CLIP) asked how near it is to a vector: of a text, of another image."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +7,19 @@ import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
+from sightline.targets.model_outputs import named_parts
 from sightline.targets.target import Aim, Key, Names, Size, part
-
-_NAMES = ("image_embeds", "pooler_output", "embedding", "embeddings")
 
 
 @dataclass(frozen=True, eq=False)
 class Similarity(Aim):
     r"""The cosine between an image's embedding and a given vector.
 
-    $$y = \frac{\langle v, t \rangle}{|v|\,|t|}$$ `to` is t, `[d]` for all images or `[b, d]`, each its own: a
-    text's embedding, another image's, a mean of several. The image's own, v, is the output itself `[b, d]`, or its
-    `image_embeds` or `pooler_output`, or what `output` names. `name` is what the result calls it.
+    $$y = \frac{\langle v, t \rangle}{|v|\,|t|}$$
+
+    `to` is t, `[d]` for all images or `[b, d]`, each its own: a text's embedding, another image's,
+    a mean of several. The image's own, v, is the output itself `[b, d]`, or its `image_embeds` or
+    `pooler_output`, or what `output` names. `name` is what the result calls it.
 
     CLIP's `logits_per_image` are these cosines times a temperature, a column a text: ask for one by
     `Output("logits_per_image", 0)`.
@@ -68,20 +66,20 @@ class Similarity(Aim):
 
 
 def embedding(outputs: Any, key: Key | None = None) -> Tensor:
-    """One vector an image, `[b, d]`: the outputs, or their `image_embeds`, `pooler_output`, or what
-    `key` names.
+    """One vector an image, `[b, d]`.
+
+    It is the outputs, or their `image_embeds`, `pooler_output`, or what `key` names.
     """
     if key is not None:
         found = part(outputs, key)
     elif isinstance(outputs, Tensor):
         found = outputs
     else:
-        held = outputs if isinstance(outputs, Mapping) else getattr(outputs, "__dict__", {})
-        found = next((one for name in _NAMES if isinstance(one := held.get(name), Tensor)), outputs)
+        parts = named_parts(outputs, "embedding")
+        found = next((one for one in parts if isinstance(one, Tensor)), outputs)
     if isinstance(found, Tensor) and found.is_floating_point():
-        vectors = (
-            found.flatten(1) if found.ndim > 2 and found[0, 0].numel() == 1 else found
-        )  # [b, d, 1, 1]
+        pooled = found.ndim > 2 and found[0, 0].numel() == 1  # [b, d, 1, 1]
+        vectors = found.flatten(1) if pooled else found
         if vectors.ndim == 2:
             return vectors
     came = list(found.shape) if isinstance(found, Tensor) else type(found).__name__

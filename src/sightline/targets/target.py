@@ -1,6 +1,4 @@
-"""What the targets beyond classes have in common: settings, and a score an image from the model's
-outputs alone.
-"""
+"""What the targets beyond classes have in common: settings, and one score an image."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +9,7 @@ from torch import Tensor
 
 from sightline.errors import TargetError, near
 from sightline.targets.class_names import find_class, label
+from sightline.targets.model_outputs import held
 
 Function = Callable[[Any], Tensor]
 """A score an image from whatever the model returned."""
@@ -49,7 +48,7 @@ class Aim:
         raise NotImplementedError
 
     def within(self, outputs: Any) -> tuple[Any, Any] | None:
-        """The part of the outputs that is asked, and what it is asked; None where all of them are."""
+        """The part of the outputs that is asked, and what; None where all of them are."""
         return None
 
 
@@ -71,14 +70,12 @@ def part(outputs: Any, key: Key) -> Any:
         elif isinstance(step, str) and getattr(outputs, step, None) is not None:
             outputs = getattr(outputs, step)
         else:
-            raise TargetError(f"Expected an output called {step!r}; {offered(outputs, step)}")
+            raise TargetError(f"Expected an output called {step!r}; {what_came(outputs, step)}")
     return outputs
 
 
-def offered(outputs: Any, asked: Any = "") -> str:
-    """The end of a message about an output that is not there: what the model returned, and near
-    names.
-    """
+def what_came(outputs: Any, asked: Any = "") -> str:
+    """The end of a message about an output that is not there: what came, and near names."""
     if isinstance(outputs, Tensor):
         return (
             f"the model returned one tensor {list(outputs.shape)}. Leave the name of the output"
@@ -89,12 +86,11 @@ def offered(outputs: Any, asked: Any = "") -> str:
             f"the model returned {len(outputs)} things. Ask by their number, from 0 to"
             f" {len(outputs) - 1}."
         )
-    keys = (
-        outputs
-        if isinstance(outputs, Mapping)
-        else getattr(outputs, "_fields", getattr(outputs, "__dict__", ()))
-    )
-    names = [str(name) for name in keys if not str(name).startswith("_")]
+    names = [
+        str(name)
+        for name in getattr(outputs, "_fields", held(outputs))
+        if not str(name).startswith("_")
+    ]
     end = (
         near(str(asked), names)
         if names
@@ -103,11 +99,12 @@ def offered(outputs: Any, asked: Any = "") -> str:
     return f"the model returned a {type(outputs).__name__} without it. {end}"
 
 
-def chosen(klass: Any, b: int, classes: Names, count: int) -> Tensor:
-    """The class number of each of `b` images, `[b]`: one number or name for all, or a tensor with
-    one an image.
+def class_numbers(klass: Any, b: int, classes: Names, count: int) -> Tensor:
+    """The class number of each of `b` images, `[b]`.
 
-    >>> chosen("cat", 2, ["dog", "cat"], 2)
+    It is one number or name for all, or a tensor with one an image.
+
+    >>> class_numbers("cat", 2, ["dog", "cat"], 2)
     tensor([1, 1])
     """
     if isinstance(klass, str):
@@ -130,10 +127,10 @@ def chosen(klass: Any, b: int, classes: Names, count: int) -> Tensor:
     return numbers.long().expand(b)
 
 
-def named(klass: Any, classes: Names = None) -> str:
+def class_in_words(klass: Any, classes: Names = None) -> str:
     """A class in words, for the name of a question.
 
-    >>> named(None), named("cat"), named(3)
+    >>> class_in_words(None), class_in_words("cat"), class_in_words(3)
     ('predicted', 'cat', 'class 3')
     """
     if klass is None or isinstance(klass, str):
@@ -143,8 +140,9 @@ def named(klass: Any, classes: Names = None) -> str:
 
 
 def reduced(values: Tensor, how: str) -> Tensor:
-    """The mean or the sum of each image's values, `[b, ...]` to `[b]`, in float32 at least: a sum
-    of halves overflows.
+    """The mean or the sum of each image's values, `[b, ...]` to `[b]`, in float32 at least.
+
+    A sum of halves overflows.
 
     >>> reduced(torch.tensor([[1.0, 3.0]]), "mean"), reduced(torch.tensor([1.0, 3.0]), "sum")
     (tensor([2.]), tensor([1., 3.]))

@@ -15,7 +15,7 @@ from sightline.apps.cli import commands
 from sightline.errors import SightlineError
 from sightline.evaluation import store
 
-MODULE = sys.modules["sightline.evaluation.evaluate"]
+ROWS = sys.modules["sightline.evaluation.rows"]
 
 
 def run(*words):
@@ -50,7 +50,7 @@ def measuring(photos, out, *more):
 
 def pressed_after(monkeypatch, batches):
     """Ctrl-C in the middle of a batch, after so many whole ones."""
-    left, measure = [None] * batches, MODULE.rows_of
+    left, measure = [None] * batches, ROWS.rows_of
 
     def rows_of(*args, **options):
         if not left:
@@ -58,7 +58,7 @@ def pressed_after(monkeypatch, batches):
         left.pop()
         return measure(*args, **options)
 
-    monkeypatch.setattr(MODULE, "rows_of", rows_of)
+    monkeypatch.setattr(ROWS, "rows_of", rows_of)
 
 
 def test_a_key_pressed_says_how_to_go_on(photos, tmp_path, monkeypatch):
@@ -140,7 +140,7 @@ def test_pictures_are_read_by_others_where_there_are_cores_to_spare(
         asked.append(workers)
         raise StopError
 
-    monkeypatch.setattr(MODULE, "evaluate", evaluate)
+    monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "evaluate", evaluate)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     run("evaluate", photos, "--out", tmp_path / "out")
     run("evaluate", photos, "--out", tmp_path / "out", "--workers", "3")

@@ -1,4 +1,4 @@
-"""Plain folders, folders of classes, and tables: what a picture is called and which class it has."""
+"""Plain folders, folders of classes, tables: what a picture is called and which class it has."""
 
 import pytest
 

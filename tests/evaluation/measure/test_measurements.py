@@ -1,15 +1,11 @@
-"""Every measurement against the same thing done plainly: one image, one method, one forward pass at
-a time.
-"""
+"""Each measurement beside what it is by hand, whatever the batch."""
 
 import pytest
 import torch
 
-import sightline
 from helpers.closeness import assert_near
-from helpers.nets import convnet, photograph
+from helpers.nets import convnet
 from sightline import Card, Preprocess, describe, explain
-from sightline.errors import MethodError
 from sightline.evaluation.measure import (
     COLUMNS,
     RECORDED,
@@ -18,7 +14,6 @@ from sightline.evaluation.measure import (
     LabelledBatch,
     Measurements,
 )
-from sightline.maps import blur
 from sightline.protocol import Protocol
 
 PROTOCOL = Protocol(
@@ -32,9 +27,17 @@ PROTOCOL = Protocol(
     deletion_fill="black",
     blur=(3, 1),
 )
+
+
 STATISTICS = Preprocess(resize=None, crop=None, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+
+
 METHODS, CONTROLS = ["grad_cam", "grad_cam_pp", "gradient"], ["fake_cam", "edge"]
+
+
 MEAN, STD = (torch.tensor(v).view(1, 3, 1, 1) for v in (STATISTICS.mean, STATISTICS.std))
+
+
 BLACK = -MEAN / STD
 
 
@@ -44,7 +47,7 @@ def net(classes=7):
     return model
 
 
-def shown(b=3):
+def labelled(b=3):
     torch.manual_seed(4)
     images = (torch.rand(b, 3, 12, 10) - MEAN) / STD
     return LabelledBatch(
@@ -53,9 +56,9 @@ def shown(b=3):
 
 
 def measured(protocol=PROTOCOL, model=None, batch=None, **options):
-    bench = ExplainedBatch(
+    explained = ExplainedBatch(
         model or net(),
-        batch or shown(),
+        batch or labelled(),
         METHODS,
         protocol,
         controls=CONTROLS,
@@ -63,7 +66,7 @@ def measured(protocol=PROTOCOL, model=None, batch=None, **options):
         outputs=7,
         **options,
     )
-    return bench, Measurements(bench)
+    return explained, Measurements(explained)
 
 
 def say(model, images, classes):
@@ -73,99 +76,29 @@ def say(model, images, classes):
 @pytest.fixture(scope="module")
 def material():
     model = net()
-    bench, measurements = measured(model=model)
-    return model, bench, measurements, bench.classes
+    explained, measurements = measured(model=model)
+    return model, explained, measurements, explained.classes
 
 
 def test_the_whole_image_and_what_is_seen_through_each_map(material):
-    model, bench, m, classes = material
-    x = bench.shown.inputs
+    model, explained, m, classes = material
+    x = explained.labelled.inputs
     for name in (*METHODS, *CONTROLS):
         assert_near(m.of(name)["full_score"], say(model, x, classes), 1e-5)
-        seen = x * bench.maps[name].unsqueeze(1) + BLACK * (1 - bench.maps[name].unsqueeze(1))
+        seen = x * explained.maps[name].unsqueeze(1) + BLACK * (
+            1 - explained.maps[name].unsqueeze(1)
+        )
         assert_near(m.of(name)["masked_score"], say(model, seen, classes), 1e-5)
     assert torch.equal(classes, model(x).argmax(1))
     assert_near(m.of("grad_cam")["image_map"], explain(model, x, method="grad_cam").maps, 1e-5)
 
 
-def test_curves_take_pixels_away_and_put_them_in(material):
-    model, bench, m, classes = material
-    x = bench.shown.inputs
-    ends = {"deletion_curve": (x, BLACK.expand_as(x)), "insertion_curve": (blur(x, 3, 1.0), x)}
-    for word, (start, end) in ends.items():
-        for name in ("grad_cam_pp", "edge"):
-            curve = m.of(name)[word]
-            assert curve.shape == (3, 6)
-            for i in range(3):
-                order = bench.maps[name][i].flatten().argsort(descending=True, stable=True)
-                for k in range(6):
-                    picture = start[i].clone().flatten(1)
-                    some = order[: round(k * 120 / 5)]
-                    picture[:, some] = end[i].flatten(1)[:, some]
-                    assert_near(
-                        curve[i, k : k + 1],
-                        say(model, picture.view(1, 3, 12, 10), classes[i : i + 1]),
-                        1e-5,
-                    )
-
-
-def test_occlusion_by_the_map_s_own_quantiles(material):
-    model, bench, m, classes = material
-    for name in ("grad_cam", "fake_cam"):
-        curve, hidden = m.of(name)["occluded_curve"], m.of(name)["occluded_fraction"]
-        assert curve.shape == hidden.shape == (3, 5)
-        for i in range(3):
-            values = bench.maps[name][i].double()
-            for k in range(4):
-                kept = values >= torch.quantile(values, k / 3, interpolation="higher")
-                picture = torch.where(kept, bench.shown.inputs[i], BLACK)
-                assert_near(curve[i, k : k + 1], say(model, picture, classes[i : i + 1]), 1e-5)
-                assert float(hidden[i, k]) == pytest.approx(
-                    1 - kept.double().mean().item(), abs=1e-12
-                )
-            assert_near(
-                curve[i, 4:], say(model, BLACK.expand(1, 3, 12, 10), classes[i : i + 1]), 1e-5
-            )
-            assert hidden[i, 4] == 1
-
-
-def test_road_keeps_what_is_not_removed_and_does_not_depend_on_the_batch(material):
-    model, bench, m, _ = material
-    both = m.of("grad_cam")
-    alone_bench, alone = measured(
-        model=model, batch=LabelledBatch(bench.shown.inputs[1:2], [8], [None], [{}], [{}], [True])
-    )
-    for word in ("road_morf", "road_lerf"):
-        assert both[word].shape == (3, 2)
-        assert_near(alone.of("grad_cam")[word], both[word][1:2], 1e-4)
-    assert not torch.allclose(both["road_morf"], both["road_lerf"])
-    assert len(alone_bench.shown) == 1
-
-
-def test_the_map_of_the_image_seen_through_the_map(material):
-    model, bench, m, classes = material
-    for name in ("grad_cam_pp", "gradient"):
-        again = explain(model, bench.seen_through(name), classes, name)
-        assert_near(m.of(name)["masked_map"], again.maps, 1e-5)
-        assert_near(m.of(name)["masked_score"], again.probabilities, 1e-5)
-
-
-def test_one_look_tells_the_map_and_the_confidence(monkeypatch):
-    bench, _ = measured()
-    m = Measurements(bench, ["masked_score", "masked_map"])
-    asked = []
-    monkeypatch.setattr(
-        ExplainedBatch,
-        "confidences",
-        lambda self, pictures: asked.append(len(list(pictures))) or [torch.zeros(3)],
-    )
-    m.of("grad_cam")["masked_score"]
-    assert asked == [1, 1]  # the two controls; methods tell it with their maps
-
-
 def test_other_classes_of_the_same_image_come_with_the_same_pass(material):
-    model, bench, m, _ = material
-    x, order = bench.shown.inputs, model(bench.shown.inputs).argsort(1, descending=True)
+    model, explained, m, _ = material
+    x, order = (
+        explained.labelled.inputs,
+        model(explained.labelled.inputs).argsort(1, descending=True),
+    )
     for name in ("grad_cam", "gradient"):
         for word, classes in (
             ("other_map", order[:, -1]),
@@ -176,13 +109,13 @@ def test_other_classes_of_the_same_image_come_with_the_same_pass(material):
             one = explain(model, x, order[:, k], name)
             assert_near(m.of(name)["top_maps"][:, k], one.maps, 1e-5)
             assert_near(m.of(name)["top_peaks"][:, k], one.coarse.flatten(1).amax(1), 1e-5)
-    assert torch.equal(m.of("edge")["top_maps"][:, 3], bench.maps["edge"])
+    assert torch.equal(m.of("edge")["top_maps"][:, 3], explained.maps["edge"])
     assert m.of("edge")["top_peaks"].min() == torch.inf
 
 
 def test_the_rank_of_the_given_class(material):
-    model, bench, m, _ = material
-    order = model(bench.shown.inputs).argsort(1, descending=True)[:, :5].tolist()
+    model, explained, m, _ = material
+    order = model(explained.labelled.inputs).argsort(1, descending=True)[:, :5].tolist()
     want = [
         row.index(label) if label in row else 5 for row, label in zip(order, [2, 0, 5], strict=True)
     ]
@@ -190,87 +123,18 @@ def test_the_rank_of_the_given_class(material):
     assert m.of("grad_cam")["rank"].tolist() == want
 
 
-def test_what_hiding_a_patch_costs(material):
-    model, bench, m, classes = material
-    x = bench.shown.inputs
-    total, times = torch.zeros(3, 12, 10, dtype=torch.float64), torch.zeros(12, 10)
-    for top in (0, 3, 6, 8):
-        for left in (0, 3, 6):
-            hidden = x.clone()
-            hidden[:, :, top : top + 4, left : left + 4] = 0
-            lost = (say(model, x, classes) - say(model, hidden, classes)).double()
-            total[:, top : top + 4, left : left + 4] += lost.view(3, 1, 1)
-            times[top : top + 4, left : left + 4] += 1
-    assert_near(m.of("grad_cam")["occlusion_map"], total / times, 1e-4)
-
-
-def test_noise_is_in_raw_pixels_and_belongs_to_the_image(material):
-    model, bench, m, classes = material
-    maps = m.of("grad_cam")["noisy_maps"]
-    assert maps.shape == (3, 2, 12, 10)
-    noise = bench.shown.generators(0, "noise")[2]
-    away = 0.1 * torch.stack([torch.randn(3, 12, 10, generator=noise) for _ in range(2)]) / STD
-    for k in range(2):
-        one = explain(model, bench.shown.inputs[2:] + away[k : k + 1], classes[2:], "grad_cam")
-        assert_near(maps[2:, k], one.maps, 1e-4)
-
-
-def test_randomised_maps_forget_and_the_model_does_not():
-    model = net()
-    before = photograph(model)
-    bench, m = measured(model=model)
-    maps = m.of("grad_cam_pp")["randomised_maps"]
-    assert maps.shape == (3, 5, 12, 10)
-    assert not torch.allclose(maps[:, 0], bench.maps["grad_cam_pp"])
-    assert torch.equal(m.of("fake_cam")["randomised_maps"][:, 4], bench.maps["fake_cam"])
-    after = photograph(model)
-    assert all(torch.equal(before["values"][k], after["values"][k]) for k in before["values"])
-
-
 @pytest.mark.parametrize(
     "word", [w for w in WORDS if w not in ("boxes", "given_boxes", "top_boxes", "mask")]
 )
 def test_an_image_s_numbers_do_not_depend_on_its_batch(word, material):
-    model, bench, m, _ = material
+    model, explained, m, _ = material
     alone = measured(
-        model=model, batch=LabelledBatch(bench.shown.inputs[2:], [9], [5], [{}], [{}], [True])
+        model=model,
+        batch=LabelledBatch(explained.labelled.inputs[2:], [9], [5], [{}], [{}], [True]),
     )[1]
     for name in ("grad_cam_pp", "edge"):
         got, want = alone.of(name)[word], m.of(name)[word][2:]
         assert torch.allclose(got.double(), want.double(), atol=2e-4, rtol=1e-3), word
-
-
-def test_small_batches_are_shown_together(monkeypatch):
-    sizes = []
-    _, m = measured(together=8)
-    say_so = ExplainedBatch._said
-    monkeypatch.setattr(
-        ExplainedBatch,
-        "_said",
-        lambda self, see, p: sizes.append(len(p) * 3) or say_so(self, see, p),
-    )
-    m.of("grad_cam")["masked_score"]  # 5 maps of 3 images
-    assert sizes == [9, 6]
-
-
-def test_given_classes_need_no_second_map():
-    batch = LabelledBatch(shown().inputs, [0, 1, 2], [1, 2, 3], [{}] * 3)
-    bench = ExplainedBatch(
-        net(), batch, ["grad_cam"], Protocol(explained="given"), columns=["given"]
-    )
-    assert bench.classes.tolist() == [1, 2, 3]
-    assert bench.explanations["grad_cam"].maps.shape == (3, 12, 10)
-    m = Measurements(bench)
-    assert torch.equal(m.of("grad_cam")["given_map"], bench.maps["grad_cam"])
-
-
-def test_a_logit_protocol_measures_logits():
-    model = net()
-    bench, m = measured(Protocol(score="logit"), model=model)
-    rows = model(bench.shown.inputs)
-    assert_near(m.of("grad_cam")["full_score"], rows.max(1).values.detach(), 1e-5)
-    masked = model(bench.seen_through("grad_cam")).gather(1, bench.classes[:, None])[:, 0]
-    assert_near(m.of("grad_cam")["masked_score"], masked.detach(), 1e-5)
 
 
 def test_only_what_was_made_is_recorded(material):
@@ -279,14 +143,3 @@ def test_only_what_was_made_is_recorded(material):
     m.of("grad_cam")["masked_score"]
     assert list(m.recorded("edge")) == ["masked_score"]
     assert set(RECORDED) < set(WORDS)
-
-
-def test_controls_alone_say_nothing():
-    with pytest.raises(MethodError, match="at least one method beside the controls"):
-        ExplainedBatch(net(), shown(), [], Protocol(), controls=["edge"])
-
-
-def test_the_least_likely_class_can_be_asked_for():
-    model = net()
-    e = sightline.explain(model, shown().inputs, "least")
-    assert torch.equal(torch.tensor([t.index for t in e.targets]), model(shown().inputs).argmin(1))

@@ -57,8 +57,8 @@ def test_an_occlusion_curve_by_hand():
         **results.run,
         "protocol": {**results.run["protocol"], "thetas": 3},
     }  # a step of theta is 1/2
-    board = RowsByMethod(Made(run, rows, results.views))
-    (one,) = (c for c in curves(board, {}, Resamples(2, 100), 0.95) if c.name[0] == "o")
+    by_method = RowsByMethod(Made(run, rows, results.views))
+    (one,) = (c for c in curves(by_method, {}, Resamples(2, 100), 0.95) if c.name[0] == "o")
     at = dict(zip(one.x, one.y, strict=True))
     assert (at[0.0], at[25.0], at[50.0]) == pytest.approx((100.0, (75 + 100) / 2, (50 + 50) / 2))
     assert at[75.0] == pytest.approx((25 + 0) / 2), (

@@ -25,11 +25,11 @@ def test_a_line_is_an_image_whatever_the_order_of_the_rows(results):
 
 
 def test_a_failed_row_measures_nothing_and_takes_its_words_from_nobody(results):
-    board = RowsByMethod(results)
-    assert np.isnan(board.measured("average_drop")["random"][3])
-    assert np.isnan(board.measured("loc")["random"][3]).all()
-    assert board.failed["random"].tolist() == [False] * 3 + [True] + [False] * 4
-    assert board.codes("target")[3] == -1
+    by_method = RowsByMethod(results)
+    assert np.isnan(by_method.measured("average_drop")["random"][3])
+    assert np.isnan(by_method.measured("loc")["random"][3]).all()
+    assert by_method.failed["random"].tolist() == [False] * 3 + [True] + [False] * 4
+    assert by_method.codes("target")[3] == -1
 
 
 def test_a_row_that_failed_belongs_to_its_images_class(results):
@@ -39,8 +39,8 @@ def test_a_row_that_failed_belongs_to_its_images_class(results):
     kind = names[5]
     errors[5], names[5] = "lost", None  # image 1, grad_cam
     rows = replaced(replaced(rows, "error", errors), "target_name", names)
-    board = RowsByMethod(with_rows(results, rows))
-    places = dict(board.groups("class"))[kind]
+    by_method = RowsByMethod(with_rows(results, rows))
+    places = dict(by_method.groups("class"))[kind]
     assert 1 in places["grad_cam"]
     assert 3 not in np.concatenate(list(places.values()))
 

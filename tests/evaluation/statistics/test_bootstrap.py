@@ -1,19 +1,25 @@
+"""Percentile intervals beside the slow way, which takes every set of rows in full."""
+
 import numpy as np
 import pytest
 
 from sightline.errors import RequestError
 from sightline.evaluation.statistics.bootstrap import bootstrap, estimate, replicates
 from sightline.evaluation.statistics.resample import GROUPS, Resamples
+from sightline.metrics.metric import mean, of_column_means
 
 
+@of_column_means(weighted=True)
 def average(values):
     return float(values.mean())
 
 
+@of_column_means(weighted=True)
 def second(values):
     return float(values[:, 1].mean())
 
 
+@of_column_means(weighted=False)
 def largest_mean(values):
     return float(values.mean(0).max())
 
@@ -26,6 +32,7 @@ def share_above_half(values):
     return float((values > 0.5).mean())
 
 
+@of_column_means(weighted=True)
 def trapezoid(values, *, width=1.0):
     return float(np.trapezoid(values.mean(0)) * width)
 
@@ -43,17 +50,49 @@ def slowly(of, values, resamples, **columns):
     return np.array(found)
 
 
+def undeclared(of):
+    """The same figure without its declaration."""
+    return lambda values: of(values)
+
+
 @pytest.mark.parametrize(
     ("of", "wide"),
-    [(average, False), (median, False), (share_above_half, False), (second, True), (largest_mean, True),
-     (trapezoid, True), (median, True), (share_above_half, True)],
-)  # fmt: skip
+    [
+        (average, False),
+        (median, False),
+        (share_above_half, False),
+        (second, True),
+        (largest_mean, True),
+        (trapezoid, True),
+        (median, True),
+        (share_above_half, True),
+    ],
+)
 def test_each_way_of_resampling_is_the_slow_one(of, wide):
     values = np.random.default_rng(1).random((23, 5) if wide else 23)
     resamples = Resamples(23, count=50)
     np.testing.assert_allclose(
         replicates(of, values, {}, resamples), slowly(of, values, resamples), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("of", [average, second, largest_mean, trapezoid])
+def test_a_figure_that_declares_nothing_is_computed_in_full_and_is_the_same(of):
+    values = np.random.default_rng(1).random((23, 5))
+    resamples = Resamples(23, count=50)
+    full = replicates(undeclared(of), values, {}, resamples)
+    assert full.tolist() == slowly(of, values, resamples).tolist()
+    np.testing.assert_allclose(replicates(of, values, {}, resamples), full, atol=1e-12)
+
+
+@pytest.mark.parametrize("of", [mean, largest_mean])
+def test_rows_with_gaps_in_several_columns_are_resampled_in_full(of):
+    values = np.random.default_rng(1).random((23, 3))
+    values[::4, 0] = np.nan
+    resamples = Resamples(23, count=50)
+    full = replicates(undeclared(of), values, {}, resamples)
+    np.testing.assert_array_equal(replicates(of, values, {}, resamples), full)
+    assert not np.allclose(of(values), of(np.nanmean(values, 0)[None]))
 
 
 def test_what_goes_with_the_images_is_resampled_with_them():
@@ -102,6 +141,7 @@ def test_images_that_say_nothing_are_left_out():
 
 
 def test_an_entry_that_says_nothing_leaves_the_others_of_its_image():
+    @of_column_means(weighted=True)
     def third(values):
         return float(np.nanmean(values[:, 2]))
 
@@ -139,20 +179,7 @@ def test_many_images_are_resampled_in_groups_and_the_width_stays():
     assert found.low < values.mean() < found.high
 
 
-def test_groups_give_what_the_slow_way_gives():
-    n = GROUPS + 5
-    values = np.random.default_rng(10).random((n, 2))
-    values[::3, 1] = np.nan
-    resamples = Resamples(n, count=5)
-    for k, means in enumerate(resamples.means(values)):
-        rows = resamples.rows(k)
-        np.testing.assert_allclose(means, np.nanmean(values[rows], axis=0))
-    assert resamples.among(np.arange(0, n, 7)).means(values[::7, 0])[2] == pytest.approx(
-        values[[k for k in resamples.rows(2) if k % 7 == 0], 0].mean()
-    )
-
-
-def test_a_figure_that_looks_like_a_mean_and_is_none_is_found_out():
+def test_a_figure_that_looks_like_a_mean_and_is_none_is_not_taken_for_one():
     values = np.zeros(200)
     values[:3] = 1.0  # the median of nearly every set is 0, as that of most means is not
     found = bootstrap(median, values)

@@ -323,9 +323,9 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     data is needed.
     """
     from sightline.evaluation import store
-    from sightline.evaluation.arrow import arrow
+    from sightline.evaluation.arrow import import_pyarrow
 
-    arrow()  # or what to install: the report computes with it throughout
+    import_pyarrow()  # or what to install: the report computes with it throughout
     from sightline.evaluation.report import write
 
     for path in write(store.read(folders), out or folders[0]):

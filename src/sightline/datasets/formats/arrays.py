@@ -21,8 +21,9 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Arrays:
-    """The pictures `[n, h, w]` or `[n, h, w, 3]`, or files one after the other with their offsets;
-    labels and names.
+    """The pictures `[n, h, w]` or `[n, h, w, 3]`, or files one after the other with their offsets.
+
+    With them come labels and names.
     """
 
     pictures: Array
@@ -37,8 +38,9 @@ class Arrays:
 
 @dataclass(frozen=True)
 class InArray(Stored):
-    """The picture in one row of such a file; `part` is the split whose arrays are meant, where a
-    file has several.
+    """The picture in one row of such a file.
+
+    `part` is the split whose arrays are meant, where a file has several.
     """
 
     part: str = ""
@@ -144,8 +146,9 @@ def _pick(content: Mapping[str, Any], names: Sequence[str], part: str) -> Any:
 
 
 def _shaped(pictures: Any, path: Path) -> Array:
-    """Pixels as `[n, h, w]` or `[n, h, w, 3]`: CIFAR's rows are the channels of a square, one after
-    the other.
+    """Pixels as `[n, h, w]` or `[n, h, w, 3]`.
+
+    CIFAR's rows are the channels of a square, one after the other.
     """
     found = np.asarray(pictures) if not isinstance(pictures, np.memmap) else pictures
     if (

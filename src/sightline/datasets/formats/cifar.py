@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.datasets.class_lists import Names
-from sightline.datasets.data import Data, chosen, split_of, spread
+from sightline.datasets.data import Data, evenly, files_of_split, split_of
 from sightline.datasets.formats.arrays import NAMES, Arrays, InArray, opened
 from sightline.datasets.formats.safe_pickle import load
 from sightline.datasets.record import Record
@@ -18,10 +18,10 @@ def cifar(path: Path, split: str | None = None, limit: int | None = None) -> Dat
 
     | file | holds |
     |---|---|
-    | `.npz` | `x` (or `images`, `data`) `[n, h, w, 3]`, `[n, h, w]` or `[n, 3, h, w]` uint8, and `y` (or `label(s)`) |
-    | `.npz` of JPEGs | `jpeg`, all files one after the other, and `offset`, `[n + 1]`; `label`, `classes` |
+    | `.npz` | `x`, `images`, `data`: `[n, h, w(, 3)]` or `[n, 3, h, w]` uint8; `y` or `label(s)` |
+    | `.npz` of JPEGs | `jpeg`, all files in a row, and `offset`, `[n + 1]`; `label`, `classes` |
     | `.npy` | the same array; labels from `labels.npy` or `y.npy` beside it |
-    | `data_batch_1`, `test_batch`, `train`, `test` | CIFAR as published: a pickle, of which no code is run |
+    | `data_batch_1`, `test_batch`, `train`, `test` | CIFAR as published: a pickle; no code is run |
 
     Names of classes come from the file, from `batches.meta` or `meta`, or from `classes.json`
     beside it; without names a class is called by its number, and a file without labels has none.
@@ -66,7 +66,7 @@ def cifar(path: Path, split: str | None = None, limit: int | None = None) -> Dat
     called = Counter(name for _, arrays in held for name in arrays.files or ())
     records = [
         _record(file, arrays, row, part, classes, names is not None, called)
-        for file, arrays, row in spread(rows, limit)
+        for file, arrays, row in evenly(rows, limit)
     ]
     return Data(
         path.name,
@@ -81,8 +81,9 @@ def cifar(path: Path, split: str | None = None, limit: int | None = None) -> Dat
 
 
 def batches(path: Path) -> list[Path]:
-    """The files of a folder that look like such arrays: `.npz`, CIFAR's batches, or else `.npy`
-    that are no labels.
+    """The files of a folder that look like such arrays.
+
+    They are `.npz`, CIFAR's batches, or else `.npy` that are no labels.
     """
     if found := sorted(path.glob("*.npz")):
         return found
@@ -99,7 +100,7 @@ def batches(path: Path) -> list[Path]:
 
 
 def _files(path: Path, split: str | None) -> tuple[list[Path], str, str | None]:
-    """The files, the ending of the arrays' names that is meant (`test` of `x_test`), and the split."""
+    """The files, the ending of the arrays' names that is meant (`test` of `x_test`), the split."""
     if path.suffix.lower() in _OTHERS and path.is_file():
         raise DataError(
             f"{path}: expected .npz, .npy, or CIFAR's batches (data_batch_1, test_batch, train,"
@@ -117,7 +118,7 @@ def _files(path: Path, split: str | None) -> tuple[list[Path], str, str | None]:
         )
     if len(files) == 1 and split is not None and split_of(files[0].stem) is None:
         return files, split, split
-    taken, name = chosen(files, split, path)
+    taken, name = files_of_split(files, split, path)
     return taken, "", name
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.datasets.annotation import annotated
-from sightline.datasets.data import Data, spread
+from sightline.datasets.data import Data, evenly
 from sightline.datasets.masks import Polygons, RunLengths
 from sightline.datasets.record import Mask, Object, Record
 from sightline.errors import DataError
@@ -48,7 +48,7 @@ def coco(path: Path, split: str | None = None, limit: int | None = None) -> Data
         objects[one.get("image_id")].append(one)
     places = _places(file, split)
     records = [
-        _record(one, objects.get(one.get("id"), ()), names, places) for one in spread(images, limit)
+        _record(one, objects.get(one.get("id"), ()), names, places) for one in evenly(images, limit)
     ]
     strays = sum(
         len(objects[key]) for key in objects.keys() - {one.get("id") for one in content["images"]}
@@ -71,9 +71,7 @@ def coco(path: Path, split: str | None = None, limit: int | None = None) -> Data
 
 
 def annotation_files(path: Path) -> list[Path]:
-    """The JSON files of a folder that are called as COCO's with boxes are, at its top or in
-    `annotations/`.
-    """
+    """The JSON files named as COCO's with boxes are, in a folder or in its `annotations/`."""
     patterns = (
         "instances*.json",
         "annotations/instances*.json",

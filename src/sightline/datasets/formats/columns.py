@@ -1,6 +1,4 @@
-"""What the columns of a table of pictures mean: which holds the picture, which the class, which the
-boxes.
-"""
+"""What the columns of a table of pictures mean: the picture, the class, the boxes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,8 +44,9 @@ class Columns:
 
 
 def class_of(value: Any, names: Names | None) -> str:
-    """The class a cell names, by number or by name. Raises `ValueError` for an empty cell, and a
-    number without a name.
+    """The class a cell names, by number or by name.
+
+    Raises `ValueError` for an empty cell, and a number without a name.
 
     >>> class_of(1, Names(("cat", "dog"))), class_of("cat", None), class_of(7, None)
     ('dog', 'cat', '7')
@@ -62,8 +61,9 @@ def class_of(value: Any, names: Names | None) -> str:
 
 
 def boxes_of(value: Any) -> list[tuple[Number, Number, Number, Number]]:
-    """The boxes of a cell that holds one, or a list of them. Raises `ValueError` for other numbers
-    than four.
+    """The boxes of a cell that holds one, or a list of them.
+
+    Raises `ValueError` for other numbers than four.
 
     >>> boxes_of([1, 2, 3, 4]), boxes_of([[1, 2, 3, 4], [5, 6, 7, 8.5]])
     ([(1, 2, 3, 4)], [(1, 2, 3, 4), (5, 6, 7, 8.5)])
@@ -114,8 +114,7 @@ def _lists(value: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def class_names(metadata: Mapping[str, Any], column: str | None) -> Any:
-    """The names of a column's classes in the hubs' description of a table, wherever in it they are;
-    else None.
+    """The class names of a column in the hubs' description of a table; None where it has none.
 
     >>> class_names(
     ...     {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}},

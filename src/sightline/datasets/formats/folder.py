@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from sightline.datasets.data import Data, spread
+from sightline.datasets.data import Data, evenly
 from sightline.datasets.record import Record
 from sightline.errors import DataError, ImageError
 from sightline.images import SUFFIXES, find, read
 
 
 def image_folder(path: Path, split: str | None = None, limit: int | None = None) -> Data:
-    """Every picture of a folder and the folders in it (or one picture), in the order of
-    `images.find`.
+    """Every picture of a folder and those in it (or one picture), in the order of `images.find`.
 
     Records are called by their path within the folder. `split` names a folder in it. Raises
     `DataError` when there is no picture: a lone file that is not called as one is opened at once.
@@ -30,5 +29,5 @@ def image_folder(path: Path, split: str | None = None, limit: int | None = None)
     except ImageError as error:
         raise DataError(str(error)) from error
     base = root if root.is_dir() else root.parent
-    records = [Record(file.relative_to(base).as_posix(), file) for file in spread(files, limit)]
+    records = [Record(file.relative_to(base).as_posix(), file) for file in evenly(files, limit)]
     return Data(path.name or str(path), "folder", path, records, split=split)

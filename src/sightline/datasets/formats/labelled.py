@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sightline.datasets.class_lists import WNID, distinct, imagenet
-from sightline.datasets.data import SPLITS, Data, chosen, spread
+from sightline.datasets.data import SPLITS, Data, evenly, files_of_split
 from sightline.datasets.record import Record
 from sightline.errors import DataError, ImageError
 from sightline.images import find
@@ -38,13 +38,13 @@ def labelled_folder(path: Path, split: str | None = None, limit: int | None = No
     (('Chihuahua', 'tabby'), ('Chihuahua',), ('n02123045',))
     """
     if path.is_file():
-        _, taken = chosen([path], split, path.parent)
+        _, taken = files_of_split([path], split, path.parent)
         return _table(path, path, limit, taken)
     if (path / "labels.csv").is_file() and split is None:
         return _table(path, path / "labels.csv", limit)
     root, taken = path, split
     if split is not None or parts_of(path):
-        folders, taken = chosen(parts_of(path), split, path)
+        folders, taken = files_of_split(parts_of(path), split, path)
         root = folders[0]
     if (root / "labels.csv").is_file():
         return _table(path, root / "labels.csv", limit, taken)
@@ -76,7 +76,7 @@ def _folders(path: Path, root: Path, limit: int | None, split: str | None) -> Da
         )
     named, aliases = _named(folders)
     records = []
-    for file in spread(files, limit):
+    for file in evenly(files, limit):
         inside = file.relative_to(root)
         label = named.get(inside.parts[0]) if len(inside.parts) > 1 else None
         fault = (
@@ -129,7 +129,7 @@ def _table(path: Path, table: Path, limit: int | None, split: str | None = None)
         for one, name in named.items()
     }
     records = []
-    for row, one in spread(list(zip(rows, told, strict=True)), limit):
+    for row, one in evenly(list(zip(rows, told, strict=True)), limit):
         file = (row.get(file_column) or "").strip()
         label = named.get(_identity(one))
         picture, error = _found(table, file)
@@ -164,8 +164,9 @@ def _rows(table: Path) -> tuple[list[dict[str, str]], list[str]]:
 
 
 def _identity(told: dict[str, str]) -> tuple[str, str, str]:
-    """What makes two rows one class: number, wnid and name together. A `label` may be either number
-    or name.
+    """What makes two rows one class: number, wnid and name together.
+
+    A `label` may be either number or name.
     """
     number, wnid, name = (told.get(key, "") for key in _KEYS)
     if number and not number.isdigit():  # a column 'label' with names in it

@@ -1,5 +1,6 @@
-"""Parquet tables with pictures in them, as published on data hubs: columns `image`, `label`, and
-boxes where known.
+"""Parquet tables with pictures in them, as published on data hubs.
+
+Their columns are `image`, `label`, and boxes where known.
 """
 
 import io
@@ -15,7 +16,7 @@ from PIL import Image
 
 from sightline.datasets.annotation import annotated
 from sightline.datasets.class_lists import Names
-from sightline.datasets.data import Data, chosen, spread
+from sightline.datasets.data import Data, evenly, files_of_split
 from sightline.datasets.formats.columns import Columns, boxes_of, class_names, class_of, objects_of
 from sightline.datasets.record import Number, Object, Record
 from sightline.datasets.stored import Stored
@@ -33,8 +34,9 @@ _GUESSED = (
 
 @dataclass(frozen=True)
 class InParquet(Stored):
-    """The picture in one row of a row group; the group's pictures are read once a process, into a
-    small cache.
+    """The picture in one row of a row group.
+
+    The group's pictures are read once a process, into a small cache.
     """
 
     group: int
@@ -89,8 +91,8 @@ def parquet(
     |---|---|
     | `image` | the picture's bytes, or a struct of `bytes` and `path` |
     | `label` | the class: a number, or a name |
-    | `box`, `boxes` | left, top, right, bottom in pixels; one, or a list of them, of the row's class |
-    | `objects` | a struct of lists, or a list of structs, of `bbox` (x, y, width, height) or `box`, and `category` |
+    | `box`, `boxes` | left, top, right, bottom in pixels; one, or a list, of the row's class |
+    | `objects` | a struct of lists or list of structs: `bbox` (x, y, w, h) or `box`, `category` |
 
     Names of classes come from `classes.json` beside the file, or from the table's own description.
     A row without class, and a box that makes no sense, are errors of their record. `split` picks
@@ -119,7 +121,7 @@ def parquet(
     last = _counts_last(rows, columns) if inclusive is None else inclusive
     called = Counter(row.path for row in rows)
     records = []
-    for row in spread(rows, limit):
+    for row in evenly(rows, limit):
         unique = row.path if row.path and called[row.path] == 1 else ""
         name = unique or f"{Path(row.picture.path).stem} {row.picture.group}:{row.picture.row}"
         records.append(_record(name, row, columns, names, last))
@@ -183,8 +185,9 @@ def _used(rows: Sequence[_Row], columns: Columns, records: Sequence[Record]) -> 
 
 
 def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
-    """Whether boxes end at the last pixel's number: none at `width`, and several at `width - 1`,
-    where most pile up.
+    """Whether boxes end at the last pixel's number.
+
+    Then none ends at `width`, and several at `width - 1`, where most pile up.
     """
     ends: Counter[Number] = Counter()
     for row in rows[:_LOOKED_AT]:
@@ -212,11 +215,11 @@ def _counts_last(rows: Sequence[_Row], columns: Columns) -> bool:
 
 def _files(path: Path, split: str | None) -> tuple[list[Path], str | None]:
     if path.is_file():
-        return chosen([path], split, path.parent)
+        return files_of_split([path], split, path.parent)
     files = tables(path)
     if not files:
         raise DataError(f"{path}: expected .parquet files; found none. Give the file itself.")
-    return chosen(files, split, path)
+    return files_of_split(files, split, path)
 
 
 def tables(path: Path) -> list[Path]:

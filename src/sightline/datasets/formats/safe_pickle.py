@@ -38,7 +38,7 @@ def load(path: Path) -> Any:
 
 
 class _Dtype:
-    """What the file says about an array's numbers: a code such as `u1`, and the order of its bytes."""
+    """What the file says about an array's numbers: a code such as `u1`, the order of its bytes."""
 
     def __init__(self, code: Any = "", *_: Any) -> None:
         self.code, self.order = _text(code), "="
@@ -105,8 +105,9 @@ for _core in ("core", "_core"):  # numpy 2 moved them
 
 
 class _Reader(pickle._Unpickler):
-    """The reader written in Python: a broken file can make the one in C ask for all the memory
-    there is.
+    """The reader written in Python.
+
+    A broken file can make the one in C ask for all the memory there is.
     """
 
     def find_class(self, module: str, name: str) -> Any:

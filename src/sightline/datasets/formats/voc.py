@@ -1,5 +1,4 @@
-"""PASCAL VOC: `JPEGImages/`, `Annotations/*.xml`, and masks in `SegmentationObject/` where there
-are any.
+"""PASCAL VOC: `JPEGImages/`, `Annotations/*.xml`, and `SegmentationObject/` where it is there.
 
 VOC counts pixels from 1 and includes the last one: a box (1, 1, 2, 2) is four pixels, here (0, 0,
 2, 2).
@@ -11,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sightline.datasets.annotation import annotated
-from sightline.datasets.data import Data, spread
+from sightline.datasets.data import Data, evenly
 from sightline.datasets.masks import PaletteIndex
 from sightline.datasets.record import Number, Object, Record
 from sightline.errors import DataError
@@ -67,7 +66,7 @@ def voc(path: Path, split: str | None = None, limit: int | None = None) -> Data:
             f" pictures ({len(pictures)}) and no annotation. Name the folder that holds the two."
         )
     records = []
-    for stem in spread(stems, limit):
+    for stem in evenly(stems, limit):
         drawn = next(((kind, masks[kind][stem]) for kind in _MASKS if stem in masks[kind]), None)
         records.append(_record(path, stem, notes.get(stem), pictures, drawn))
     used = {one.name for record in records for one in record.objects}
@@ -170,7 +169,7 @@ def _pictures(path: Path) -> dict[str, Path]:
 
 
 def _twins(path: Path) -> tuple[str, ...]:
-    """A sentence where pictures share a name, and only one of them can be meant by an annotation."""
+    """A sentence where pictures share a name, and an annotation can mean only one of them."""
     files, kept = _files(path), _pictures(path)
     left = [file.name for file in files if kept[file.stem] != file]
     if not left:
@@ -209,8 +208,10 @@ def _listed(path: Path, split: str) -> list[str]:
                 )
             )
     sets = sorted({file.stem for file in (path / "ImageSets").rglob("*.txt")})
+    there = (
+        f"There are: {', '.join(sets[:12])}." if sets else "There are no lists: leave split out."
+    )
     raise DataError(
         f"{path}: expected the list ImageSets/Main/{split}.txt for split {split!r}; it is not"
-        " there. "
-        f"{'There are: ' + ', '.join(sets[:12]) + '.' if sets else 'There are no lists: leave split out.'}"
+        f" there. {there}"
     )

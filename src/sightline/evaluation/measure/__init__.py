@@ -1,6 +1,4 @@
-"""What a model says when it is shown something else: the measurements that metrics are made of,
-each made once.
-"""
+"""What a model says when it is shown something else: measurements, each made once."""
 
 from sightline.evaluation.measure.explained_batch import ExplainedBatch as ExplainedBatch
 from sightline.evaluation.measure.labelled_batch import LabelledBatch as LabelledBatch

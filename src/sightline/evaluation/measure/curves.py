@@ -12,102 +12,108 @@ from sightline.maps import deletion_steps, first_mask, impute, quantile_mask, ra
 Curves = dict[str, Tensor]
 
 
-def deletion_curve(bench: ExplainedBatch) -> Curves:
-    """The first point is the whole image and costs nothing; the last is the substrate, the same for
-    everybody.
+def deletion_curve(batch: ExplainedBatch) -> Curves:
+    """The first point is the whole image and costs nothing.
+
+    The last is the substrate, the same for everybody.
     """
     hidden, nothing = (
-        bench.substrate(bench.protocol.deletion_fill),
-        bench.hidden(bench.protocol.deletion_fill),
+        batch.substrate(batch.protocol.deletion_fill),
+        batch.hidden(batch.protocol.deletion_fill),
     )
     return {
         name: torch.stack(
-            [bench.full, *_between(bench, bench.shown.inputs, hidden, name), nothing], dim=1
+            [batch.full_score, *_between(batch, batch.labelled.inputs, hidden, name), nothing],
+            dim=1,
         )
-        for name in bench.names
+        for name in batch.names
     }
 
 
-def insertion_curve(bench: ExplainedBatch) -> Curves:
-    """The first point is the substrate, the same for everybody; the last is the whole image and
-    costs nothing.
+def insertion_curve(batch: ExplainedBatch) -> Curves:
+    """The first point is the substrate, the same for everybody.
+
+    The last is the whole image and costs nothing.
     """
     hidden, nothing = (
-        bench.substrate(bench.protocol.insertion_fill),
-        bench.hidden(bench.protocol.insertion_fill),
+        batch.substrate(batch.protocol.insertion_fill),
+        batch.hidden(batch.protocol.insertion_fill),
     )
     return {
         name: torch.stack(
-            [nothing, *_between(bench, hidden, bench.shown.inputs, name), bench.full], dim=1
+            [nothing, *_between(batch, hidden, batch.labelled.inputs, name), batch.full_score],
+            dim=1,
         )
-        for name in bench.names
+        for name in batch.names
     }
 
 
-def _between(bench: ExplainedBatch, start: Tensor, end: Tensor, name: str) -> list[Tensor]:
+def _between(batch: ExplainedBatch, start: Tensor, end: Tensor, name: str) -> list[Tensor]:
     """The confidences between the two ends, which are known already."""
-    steps = deletion_steps(start, end, rank(bench.maps[name]), bench.protocol.steps)
-    return bench.confidences(islice(steps, 1, bench.protocol.steps))
+    steps = deletion_steps(start, end, rank(batch.maps[name]), batch.protocol.steps)
+    return batch.confidences(islice(steps, 1, batch.protocol.steps))
 
 
-def occluded_curve(bench: ExplainedBatch) -> Curves:
-    """Only what lies at or above the map's own theta-quantile is seen; the last point shows
-    nothing.
+def occluded_curve(batch: ExplainedBatch) -> Curves:
+    """Only what lies at or above the map's own theta-quantile is seen.
+
+    The last point shows nothing.
     """
-    word = "mean" if bench.protocol.space == "normalised" else "black"
-    hidden, nothing = bench.substrate(word), bench.hidden(word)
+    word = "mean" if batch.protocol.space == "normalised" else "black"
+    hidden, nothing = batch.substrate(word), batch.hidden(word)
 
     def seen(name: str) -> Iterator[Tensor]:
-        for theta in thetas(bench)[1:]:
-            kept = quantile_mask(bench.maps[name], theta).unsqueeze(1)
-            yield torch.where(kept, bench.shown.inputs, hidden)
+        for theta in thetas(batch)[1:]:
+            kept = quantile_mask(batch.maps[name], theta).unsqueeze(1)
+            yield torch.where(kept, batch.labelled.inputs, hidden)
 
     return {
-        name: torch.stack([bench.full, *bench.confidences(seen(name)), nothing], dim=1)
-        for name in bench.names
+        name: torch.stack([batch.full_score, *batch.confidences(seen(name)), nothing], dim=1)
+        for name in batch.names
     }
 
 
-def occluded_fraction(bench: ExplainedBatch) -> Curves:
+def occluded_fraction(batch: ExplainedBatch) -> Curves:
     """The share of pixels hidden at each theta: less than theta where values repeat, as zeros do.
+
     The last is 1.
     """
     found = {}
-    for name in bench.names:
+    for name in batch.names:
         hidden = [
-            1 - quantile_mask(bench.maps[name], theta).flatten(1).double().mean(1)
-            for theta in thetas(bench)
+            1 - quantile_mask(batch.maps[name], theta).flatten(1).double().mean(1)
+            for theta in thetas(batch)
         ]
         found[name] = torch.stack([*hidden, torch.ones_like(hidden[0])], dim=1)
     return found
 
 
-def thetas(bench: ExplainedBatch) -> list[float]:
+def thetas(batch: ExplainedBatch) -> list[float]:
     """Equally spaced in [0, 1]."""
-    return [k / (bench.protocol.thetas - 1) for k in range(bench.protocol.thetas)]
+    return [k / (batch.protocol.thetas - 1) for k in range(batch.protocol.thetas)]
 
 
-def road_morf(bench: ExplainedBatch) -> Curves:
+def road_morf(batch: ExplainedBatch) -> Curves:
     """The most relevant pixels are replaced first."""
-    return _road(bench, strongest=True)
+    return _road(batch, strongest=True)
 
 
-def road_lerf(bench: ExplainedBatch) -> Curves:
+def road_lerf(batch: ExplainedBatch) -> Curves:
     """The least relevant pixels are replaced first."""
-    return _road(bench, strongest=False)
+    return _road(batch, strongest=False)
 
 
-def _road(bench: ExplainedBatch, strongest: bool) -> Curves:
-    images, protocol = bench.shown.inputs, bench.protocol
+def _road(batch: ExplainedBatch, strongest: bool) -> Curves:
+    images, protocol = batch.labelled.inputs, batch.protocol
     grid = images.shape[2:]
 
     def imputed(name: str) -> Iterator[Tensor]:
-        order = rank(bench.maps[name])
+        order = rank(batch.maps[name])
         for percentage in protocol.road_percentages:
             removed = first_mask(
                 order if strongest else order.flip(1), round(percentage / 100 * grid.numel()), grid
             )
-            noise = bench.shown.generators(protocol.seed, f"road {percentage:g}")
+            noise = batch.labelled.generators(protocol.seed, f"road {percentage:g}")
             yield impute(images, removed, protocol.road_noise, noise)
 
-    return {name: torch.stack(bench.confidences(imputed(name)), dim=1) for name in bench.names}
+    return {name: torch.stack(batch.confidences(imputed(name)), dim=1) for name in batch.names}

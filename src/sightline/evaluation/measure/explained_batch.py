@@ -35,33 +35,33 @@ class ExplainedBatch:
     def __init__(
         self,
         model: nn.Module,
-        shown: LabelledBatch,
+        labelled: LabelledBatch,
         methods: Sequence[Any],
         protocol: Protocol,
         *,
         controls: Sequence[str] = (),
         columns: Iterable[str] = (),
         outputs: int = TOP,
-        together: int = 16,
+        batch_size: int = 16,
     ) -> None:
         if not methods:
             raise MethodError(
                 "Expected at least one method beside the controls, which explain nothing; got none."
                 " Add one: methods=['grad_cam_pp']."
             )
-        self.model, self.shown, self.protocol, self.together = (
+        self.model, self.labelled, self.protocol, self.batch_size = (
             supported_model(model),
-            shown,
+            labelled,
             protocol,
-            together,
+            batch_size,
         )
         self.card = card_of(self.model)
         self.controls = list(controls)
         self.top = min(TOP, outputs)
-        self.places, target = _asked(shown, protocol, set(columns), self.top)
+        self.column_of, target = _columns_and_target(labelled, protocol, set(columns), self.top)
         methods = list(methods)
         self.explanations: dict[str, Explanation] = explain(
-            self.model, shown.inputs, target, methods, _opened(methods, protocol.layer)
+            self.model, labelled.inputs, target, methods, _layer_if_opened(methods, protocol.layer)
         )
         first = next(iter(self.explanations.values()))
         self.statistics = first.statistics
@@ -71,7 +71,7 @@ class ExplainedBatch:
         }
         self.names = [*self.methods, *self.controls]
         chosen = [targets[0].index for targets in first.per_target.targets]
-        self.classes = torch.tensor(chosen, device=shown.inputs.device)
+        self.classes = torch.tensor(chosen, device=labelled.inputs.device)
         self.ranking = [[int(target.index or 0) for target, _ in row] for row in first.top]
 
     @property
@@ -87,11 +87,9 @@ class ExplainedBatch:
     def explained(
         self, model: nn.Module, inputs: Tensor, names: Sequence[str]
     ) -> dict[str, Explanation]:
-        """The same question asked again, by some of the methods: of other pictures, or of another
-        model.
-        """
+        """The same question asked again by some methods, of other pictures or another model."""
         rules = [self.rules[name] for name in names]
-        found = explain(model, inputs, self.classes, rules, _opened(rules, self.layer))
+        found = explain(model, inputs, self.classes, rules, _layer_if_opened(rules, self.layer))
         return {name: found[name] for name in names}
 
     def scaled(self, one: Explanation) -> ImageMap:
@@ -99,11 +97,11 @@ class ExplainedBatch:
         return protocol_map(None if one.pixels is not None else one.coarse, one.maps, self.protocol)
 
     @cached_property
-    def full(self) -> Tensor:
+    def full_score(self) -> Tensor:
         """The confidence Y in the class on the whole image, `[b]`."""
-        return self.sure_of(next(iter(self.explanations.values())))
+        return self.confidence_of(next(iter(self.explanations.values())))
 
-    def sure_of(self, explanation: Explanation) -> Tensor:
+    def confidence_of(self, explanation: Explanation) -> Tensor:
         """The confidence `[b]` that an explanation tells of the class it was asked for first."""
         held = explanation.per_target
         sure = held.scores if self.protocol.score == "logit" else held.probabilities
@@ -124,21 +122,21 @@ class ExplainedBatch:
     def maps(self) -> dict[str, ImageMap]:
         """Everybody's map of the class explained, the controls' too."""
         found = {name: self.map_of(name) for name in self.methods}
-        return found | {name: self.control(name, self.shown.inputs) for name in self.controls}
+        return found | {name: self.control(name, self.labelled.inputs) for name in self.controls}
 
     def control(self, name: str, inputs: Tensor) -> ImageMap:
         """A control's map of some pictures in the model's space."""
-        noise = self.shown.generators(self.protocol.seed, name)
+        noise = self.labelled.generators(self.protocol.seed, name)
         return protocol_map(None, CONTROLS[name](inputs.float(), noise), self.protocol)
 
     def seen_through(self, name: str) -> Tensor:
         """The explanation map E of eq. 25, ready for the model."""
-        return masked(self.shown.inputs, self.maps[name], self.protocol, self.statistics)
+        return masked(self.labelled.inputs, self.maps[name], self.protocol, self.statistics)
 
     def substrate(self, word: str) -> Tensor:
         """What takes the place of pixels, `[b, c, *s]`."""
-        return substrate(self.shown.inputs, word, self.protocol, self.statistics).expand_as(
-            self.shown.inputs
+        return substrate(self.labelled.inputs, word, self.protocol, self.statistics).expand_as(
+            self.labelled.inputs
         )
 
     def hidden(self, word: str) -> Tensor:
@@ -154,52 +152,54 @@ class ExplainedBatch:
         Small batches are shown together. Give what nobody needs any more: a model may write over
         what it is shown.
         """
-        said: list[Tensor] = []
+        found: list[Tensor] = []
         waiting: list[Tensor] = []
-        with looking(self.model) as see:
+        with looking(self.model) as run:
             for picture in pictures:
                 waiting.append(picture)
-                if len(waiting) * len(self.shown) >= self.together:
-                    said += self._said(see, waiting)
+                if len(waiting) * len(self.labelled) >= self.batch_size:
+                    found += self._confidences_at_once(run, waiting)
                     waiting = []
-            return said + (self._said(see, waiting) if waiting else [])
+            return found + (self._confidences_at_once(run, waiting) if waiting else [])
 
-    def _said(self, see: Callable[[Tensor], Any], pictures: list[Tensor]) -> list[Tensor]:
-        outputs = see(pictures[0] if len(pictures) == 1 else torch.cat(pictures))
+    def _confidences_at_once(
+        self, run: Callable[[Tensor], Any], pictures: list[Tensor]
+    ) -> list[Tensor]:
+        outputs = run(pictures[0] if len(pictures) == 1 else torch.cat(pictures))
         sure = confidence(
             outputs, self.classes.repeat(len(pictures)), self.card.outputs, self.protocol.score
         )
-        return list(sure.split(len(self.shown)))
+        return list(sure.split(len(self.labelled)))
 
 
-def _asked(
-    shown: LabelledBatch, protocol: Protocol, columns: set[str], top: int
+def _columns_and_target(
+    labelled: LabelledBatch, protocol: Protocol, columns: set[str], top: int
 ) -> tuple[dict[str, int], Any]:
     """Where each column stands among the classes asked, and the target that asks for them."""
-    labels = list(shown.labels)
+    labels = list(labelled.labels)
     given = protocol.explained == "given"
     if given and not columns - {"given"}:
         return {"asked": 0, "given": 0}, torch.tensor(labels)
     if not columns:
         return {"asked": 0}, None
-    places, rows = {"asked": 0}, [[label if given else "predicted"] for label in labels]
+    column_of, rows = {"asked": 0}, [[label if given else "predicted"] for label in labels]
     if given:
-        places["given"] = 0
+        column_of["given"] = 0
     elif "given" in columns:
-        places["given"] = len(rows[0])
+        column_of["given"] = len(rows[0])
         rows = [
             [*row, "predicted" if label is None else label]
             for row, label in zip(rows, labels, strict=True)
         ]
     if "top" in columns:
-        places["top"] = len(rows[0])
+        column_of["top"] = len(rows[0])
         rows = [[*row, f"top{top}"] for row in rows]
     if "least" in columns:
-        places["least"] = len(rows[0]) + (top - 1 if "top" in columns else 0)
+        column_of["least"] = len(rows[0]) + (top - 1 if "top" in columns else 0)
         rows = [[*row, "least"] for row in rows]
-    return places, rows
+    return column_of, rows
 
 
-def _opened(rules: Sequence[Any], layer: str | None) -> str | None:
+def _layer_if_opened(rules: Sequence[Any], layer: str | None) -> str | None:
     """The layer, where one of these methods opens one."""
     return layer if any(step.cam for step in steps(list(rules), {})) else None

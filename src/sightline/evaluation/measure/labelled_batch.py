@@ -9,8 +9,9 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class LabelledBatch:
-    """`b` images ready for the model, `inputs` `[b, c, *s]`, and the truth about them where it is
-    known.
+    """`b` images ready for the model, and the truth about them where it is known.
+
+    `inputs` are `[b, c, *s]`.
 
     `items` are the images' numbers in the data set: what is random draws from them, so that a
     number does not depend on the batch an image happened to be in. `labels` are given class
@@ -30,8 +31,9 @@ class LabelledBatch:
         return len(self.inputs)
 
     def boxes_of(self, image: int, number: int | None) -> Tensor | None:
-        """The boxes of a class in an image, none `[0, 4]` where it is not there, None where nobody
-        looked.
+        """The boxes of a class in an image, `[0, 4]` where it is not.
+
+        None where nobody looked.
         """
         if number is None or not (self.annotated and self.annotated[image]):
             return None

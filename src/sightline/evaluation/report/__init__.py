@@ -4,8 +4,7 @@
 """
 
 from sightline.evaluation.report.curves import Curve as Curve
-from sightline.evaluation.report.plain_text import figures_text as figures_text
-from sightline.evaluation.report.rows_by_method import Results as Results
+from sightline.evaluation.report.rows_by_method import RunResults as RunResults
 from sightline.evaluation.report.summarise import summarise as summarise
 from sightline.evaluation.report.summary import Caution as Caution
 from sightline.evaluation.report.summary import Failure as Failure

@@ -13,25 +13,25 @@ from sightline.evaluation.statistics.compare import FEW
 from sightline.metrics.metric import Metric
 
 
-def cautions(summary: Summary, board: RowsByMethod, cut: Mapping[str, int]) -> list[Caution]:
+def cautions(summary: Summary, by_method: RowsByMethod, cut: Mapping[str, int]) -> list[Caution]:
     """Everything to be said, the gravest first.
 
     `cut` says of a breakdown how many groups it left out.
     """
-    if board.all and all(board.failed[name].all() for name in board.all):
+    if by_method.all and all(by_method.failed[name].all() for name in by_method.all):
         return [
             Caution(
                 "nothing",
-                f"Nothing could be measured: {_every(len(board))}. What was wrong is listed under"
-                " Errors.",
+                f"Nothing could be measured: {_every(len(by_method))}. What was wrong is listed"
+                " under Errors.",
             )
         ]
     found: list[Caution] = []
-    if len(board) < FEW:
+    if len(by_method) < FEW:
         found.append(
             Caution(
                 "few",
-                f"Only {count(len(board), 'image')}: with fewer than {FEW}, intervals are too"
+                f"Only {count(len(by_method), 'image')}: with fewer than {FEW}, intervals are too"
                 " narrow and differences are chance more often than they say. Measure more images"
                 " before you conclude anything.",
             )
@@ -46,7 +46,7 @@ def cautions(summary: Summary, board: RowsByMethod, cut: Mapping[str, int]) -> l
                     " narrow.",
                 )
             )
-    return [*found, *_controls(summary), *_rows(board), *_nothing(summary), *_cut(cut)]
+    return [*found, *_controls(summary), *_rows(by_method), *_nothing(summary), *_cut(cut)]
 
 
 def _scarce(summary: Summary) -> list[str]:
@@ -59,13 +59,13 @@ def _scarce(summary: Summary) -> list[str]:
     return found
 
 
-def _rows(board: RowsByMethod) -> list[Caution]:
+def _rows(by_method: RowsByMethod) -> list[Caution]:
     """Rows that failed, are not there, or whose map says nothing."""
     found = []
-    failed, absent = _by_method(board.failed), _by_method(board.absent)
+    failed, absent = _by_method(by_method.failed), _by_method(by_method.absent)
     if failed:
-        images = int(np.logical_or.reduce(list(board.failed.values())).sum())
-        if all(failed[name] == images for name in board.all):
+        images = int(np.logical_or.reduce(list(by_method.failed.values())).sum())
+        if all(failed[name] == images for name in by_method.all):
             said = (
                 f"{count(images, 'image')} could not be measured and"
                 f" {'counts' if images == 1 else 'count'} nowhere"
@@ -74,14 +74,14 @@ def _rows(board: RowsByMethod) -> list[Caution]:
             rows = f"{count(sum(failed.values()), 'row')} ({count(images, 'image')})"
             said = f"{rows} could not be measured and count nowhere: {_listed(failed)}"
         found.append(Caution("errors", f"{said}. What was wrong is listed under Errors."))
-    planned = (board.run.get("data") or {}).get("items")
-    if planned and len(board) < planned:
+    planned = (by_method.run.get("data") or {}).get("items")
+    if planned and len(by_method) < planned:
         found.append(
             Caution(
                 "unfinished",
-                f"{planned - len(board):,} of {planned:,} images are not here: the run was stopped,"
-                " or other shards are missing. Run the same command again to finish, or report all"
-                " shards' folders together.",
+                f"{planned - len(by_method):,} of {planned:,} images are not here: the run was"
+                " stopped, or other shards are missing. Run the same command again to finish, or"
+                " report all shards' folders together.",
             )
         )
     if absent:
@@ -93,11 +93,13 @@ def _rows(board: RowsByMethod) -> list[Caution]:
                 " again to finish.",
             )
         )
-    for word in sorted(set(pc.unique(board.rows["status"]).to_pylist()) - {None, "", "ok"}):
-        said = pc.fill_null(pc.equal(board.rows["status"], word), False).to_numpy()
+    for word in sorted(set(pc.unique(by_method.table["status"]).to_pylist()) - {None, "", "ok"}):
+        said = pc.fill_null(pc.equal(by_method.table["status"], word), False).to_numpy()
         counts = {
-            name: int((said[board.at[name]] & ~board.absent[name] & ~board.failed[name]).sum())
-            for name in board.all
+            name: int(
+                (said[by_method.at[name]] & ~by_method.absent[name] & ~by_method.failed[name]).sum()
+            )
+            for name in by_method.all
         }
         if any(counts.values()):
             found.append(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from sightline.evaluation.report.curves import Curve
 from sightline.evaluation.report.summary import Pair, Score, Summary
 from sightline.evaluation.report.tables import failure_lines
 from sightline.evaluation.report.wording import first_metric
@@ -18,26 +19,11 @@ def sheets(summary: Summary) -> dict[str, str]:
     or, where all lines share it, that of the header (`win_percent`).
     """
     scores = [_score_row(summary, one) for one in summary.scores]
-    curves = [
-        {
-            "curve": one.name,
-            "method": one.method,
-            "x": x,
-            "mean": y,
-            "low": low,
-            "high": high,
-            "n": one.n,
-            "x_is": one.across,
-            "mean_is": one.up,
-        }
-        for one in summary.curves
-        for x, y, low, high in zip(one.x, one.y, one.low, one.high, strict=True)
-    ]
     found = {
         "scores": [row for row in scores if not row["by"]],
         "pairs": [_pair_row(summary, one) for one in summary.pairs],
         "wins": _win_rows(summary),
-        "curves": curves,
+        "curves": [row for one in summary.curves for row in _curve_rows(one)],
         "errors": [
             {"image": i, "methods": who, "error": error} for i, who, error in failure_lines(summary)
         ],
@@ -74,6 +60,24 @@ def _pair_row(summary: Summary, one: Pair) -> dict[str, Any]:
         "sign_test_p": one.signs and one.signs.p,
         "unit": summary.metrics[one.metric].unit,
     }
+
+
+def _curve_rows(curve: Curve) -> list[dict[str, Any]]:
+    """A row a point."""
+    about = {"n": curve.n, "x_is": curve.across, "mean_is": curve.up}
+    points = zip(curve.x, curve.y, curve.low, curve.high, strict=True)
+    return [
+        {
+            "curve": curve.name,
+            "method": curve.method,
+            "x": x,
+            "mean": y,
+            "low": low,
+            "high": high,
+            **about,
+        }
+        for x, y, low, high in points
+    ]
 
 
 def _win_rows(summary: Summary) -> list[dict[str, Any]]:

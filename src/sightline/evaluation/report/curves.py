@@ -1,6 +1,4 @@
-"""Mean curves with intervals: confidence along an order of pixels, and metrics that run over a
-threshold.
-"""
+"""Mean curves with intervals: of confidence along an order of pixels, of metrics with an axis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,30 +72,30 @@ class Curve:
 
 
 def curves(
-    board: RowsByMethod, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float
+    by_method: RowsByMethod, metrics: Mapping[str, Metric], resamples: Resamples, level: int | float
 ) -> list[Curve]:
     """All curves that the rows hold: measured ones, then those of metrics with an axis."""
-    protocol = board.run.get("protocol") or {}
+    protocol = by_method.run.get("protocol") or {}
     sure = "logit" if protocol.get("score") == "logit" else "confidence"
     found: list[Curve] = []
     for name, (title, across) in _ORDERS.items():
-        if name in board:
-            for method, values in board.measured(name).items():
+        if name in by_method:
+            for method, values in by_method.measured(name).items():
                 x = _along(
                     protocol.get("road_percentages") if name.startswith("road") else None,
                     values.shape[1],
                 )
                 words = (name, title, across, sure, _READING[name], method)
                 found += _curve(words, x, values, resamples, level)
-    found += _occluded(board, sure, resamples, level)
+    found += _occluded(by_method, sure, resamples, level)
     for name, metric in metrics.items():
-        if metric.axis is None or name not in board:
+        if metric.axis is None or name not in by_method:
             continue
         up = f"{metric.title} ({metric.unit})" if metric.unit else metric.title
         reading = {True: "Higher is better.", False: "Lower is better.", None: ""}[
             metric.higher_is_better
         ]
-        for method, values in board.measured(name).items():
+        for method, values in by_method.measured(name).items():
             if values.ndim == 2 and values.shape[1] > 1:
                 entries = protocol.get(metric.axis)
                 x = (
@@ -112,29 +110,35 @@ def curves(
 
 
 def _occluded(
-    board: RowsByMethod, sure: str, resamples: Resamples, level: int | float
+    by_method: RowsByMethod, sure: str, resamples: Resamples, level: int | float
 ) -> list[Curve]:
-    """Relative confidence over the fraction of hidden pixels (Grad-CAM++ v3, section 7.2), on one
-    grid for all images.
+    """Relative confidence over the fraction of hidden pixels, on one grid for all images.
+
+    See Grad-CAM++ v3, section 7.2.
 
     Between an image's own fractions it runs as `roc_area` counts it: straight, but in a jump wider
     than one step of theta, where nothing was measured, it falls within one such step. Images
     without confidence say nothing.
     """
-    if not all(column in board for column in ("occluded_curve", "occluded_fraction", "full_score")):
+    if not all(
+        column in by_method for column in ("occluded_curve", "occluded_fraction", "full_score")
+    ):
         return []
-    seen, hidden = board.measured("occluded_curve"), board.measured("occluded_fraction")
-    full = board.measured("full_score")
-    thetas = (board.run.get("protocol") or {}).get("thetas", Protocol().thetas)
+    seen, hidden = by_method.measured("occluded_curve"), by_method.measured("occluded_fraction")
+    full = by_method.measured("full_score")
+    thetas = (by_method.run.get("protocol") or {}).get("thetas", Protocol().thetas)
     words = (
-        "occluded_curve", "Only the strongest places (ROC)", "pixels hidden, weakest first (%)",
-        f"{sure}, whole image = 100 %", _READING["occluded_curve"],
-    )  # fmt: skip
+        "occluded_curve",
+        "Only the strongest places (ROC)",
+        "pixels hidden, weakest first (%)",
+        f"{sure}, whole image = 100 %",
+        _READING["occluded_curve"],
+    )
     found = []
-    for method in board.all:
+    for method in by_method.all:
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = seen[method] / full[method][:, None]
-        values = np.full((len(board), len(_GRID)), np.nan)
+        values = np.full((len(by_method), len(_GRID)), np.nan)
         for k in np.flatnonzero(np.isfinite(relative).all(1) & np.isfinite(hidden[method]).all(1)):
             values[k] = np.interp(
                 _GRID, *_late(hidden[method][k], relative[k], 1 / (thetas - 1)), np.nan, np.nan
@@ -146,8 +150,9 @@ def _occluded(
 def _late(
     across: Float[np.ndarray, "t"], up: Float[np.ndarray, "t"], step: float
 ) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "s"]]:
-    """The same points, and one more in each jump: where the curve has come down (or up) to the
-    point behind it.
+    """The same points, and one more in each jump.
+
+    It stands where the curve has come down (or up) to the point behind it.
 
     >>> across, up = _late(np.array([0.0, 0.25, 1.0]), np.array([1.0, 0.8, 0.2]), 0.25)
     >>> across.tolist(), up.tolist()
@@ -183,8 +188,9 @@ def _curve(
 
 
 def _along(entries: Any, length: int) -> tuple[float, ...]:
-    """Percentages of pixels: those of the protocol, where they are as many as the points; else
-    equal steps.
+    """The protocol's percentages of pixels, where they are as many as the points.
+
+    Else equal steps.
     """
     if isinstance(entries, list | tuple) and len(entries) == length:
         return tuple(map(float, entries))
@@ -192,8 +198,9 @@ def _along(entries: Any, length: int) -> tuple[float, ...]:
 
 
 def _as_it_is(entries: Any, length: int) -> tuple[float, ...]:
-    """The protocol's own numbers; equal steps in [0, 1] where they are not as many as the curve has
-    points.
+    """The protocol's own numbers.
+
+    Equal steps in [0, 1] where they are not as many as the curve has points.
     """
     if isinstance(entries, list | tuple) and len(entries) == length:
         return tuple(map(float, entries))

@@ -5,11 +5,32 @@ from sightline.evaluation.report.tables import Cell, Printed, score_tables, win_
 from sightline.evaluation.report.wording import count, protocol_sentences
 
 _LETTERS = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "−": "$-$", "–": "--", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "δ": r"$\delta$", "θ": r"$\theta$", "≥": r"$\geq$",
-    "≤": r"$\leq$", "×": r"$\times$", "“": "``", "”": "''", "…": r"\dots{}", "±": r"$\pm$",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "_": r"\_",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "$": r"\$",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "−": "$-$",
+    "–": "--",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "δ": r"$\delta$",
+    "θ": r"$\theta$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "×": r"$\times$",
+    "“": "``",
+    "”": "''",
+    "…": r"\dots{}",
+    "±": r"$\pm$",
+}
 
 
 def latex(summary: Summary) -> str:

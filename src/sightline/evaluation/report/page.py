@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sightline.evaluation.report.gallery import Room
-from sightline.evaluation.report.plots import METHODS, curve_plot, figure_plot, inline, style
+from sightline.evaluation.report.gallery import Section
+from sightline.evaluation.report.plots import METHOD_COLOURS, curve_plot, figure_plot, inline, style
 from sightline.evaluation.report.summary import Summary
 from sightline.evaluation.report.tables import (
     failure_lines,
@@ -16,7 +16,7 @@ from sightline.evaluation.report.tables import (
     win_table,
 )
 from sightline.evaluation.report.wording import (
-    CONTROLS,
+    CONTROL_TITLES,
     count,
     direction,
     heading,
@@ -30,7 +30,7 @@ MOST_GROUPS, MOST_ERRORS = 40, 200
 """Lines of a breakdown and of the errors on the page; the CSV files have all."""
 
 
-def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
+def page(title: str, summary: Summary, sections: Sequence[Section] = ()) -> str:
     """The page, as text: write it to a file with `encoding="utf-8"`.
 
     It forbids the browser to load anything (a content security policy), so it works offline and
@@ -62,8 +62,8 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
         pairs=pair_lines(summary),
         curves=_curves(summary),
         legend=[(title_of(name), Markup(_line(summary, name))) for name in names],
-        rooms=rooms,
-        gradient=html.gradient("inferno") if rooms else "",
+        sections=sections,
+        gradient=html.gradient("inferno") if sections else "",
         breakdowns=[
             (by, group_tables(summary, by, MOST_GROUPS), _left(summary, by))
             for by in summary.breakdowns
@@ -78,7 +78,9 @@ def page(title: str, summary: Summary, rooms: Sequence[Room] = ()) -> str:
         ),
         metrics=[_described(summary, name) for name in summary.metrics],
         control_words=[
-            (title_of(name), CONTROLS[name][1]) for name in summary.controls if name in CONTROLS
+            (title_of(name), CONTROL_TITLES[name][1])
+            for name in summary.controls
+            if name in CONTROL_TITLES
         ],
         footer=_footer(summary.run),
     )
@@ -136,7 +138,11 @@ def _curves(summary: Summary) -> list[tuple[str, str, Any]]:
 def _line(summary: Summary, name: str) -> str:
     """A method's line as it is in every drawing, for the key."""
     look = style(summary, name)
-    colour = f"var(--s{METHODS.index(look['color'])})" if look["color"] in METHODS else "var(--c0)"
+    colour = (
+        f"var(--s{METHOD_COLOURS.index(look['color'])})"
+        if look["color"] in METHOD_COLOURS
+        else "var(--c0)"
+    )
     if name in summary.controls:
         colour = f"var(--c{list(summary.controls).index(name) % 4})"
     dashes = " ".join(f"{1.7 * dash:g}" for dash in look["dashes"])

@@ -15,10 +15,10 @@ from sightline.metrics.metric import Metric
 INK, PALE, LINE = "#1c1a17", "#67625a", "#e4e0d8"
 """As in the page's style sheet, whose variables take their place there."""
 
-METHODS = ("#0072b2", "#c4500c", "#00805c", "#a3478a", "#8a6a00", "#3f5f9e")
+METHOD_COLOURS = ("#0072b2", "#c4500c", "#00805c", "#a3478a", "#8a6a00", "#3f5f9e")
 """Told apart by any colour vision (after Okabe and Ito), dark enough for thin lines on white."""
 
-CONTROLS = ("#6f6a63", "#8d877e", "#6f6a64", "#8d877f")
+CONTROL_COLOURS = ("#6f6a63", "#8d877e", "#6f6a64", "#8d877f")
 """Controls are grey."""
 
 _DASHES = ((), (6, 2), (2, 1.5), (7, 2, 2, 2), (10, 3), (4, 1.5, 1, 1.5))
@@ -29,10 +29,14 @@ _MARKERS, _CONTROL_MARKERS = "osD^vP", "x+12"
 def style(summary: Summary, method: str) -> dict[str, Any]:
     """A method's colour, dashes and marker: the same in every drawing."""
     if method in summary.controls:
-        k = list(summary.controls).index(method) % len(CONTROLS)
-        return {"color": CONTROLS[k], "dashes": _CONTROL_DASHES[k], "marker": _CONTROL_MARKERS[k]}
-    k = list(summary.methods).index(method) % len(METHODS)
-    return {"color": METHODS[k], "dashes": _DASHES[k], "marker": _MARKERS[k]}
+        k = list(summary.controls).index(method) % len(CONTROL_COLOURS)
+        return {
+            "color": CONTROL_COLOURS[k],
+            "dashes": _CONTROL_DASHES[k],
+            "marker": _CONTROL_MARKERS[k],
+        }
+    k = list(summary.methods).index(method) % len(METHOD_COLOURS)
+    return {"color": METHOD_COLOURS[k], "dashes": _DASHES[k], "marker": _MARKERS[k]}
 
 
 def curve_plot(summary: Summary, some: Sequence[Curve], *, legend: bool = True) -> str:
@@ -130,8 +134,9 @@ def figure_plot(summary: Summary, metric: Metric, title: str) -> str | None:
 
 
 def inline(svg: str, label: str, number: int) -> str:
-    """An SVG drawing as a part of a page, in the page's colours; `number` keeps its names apart
-    from others'.
+    """An SVG drawing as a part of a page, in the page's colours.
+
+    `number` keeps its names apart from others'.
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(
@@ -139,9 +144,9 @@ def inline(svg: str, label: str, number: int) -> str:
     )  # a style in there would be the whole page's
     svg = re.sub(r'\s(xmlns(:\w+)?|width|height|version)="[^"]*"', "", svg, count=5)
     svg = re.sub(r'(\bid="|"#|url\(#)', lambda found: f"{found[0]}p{number}-", svg)
-    for k, colour in enumerate(METHODS):
+    for k, colour in enumerate(METHOD_COLOURS):
         svg = svg.replace(colour, f"var(--s{k})")
-    for k, colour in enumerate(CONTROLS):
+    for k, colour in enumerate(CONTROL_COLOURS):
         svg = svg.replace(colour, f"var(--c{k})")
     for colour, name in ((INK, "ink"), (PALE, "pale"), (LINE, "line")):
         svg = svg.replace(colour, f"var(--{name})")
@@ -151,9 +156,7 @@ def inline(svg: str, label: str, number: int) -> str:
 
 
 def _axes(width: float, height: float, ground: str = "none") -> tuple[Any, Any]:
-    """A figure of its own: nothing of matplotlib's global state is read but its defaults, and
-    nothing is changed.
-    """
+    """A figure of its own: of matplotlib's global state only the defaults are read."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor=ground)
@@ -180,7 +183,8 @@ def _svg(figure: Any, salt: str) -> str:
 
 
 def _shortened(attribute: re.Match[str]) -> str:
-    """Places to a hundredth of a point, which is enough; what is written between tags stays as it
-    is.
+    """Places to a hundredth of a point, which is enough.
+
+    What is written between tags stays as it is.
     """
     return re.sub(r"(\d\.\d\d)\d+", r"\1", attribute[0])

@@ -1,6 +1,4 @@
-"""The rows, put in order: an image a line, whatever the order in which they were measured and
-stored.
-"""
+"""The rows, put in order: an image a line, in whatever order they were measured and stored."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,14 +13,12 @@ SHORT = {"class": "target_name", "tag": "tags", "label": "label_name"}
 """What people call a breakdown, and the column it is about."""
 
 Positions = dict[str, Int[np.ndarray, "_"]]
-"""For each method, which images: their places on the board."""
+"""For each method, which images: their positions."""
 
 
 @runtime_checkable
-class Results(Protocol):
-    """What a run left behind: what was asked, a row for each image and method, and what the model
-    saw.
-    """
+class RunResults(Protocol):
+    """What a run left behind: what was asked, a row for each image and method, thumbnails."""
 
     run: dict[str, Any]
     rows: pa.Table
@@ -36,14 +32,14 @@ class RowsByMethod:
     twice, and where a column is missing.
     """
 
-    def __init__(self, results: Results) -> None:
-        self.run, self.rows = results.run, results.rows
-        _require(self.rows, "item", "image", "method", "error", "status", "protocol")
+    def __init__(self, results: RunResults) -> None:
+        self.run, self.table = results.run, results.rows
+        _require(self.table, "item", "image", "method", "error", "status", "protocol")
         _one_protocol(results)
-        items = self.rows["item"].to_numpy()
+        items = self.table["item"].to_numpy()
         self.items: Int[np.ndarray, "n"] = np.unique(items)
         self._rank: Int[np.ndarray, "m"] = np.searchsorted(self.items, items)
-        names = pc.unique(self.rows["method"]).to_pylist()
+        names = pc.unique(self.table["method"]).to_pylist()
         asked = [*self.run.get("methods", []), *self.run.get("controls", [])]
         self.all = [name for name in dict.fromkeys(asked) if name in names] + sorted(
             set(names) - set(asked)
@@ -53,7 +49,7 @@ class RowsByMethod:
         self.at: dict[str, Int[np.ndarray, "n"]] = {}
         for name in self.all:
             ours = np.flatnonzero(
-                pc.equal(self.rows["method"], name).to_numpy(zero_copy_only=False)
+                pc.equal(self.table["method"], name).to_numpy(zero_copy_only=False)
             )
             self.at[name] = np.full(len(self.items), -1)
             self.at[name][self._rank[ours]] = ours
@@ -63,7 +59,7 @@ class RowsByMethod:
                     f" {(self.at[name] >= 0).sum()} images. Two runs over the same images cannot be"
                     " one: read their folders one by one."
                 )
-        failed = self.rows["error"].is_valid().to_numpy(zero_copy_only=False)
+        failed = self.table["error"].is_valid().to_numpy(zero_copy_only=False)
         self.absent = {name: self.at[name] < 0 for name in self.all}
         self.failed = {name: ~self.absent[name] & failed[self.at[name]] for name in self.all}
 
@@ -71,11 +67,11 @@ class RowsByMethod:
         return len(self.items)
 
     def __contains__(self, column: str) -> bool:
-        return column in self.rows.column_names
+        return column in self.table.column_names
 
     def measured(self, column: str) -> dict[str, Float[np.ndarray, "n *k"]]:
         """Each method's numbers, `[images]` or `[images, k]`; nan where there is none."""
-        dense = numbers(self.rows[column], column)
+        dense = numbers(self.table[column], column)
         found = {}
         for name in self.all:
             found[name] = dense[self.at[name]]
@@ -84,7 +80,7 @@ class RowsByMethod:
 
     def codes(self, column: str) -> Int[np.ndarray, "n"]:
         """A whole number of each image, which all its methods share; -1 where there is none."""
-        dense = pc.fill_null(self.rows[column], -1).to_numpy().astype(np.int64)
+        dense = pc.fill_null(self.table[column], -1).to_numpy().astype(np.int64)
         found = np.full(len(self), -1)
         for name in reversed(self.all):
             own = np.where(self.absent[name], -1, dense[self.at[name]])
@@ -92,19 +88,20 @@ class RowsByMethod:
         return found
 
     def groups(self, by: str) -> list[tuple[str, Positions]]:
-        """The images of each class (`by="class"`), with each tag (`"tag"`), or with each value of
-        any column of words.
+        """The images of each class, with each tag, or with each value of a column of words.
+
+        `by` is `"class"`, `"tag"` or the column's name.
 
         The largest group first. Where a row does not say (it failed), the image's other rows do.
         """
         column = SHORT.get(by, by)
-        kinds = [field.name for field in self.rows.schema if _is_words(field.type)]
+        kinds = [field.name for field in self.table.schema if _is_words(field.type)]
         if column not in kinds:
             raise StoreError(
                 f"Expected a breakdown by 'class', 'tag' or a column of words; got {by!r}."
                 f" {near(by, [*SHORT, *kinds])}"
             )
-        one = self.rows[column].combine_chunks()
+        one = self.table[column].combine_chunks()
         if pa.types.is_list(one.type) or pa.types.is_large_list(one.type):
             parents = pc.list_parent_indices(one).to_numpy()
             words = pc.list_flatten(one).dictionary_encode()
@@ -117,7 +114,7 @@ class RowsByMethod:
         bounds = np.searchsorted(codes[order], np.arange(len(words.dictionary) + 1))
         found = []
         for code, name in enumerate(words.dictionary.to_pylist()):
-            rows = np.zeros(len(self.rows), bool)
+            rows = np.zeros(len(self.table), bool)
             rows[parents[order[bounds[code] : bounds[code + 1]]]] = True
             found.append((str(name), *self._positions(np.flatnonzero(rows))))
         return [
@@ -126,8 +123,9 @@ class RowsByMethod:
         ]
 
     def _positions(self, rows: Int[np.ndarray, "m"]) -> tuple[Positions, int]:
-        """The images of some rows, by method: with those of them on which the method failed; and
-        how many images.
+        """The images of some rows, by method, and how many there are.
+
+        Those on which the method failed are among them.
         """
         anybody = np.unique(self._rank[rows])
         found = {}
@@ -182,7 +180,7 @@ def _require(rows: pa.Table, *columns: str) -> None:
         )
 
 
-def _one_protocol(results: Results) -> None:
+def _one_protocol(results: RunResults) -> None:
     counts = {
         one["values"]: one["counts"]
         for one in pc.value_counts(results.rows["protocol"]).to_pylist()

@@ -1,26 +1,26 @@
-"""Rows to figures, with intervals, comparisons, curves, breakdowns and what is to be said of them."""
+"""Rows to figures, with intervals, comparisons, curves, breakdowns and words of caution."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from sightline.evaluation.report.cautions import cautions
 from sightline.evaluation.report.curves import curves
-from sightline.evaluation.report.rows_by_method import Results, RowsByMethod
+from sightline.evaluation.report.rows_by_method import RowsByMethod, RunResults
 from sightline.evaluation.report.summary import Failure, Pair, Score, Summary
 from sightline.evaluation.report.wording import first_metric
 from sightline.evaluation.statistics.bootstrap import (
     Columns,
     Of,
     estimate,
+    has_value,
     interval,
     replicates,
-    speaks,
 )
 from sightline.evaluation.statistics.compare import Win, common, paired_from, sign_test, win_from
 from sightline.evaluation.statistics.resample import Resamples
@@ -29,18 +29,17 @@ from sightline.metrics.metric import Metric, about, metric
 MOST_GROUPS = 200
 """A breakdown has so many groups at most, the largest ones: each takes some hundred intervals."""
 
-Metrics = Mapping[str, Callable[..., Any]]
-"""Metrics by name, as `sightline.metrics.METRICS` lists them."""
-
-
 IN_GROUPS = 400
 """A class's interval is made of so many sets: there may be a thousand classes, and their intervals
 are wide anyhow.
 """
 
+Metrics = Mapping[str, Callable[..., Any]]
+"""Metrics by name, as `sightline.metrics.METRICS` lists them."""
+
 
 def summarise(
-    results: Results,
+    results: RunResults,
     by: str | Iterable[str] | None = None,
     *,
     level: int | float = 0.95,
@@ -62,54 +61,83 @@ def summarise(
     and the mean. Raises `StoreError` for rows of several protocols, for rows that are there twice,
     and for an unknown `by`.
     """
-    board = RowsByMethod(results)
-    known = _described(board, metrics)
-    drawn = Resamples(len(board), resamples, seed)
-    fewer = drawn.fewer(IN_GROUPS)
-    words = [by] if isinstance(by, str) else list(by or [])
-    groups = {one: board.groups(one) for one in words}
+    rows = RowsByMethod(results)
+    known = _described(rows, metrics)
+    setting = Setting(rows, _given(rows), Resamples(len(rows), resamples, seed), level)
+    fewer = replace(setting, resamples=setting.resamples.fewer(IN_GROUPS))
+    groups = {word: rows.groups(word) for word in ([by] if isinstance(by, str) else by or [])}
     scores: list[Score] = []
     pairs: list[Pair] = []
-    given = _given(board)
     for one in known.values():
-        measured = board.measured(one.name)
+        measured = rows.measured(one.name)
         for place, (title, of) in enumerate(one.figures.items()):
-            scores += _scores(board, one, title, of, measured, given, drawn, level, pairs)
-            for word in words if place == 0 else ():
-                scores += _grouped(
-                    board, one, title, of, measured, given, fewer, level, word, groups[word]
-                )
+            figure = Figure(one, title, of, measured)
+            of_all = _estimates(setting, figure)
+            scores += [_score(setting, figure, name, found) for name, found in of_all.items()]
+            pairs += _pairs(setting, figure, of_all)
+            if place == 0:  # a breakdown is of a metric's first figure
+                for word, some in groups.items():
+                    scores += _grouped(fewer, figure, word, some[:MOST_GROUPS])
     summary = Summary(
-        run=board.run,
-        images=len(board),
-        methods=board.methods,
-        controls=board.controls,
+        run=rows.run,
+        images=len(rows),
+        methods=rows.methods,
+        controls=rows.controls,
         metrics=known,
         scores=scores,
         pairs=pairs,
-        wins=_wins(board, known, drawn, level),
-        curves=curves(board, known, drawn, level),
-        failures=_failures(board),
+        wins=_wins(setting, known),
+        curves=curves(rows, known, setting.resamples, level),
+        failures=_failures(rows),
         level=float(level),
         resamples=resamples,
-        layers=_layers(board),
+        layers=_layers(rows),
         breakdowns={
             word: [name for name, _ in some[:MOST_GROUPS]] for word, some in groups.items()
         },
     )
-    cut = {
+    left_out = {
         word: len(some) - MOST_GROUPS for word, some in groups.items() if len(some) > MOST_GROUPS
     }
-    return replace(summary, cautions=cautions(summary, board, cut))
+    return replace(summary, cautions=cautions(summary, rows, left_out))
 
 
-def _described(board: RowsByMethod, metrics: Metrics | None) -> dict[str, Metric]:
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all figures of a summary share: the rows, what a figure may ask for, the resamples."""
+
+    rows: RowsByMethod
+    given: Columns
+    resamples: Resamples
+    level: int | float
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One figure of a metric, and what each method's images contribute to it."""
+
+    metric: Metric
+    title: str
+    of: Of
+    measured: Mapping[str, Float[np.ndarray, "n *k"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A method's figure on some `images`, and on each resampled set of them, unscaled."""
+
+    images: Int[np.ndarray, "m"]
+    figure: float
+    resampled: Float[np.ndarray, "r"]
+
+
+def _described(rows: RowsByMethod, metrics: Metrics | None) -> dict[str, Metric]:
     """The metrics that the rows hold, in the order of the run, by group."""
     if metrics is None:
         from sightline import metrics as family
 
         metrics = getattr(family, "METRICS", {})
-    names = [name for name in board.run.get("metrics", metrics) if name in board]
+    names = [name for name in rows.run.get("metrics", metrics) if name in rows]
     found = [about(metrics[name]) if name in metrics else _unknown(name) for name in names]
     groups = list(dict.fromkeys(one.group for one in found))
     return {one.name: one for one in sorted(found, key=lambda one: groups.index(one.group))}
@@ -122,134 +150,124 @@ def _unknown(name: str) -> Metric:
     return about(metric(title=name, group="other", higher_is_better=None)(described_nowhere))
 
 
-def _given(board: RowsByMethod) -> Columns:
+def _given(rows: RowsByMethod) -> Columns:
     """What a figure may ask for: the class each row is about, and the protocol's fields."""
     fields = {
         k: tuple(v) if isinstance(v, list) else v
-        for k, v in (board.run.get("protocol") or {}).items()
+        for k, v in (rows.run.get("protocol") or {}).items()
     }
-    return {**fields, "classes": board.codes("target")} if "target" in board else fields
+    return {**fields, "classes": rows.codes("target")} if "target" in rows else fields
 
 
-def _scores(
-    board: RowsByMethod,
-    one: Metric,
-    title: str,
-    of: Of,
-    measured: Mapping[str, Float[np.ndarray, "n *k"]],
-    given: Columns,
-    resamples: Resamples,
-    level: int | float,
-    pairs: list[Pair],
-) -> list[Score]:
-    """One figure of everybody; their comparisons are added to `pairs`."""
-    drawn = {name: replicates(of, values, given, resamples) for name, values in measured.items()}
-    plain = {name: estimate(of, values, given) for name, values in measured.items()}
-    for a, b in itertools.combinations(board.all, 2):
-        if a in board.controls and b in board.controls:
-            continue
-        ours, theirs = measured[a], measured[b]
-        if (speaks(ours) == speaks(theirs)).all():
-            difference, apart = plain[a] - plain[b], drawn[a] - drawn[b]
-        else:
-            ours, theirs = common(ours, theirs)
-            difference = estimate(of, ours, given) - estimate(of, theirs, given)
-            apart = replicates(of, ours, given, resamples) - replicates(
-                of, theirs, given, resamples
-            )
-        found = paired_from(
-            one.scale * difference, one.scale * apart, int(speaks(ours).sum()), level
+def _estimates(setting: Setting, figure: Figure) -> dict[str, Estimate]:
+    """The figure of everybody, on all images."""
+    every = np.arange(len(setting.rows))
+    return {
+        name: Estimate(
+            every,
+            estimate(figure.of, figure.measured[name], setting.given),
+            replicates(figure.of, figure.measured[name], setting.given, setting.resamples),
         )
-        pairs.append(
-            Pair(one.name, title, a, b, found, sign_test(ours, theirs) if ours.ndim == 1 else None)
-        )
-    return [
-        _score(
-            board,
-            one,
-            title,
-            name,
-            measured[name],
-            np.arange(len(board)),
-            plain[name],
-            drawn[name],
-            level,
-        )
-        for name in board.all
-    ]
+        for name in setting.rows.all
+    }
 
 
 def _grouped(
-    board: RowsByMethod,
-    one: Metric,
-    title: str,
-    of: Of,
-    measured: Mapping[str, Float[np.ndarray, "n *k"]],
-    given: Columns,
-    resamples: Resamples,
-    level: int | float,
-    by: str,
-    groups: Sequence[tuple[str, Mapping[str, Any]]],
+    setting: Setting, figure: Figure, by: str, groups: Sequence[tuple[str, Mapping[str, Any]]]
 ) -> list[Score]:
-    """One figure of everybody in each group."""
-    found = []
-    for group, places in groups[:MOST_GROUPS]:
-        for name in board.all:
-            own = places[name]
-            some = {k: v[own] if isinstance(v, np.ndarray) else v for k, v in given.items()}
-            values = measured[name][own]
-            plain, drawn = (
-                estimate(of, values, some),
-                replicates(of, values, some, resamples.among(own)),
+    """The figure of everybody in each group."""
+    scores = []
+    for group, positions in groups:
+        for name in setting.rows.all:
+            images = positions[name]
+            values = figure.measured[name][images]
+            given = {
+                word: one[images] if isinstance(one, np.ndarray) else one
+                for word, one in setting.given.items()
+            }
+            found = Estimate(
+                images,
+                estimate(figure.of, values, given),
+                replicates(figure.of, values, given, setting.resamples.among(images)),
             )
-            score = _score(board, one, title, name, values, own, plain, drawn, level)
-            found.append(replace(score, by=by, group=group))
-    return found
+            scores.append(replace(_score(setting, figure, name, found), by=by, group=group))
+    return scores
 
 
-def _score(
-    board: RowsByMethod,
-    one: Metric,
-    title: str,
-    method: str,
-    values: Float[np.ndarray, "n *k"],
-    own: Any,
-    plain: float,
-    drawn: Float[np.ndarray, "r"],
-    level: int | float,
-) -> Score:
-    n, errors = int(speaks(values).sum()), int(board.failed[method][own].sum())
-    missing = int((~board.absent[method][own]).sum()) - n - errors
-    found = interval(one.scale * plain, one.scale * drawn, n, level)
-    return Score(one.name, title, method, found.estimate, found.low, found.high, n, missing, errors)
+def _score(setting: Setting, figure: Figure, method: str, found: Estimate) -> Score:
+    """An estimate in the metric's unit, with the number of images behind it and missing."""
+    rows, images, scale = setting.rows, found.images, figure.metric.scale
+    n = int(has_value(figure.measured[method][images]).sum())
+    errors = int(rows.failed[method][images].sum())
+    missing = int((~rows.absent[method][images]).sum()) - n - errors
+    around = interval(scale * found.figure, scale * found.resampled, n, setting.level)
+    return Score(
+        figure.metric.name,
+        figure.title,
+        method,
+        around.estimate,
+        around.low,
+        around.high,
+        n,
+        missing,
+        errors,
+    )
 
 
-def _wins(
-    board: RowsByMethod, known: Mapping[str, Metric], resamples: Resamples, level: int | float
-) -> dict[tuple[str, str], Win]:
-    """Each method against each other one (and the controls), by the metric that wins are about:
-    Average Drop.
-    """
+def _pairs(setting: Setting, figure: Figure, of_all: Mapping[str, Estimate]) -> list[Pair]:
+    """Each method against each other one and each control, on the images both say something of."""
+    rows, metric = setting.rows, figure.metric
+    pairs = []
+    for a, b in itertools.combinations(rows.all, 2):
+        if a in rows.controls and b in rows.controls:
+            continue
+        ours, theirs = figure.measured[a], figure.measured[b]
+        difference = of_all[a].figure - of_all[b].figure
+        resampled = of_all[a].resampled - of_all[b].resampled
+        if (has_value(ours) != has_value(theirs)).any():
+            ours, theirs = common(ours, theirs)
+            difference, resampled = _difference(setting, figure.of, ours, theirs)
+        n = int(has_value(ours).sum())
+        found = paired_from(metric.scale * difference, metric.scale * resampled, n, setting.level)
+        signs = sign_test(ours, theirs) if ours.ndim == 1 else None
+        pairs.append(Pair(metric.name, figure.title, a, b, found, signs))
+    return pairs
+
+
+def _difference(
+    setting: Setting, of: Of, ours: Float[np.ndarray, "n *k"], theirs: Float[np.ndarray, "n *k"]
+) -> tuple[float, Float[np.ndarray, "r"]]:
+    given, resamples = setting.given, setting.resamples
+    difference = estimate(of, ours, given) - estimate(of, theirs, given)
+    return difference, replicates(of, ours, given, resamples) - replicates(
+        of, theirs, given, resamples
+    )
+
+
+def _wins(setting: Setting, known: Mapping[str, Metric]) -> dict[tuple[str, str], Win]:
+    """Each method against each other and the controls, by the metric of wins: Average Drop."""
     name = first_metric(known)
     if name is None:
         return {}
-    measured = board.measured(name)
+    measured = setting.rows.measured(name)
     if any(values.ndim > 1 for values in measured.values()):
         return {}
     higher = known[name].higher_is_better is True
-    both = itertools.permutations(board.all, 2)
-    return {(a, b): win_from(measured[a], measured[b], higher, resamples, level) for a, b in both}
+    return {
+        (a, b): win_from(measured[a], measured[b], higher, setting.resamples, setting.level)
+        for a, b in itertools.permutations(setting.rows.all, 2)
+    }
 
 
-def _layers(board: RowsByMethod) -> list[str]:
-    if "layer" not in board:
+def _layers(rows: RowsByMethod) -> list[str]:
+    if "layer" not in rows:
         return []
-    return sorted(name for name in pc.unique(board.rows["layer"]).to_pylist() if name)
+    return sorted(name for name in pc.unique(rows.table["layer"]).to_pylist() if name)
 
 
-def _failures(board: RowsByMethod) -> list[Failure]:
-    rows = np.concatenate([board.at[name][board.failed[name]] for name in board.all])
-    some = board.rows.select(["item", "image", "method", "error"]).take(rows).to_pylist()
+def _failures(rows: RowsByMethod) -> list[Failure]:
+    failed = np.concatenate([rows.at[name][rows.failed[name]] for name in rows.all])
+    some = rows.table.select(["item", "image", "method", "error"]).take(failed).to_pylist()
     return sorted(
-        (Failure(**one) for one in some), key=lambda one: (one.item, board.all.index(one.method))
+        (Failure(**one) for one in some), key=lambda one: (one.item, rows.all.index(one.method))
     )

@@ -1,4 +1,7 @@
-"""Every number of a report, once, whatever it is then printed as."""
+"""Every number of a report; see each part's own words.
+
+Methods and metrics are in the order of the run.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,8 +82,9 @@ class Caution:
 
 @dataclass(frozen=True)
 class Summary:
-    """Every number of a report; see each part's own words. Methods and metrics are in the order of
-    the run.
+    """Every number of a report; see each part's own words.
+
+    Methods and metrics are in the order of the run.
     """
 
     run: Mapping[str, Any]
@@ -115,7 +119,7 @@ class Summary:
         return self._scores.get((metric, figure, method, by, group))
 
     def pair(self, metric: str, figure: str, a: str, b: str) -> Pair | None:
-        """Method `a` minus method `b`, in whichever order it was computed; None where it was not."""
+        """Method `a` minus method `b`, in whichever order it was computed; else None."""
         found = self._pairs.get((metric, figure, a, b))
         if found is not None:
             return found
@@ -123,8 +127,9 @@ class Summary:
         return None if other is None else other.turned()
 
     def best(self, metric: str, figure: str) -> str | None:
-        """The method (no control) with the best figure; None where neither end is better or nobody
-        has one.
+        """The method (no control) with the best figure.
+
+        It is None where neither end is better or nobody has one.
         """
         higher = self.metrics[metric].higher_is_better
         found = [self.score(metric, figure, method) for method in self.methods]
@@ -134,8 +139,9 @@ class Summary:
         return (max if higher else min)(kept, key=lambda one: one.estimate).method
 
     def stands_out(self, metric: str, figure: str) -> str | None:
-        """The best method, where its difference to every other method is `clear`; None where it is
-        not.
+        """The best method, where its difference to every other method is `clear`.
+
+        None where it is not.
         """
         winner = self.best(metric, figure)
         others = [name for name in self.methods if name != winner]
@@ -149,16 +155,15 @@ class Summary:
         return [control for control in self.controls if self._lead(metric, figure, control)[0] > 0]
 
     def blind_to(self, metric: str, figure: str) -> list[str]:
-        """The controls that are not told apart from the best method: their paired interval to it
-        holds 0.
+        """The controls that are not told apart from the best method.
+
+        Their paired interval to it holds 0.
         """
         leads = {control: self._lead(metric, figure, control) for control in self.controls}
         return [control for control, (least, most) in leads.items() if least <= 0 <= most]
 
     def _lead(self, metric: str, figure: str, control: str) -> tuple[float, float]:
-        """By how much a control is better than the best method, at least and at most; nan where
-        nobody knows.
-        """
+        """By how much a control is better than the best method, at least and at most; else nan."""
         winner = self.best(metric, figure)
         pair = None if winner is None else self.pair(metric, figure, control, winner)
         if pair is None:

@@ -34,8 +34,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Printed:
-    """A table as it is printed: a label and cells a line, and a note to each line. `key` names it
-    in labels.
+    """A table as it is printed: a label and cells a line, and a note to each line.
+
+    `key` names it in labels.
     """
 
     key: str
@@ -112,8 +113,9 @@ def group_tables(summary: Summary, by: str, most: int = 40) -> list[Printed]:
 
 
 def win_table(summary: Summary) -> Printed | None:
-    """On what share of the images the method of a line beats that of a column; ties and the sign
-    test beside.
+    """On what share of the images the method of a line beats that of a column.
+
+    Ties and the sign test stand beside.
     """
     if not any(one.n for one in summary.wins.values()):
         return None
@@ -153,8 +155,9 @@ def win_table(summary: Summary) -> Printed | None:
 
 
 def pair_lines(summary: Summary) -> list[tuple[str, list[tuple[str, str, Cell, str, str]]]]:
-    """For each figure its comparisons: first method, second, difference, p, and images better /
-    equal / worse.
+    """For each figure its comparisons.
+
+    They are first method, second, difference, p, and images better / equal / worse.
     """
     found = []
     for metric, figure in summary.figures():
@@ -206,8 +209,9 @@ def findings(summary: Summary) -> list[str]:
 
 
 def failure_lines(summary: Summary) -> list[tuple[str, str, str]]:
-    """Errors: image, methods, what was wrong. What went wrong for several methods in the same way
-    is said once.
+    """Errors: image, methods, what was wrong.
+
+    What went wrong for several methods in the same way is said once.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for one in summary.failures:
@@ -246,7 +250,7 @@ def _margin(summary: Summary, metric: Metric, figure: str, best: str) -> str:
 
 
 def _beside(summary: Summary, metric: Metric, figure: str) -> str:
-    """How the best method stands to the controls, where one of them takes the finding's worth away."""
+    """How the best method stands to the controls, where one takes the finding's worth away."""
     better, equal = summary.fooled_by(metric.name, figure), summary.blind_to(metric.name, figure)
     controls = better or equal
     if not controls:

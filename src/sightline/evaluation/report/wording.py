@@ -1,6 +1,7 @@
 """Numbers, names and the protocol in words, the same on every page and in every table."""
 
 import inspect
+import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,9 @@ from typing import Any
 from sightline.errors import SightlineError
 from sightline.metrics.metric import Metric
 
-CONTROLS = {
+logger = logging.getLogger(__name__)
+
+CONTROL_TITLES = {
     "fake_cam": (
         "FakeCAM",
         "1 everywhere but in one corner pixel: it explains nothing, and hides nothing.",
@@ -32,8 +35,8 @@ def title_of(method: str) -> str:
     """
     from sightline.methods.names import title_of as of_method
 
-    if method in CONTROLS:
-        return CONTROLS[method][0]
+    if method in CONTROL_TITLES:
+        return CONTROL_TITLES[method][0]
     try:
         return of_method(method)
     except SightlineError:
@@ -88,8 +91,9 @@ def meaning(metric: Metric) -> str:
 
 
 def written(value: float | int, unit: str = "", *, signed: bool = False) -> str:
-    """A number as it is printed: per cent with one decimal, anything else with three; a true minus
-    sign.
+    """A number as it is printed, with a true minus sign.
+
+    Per cent has one decimal, anything else three.
 
     >>> (
     ...     written(36.841, "%"),
@@ -148,7 +152,8 @@ def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> li
     fields = dict(run.get("protocol") or {})
     try:
         one = Protocol.from_dict(fields)
-    except (SightlineError, TypeError):
+    except (SightlineError, TypeError) as error:
+        logger.debug("a protocol of another version, told field by field: %s", error)
         return ["; ".join(f"{name}: {value}" for name, value in fields.items())] if fields else []
     explained = (
         "the class the model predicts"
@@ -174,8 +179,9 @@ def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> li
 
 
 def first_metric(metrics: Mapping[str, Metric]) -> str | None:
-    """The metric that galleries and the matrix of wins are about: Average Drop, else the first with
-    a direction.
+    """The metric that galleries and the matrix of wins are about.
+
+    It is Average Drop, else the first with a direction.
     """
     if "average_drop" in metrics:
         return "average_drop"

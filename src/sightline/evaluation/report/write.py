@@ -1,10 +1,10 @@
 """A report on disk: the page, its drawings, every table, all from one summary."""
 
-import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from sightline.atomic_write import write_atomically
 from sightline.errors import StoreError
 from sightline.evaluation.report.csv_tables import sheets
 from sightline.evaluation.report.gallery import gallery
@@ -12,14 +12,14 @@ from sightline.evaluation.report.latex import latex
 from sightline.evaluation.report.markdown import markdown
 from sightline.evaluation.report.page import page
 from sightline.evaluation.report.plots import curve_plot
-from sightline.evaluation.report.rows_by_method import Results
+from sightline.evaluation.report.rows_by_method import RunResults
 from sightline.evaluation.report.summarise import Metrics, summarise
 from sightline.evaluation.report.summary import Summary
 from sightline.evaluation.report.wording import first_metric
 
 
 def write(
-    results: Results,
+    results: RunResults,
     out: str | os.PathLike[str],
     *,
     title: str = "",
@@ -31,8 +31,9 @@ def write(
     metrics: Metrics | None = None,
     summary: Summary | None = None,
 ) -> list[Path]:
-    """Write the report of some results into the folder `out`; returns what was written, the page
-    first.
+    """Write the report of some results into the folder `out`.
+
+    Returns what was written, the page first.
 
     `report.html` (one file, works offline), `report.md`, `report.tex` (booktabs), `tables/*.csv`
     with every number in full precision, `plots/*.svg`. All say the same, because all are made from
@@ -52,27 +53,23 @@ def write(
         )
         for name in dict.fromkeys(one.name for one in summary.curves)
     }
-    rooms = gallery(summary, results, ranked_by or first_metric(summary.metrics), images)
+    sections = gallery(summary, results, ranked_by or first_metric(summary.metrics), images)
     texts = {
-        "report.html": page(title, summary, rooms),
+        "report.html": page(title, summary, sections),
         "report.md": markdown(title, summary, list(drawings)),
         "report.tex": latex(summary),
         **{f"tables/{name}.csv": text for name, text in sheets(summary).items()},
         **drawings,
     }
-    return [_written(Path(out) / name, text) for name, text in texts.items()]
+    return [_write(Path(out) / name, text) for name, text in texts.items()]
 
 
-def _written(path: Path, text: str) -> Path:
+def _write(path: Path, text: str) -> Path:
     """Whole or not at all: nobody finds half a page."""
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, "utf-8", newline="")
-        part.replace(path)
+        write_atomically(path, text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise StoreError(
             f"Expected to write {path}; the system says: {error.strerror or error}. "
             "Make room, or name another folder with --out."

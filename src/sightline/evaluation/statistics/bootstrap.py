@@ -1,6 +1,8 @@
 """How far a figure can be trusted: the percentile bootstrap over images (Efron 1979)."""
 
 import inspect
+import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,8 @@ from jaxtyping import Bool, Float, Shaped
 
 from sightline.errors import RequestError, near
 from sightline.evaluation.statistics.resample import Resamples, flat
+
+logger = logging.getLogger(__name__)
 
 Values = Float[np.ndarray, "n *k"]
 """What the images contributed, one row each: a number, or a small vector. nan is 'nothing to say'.
@@ -46,8 +50,9 @@ def bootstrap(
     seed: int = 0,
     level: int | float = 0.95,
 ) -> Interval:
-    """A figure of some images with its percentile interval: what it is on `n` resampled sets of as
-    many images.
+    """A figure of some images with its percentile interval.
+
+    That holds what it is on `n` resampled sets of as many images.
 
     `of` takes what its parameter names ask for: `values` `[images]` or `[images, k]`, and of
     `columns` whatever it names; an array there with one entry an image is resampled with it. An
@@ -56,8 +61,8 @@ def bootstrap(
     images (below some 30) it is too narrow. The same rows in the same order give the same interval,
     whatever else was computed before.
 
-    Figures that depend on the columns' means alone (most do; it is found out by trying) are
-    resampled as means: a million images take seconds.
+    Figures that are declared to depend on the columns' means alone (`of_column_means`, as
+    `metrics.metric.mean` is) are resampled as means: a million images take seconds.
 
     Raises `RequestError` where `of` asks for something that is neither `values` nor among
     `columns`.
@@ -66,12 +71,12 @@ def bootstrap(
     Interval(estimate=1.0, low=1.0, high=1.0, n=3)
     """
     drawn = replicates(of, values, columns or {}, Resamples(len(values), n, seed))
-    return interval(estimate(of, values, columns or {}), drawn, int(speaks(values).sum()), level)
+    return interval(estimate(of, values, columns or {}), drawn, int(has_value(values).sum()), level)
 
 
 def estimate(of: Of, values: Values, columns: Columns | None = None) -> float:
     """The figure of the images that say something; nan where none does."""
-    kept = speaks(values)
+    kept = has_value(values)
     return (
         float(_asker(of, columns or {}, len(values))(values[kept], kept))
         if kept.any()
@@ -93,7 +98,7 @@ def interval(
     return Interval(float(figure), float(low), float(high), n)
 
 
-def speaks(values: Values) -> Bool[np.ndarray, "n"]:
+def has_value(values: Values) -> Bool[np.ndarray, "n"]:
     """Which images say something: at least one of their numbers is one."""
     return np.asarray(np.isfinite(flat(values)).any(1))
 
@@ -102,20 +107,29 @@ def replicates(
     of: Of, values: Values, columns: Columns, resamples: Resamples
 ) -> Float[np.ndarray, "r"]:
     """The figure on each resampled set of images."""
-    kept = speaks(values)
+    kept = has_value(values)
     if not kept.any():
         return np.full(resamples.count, np.nan)
     ask = _asker(of, columns, len(values))
-    everybody = np.ones(1, bool)
-    if _is_of_means(ask, values, kept):
-        means = resamples.means(values)
-        weights = _affine(ask, means[: min(len(means), 8)])
-        if weights is not None:
-            asked = np.flatnonzero(
-                weights[1:]
-            )  # of the others it is all the same whether they say anything
-            return np.asarray(flat(means)[:, asked] @ weights[1 + asked] + weights[0])
-        return np.array([ask(row[None], everybody) for row in means], np.float64)
+    declared = getattr(of, "of_column_means", None)  # see `metrics.metric.of_column_means`
+    if declared is not None:
+        found = flat(values[kept])
+        weights = _weights(ask, values.shape[1:]) if declared == "weighted" else None
+        asked = np.arange(found.shape[1]) if weights is None else np.flatnonzero(weights[1:])
+        # a mean over rows with gaps in several columns is no mean of their means; of one it is
+        if len(asked) < 2 or np.isfinite(found[:, asked]).all():
+            means = resamples.means(values)
+            if weights is not None:
+                return np.asarray(flat(means)[:, asked] @ weights[1 + asked] + weights[0])
+            return np.array([ask(row[None], np.ones(1, bool)) for row in means], np.float64)
+        logger.debug("%s is resampled in full: its rows have gaps in several columns", of)
+    return _in_full(ask, values, kept, resamples)
+
+
+def _in_full(
+    ask: Callable[..., float], values: Values, kept: Bool[np.ndarray, "n"], resamples: Resamples
+) -> Float[np.ndarray, "r"]:
+    """The figure of the rows of each set; nan where none of them says anything."""
     found = np.full(resamples.count, np.nan)
     for k in range(resamples.count):
         rows = resamples.rows(k)
@@ -125,11 +139,23 @@ def replicates(
     return found
 
 
+def _weights(ask: Callable[..., float], shape: tuple[int, ...]) -> Float[np.ndarray, "k1"]:
+    """Constant and weights of a figure that is declared to be a weighted sum of the means."""
+
+    def at(row: Float[np.ndarray, "k"]) -> float:
+        return ask(row.reshape(1, *shape), np.ones(1, bool))
+
+    units = np.eye(math.prod(shape))
+    constant = at(np.zeros(len(units)))
+    return np.array([constant, *(at(unit) - constant for unit in units)])
+
+
 def _asker(
     of: Of, columns: Columns, images: int
 ) -> Callable[[Values, Shaped[np.ndarray, "..."]], float]:
-    """`of` as a function of some images' values and of which they are; whatever else it asks for is
-    bound once.
+    """`of` as a function of some images' values and of which they are.
+
+    Whatever else it asks for is bound once.
     """
     arrays: dict[str, Any] = {}
     given: dict[str, Any] = {}
@@ -154,53 +180,4 @@ def _asker(
         return lambda values, _: float(of(values=values, **given))
     return lambda values, which: float(
         of(values=values, **given, **{k: v[which] for k, v in arrays.items()})
-    )
-
-
-def _is_of_means(ask: Callable[..., float], values: Values, kept: Bool[np.ndarray, "n"]) -> bool:
-    """Whether the figure says of images what it says of their mean alone: tried on all and on eight
-    random sets.
-    """
-    own = values[kept]
-    generator = np.random.default_rng(0)
-    sets = [np.arange(len(own))] + [
-        generator.integers(0, len(own), 3 + len(own) // 2**k) for k in range(8)
-    ]
-    try:
-        for rows in sets:
-            some = own[rows]
-            if not np.isfinite(some).all():
-                with np.errstate(invalid="ignore"):
-                    said = np.isfinite(some)
-                    mean = np.where(said, some, 0.0).sum(0) / said.sum(0)
-            else:
-                mean = some.mean(0)
-            one, other = ask(some, rows), ask(np.asarray(mean)[None], np.ones(1, bool))
-            if not np.isclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True):
-                return False
-    except Exception:  # of one row it may say nothing, or it asks for the images' own classes: then it is tried in full
-        return False
-    return True
-
-
-def _affine(
-    ask: Callable[..., float], means: Float[np.ndarray, "t *k"]
-) -> Float[np.ndarray, "k1"] | None:
-    """Constant and weights, where the figure of the means is a weighted sum of them; None where it
-    is not.
-    """
-    rows = flat(means)
-    one = np.ones(1, bool)
-
-    def at(row: Float[np.ndarray, "k"]) -> float:
-        return ask(row.reshape(1, *means.shape[1:]), one)
-
-    constant = at(np.zeros(rows.shape[1]))
-    weights = np.array([constant, *(at(unit) - constant for unit in np.eye(rows.shape[1]))])
-    told = np.array([at(row) for row in rows])
-    said = rows @ weights[1:] + weights[0]
-    return (
-        weights
-        if np.isfinite(weights).all() and np.allclose(said, told, rtol=1e-9, atol=1e-12)
-        else None
     )

@@ -1,6 +1,4 @@
-"""Two methods on the same images: by how much they differ, and on how many images one beats the
-other.
-"""
+"""Two methods on the same images: how much they differ, and how often one beats the other."""
 
 from dataclasses import dataclass
 
@@ -13,9 +11,9 @@ from sightline.evaluation.statistics.bootstrap import (
     Of,
     Values,
     estimate,
+    has_value,
     interval,
     replicates,
-    speaks,
 )
 from sightline.evaluation.statistics.resample import Resamples
 
@@ -62,8 +60,9 @@ class Paired:
 
 @dataclass(frozen=True)
 class SignTest:
-    """On how many images the first value is larger, smaller, equal; `p` of the exact test, which
-    leaves out ties.
+    """On how many images the first value is larger, smaller, equal.
+
+    `p` is that of the exact test, which leaves out ties.
     """
 
     larger: int
@@ -74,8 +73,9 @@ class SignTest:
 
 @dataclass(frozen=True)
 class Win:
-    """Shares of the images, in [0, 1], on which the first method is better, equal, worse; they add
-    up to 1.
+    """Shares of the images, in [0, 1], on which the first method is better, equal, worse.
+
+    They add up to 1.
     """
 
     win: Interval
@@ -94,8 +94,9 @@ def paired(
     seed: int = 0,
     level: int | float = 0.95,
 ) -> Paired:
-    """The difference between two methods' figures, by the paired bootstrap: each resampled set of
-    images serves both.
+    """The difference between two methods' figures, by the paired bootstrap.
+
+    Each resampled set of images serves both.
 
     Row k of both is the same image. Only images of which both methods say something count. The
     interval is usually much narrower than the two methods' own: an image that is hard for one is
@@ -109,7 +110,7 @@ def paired(
     given, resamples = columns or {}, Resamples(len(a), n, seed)
     drawn = replicates(of, a, given, resamples) - replicates(of, b, given, resamples)
     return paired_from(
-        estimate(of, a, given) - estimate(of, b, given), drawn, int(speaks(a).sum()), level
+        estimate(of, a, given) - estimate(of, b, given), drawn, int(has_value(a).sum()), level
     )
 
 
@@ -128,8 +129,9 @@ def paired_from(
 
 
 def sign_test(a: Float[np.ndarray, "n"], b: Float[np.ndarray, "n"]) -> SignTest:
-    """Whether one of two is larger on more images than chance would have it: exact, two-sided, ties
-    left out.
+    """Whether one of two is larger on more images than chance would have it.
+
+    The test is exact and two-sided, and leaves out ties.
 
     It asks only for the direction on each image: a method may win most images by little and lose on
     the mean.
@@ -154,8 +156,9 @@ def win(
     seed: int = 0,
     level: int | float = 0.95,
 ) -> Win:
-    """Win %: on how many images the first method's value is the better one (Grad-CAM++ v3, section
-    4.1: smaller drop).
+    """Win %: on how many images the first method's value is the better one.
+
+    See Grad-CAM++ v3, section 4.1: smaller drop.
 
     The paper does not say what becomes of ties; here they are neither won nor lost, and stated
     beside.
@@ -187,7 +190,7 @@ def win_from(
 
 def common(a: Values, b: Values) -> tuple[Values, Values]:
     """Both with nan where one of them says nothing."""
-    neither = ~(speaks(a) & speaks(b))
+    neither = ~(has_value(a) & has_value(b))
     a, b = a.copy(), b.copy()
     a[neither] = np.nan
     b[neither] = np.nan

@@ -1,6 +1,4 @@
-"""The resampled sets of images behind every interval: drawn once, and the same for every metric and
-method.
-"""
+"""The resampled sets of images behind every interval, the same for every metric and method."""
 
 import math
 from collections.abc import Iterator
@@ -20,8 +18,9 @@ _AT_ONCE = 4_000_000
 
 
 class Resamples:
-    """`count` sets of `images` images, drawn with replacement. Row k of everything here is about
-    the k-th image.
+    """`count` sets of `images` images, drawn with replacement.
+
+    Row k of everything here is about the k-th image.
 
     Because all metrics and methods share these sets, the difference between two methods, set by
     set, is the paired bootstrap's. With more than `GROUPS` images (10,000), groups of images put
@@ -41,8 +40,7 @@ class Resamples:
             self._group = np.random.default_rng([seed, images]).permutation(images) % GROUPS
 
     def among(self, places: Int[np.ndarray, "m"]) -> "Resamples":
-        """The same sets, of which only some of the images count: those of a class, or those that
-        say something.
+        """The same sets, of which only some of the images count: of a class, or that say something.
 
         >>> Resamples(3, count=4).among(np.array([1])).means(np.array([7.0])).tolist()
         [7.0, nan, nan, 7.0]
@@ -71,8 +69,9 @@ class Resamples:
         return np.repeat(np.arange(self.images), self._weights[k][self._group])
 
     def means(self, values: Float[np.ndarray, "n *k"]) -> Float[np.ndarray, "r *k"]:
-        """Each column's mean over each set. nan says nothing: a mean is that of the others; nan
-        where there is none.
+        """Each column's mean over each set, of the images that say something there.
+
+        It is nan where none does.
 
         Exact where all values of a column are equal: what is averaged is the distance to the first
         one.

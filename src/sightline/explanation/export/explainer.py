@@ -23,6 +23,7 @@ from sightline.models import Card
 from sightline.supply import Supply
 from sightline.surgery import Opened, Trace, free_gradients, noise, traced
 from sightline.targets import logits, probabilities
+from sightline.targets.model_outputs import two_rows
 
 ALWAYS = ("activations", "gradients", "explained", "scores", "probabilities")
 """Words to be had from any network, in one pass."""
@@ -173,8 +174,8 @@ class Explainer(nn.Module):
         outputs, rows, explained = self._logits_and_class(found, classes)
         activations = self.grid.read(node)
         head = attrgetter(self._head)(self.opened).flatten(1)
-        if outputs.shape[1] == 1:  # against and for
-            head = torch.cat([-head, head])
+        if outputs.shape[1] == 1:
+            head = two_rows(head, dim=0)
 
         def class_gradients() -> Tensor:
             each = head.unsqueeze(1).expand(-1, rows.shape[0], -1)
@@ -197,7 +198,7 @@ class Explainer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The outputs `[b, k]`, the logits of classes from 0 on, and the class explained `[b]`."""
         outputs = logits(found)
-        rows = torch.cat([-outputs, outputs], dim=1) if outputs.shape[1] == 1 else outputs
+        rows = two_rows(outputs) if outputs.shape[1] == 1 else outputs
         predicted = rows.argmax(1)
         if classes is not None:
             return outputs, rows, torch.where(classes < 0, predicted, classes)

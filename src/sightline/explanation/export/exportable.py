@@ -20,7 +20,7 @@ from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
 from sightline.surgery import Opened, Trace, Where, capture, choose, noise, supported_model
 from sightline.targets import Wanted, find_class, logits
-from sightline.targets.class_names import checked
+from sightline.targets.class_names import checked_index
 from sightline.tensors import first_weight
 
 _SOLVED = ("eigen_cam", "eigen_grad_cam", "kpca_cam")
@@ -172,7 +172,7 @@ def _class(target: Any, rows: Tensor, names: Sequence[str] | None) -> int | str 
     if isinstance(target, str):
         return find_class(target, names, count)
     if isinstance(target, int) and not isinstance(target, bool):
-        return checked(target, count)
+        return checked_index(target, count)
     raise TargetError(
         "Expected a class number, a class name, 'predicted' or 'given' for an explainer; got"
         f" {type(target).__name__}. What changes with the picture cannot be written into a graph:"

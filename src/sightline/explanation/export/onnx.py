@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sightline.atomic_write import replacing
 from sightline.errors import ModelError, SurgeryError, install_advice
 from sightline.explanation.export.explainer import Explainer
 from sightline.supply import version
@@ -71,7 +72,11 @@ def to_onnx(explainer: nn.Module, path: str | Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     own = {id(tensor): tensor for tensor in explainer.state_dict().values()}  # shared ones once
     weights = sum(tensor.nbytes for tensor in own.values())
-    program.save(str(path), external_data=weights > _ONE_FILE)
+    if weights > _ONE_FILE:  # the weights' own file is named in this one, and cannot be moved
+        program.save(str(path), external_data=True)
+    else:
+        with replacing(path) as beside:
+            program.save(str(beside), external_data=False)
     return path
 
 

@@ -14,6 +14,7 @@ from sightline.explanation.passes.reruns import Reruns
 from sightline.supply import Supply
 from sightline.surgery import Trace
 from sightline.targets import Question, logits, probabilities
+from sightline.targets.model_outputs import two_rows
 from sightline.tensors import at_least_float32, first_weight, unexpanded
 
 _AT_ONCE = 1 << 18
@@ -250,7 +251,7 @@ class MethodInputs:
                 " defined and works here too."
             )
         head = at_least_float32(head)
-        return torch.cat([-head, head]) if self.question.single else head  # against and for
+        return two_rows(head, dim=0) if self.question.single else head
 
 
 def _repeated(tensor: Tensor, n: int, axis: int = 0) -> Tensor:

@@ -1,21 +1,19 @@
-"""A run stopped, split, or begun again is the same run; another one is refused, and nothing
-measured is lost.
-"""
+"""A run that is stopped goes on; another one in its folder is refused."""
 
 import sys
 from dataclasses import replace
-from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from helpers.small_runs import QUICK, run, same
 from sightline.errors import DataError, MethodError, StoreError
 from sightline.evaluation import store as stored
-from sightline.evaluation.fingerprint import contents_digest, weights_digest
+
+
+def grown(by=1.0):
+    return lambda gradients: gradients.mean((2, 3), keepdim=True) * by
 
 
 def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(
@@ -57,7 +55,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(
     assert sum(done) == 8
     same(whole, again)
     monkeypatch.setattr(
-        sys.modules["sightline.evaluation.evaluate"], "rows_of", None
+        sys.modules["sightline.evaluation.rows"], "rows_of", None
     )  # nothing is left to measure
     same(whole, run(model, folder, **asked, out=tmp_path / "halves"))
 
@@ -124,14 +122,14 @@ def test_a_run_that_failed_before_its_first_row_keeps_nobody_out(model, folder, 
 def test_a_full_disk_is_said_and_earlier_rows_are_safe(model, folder, tmp_path, monkeypatch):
     import errno
 
-    write = stored._replace
+    write = stored.write_atomically
 
-    def full(path, content):
+    def full(path, content, *, synced):
         if path.name == "00002.parquet":
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, content)
+        write(path, content, synced=synced)
 
-    monkeypatch.setattr(stored, "_replace", full)
+    monkeypatch.setattr(stored, "write_atomically", full)
     with pytest.raises(StoreError, match="No space left on device"):
         run(
             model,
@@ -144,66 +142,6 @@ def test_a_full_disk_is_said_and_earlier_rows_are_safe(model, folder, tmp_path, 
         )
     monkeypatch.undo()
     assert stored.read(tmp_path / "out").column("item") == list(range(8))
-
-
-def test_digests_tell_weights_apart():
-    one, other = nn.Linear(2, 2), nn.Linear(2, 2)
-    assert weights_digest(one) != weights_digest(other)
-    other.load_state_dict(one.state_dict())
-    assert weights_digest(one) == weights_digest(other)
-
-
-def grown(by=1.0):
-    return lambda gradients: gradients.mean((2, 3), keepdim=True) * by
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (grown(1.0), grown(2.0)),
-        (partial(torch.mul, other=2), partial(torch.mul, other=3)),
-        (lambda x, by=1: x * by, lambda x, by=2: x * by),
-        (lambda x: x.relu(), lambda x: x.abs()),
-        (grown(torch.ones(3)), grown(torch.ones(3) * 2)),
-        (grown(np.arange(3)), grown(np.arange(3.0))),
-        (grown(lambda x: x + 1), grown(lambda x: x + 2)),
-        (grown(nn.Linear(2, 1)), grown(nn.Linear(2, 1))),
-        (grown({"a": 1}), grown({"a": 2})),
-        (grown([1, 2]), grown([1, 3])),
-    ],
-    ids=[
-        "closed over",
-        "partial",
-        "default",
-        "code",
-        "tensor",
-        "array",
-        "function",
-        "module",
-        "mapping",
-        "list",
-    ],
-)
-def test_functions_are_told_apart_by_what_they_do(one, other):
-    assert contents_digest(one) == contents_digest(one) != contents_digest(other)
-
-
-def test_the_same_function_made_twice_is_the_same():
-    assert contents_digest(grown(torch.ones(3))) == contents_digest(grown(torch.ones(3)))
-
-
-def test_a_function_that_holds_itself_and_a_set_has_contents_too():
-    def folded(among):
-        def mine(x, n=2):
-            return mine(x, n - 1) if n in among else x
-
-        return mine
-
-    assert (
-        contents_digest(folded({1, 2}))
-        == contents_digest(folded({2, 1}))
-        != contents_digest(folded({1, 3}))
-    )
 
 
 def test_two_functions_of_one_name_are_refused_and_one_function_twice_is_once(model, folder):

@@ -1,4 +1,4 @@
-"""A row for each image and method, with the numbers that explaining and measuring give one by one."""
+"""A row for each image and method, with the numbers that explaining and measuring give alone."""
 
 import json
 import math

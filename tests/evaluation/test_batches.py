@@ -6,7 +6,6 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from helpers.small_runs import CLASSES, PREPROCESS, run
-from sightline import evaluate
 from sightline.errors import DataError
 from sightline.protocol import Protocol
 
@@ -73,41 +72,3 @@ def test_a_label_out_of_range_is_a_row_with_its_error(model):
     )
     assert found.column("error")[0] is None
     assert "a class from 0 to 2; the label is 7" in found.column("error")[1]
-
-
-@pytest.mark.parametrize("data", [[], iter([])])
-def test_no_batch_at_all_is_said(model, data, tmp_path):
-    with pytest.raises(DataError, match="at least one batch"):
-        run(model, data, ["grad_cam"])
-
-
-def test_a_bar_counts_the_images_of_a_folder_and_the_batches_of_a_loader(
-    model, folder, monkeypatch
-):
-    import click
-
-    seen = []
-
-    class Bar:
-        def __init__(self, length, **_):
-            seen.append([length])
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-        def update(self, n):
-            seen[-1].append(n)
-
-    monkeypatch.setattr(click, "progressbar", Bar)
-    evaluate(model, folder, ["grad_cam"], "average_drop", batch_size=8)
-    evaluate(
-        model,
-        DataLoader(TensorDataset(torch.rand(5, 3, 16, 16)), batch_size=2),
-        ["grad_cam"],
-        "average_drop",
-    )
-    evaluate(model, (one for one in [torch.rand(1, 3, 16, 16)]), ["grad_cam"], "average_drop")
-    assert seen == [[12, 8, 4], [3, 1, 1, 1]]

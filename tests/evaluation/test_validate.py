@@ -47,7 +47,7 @@ def test_what_would_strike_every_image_is_an_error(model, options, error, said):
 
 def test_what_rows_need_is_looked_for_before_anything_is_measured(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "rows_of", None)
+    monkeypatch.setattr(sys.modules["sightline.evaluation.rows"], "rows_of", None)
     with pytest.raises(StoreError, match=r"pip install 'sightline-cam\[evaluate\]'"):
         run(model, [torch.rand(1, 3, 16, 16)], ["grad_cam"], "average_drop")
 
@@ -79,7 +79,7 @@ def test_what_needs_no_model_is_looked_at_without_one(
     with pytest.raises(SightlineError, match=said):
         validated(methods, metrics, **options)
     monkeypatch.setattr(
-        sys.modules["sightline.evaluation.evaluate"], "operable", None
+        sys.modules["sightline.evaluation.evaluate"], "supported_model", None
     )  # the model is not looked at
     with pytest.raises(SightlineError, match=said):
         evaluate(model, [torch.rand(2, 3, 16, 16)], methods, metrics, **options)
