@@ -13,7 +13,6 @@ from reference.true_derivatives import true_derivatives
 from sightline.errors import SurgeryError
 from sightline.surgery import capture
 from sightline.surgery.derivatives import diagonal
-from sightline.surgery.derivatives.colouring import colours, owners
 from sightline.surgery.derivatives.curvature import curvature
 from sightline.surgery.derivatives.diagonal import STRATEGIES
 
@@ -236,15 +235,3 @@ def test_a_model_that_draws_is_refused():
 
     with pytest.raises(SurgeryError, match="same scores when it runs again"):
         curvature(*asked(nn.Sequential(nn.Identity(), Draws()), torch.randn(2, 3, 4, 5)))
-
-
-def test_two_places_of_a_colour_have_nothing_in_common():
-    reach = torch.rand(12, 30, generator=torch.Generator().manual_seed(0)) < 0.1
-    groups = colours(reach)
-    assert sorted(place for group in groups for place in group) == list(range(12))
-    assert 1 < len(groups) < 12
-    for group in groups:
-        assert int(reach[group].sum(0).max()) == 1
-        own = owners(reach, group)
-        assert all(bool(reach[place][m]) for m, place in enumerate(own.tolist()) if place < 12)
-        assert int((own < 12).sum()) == int(reach[group].sum())

@@ -113,10 +113,11 @@ def _logsum(below: Coefficients) -> Coefficients:
 
 def _log_softmax(op: Any, x: Jet, dim: int, half_to_float: bool = False) -> Jet:
     _, _, below = softmax_parts(x, dim)
-    moves = [
-        total(one, None if less is None else -less)
-        for one, less in zip(x.moves[1:], _logsum(below), strict=True)
-    ]
+    moves = []
+    for one, less in zip(x.moves[1:], _logsum(below), strict=True):
+        move = total(one, None if less is None else -less)
+        # Of second order there may be the part of the sum alone: one number for all of an axis.
+        moves.append(None if move is None else move.expand(x.value.shape))
     return Jet(x.value.log_softmax(dim), *moves)
 
 
