@@ -131,7 +131,7 @@ def _logsumexp(op: Any, x: Jet, dim: Any, keepdim: bool = False) -> Any:
 
 
 def _group_norm(
-    op: Any, x: Jet, weight: Any, bias: Any, n: int, c: int, places: int, groups: int, eps: float
+    op: Any, x: Jet, weight: Any, bias: Any, n: int, c: int, size: int, groups: int, eps: float
 ) -> list[Any]:
     shape = x.value.shape
     found = standardised(x.linear(lambda one: one.reshape(n, groups, -1)), (-1,), eps).linear(
@@ -141,7 +141,7 @@ def _group_norm(
 
 
 def _max_pool(op: Any, x: Jet, *args: Any, **kwargs: Any) -> list[Any]:
-    """The same place wins while t is small."""
+    """The same position wins while t is small."""
     value, winners = op(x.value, *args, **kwargs)
     axes = 3 if "3d" in op._schema.name else 2
     at = winners.flatten(-axes)

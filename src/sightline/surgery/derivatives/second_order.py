@@ -1,5 +1,4 @@
-"""Scores to second order along the activations: their gradient, and their Hessian times the
-activations.
+"""Scores to second order along the activations: gradients, and Hessians times activations.
 
 The model runs once more and what lies behind the layer is recorded (`tape.py`), with fused
 attention and norms in operators that can be differentiated again. Then one backward pass with a
