@@ -133,7 +133,9 @@ def test_the_result_tells_how_the_derivatives_were_made(head, score, way):
 def clock(monkeypatch, seconds):
     """At every look, so many seconds more have gone by: no machine, no load tells another time."""
     looks = itertools.count()
-    monkeypatch.setattr(diagonal, "time", SimpleNamespace(perf_counter=lambda: seconds * next(looks)))
+    monkeypatch.setattr(
+        diagonal, "time", SimpleNamespace(perf_counter=lambda: seconds * next(looks))
+    )
     monkeypatch.setattr(diagonal, "_NUMBERS", 1024)  # five directions at once
 
 
