@@ -96,7 +96,7 @@ def main() -> None:
 
         trace, scores = again()
         first = trace.gradients(scores)[0]
-        way = curvature(again, scores, first).way
+        way = curvature(again, scores, first).strategy
 
         def some(net: nn.Module = net) -> None:
             with sdpa_kernel(SDPBackend.MATH):
@@ -107,7 +107,7 @@ def main() -> None:
             {
                 "exact": lambda a=again, s=scores, f=first: curvature(a, s, f),
                 "directions": lambda a=again, s=scores, f=first: curvature(
-                    a, s, f, ways=["directions"]
+                    a, s, f, strategies=["directions"]
                 ),
                 "brute": some,
             },

@@ -1,6 +1,11 @@
-"""Tests run side by side: one thread each, or small tensors wait for each other's."""
+"""Tests run side by side: one thread each, or small tensors wait for each other's.
+
+And they are strict: where a fast strategy fails for a reason that nobody foresaw, the failure is
+raised and not covered by the general one (`sightline/surgery/harness/fallback.py`).
+"""
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from jaxtyping import config
 
 torch.set_num_threads(1)
+os.environ["SIGHTLINE_STRICT"] = "1"
 
 # A busy machine is no failure: hypothesis asks for no time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if in_zoo(item.path):
             item.add_marker("zoo")
+
+
+@pytest.fixture
+def as_for_users(monkeypatch):
+    """What a user meets where a fast strategy fails: the general one."""
+    monkeypatch.delenv("SIGHTLINE_STRICT")
 
 
 @pytest.fixture

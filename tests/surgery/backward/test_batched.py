@@ -9,11 +9,9 @@ from torch import nn
 
 from sightline import explain
 from sightline.surgery.backward import gradients as backward
-from sightline.surgery.backward.batched import BatchedScores, pack, unpack
-from sightline.surgery.backward.batched_tensors import Rows
+from sightline.surgery.backward.batched import pack
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.graph import has_many_rows
-from sightline.surgery.backward.sparse import SparseBackward
 
 
 class Block(nn.Module):
@@ -261,24 +259,3 @@ def test_where_the_model_has_a_say_it_is_asked_one_by_one(how, asked):
     (got,) = gradients(run(), [x], seeds=seeds, unhooked=how == "peeking")
     torch.testing.assert_close(got, want)
     assert asked == []
-
-
-def test_a_stand_in_is_what_it_stands_for():
-    seeds = torch.rand(3, 2, 5)
-    with SparseBackward() as one, BatchedScores(one):
-        rows = pack(seeds)
-        spread = torch.ops.aten.select_backward(rows, [2, 4, 5], 1, 2)
-        assert isinstance(spread, Rows)
-        moved = spread.transpose(0, 1).unsqueeze(0)
-        assert isinstance(moved, Rows)
-        turned = moved.transpose(2, 3)  # the rows are broken up
-        assert not isinstance(turned, Rows)
-        together_again = unpack(turned)
-    want = torch.zeros(3, 2, 4, 5)
-    want[:, :, 2] = seeds
-    assert torch.equal(unpack(rows), seeds)
-    assert torch.equal(unpack(spread), want)
-    assert torch.equal(unpack(moved), want.transpose(1, 2).unsqueeze(1))
-    assert torch.equal(together_again, want.transpose(1, 2).unsqueeze(1).transpose(3, 4))
-    with pytest.raises(RuntimeError, match="outside of BatchedScores"):
-        rows + 1

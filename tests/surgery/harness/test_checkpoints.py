@@ -1,5 +1,7 @@
 """Parts of a model that are computed again on the way back."""
 
+import logging
+
 import pytest
 import torch
 from torch import nn
@@ -47,3 +49,13 @@ def test_a_reentrant_checkpoint_is_refused_with_the_way_out():
             torch.autograd.grad(outputs.sum(), x)
     with pytest.raises(RuntimeError, match="something else"), reentrant_refused(net):
         raise RuntimeError("something else")
+
+
+def test_the_log_says_that_it_runs_again(caplog):
+    caplog.set_level(logging.DEBUG, logger="sightline")
+    net, x = nn.Linear(2, 2), torch.ones(1, 2, requires_grad=True)
+    unless_checkpointed(lambda: net(x), lambda: "plain")
+    assert not caplog.messages
+    unless_checkpointed(lambda: checkpoint(net, x, use_reentrant=False), lambda: "plain")
+    (said,) = caplog.messages
+    assert said.startswith("running again as the model is: saved tensors are hooked")

@@ -49,7 +49,7 @@ class HigherOrder:
         if {"second_derivatives", "log_probability_derivatives"}.isdisjoint(wanted):
             return None
         made = self._scores if "second_derivatives" in wanted else self._logarithms
-        return made[cut].way if cut in made else None
+        return made[cut].strategy if cut in made else None
 
     def of_log_probabilities(self, cut: int, targets: slice, rows: Tensor) -> Three:
         """Of the log-softmax of the classes asked for, some questions' `[n b, c, *s]` three times.

@@ -76,8 +76,7 @@ class NoPooledHead(Foreseen):
 
 
 def pooled_head(rows: Tensor, node: Tensor, grid: Grid) -> Tensor | None:
-    """The weights `[k, c]`, if the logits `rows` `[b, k]` are a linear head on the mean over the
-    grid of `node`.
+    """The weights `[k, c]`, if logits `rows` `[b, k]` are a linear head on the mean of `node`.
 
     Fully connected behind the mean, or a 1 x 1 convolution before it. None where the graph names
     anything else.
@@ -161,11 +160,11 @@ def free_gradients(weights: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _chain(rows: Tensor, node: Tensor) -> tuple[Tensor, list[Any], Any]:
-    """The head's weights, the operators from the logits to the layer with what decides them, and an
-    edge.
+    """The head's weights, the operators from the logits to the layer, and an edge.
 
-    The edge is where the derivative of a fully connected layer's input comes in; None for a
-    convolution. This follows one path, and does not walk the graph as `graph.nodes` does.
+    The operators come with what decides them. The edge is where the derivative of a fully connected
+    layer's input comes in; None for a convolution. This follows one path, and does not walk the
+    graph as `graph.nodes` does.
     """
     step: Any = rows.grad_fn
     chain: list[Any] = []

@@ -1,40 +1,44 @@
-"""True second and third derivatives of scores by one activation at a time: alpha without a closed
-form.
+"""True second and third derivatives by one activation at a time: alpha without a closed form.
 
-The model runs once more and its tail is written down (`tape.py`). Then the cheapest way that is
-right is taken:
+The model runs once more and what lies behind the layer is recorded as a list of operators, a tape
+(`tape.py`). Then the cheapest strategy that is right is taken:
 
-| way | when | costs |
+| strategy | when | costs |
 |---|---|---|
-| `straight` | nothing behind the layer bends | nothing: both are zero |
-| `powers` | one bend between two matrices, in a chain | three looks back |
+| `straight` | everything behind the layer is linear, in pieces | nothing: both are zero |
+| `powers` | one nonlinearity between two matrices, in a chain | three backward passes |
 | `pooled` | the scores depend on each channel's mean | a direction a channel |
-| `coloured` | local operators, and straight behind them | a direction a channel and colour |
-| `directions` | any tail | a direction a channel and place |
-| `graph` | the tail could not be written down | two looks back for each of these |
+| `coloured` | local operators, and linear ones behind them | a direction a channel and colour |
+| `directions` | any tape | a direction a channel and position |
+| `graph` | there is no tape | two backward passes for each of these |
 
-A direction is one activation set moving, carried through the tail as a jet (`jets.py`), many in
-bounded memory. Nothing is believed: the tail's scores are compared with the model's, first
-derivatives at every place with autograd's, and some second and third ones with what torch's own
-forward mode says, nested three times. What does not agree is done in the next way.
+A direction is one activation set moving, carried along the tape as a jet (`jets.py`), many in
+bounded memory. Nothing is believed: the tape's scores are compared with the model's, first
+derivatives at every position with autograd's, and some second and third ones with what torch's own
+forward mode says, nested three times. What does not agree is left for the next strategy, and the
+log says so.
 """
 
+import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
 from sightline.errors import SurgeryError
-from sightline.surgery.derivatives.diagonal import DiagonalDerivatives, alike
-from sightline.surgery.derivatives.tape import Recorder, Untaped
+from sightline.surgery.backward.graph import nodes
+from sightline.surgery.derivatives.diagonal import STRATEGIES, DiagonalDerivatives
+from sightline.surgery.derivatives.second_run import Again, SecondRun, gradient, rerun_tail
+from sightline.surgery.derivatives.tape import Untaped
 from sightline.surgery.harness import guard
-from sightline.surgery.layer_trace import Trace
+from sightline.surgery.harness.fallback import NoRule, first_line, no_rule_foreseen, reason
 from sightline.tensors import at_least_float32
+
+logger = logging.getLogger(__name__)
 
 Both = tuple[Tensor, Tensor]
 """Second and third derivatives, `[n, b, c, *s]`."""
@@ -42,20 +46,12 @@ Both = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Curvature:
-    """Diagonal derivatives `[n, b, c, *s]` of n scores an image, and the `way` in which two of them
-    were made.
-    """
+    """Diagonal derivatives `[n, b, c, *s]` of n scores, and the strategy that made two of them."""
 
     first: Tensor
     second: Tensor
     third: Tensor
-    way: str
-
-
-Again = Callable[[], tuple[Trace, Tensor]]
-"""Runs the model once more, opened at one layer; gives the trace and the scores `[n, b]` with their
-graph.
-"""
+    strategy: str
 
 
 def curvature(
@@ -64,130 +60,100 @@ def curvature(
     first: Tensor | None = None,
     *,
     chunk: int | None = None,
-    ways: Sequence[str] | None = None,
+    strategies: Sequence[str] = (*STRATEGIES, "graph"),
 ) -> Curvature:
     """Diagonal second and third derivatives of the scores `[n, b]` at a layer.
 
     `scores` and their gradient `first` `[n, b, c, *s]` are what the model gave the first time: what
     is found has to fit. `chunk` directions are in work at once (None: as many as fit into a few
-    dozen megabytes); the result does not depend on it. `ways` are those to be tried, in the order
-    of the table above. Raises `SurgeryError` where none is right.
+    dozen megabytes); the result does not depend on it. The `strategies` are tried in the order of
+    the table above. Raises `SurgeryError` where none is right.
     """
-    _loaded()
-    recorder = Recorder()
-    with recorder:
-        trace, again_scores = again()
-    wanted = (
-        ("straight", "powers", "pooled", "coloured", "directions", "graph")
-        if ways is None
-        else tuple(ways)
-    )
-    why = "no way was asked for that fits"
-    rough = min(one.dtype.itemsize for one in (scores, trace.cuts[0].node)) < 4
-    if not alike(again_scores, scores, rough):
-        raise SurgeryError(
-            f"Expected {type(trace.model).__name__} to give the same scores when it runs again; it"
-            " does not. Take a model that does not draw random numbers in eval mode, and a target"
-            " that asks the same of the same outputs."
-        )
+    _load_forward_mode()
+    run = rerun_tail(again, scores)
     if first is None:
-        (first,) = trace.gradients(again_scores)
-    first = (
-        at_least_float32(trace.cuts[0].activations.new_zeros(())).expand(
-            *scores.shape, *trace.activations.shape[1:]
-        )
-        if first is None
-        else at_least_float32(first)
-    )
-    with (
-        guard.untouched(trace.model),
-        torch.enable_grad(),
-    ):  # without it torch takes formulas that go no further
+        (first,) = run.trace.gradients(run.scores)
+    first = run.no_gradient() if first is None else at_least_float32(first)
+    # With gradients: without them torch takes formulas for attention that go no further.
+    with guard.untouched(run.trace.model), torch.enable_grad():
         try:
-            tail = DiagonalDerivatives.of(
-                recorder.tape(trace.cuts[0].node, again_scores), trace, scores, chunk, rough
-            )
-            del recorder
-            for way in (one for one in wanted if one != "graph"):
-                found = getattr(tail, way)()
-                if found is not None and tail.agrees(found, first):
-                    return Curvature(first, found[1], found[2], way)
-                why = (
-                    why
-                    if found is None
-                    else f"by {way} derivatives came out that autograd does not confirm"
-                )
+            with no_rule_foreseen():
+                return _by_tape(run, first, chunk, strategies)
         except torch.OutOfMemoryError:
-            raise  # no word on the tail: with fewer pictures it can be done
-        except (
-            Untaped,
-            RuntimeError,
-        ) as error:  # torch raises the latter for operators that have no rule
-            why = str(error).partition("\n")[0]
-        if "graph" in wanted:
+            raise  # no word on the model: with fewer pictures it can be done
+        except RuntimeError as error:
+            why = reason(error)
+            logger.debug("derivatives through autograd's graph: %s", why)
+        if "graph" in strategies:
             try:
-                return Curvature(first, *by_graph(trace, again_scores), "graph")
+                return Curvature(first, *by_graph(run), "graph")
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
-                why = f"{why}; {str(error).partition(chr(10))[0]}"
+                why = f"{why}; {first_line(error)}"
     raise SurgeryError(
-        f"Expected a model that can be differentiated three times behind {trace.cuts[0].layer!r};"
-        f" {type(trace.model).__name__} cannot ({why}). Take alpha='paper', or a layer nearer to"
-        " the output."
+        f"Expected a model that can be differentiated three times behind"
+        f" {run.trace.cuts[0].layer!r}; {type(run.trace.model).__name__} cannot ({why}). Take"
+        " alpha='paper', or a layer nearer to the output."
     )
 
 
+def _by_tape(
+    run: SecondRun, first: Tensor, chunk: int | None, strategies: Sequence[str]
+) -> Curvature:
+    """By the first strategy that is right; raises `Untaped` where none is."""
+    tail = DiagonalDerivatives.of(run, chunk)
+    why = "no strategy was asked for that fits"
+    for name in strategies:
+        found = STRATEGIES[name](tail) if name in STRATEGIES else None
+        if found is None:
+            continue  # it is not made for such a tape
+        if tail.confirmed(found, first):
+            return Curvature(first, found[1], found[2], name)
+        why = f"by {name} derivatives came out that autograd does not confirm"
+        logger.debug("derivatives by the next strategy: %s", why)
+    raise Untaped(why)
+
+
 @lru_cache(maxsize=1)
-def _loaded() -> None:
+def _load_forward_mode() -> None:
     """Torch reads formulas of its own when forward mode is first used, and warns of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         vmap(lambda x: jvp(torch.sin, (x,), (x,))[1])(torch.zeros(1))
 
 
-def by_graph(trace: Trace, scores: Tensor) -> Both:
+def by_graph(run: SecondRun) -> Both:
     """The same through the graph that autograd recorded, one activation after another."""
-    _differentiable(scores)
-    node, read = trace.cuts[0].node, trace.cuts[0].grid.read
-    flat = torch.arange(node[0].numel(), device=node.device).reshape(1, *node.shape[1:])
-    index = read(flat)[0]
+    _refuse_wrong_derivatives(run.scores)
+    node, index = run.node, run.index
     found = torch.zeros(
-        2, *scores.shape, node[0].numel(), dtype=at_least_float32(node).dtype, device=node.device
+        2,
+        *run.scores.shape,
+        node[0].numel(),
+        dtype=at_least_float32(node).dtype,
+        device=node.device,
     )
     with torch.enable_grad():
-        for row, one in enumerate(scores):
-            slope = _grad(one.sum(), node, graph=True)
+        for row, one in enumerate(run.scores):
+            slope = gradient(one.sum(), node, graph=True)
             for at in index.flatten().tolist():
-                second = _grad(slope.flatten(1)[:, at].sum(), node, graph=True).flatten(1)[:, at]
+                second = gradient(slope.flatten(1)[:, at].sum(), node, graph=True)
+                second = second.flatten(1)[:, at]
                 found[0, row, :, at] = second.detach()
-                found[1, row, :, at] = _grad(second.sum(), node, graph=False).flatten(1)[:, at]
+                third = gradient(second.sum(), node, graph=False)
+                found[1, row, :, at] = third.flatten(1)[:, at]
     second, third = (one[..., index.flatten()].unflatten(-1, index.shape) for one in found)
     return second, third
 
 
-def _differentiable(scores: Tensor) -> None:
-    """Raises `RuntimeError` where torch's third derivatives are known to be wrong."""
-    stack: list[Any] = [scores.grad_fn]
-    seen: set[Any] = {None}
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        stack.extend(before for before, _ in node.next_functions)
+def _refuse_wrong_derivatives(scores: Tensor) -> None:
+    """Raises `NoRule` where torch's third derivatives are known to be wrong."""
+    for node in nodes(scores):
         name = node.name()
         if name == "NativeLayerNormBackward0" or (
             name == "NativeBatchNormBackward0" and node._saved_training
         ):
-            raise RuntimeError(
+            raise NoRule(
                 f"torch's third derivatives of {name} take the mean and the deviation for constants"
             )
-
-
-def _grad(value: Tensor, node: Tensor, graph: bool) -> Tensor:
-    if not value.requires_grad:
-        return torch.zeros_like(node)
-    return torch.autograd.grad(
-        value, node, create_graph=graph, retain_graph=True, materialize_grads=True
-    )[0]

@@ -1,5 +1,4 @@
-r"""Derivatives of order one to three at once, carried forward through a list of operators (Taylor
-mode).
+r"""Derivatives of order one to three at once, carried forward through operators (Taylor mode).
 
 A jet is a tensor that moves: $x(t) = x_0 + x_1 t + x_2 t^2 + x_3 t^3$. An operator makes a jet of
 jets, and the coefficients of the last one are the score's derivatives along the direction in which
@@ -16,9 +15,13 @@ import torch
 from torch import Tensor
 from torch.func import jvp
 
-from sightline.surgery.derivatives.tape import found_in, mapped
+from sightline.surgery.derivatives.nests import found_in, mapped
+from sightline.surgery.harness.fallback import NoRule
 
 ORDER = 3
+
+Coefficients = list[Tensor | None]
+"""Of one order after another; None is an exact zero."""
 
 
 class Jet:
@@ -45,8 +48,36 @@ class Jet:
         return self if other is None else Jet(self.value + other, *self.moves[1:])
 
 
-def together(op: Any, *args: Any, **kwargs: Any) -> Any:
-    """Linear in all its jets at once: concatenation, selection, resizing, means."""
+def value_of(x: Any) -> Tensor:
+    """Where a jet stands at t = 0; a tensor as it is."""
+    value: Tensor = x.value if isinstance(x, Jet) else x
+    return value
+
+
+def constant(x: Any) -> Any:
+    """What must not move, as a weight does not."""
+    if isinstance(x, Jet):
+        raise NoRule("a constant of an operator moves, for which there is no rule")
+    return x
+
+
+def linear(function: Callable[[Tensor], Tensor], x: Any) -> Any:
+    """A linear function of one."""
+    return x.linear(function) if isinstance(x, Jet) else function(x)
+
+
+def plus(x: Any, added: Tensor | None) -> Any:
+    """With a constant added that changes no shape."""
+    if isinstance(x, Jet):
+        return x.plus(added)
+    return x if added is None else x + added
+
+
+def all_orders(op: Any, *args: Any, **kwargs: Any) -> Any:
+    """An operator that is linear in all its jets at once: it is applied to one order after another.
+
+    Concatenation, selection, resizing, means.
+    """
     found: list[Any] = []
     for order in range(ORDER + 1):
         if order and all(jet.moves[order] is None for jet in found_in((args, kwargs), Jet)):
@@ -71,8 +102,10 @@ def together(op: Any, *args: Any, **kwargs: Any) -> Any:
     return [Jet(value, *moves) for value, *moves in parts]
 
 
-def product(function: Callable[[Any, Any], Tensor], x: Any, y: Any) -> Jet:
+def product(function: Callable[[Any, Any], Tensor], x: Any, y: Any) -> Any:
     """Linear in each of two: z_n is the sum of x_i y_(n-i)."""
+    if not isinstance(x, Jet) and not isinstance(y, Jet):
+        return function(x, y)
     one, other = [jet.moves if isinstance(jet, Jet) else [jet, *[None] * ORDER] for jet in (x, y)]
     found: list[Tensor | None] = []
     for order in range(ORDER + 1):
@@ -81,14 +114,19 @@ def product(function: Callable[[Any, Any], Tensor], x: Any, y: Any) -> Jet:
     return Jet(*found)
 
 
-def along(function: Callable[[Tensor], Tensor], x: Jet, straight: bool = False) -> Jet:
-    """Each number by itself. Its derivatives are torch's, taken once for all directions."""
-    slopes = slopes_of(function, x.value, 1 if straight else ORDER)
+def along(function: Callable[[Tensor], Tensor], x: Any, pieces: bool = False) -> Any:
+    """Each number by itself. Its derivatives are torch's, taken once for all directions.
+
+    `pieces` says that it is made of straight pieces: then there is only the first.
+    """
+    if not isinstance(x, Jet):
+        return function(x)
+    derivatives = derivatives_of(function, x.value, 1 if pieces else ORDER)
     x1, x2, x3 = x.moves[1:]
-    y0, d1 = slopes[:2]
-    if straight:
+    y0, d1 = derivatives[:2]
+    if pieces:
         return Jet(y0, *[None if one is None else d1 * one for one in (x1, x2, x3)])
-    d2, d3 = slopes[2:]
+    d2, d3 = derivatives[2:]
     if x1 is None:
         return Jet(y0, None, total(times(d1, x2)), total(times(d1, x3)))
     return Jet(
@@ -99,7 +137,7 @@ def along(function: Callable[[Tensor], Tensor], x: Jet, straight: bool = False) 
     )
 
 
-def slopes_of(function: Callable[[Tensor], Tensor], x: Tensor, order: int) -> list[Tensor]:
+def derivatives_of(function: Callable[[Tensor], Tensor], x: Tensor, order: int) -> list[Tensor]:
     """A function of each number by itself, and its derivatives."""
     ones = torch.ones_like(x)
 
@@ -142,19 +180,51 @@ def by_torch(op: Any, *args: Any, **kwargs: Any) -> Any:
     y1 = slope(path)
     y2 = slope(y1)
     y3 = slope(y2)
-    moves = list(zip(y1(t), y2(t), y3(t), strict=True))
-    out = [
-        Jet(one, *[d / n for d, n in zip(moves.pop(0), (1, 2, 6), strict=True)])
-        if one.is_floating_point()
-        else one
-        for one in y0
-    ]
+    derivatives = zip(y1(t), y2(t), y3(t), strict=True)  # of the floating point outputs only
+    out: list[Any] = []
+    for one in y0:
+        if one.is_floating_point():
+            d1, d2, d3 = next(derivatives)
+            out.append(Jet(one, d1, d2 / 2, d3 / 6))
+        else:
+            out.append(one)
     return out if several else out[0]
 
 
-def times(slope: Tensor, move: Tensor | None) -> Tensor | None:
-    """A coefficient times something that stands still."""
-    return None if move is None else slope * move
+def softmax(x: Any, dim: int) -> Any:
+    """Softmax along an axis."""
+    if not isinstance(x, Jet):
+        return x.softmax(dim)
+    y, above, below = softmax_parts(x, dim)
+    found: Coefficients = [y]
+    for order in range(ORDER):  # y times its denominator is its numerator
+        less = [minus(found[order - i], below[i]) for i in range(order + 1)]
+        found.append(total(above[order], *less))
+    return Jet(*found)
+
+
+def softmax_parts(x: Jet, dim: int) -> tuple[Tensor, Coefficients, Coefficients]:
+    """The probabilities p, and the Taylor coefficients of p exp(x - x_0) and of their sum."""
+    p = x.value.softmax(dim)
+    x1, x2, x3 = x.moves[1:]
+    u1, u2, u3 = x1, x2, x3
+    if x1 is not None:
+        u2, u3 = (
+            total(x2, x1 * x1 / 2),
+            total(x3, None if x2 is None else x1 * x2, x1 * x1 * x1 / 6),
+        )
+    above = [times(p, one) for one in (u1, u2, u3)]
+    return p, above, [None if one is None else one.sum(dim, keepdim=True) for one in above]
+
+
+def minus(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    """A product to be subtracted."""
+    return None if a is None or b is None else -a * b
+
+
+def times(factor: Tensor, coefficient: Tensor | None) -> Tensor | None:
+    """A Taylor coefficient times something that stands still."""
+    return None if coefficient is None else factor * coefficient
 
 
 def total(*terms: Tensor | None) -> Tensor | None:

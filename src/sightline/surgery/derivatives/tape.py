@@ -1,5 +1,4 @@
-"""What a model does behind a layer, written down as a list of operators that can be run again with
-other numbers.
+"""What a model does behind a layer, as a list of operators that can be run with other numbers.
 
 The model runs once more, opened at the layer, while every operator is recorded below autograd:
 whatever the model is made of, at that depth it is a list of some two hundred operators. Kept is
@@ -7,7 +6,7 @@ what leads from the layer to the scores. What autograd would not differentiate (
 whole numbers) is a constant on the tape, too.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sightline.surgery.derivatives.decompositions import WRITTEN_OUT
+from sightline.surgery.derivatives.decompositions import DECOMPOSED
+from sightline.surgery.derivatives.nests import found_in, mapped
+from sightline.surgery.harness.fallback import Foreseen
 from sightline.tensors import at_least_float32
 
 
-class Untaped(Exception):  # noqa: N818  # no error: another way is taken
-    """The tail cannot be written down as a list of operators, or the list does not say what
-    autograd says.
-    """
+class Untaped(Foreseen):
+    """No list of operators can be made, or it does not give what autograd gives."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Step:
-    """One operator: `args` and `kwargs` hold constants and slots, `gives` the slots of its outputs."""
+    """One operator: `args` and `kwargs` hold constants and slots, its outputs fill `gives`."""
 
     op: Any
     name: str
@@ -50,9 +49,7 @@ Player = Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]
 
 @dataclass(frozen=True)
 class Tape:
-    """The tail of a model: from the activations (slot 0), in the layer's own layout, to the scores
-    (slot `end`).
-    """
+    """From the activations (slot 0), in the layer's own layout, to the scores (slot `end`)."""
 
     steps: tuple[Step, ...]
     end: int
@@ -99,9 +96,7 @@ class Tape:
         return values[end]
 
     def crossing(self) -> list[tuple[int, ...]]:
-        """Which slots are still needed behind each step: where it is one, all that follows depends
-        on it alone.
-        """
+        """Which slots are still needed behind each step: what follows depends on these alone."""
         alive: set[int] = {0}
         found = []
         for index, step in enumerate(self.steps):
@@ -111,7 +106,7 @@ class Tape:
         return found
 
 
-def plainly(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def run_op(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The player that computes with plain tensors, as the model did."""
     return step.op(*args, **kwargs)
 
@@ -121,62 +116,43 @@ def filled(value: Any, values: dict[int, Any]) -> Any:
     return mapped(value, lambda slot: values[slot.number], Slot)
 
 
-def mapped(value: Any, function: Callable[[Any], Any], kind: type) -> Any:
-    """The same nest of lists, tuples and mappings with everything of one kind exchanged."""
-    if isinstance(value, kind):
-        return function(value)
-    if isinstance(value, tuple | list):
-        return type(value)([mapped(part, function, kind) for part in value])
-    if isinstance(value, dict):
-        return {name: mapped(part, function, kind) for name, part in value.items()}
-    return value
-
-
-def found_in(value: Any, kind: type) -> Iterator[Any]:
-    """Everything of one kind in a nest of lists, tuples and mappings."""
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, tuple | list | dict):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from found_in(part, kind)
-
-
 class Recorder(TorchDispatchMode):
-    """While this is entered, every operator is written down, and all it took and gave stays alive."""
+    """While this is entered, every operator is recorded, and all it took and gave stays alive."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
-        self._played: list[tuple[Any, Any, Any, set[int], Any]] = []
+        self._calls: list[tuple[Any, Any, Any, set[int], Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        felt = {id(one) for one in found_in((args, kwargs), Tensor) if one.requires_grad}
+        in_graph = {id(one) for one in found_in((args, kwargs), Tensor) if one.requires_grad}
         out = func(*args, **kwargs)
         if torch.is_grad_enabled():
-            self._played.append((func, args, kwargs, felt, out))
+            self._calls.append((func, args, kwargs, in_graph, out))
         return out
 
     def tape(self, node: Tensor, scores: Tensor) -> Tape:
-        """The tail from `node` to `scores`.
+        """What leads from `node` to `scores`. The recording is given up, and its memory with it.
 
         Raises `Untaped` where something wrote into a part of a tensor.
         """
-        slots: dict[Any, int | None] = {_place(node): 0}
+        calls, self._calls = self._calls, []
+        slots: dict[Any, int | None] = {_address(node): 0}
         steps: list[Step] = []
         count = 1
 
-        for func, args, kwargs, felt, out in self._played:
+        for func, args, kwargs, in_graph, out in calls:
 
-            def of(one: Tensor, felt: set[int] = felt) -> Any:
-                place = _place(one)
-                if id(one) not in felt or place not in slots:
+            def slot_or_constant(one: Tensor, in_graph: set[int] = in_graph) -> Any:
+                address = _address(one)
+                if id(one) not in in_graph or address not in slots:
                     return at_least_float32(one.detach())
-                number = slots[place]
+                number = slots[address]
                 if number is None:
                     raise Untaped("a tensor is read after a part of it was written over")
                 return Slot(number)
 
-            own = mapped(args, of, Tensor), mapped(kwargs, of, Tensor)
+            own = mapped(args, slot_or_constant, Tensor), mapped(kwargs, slot_or_constant, Tensor)
             own[1].update({"dtype": torch.float32} if kwargs.get("dtype") in _HALVES else {})
             takes = tuple(dict.fromkeys(slot.number for slot in found_in(own, Slot)))
             if not takes or func is torch.ops.aten.detach.default:
@@ -184,26 +160,18 @@ class Recorder(TorchDispatchMode):
             if func is torch.ops.aten.as_strided.default:
                 raise Untaped("a tensor is read by its order in memory")
             op = _without_writing(func)
-            if op is not func:
-                for place in [place for place in slots if place[0] == _place(args[0])[0]]:
-                    slots[place] = None
+            if op is not func:  # views of what was written over are no longer what they were
+                storage = _address(args[0])[0]
+                slots.update({address: None for address in slots if address[0] == storage})
             gives = []
             for one in out if isinstance(out, tuple | list) else [out]:
                 gives.append(count)
                 if isinstance(one, Tensor) and one.is_floating_point():
-                    slots[_place(one)] = count
+                    slots[_address(one)] = count
                 count += 1
-            op = WRITTEN_OUT.get(func._schema.name, op)
-            steps.append(
-                Step(
-                    op,
-                    func._schema.name.removeprefix("aten::").rstrip("_"),
-                    *own,
-                    takes,
-                    tuple(gives),
-                )
-            )
-        end = slots.get(_place(scores))
+            name = func._schema.name.removeprefix("aten::").rstrip("_")
+            steps.append(Step(DECOMPOSED.get(name, op), name, *own, takes, tuple(gives)))
+        end = slots.get(_address(scores))
         if end is None or not scores.requires_grad:
             raise Untaped("the scores do not come from the layer by operators that were recorded")
         return Tape.of(
@@ -215,9 +183,10 @@ _HALVES = (torch.float16, torch.bfloat16)
 """A tape is played in float32 at least: second and third derivatives need the digits."""
 
 
-def _place(tensor: Tensor) -> tuple[Any, ...]:
-    """Where the numbers lie and how they are read: the same numbers, whichever Python object holds
-    them.
+def _address(tensor: Tensor) -> tuple[Any, ...]:
+    """Where the numbers lie and how they are read.
+
+    The same numbers, whichever Python object holds them: autograd makes new ones as it likes.
     """
     try:
         where = tensor.untyped_storage().data_ptr()

@@ -1,5 +1,6 @@
 """Models that compute parts of themselves again on the way back, by `torch.utils.checkpoint`."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -8,6 +9,8 @@ import torch
 from torch import nn
 
 from sightline.errors import SurgeryError
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -27,6 +30,7 @@ def unless_checkpointed(lean: Callable[[], Result], plain: Callable[[], Result])
     except RuntimeError as error:
         if _FORBIDDEN not in str(error):
             raise
+        logger.debug("running again as the model is: %s", _FORBIDDEN)
     return plain()
 
 

@@ -1,6 +1,6 @@
 """The way back as plain operators: what autograd would compute behind the layer, written down once.
 
-`torch.export` and ONNX know no autograd. So the run and the look back are traced together
+`torch.export` and ONNX know no autograd. So the run and the backward pass are traced together
 (`make_fx`), and what is left is a graph of operators in which derivatives are operators like all
 others. Most of them PyTorch can take apart itself; `decompositions.py` does the rest.
 """
@@ -21,30 +21,27 @@ from sightline.surgery.tracing.decompositions import DECOMPOSITIONS
 from sightline.surgery.tracing.opened_model import Opened
 
 Ask = Callable[[Any, Tensor | None], tuple[Tensor, Tensor, Tensor]]
-"""From what a model said, and perhaps classes: its logits, those to be explained `[b, k]`, and the
-class `[b]`.
-"""
+"""From outputs, and perhaps classes, to the logits, those explained and the class `[b]`."""
 
 
 def traced(
     opened: Opened, ask: Ask, images: Tensor, classes: Tensor | None, any_size: bool = False
 ) -> GraphModule:
-    """A graph from `(images)` or `(images, classes)` to `(logits, node, its gradient)`, without
-    autograd.
+    """A graph without autograd that gives `(logits, node, its gradient)`.
 
-    The batch may have any size. Height and width are those of `images`, unless `any_size`. Raises
-    `SurgeryError` where the model cannot be traced, or something on the way back cannot be written
-    as plain operators.
+    It takes `(images)` or `(images, classes)`. The batch may have any size. Height and width are
+    those of `images`, unless `any_size`. Raises `SurgeryError` where the model cannot be traced, or
+    something on the way back cannot be written as plain operators.
     """
 
     from torch.fx.experimental.proxy_tensor import make_fx  # brings a computer algebra system along
 
-    def run_and_look_back(images: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def run_and_backward(images: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         if not any_size:
             for size in images.shape[1:]:
                 int(size)  # told to the tracer: this number is fixed
-        said, node = opened(images, looking=True)
-        outputs, rows, explained = ask(said, classes)
+        returned, node = opened(images, as_leaf=True)
+        outputs, rows, explained = ask(returned, classes)
         seed = torch.zeros_like(rows).scatter(1, explained.unsqueeze(1), 1)
         (gradient,) = torch.autograd.grad(rows, node, seed, allow_unused=True)
         if gradient is None:
@@ -57,7 +54,7 @@ def traced(
     given = (images,) if classes is None else (images, classes)
 
     def tail(*given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return run_and_look_back(given[0], given[1] if len(given) > 1 else None)
+        return run_and_backward(given[0], given[1] if len(given) > 1 else None)
 
     trace = make_fx(
         tail,
@@ -110,9 +107,9 @@ class _MeansAsMeans(TorchFunctionMode):
 def _backwards() -> dict[Any, Callable[..., Any]]:
     """What PyTorch takes apart itself, of the way back. The way there is left to the exporter."""
     return {
-        one: apart
-        for one, apart in torch.export.default_decompositions().items()
-        if "backward" in str(one)
+        operator: decomposition
+        for operator, decomposition in torch.export.default_decompositions().items()
+        if "backward" in str(operator)
     }
 
 

@@ -1,8 +1,8 @@
-"""Convolutions and pools, looked back through, as operators that every exchange format knows.
+"""The backward of convolutions and pools in operators that every exchange format knows.
 
 PyTorch takes most derivatives apart itself; these it leaves to its kernels. A convolution goes back
-by the transposed convolution, a maximum to the place that it came from, and a mean, which is linear
-along every axis by itself, by one small matrix an axis.
+by the transposed convolution, a maximum to the position that it came from, and a mean, which is
+linear along every axis by itself, by one small matrix an axis.
 """
 
 from collections.abc import Callable, Sequence
@@ -80,9 +80,7 @@ def max_pool2d_backward(
     ceil_mode: bool,
     indices: Tensor,
 ) -> Tensor:
-    """Each window's derivative goes to the place where its maximum was; windows that share it add
-    up.
-    """
+    """Each window's derivative goes to where its maximum was; windows that share it add up."""
     flat = torch.zeros_like(seen).flatten(-2)
     return flat.scatter_add(-1, indices.flatten(-2), grad.flatten(-2)).view(seen.shape)
 
@@ -97,7 +95,7 @@ def avg_pool2d_backward(
     count_padding: bool,
     divisor: int | None,
 ) -> Tensor:
-    """A mean over windows, looked back through."""
+    """The backward of a mean over windows."""
     matrices = []
     for i in (0, 1):
         size, k, p = int(seen.shape[i - 2]), kernel[i % len(kernel)], padding[i % len(padding)]
@@ -112,8 +110,7 @@ def avg_pool2d_backward(
 
 
 def adaptive_avg_pool2d(seen: Tensor, out: Sizes) -> Tensor:
-    """A mean over windows of nearly equal size, here since the formats know only those of equal
-    size.
+    """A mean over windows of nearly equal size: the formats know only those of equal size.
 
     >>> x = torch.rand(2, 3, 5, 8)
     >>> torch.allclose(
@@ -128,7 +125,7 @@ def adaptive_avg_pool2d(seen: Tensor, out: Sizes) -> Tensor:
 
 
 def adaptive_avg_pool2d_backward(grad: Tensor, seen: Tensor) -> Tensor:
-    """The same, looked back through."""
+    """Its backward."""
     high, wide = (
         _adaptive(int(size), int(o))
         for size, o in zip(seen.shape[-2:], grad.shape[-2:], strict=True)
@@ -145,12 +142,12 @@ def _adaptive(size: int, out: int) -> list[list[float]]:
 def _means(
     size: int, windows: list[tuple[int, int]], count_padding: bool, plain: bool = False
 ) -> list[list[float]]:
-    """`[windows][size]`: how much each place counts in each window's mean (`plain`: in its sum)."""
+    """`[windows][size]`: each position's share in each window's mean (`plain`: its sum)."""
     rows = []
     for start, end in windows:
         inside = range(max(start, 0), min(end, size))
         share = 1.0 if plain else 1.0 / ((end - start) if count_padding else len(inside))
-        rows.append([share if place in inside else 0.0 for place in range(size)])
+        rows.append([share if at in inside else 0.0 for at in range(size)])
     return rows
 
 
@@ -159,8 +156,9 @@ def _turned(matrix: list[list[float]]) -> list[list[float]]:
 
 
 def _along(tensor: Tensor, high: list[list[float]], wide: list[list[float]]) -> Tensor:
-    """`tensor` `[..., o, p]` by matrices `[o][h]` and `[p][w]`: `[..., h, w]`. One that changes
-    nothing is left out.
+    """`tensor` `[..., o, p]` by matrices `[o][h]` and `[p][w]`: `[..., h, w]`.
+
+    A matrix that changes nothing is left out.
     """
     if not _same(wide):
         tensor = tensor @ torch.tensor(wide, dtype=tensor.dtype)

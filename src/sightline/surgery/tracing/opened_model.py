@@ -1,5 +1,4 @@
-"""A model that tells what its layer saw, whenever it runs: a copy with the same weights and a hook
-that stays.
+"""A model that tells what its layer returned, whenever it runs: a copy with a hook that stays.
 
 `capture` opens a model for one run and closes it again. An exported model is opened for good, so it
 is a copy: its modules are new, its parameters are the model's own tensors. What would have to be
@@ -25,10 +24,9 @@ _CHECKPOINTED = ("grad_checkpointing", "gradient_checkpointing")
 
 
 class Opened(nn.Module):
-    """`opened(images)` gives the model's outputs and the layer's own output, from the run that
-    `cut` was taken at.
+    """`opened(images)` gives the model's outputs and the layer's own, of the run of `cut`.
 
-    `looking=True` cuts the graph there, as `capture` does: what the layer returned is a leaf,
+    `as_leaf=True` cuts the graph there, as `capture` does: what the layer returned is a leaf,
     recording goes on behind it.
 
     >>> from sightline.surgery import capture
@@ -47,21 +45,22 @@ class Opened(nn.Module):
         self.model, self.grid, self.layer = copied(model), cut.grid, cut.layer
         self._hook = _Hook(cut)
         _, module = resolve(self.model, cut.layer)
-        looking_for = _position(cut.layer, tuple(images.shape), grid, self._hook)
+        note_position = _position(cut.layer, tuple(images.shape), grid, self._hook)
         with (
-            hooked([(module, looking_for)]),
+            hooked([(module, note_position)]),
             guard.untouched(self.model),
             torch.no_grad(),
         ):
             self.model(images.clone())
         module.register_forward_hook(self._hook)
 
-    def forward(self, images: Tensor, looking: bool = False) -> tuple[Any, Tensor]:
-        """The outputs and the node `[b, ...]`, as the layer lays it out: `self.grid.read(node)` is
-        `[b, c, *s]`.
+    def forward(self, images: Tensor, as_leaf: bool = False) -> tuple[Any, Tensor]:
+        """The outputs, and the node `[b, ...]` as the layer lays it out.
+
+        `self.grid.read(node)` is `[b, c, *s]`.
         """
         with guard.LOCK:
-            self._hook.start(looking)
+            self._hook.start(as_leaf)
             return self.model(images), self._hook.taken()
 
 
@@ -94,8 +93,8 @@ class _Hook:
         self.layer, self.call, self.index = cut.layer, cut.call, 0
         self.start(False)
 
-    def start(self, looking: bool) -> None:
-        self.looking, self.calls = looking, 0
+    def start(self, as_leaf: bool) -> None:
+        self.as_leaf, self.calls = as_leaf, 0
         self.node: Tensor | None = None
 
     def taken(self) -> Tensor:
@@ -116,7 +115,7 @@ class _Hook:
         if index != self.call:
             return None
         tensor, put = list(slots(output))[self.index]
-        if not self.looking:
+        if not self.as_leaf:
             self.node = tensor.clone()  # an in-place layer behind must not write over it
             return None
         self.node = tensor.detach().requires_grad_()

@@ -18,7 +18,8 @@ from sightline.errors import MethodError
 from sightline.methods import EXACT, METHODS, SCORES
 from sightline.methods.cams.common.exact import grad_cam_pp_exact
 from sightline.supply import options
-from sightline.surgery.derivatives import diagonal as taped
+from sightline.surgery.derivatives import diagonal
+from sightline.surgery.derivatives.second_run import SecondRun
 
 WAYS = [
     ("attention", "exp", "directions"),
@@ -132,8 +133,10 @@ def test_the_result_tells_how_the_derivatives_were_made(head, score, way):
 def clock(monkeypatch, seconds):
     """At every look, so many seconds more have gone by: no machine, no load tells another time."""
     looks = itertools.count()
-    monkeypatch.setattr(taped, "time", SimpleNamespace(perf_counter=lambda: seconds * next(looks)))
-    monkeypatch.setattr(taped, "_NUMBERS", 1024)  # five directions at once
+    monkeypatch.setattr(
+        diagonal, "time", SimpleNamespace(perf_counter=lambda: seconds * next(looks))
+    )
+    monkeypatch.setattr(diagonal, "_NUMBERS", 1024)  # five directions at once
 
 
 def test_a_long_wait_is_announced(monkeypatch):
@@ -162,7 +165,7 @@ def test_memory_that_ran_out_is_no_reason_for_a_slower_way(asked, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(taped.DiagonalDerivatives, "of", full)
+    monkeypatch.setattr(SecondRun, "tape", full)
     with pytest.raises(torch.OutOfMemoryError):
         sightline.explain(net, activations, target=0, layer="0", **asked)
 
