@@ -63,3 +63,8 @@ def test_no_two_outputs_cancel():
     assert bool((found != 0).all())
     torch.testing.assert_close(found[1], 2 * found[0])
     torch.testing.assert_close(mixed(values.view(2, 1, 2)), found)
+
+
+def test_no_rows_at_all_are_no_score_and_no_error():
+    assert mixed(torch.zeros(0, 4)).shape == (0,)
+    assert mixed(torch.ones(3)).shape == (3,)

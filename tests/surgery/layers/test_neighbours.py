@@ -45,3 +45,22 @@ def test_named_layers_come_with_the_automatic_one_and_the_distance_in_layers():
 def test_layers_that_cannot_be_compared_are_refused(layers, words):
     with pytest.raises(LayerError, match=words):
         with_automatic(convnet(), batch(), layers)
+
+
+class Fickle(nn.Module):
+    """Black pictures go another way, on which the automatic layer does not lie."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.light, self.dark, self.fc = nn.Conv2d(3, 6, 3), nn.Conv2d(3, 6, 3), nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.fc((self.light if x.any() else self.dark)(x).mean((2, 3)))
+
+
+def test_the_layers_are_those_of_the_noise_on_which_the_choice_is_made():
+    black = torch.zeros(1, 3, 8, 8)
+    assert [(row.name, k) for row, k in neighbours(Fickle().eval(), black)] == [("light", 0)]
+    found = with_automatic(Fickle().eval(), black, "light")
+    assert [(row.name, k) for row, k in found] == [("light", 0)]

@@ -35,13 +35,13 @@ def find_map(
             continue  # measured on the tensor that has a grid
         if grid is not None:
             found = stated_grid(grid, shapes[-1])
-            came = found.read(tensor.detach())
-            read = tuple(came.shape) if isinstance(came, Tensor) else (type(came).__name__,)
-            if len(read) != len(images) or read[0] != images[0]:
+            maps = found.read(tensor.detach())
+            came = tuple(maps.shape) if isinstance(maps, Tensor) else (type(maps).__name__,)
+            if len(came) != len(images) or came[0] != images[0]:
                 raise LayerError(
                     f"Expected the grid you stated to read layer {name!r} as {images[0]} feature"
                     f" maps [b, c{', s' * (len(images) - 2)}], one an image; from {shapes[-1]} it"
-                    f" reads {read}. Change grid=, or name a layer outside of windows and frames."
+                    f" reads {came}. Change grid=, or name a layer outside of windows and frames."
                 )
             return tensor, found, put
         if tensor.is_floating_point() and (here := grid_of(shapes[-1], images)) is not None:

@@ -90,8 +90,8 @@ def main_output(outputs: Any) -> Tensor | None:
     torch.Size([2, 8])
     """
     named = named_outputs(outputs)
-    told = next((named[name] for name in MAIN_OUTPUTS if named.get(name) is not None), outputs)
-    tensors = [one for one in tensors_in(told) if one.is_floating_point() and one.ndim]
+    main = next((named[name] for name in MAIN_OUTPUTS if named.get(name) is not None), outputs)
+    tensors = [one for one in tensors_in(main) if one.is_floating_point() and one.ndim]
     rows = (one for one in tensors if one.ndim == 2)
     return next(rows, tensors[0] if tensors else None)
 

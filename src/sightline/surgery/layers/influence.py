@@ -1,5 +1,6 @@
 """Whether what a model says depends on a layer, and at more than one of its positions."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -45,7 +46,7 @@ def all_outputs(outputs: Any) -> Tensor:
 
 def mixed(values: Any) -> Tensor:
     """All numbers of an image in one, with random weights, so that no two cancel."""
-    flat: Tensor = values.reshape(len(values), -1)
+    flat: Tensor = values.reshape(len(values), math.prod(values.shape[1:]))  # -1 fails for 0 rows
     weights = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(0), device="cpu")
     return (flat * weights.to(flat)).sum(1)
 

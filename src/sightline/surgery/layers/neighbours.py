@@ -13,6 +13,7 @@ from sightline.surgery.harness.model_io import main_output
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.choose import choose
+from sightline.surgery.layers.search import with_noise
 from sightline.surgery.layers.stages import stages
 from sightline.surgery.layers.token_grid import survey_layers
 
@@ -55,7 +56,7 @@ def with_automatic(
     listed = layers if isinstance(layers, list | tuple) else [layers]
     given = Given.of(model, inputs)
     names = [resolve(given.model, cast(Where, layer))[0] for layer in listed]
-    rows, _ = survey_layers(given)
+    rows, _ = survey_layers(with_noise(given))
     chosen = choose(given.model, given).name
     at = next(k for k, row in enumerate(rows) if chosen in row.names)
     where = {name: k for k, row in enumerate(rows) for name in row.names}
@@ -72,7 +73,8 @@ def with_automatic(
 
 def _stages(given: Given) -> tuple[list[Candidate], int]:
     """The model's stages and blocks in the order of running, and which is the automatic layer."""
-    rows, outputs = survey_layers(given)
+    # On the noise that the choice is made on, or the chosen layer may be none of the rows.
+    rows, outputs = survey_layers(with_noise(given))
     logits = main_output(outputs)
     chosen = choose(given.model, given).name
     held = {id(row) for row in stages(rows, outputs, logits)} if logits is not None else set()

@@ -36,7 +36,7 @@ from sightline.surgery.rerun.recorded import (
     ReplayMismatch,
     compare_outputs,
 )
-from sightline.surgery.rerun.replay import replaced, times
+from sightline.surgery.rerun.replay import repeat_rows, replace_map
 from sightline.types import Activations
 
 logger = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class LayerCall:
     def replaced(self, output: Any, activations: Activations, m: int) -> Any:
         """What the layer returned for m times as many images, with other activations."""
         images = (m * self.images, *self.given.frame.images[1:])
-        return replaced(output, activations, images, self.name, self.grid, own=True)
+        return replace_map(output, activations, images, self.name, self.grid, own=True)
 
 
 def record(layer: LayerCall) -> "Recording":
@@ -313,8 +313,8 @@ class _FullRun(_Run):
     def on_copies(self, modules: Iterable[nn.Module]) -> Any:
         """The model's outputs on its inputs m times over."""
         given, images = self.layer.given, self.layer.images
-        args = tuple(times(value, images, self.m) for value in given.args)
-        kwargs = {name: times(value, images, self.m) for name, value in given.kwargs.items()}
+        args = tuple(repeat_rows(value, images, self.m) for value in given.args)
+        kwargs = {name: repeat_rows(value, images, self.m) for name, value in given.kwargs.items()}
         return self.outputs(modules, args, kwargs)
 
     def forward(self, module: nn.Module, own: Forward, args: Any, kwargs: Any) -> Any:

@@ -40,9 +40,9 @@ def looking(model: nn.Module) -> Iterator[Callable[[Tensor], Any]]:
     """
     model = supported_model(model)
 
-    def see(shown: Tensor) -> Any:
+    def see(images: Tensor) -> Any:
         with torch.no_grad():
-            return call_model(model, (shown,), {})
+            return call_model(model, (images,), {})
 
     with guard.untouched(model):
         yield see
@@ -59,18 +59,17 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
     ...     see(torch.ones(4, 1, 3)).shape
     torch.Size([4, 1, 3])
     """
-    model = supported_model(model, opened=False)
+    given = Given.of(model, inputs, opened=False)
 
-    def see(shown: Tensor) -> Any:
+    def see(images: Tensor) -> Any:
         with torch.no_grad():
-            args, kwargs = arguments(with_pictures(inputs, shown))
-            return call_model(model, args, kwargs)
+            return call_model(given.model, *_with_images(given.args, given.kwargs, images))
 
-    with guard.untouched(model):
+    with guard.untouched(given.model):
         yield see
 
 
-def with_pictures(inputs: Any, shown: Tensor) -> Any:
+def with_pictures(inputs: Any, images: Tensor) -> Any:
     """The inputs with other pictures `[m * b, c, *s]` in the place of their own.
 
     A tuple, or a mapping by name.
@@ -80,21 +79,24 @@ def with_pictures(inputs: Any, shown: Tensor) -> Any:
     >>> twice.flatten()
     tensor([1, 2, 1, 2])
     """
-    args, kwargs = arguments(inputs)
+    args, kwargs = _with_images(*arguments(inputs), images)
+    return kwargs or args
+
+
+def _with_images(
+    args: tuple[Any, ...], kwargs: dict[str, Any], images: Tensor
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments for m versions of all b images; what belongs to an image m times over, too."""
     own = image_among(args, kwargs)
-    m = len(shown) // len(own)
+    m = len(images) // len(own)
 
-    def instead(value: Any) -> Any:
-        return shown if value is own else times(value, len(own), m)
+    def other(value: Any) -> Any:
+        return images if value is own else repeat_rows(value, len(own), m)
 
-    return (
-        {word: instead(one) for word, one in kwargs.items()}
-        if kwargs
-        else tuple(map(instead, args))
-    )
+    return tuple(map(other, args)), {name: other(value) for name, value in kwargs.items()}
 
 
-def times(value: Any, images: int, m: int) -> Any:
+def repeat_rows(value: Any, images: int, m: int) -> Any:
     """An argument for `m` times as many images, a row for each of them repeated; always a copy."""
     if not isinstance(value, Tensor):
         return value
@@ -131,13 +133,13 @@ def replay(
         index, calls = calls, calls + 1
         if call >= 0 and index != call:
             return None
-        return replaced(output, activations, images, name, grid)
+        return replace_map(output, activations, images, name, grid)
 
     with guard.untouched(given.model), torch.no_grad(), hooked([(module, swap)]):
         return given.run()
 
 
-def replaced(
+def replace_map(
     output: Any,
     activations: Activations,
     images: Shape,
