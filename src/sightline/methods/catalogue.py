@@ -50,8 +50,14 @@ class Catalogue:
 
         `own` are names that somebody added to the family's functions.
         """
-        names = {normalised(one): one for one in (*self.entries, *own)}
-        return (names | dict(self.aliases)).get(normalised(name))
+        word = normalised(name)
+        if word in self._spellings:
+            return self._spellings[word]
+        return next((one for one in own if normalised(one) == word), None)
+
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        return {normalised(one): one for one in self.entries} | dict(self.aliases)
 
     def about(self, name: str) -> About:
         """What is said about the method people mean, or a `MethodError`."""

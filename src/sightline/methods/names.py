@@ -158,14 +158,13 @@ _LINES = (
     About(
         "eigen_cam",
         "Eigen-CAM",
-        "Weigh each channel by its part in the first singular vector, whatever the class.",
+        "Weigh each channel by its part in the first singular vector: class-agnostic.",
         "Muhammad and Yeasin, Eigen-CAM, IJCNN 2020, arXiv:2008.00299",
     ),
     About(
         "kpca_cam",
         "KPCA-CAM",
-        "Weigh so that the map is the places' first kernel principal component, whatever the "
-        "class.",
+        "Weigh so that the map is the places' first kernel principal component: class-agnostic.",
         "Karmani et al., KPCA-CAM, MMSP 2024, arXiv:2410.00267",
     ),
     About(

@@ -15,7 +15,7 @@ from sightline.types import Boxes
 Maps = Float[Tensor, "b h w"]
 """Image maps: in [0, 1], the maximum 1 unless a map is zero everywhere."""
 
-Places = Bool[Tensor, "b h w"]
+Positions = Bool[Tensor, "b h w"]
 """Some of their pixels."""
 
 Counts = Float[Tensor, "b k"]
@@ -49,7 +49,7 @@ def spans(boxes: Tensor, height: int, width: int) -> list[tuple[slice, slice]]:
     return [(slice(t, b), slice(le, r)) for le, t, r, b in found if le < r and t < b]
 
 
-def covered(boxes: Boxes, like: Maps) -> Places:
+def covered(boxes: Boxes, like: Maps) -> Positions:
     """The union of each image's boxes in pixels, on the maps' grid; nothing is counted twice.
 
     >>> covered(
@@ -58,11 +58,11 @@ def covered(boxes: Boxes, like: Maps) -> Places:
     [[[True, True, True, False]]]
     """
     _, height, width = like.shape
-    places = torch.zeros(like.shape, dtype=torch.bool, device=like.device)
-    for one, own in zip(places, boxes, strict=True):
+    positions = torch.zeros(like.shape, dtype=torch.bool, device=like.device)
+    for one, own in zip(positions, boxes, strict=True):
         for rows, columns in spans(own, height, width):
             one[rows, columns] = True
-    return places
+    return positions
 
 
 def in_view(boxes: Tensor, height: int, width: int) -> Rectangles:
@@ -88,16 +88,16 @@ def min_max(maps: Maps) -> Maps:
 
 
 def counts_above(
-    maps: Maps, thresholds: Sequence[Threshold], places: Places, *, reaching: bool = False
+    maps: Maps, thresholds: Sequence[Threshold], positions: Positions, *, reaching: bool = False
 ) -> tuple[Counts, Counts]:
-    """How many pixels of `places`, and how many others, exceed (`reaching`: reach) each threshold.
+    """How many of `positions`, and how many other pixels, exceed (`reaching`: reach) a threshold.
 
     One pass over the pixels, however many thresholds. A map with a nan counts nan.
 
-    >>> maps, places = torch.tensor([[[0.0, 0.5, 1.0]]]), torch.tensor([[[True, True, False]]])
-    >>> [counts.tolist() for counts in counts_above(maps, (0.0, 0.5), places)]
+    >>> maps, positions = torch.tensor([[[0.0, 0.5, 1.0]]]), torch.tensor([[[True, True, False]]])
+    >>> [counts.tolist() for counts in counts_above(maps, (0.0, 0.5), positions)]
     [[[1.0, 0.0]], [[1.0, 1.0]]]
-    >>> [counts.tolist() for counts in counts_above(maps, (0.0, 0.5), places, reaching=True)]
+    >>> [counts.tolist() for counts in counts_above(maps, (0.0, 0.5), positions, reaching=True)]
     [[[2.0, 1.0]], [[1.0, 1.0]]]
     """
     bins = len(thresholds) + 1
@@ -106,7 +106,7 @@ def counts_above(
     met = torch.bucketize(
         maps.double().contiguous(), edges, right=reaching, out_int32=True
     )  # thresholds it is above
-    met.add_(places, alpha=bins)
+    met.add_(positions, alpha=bins)
     exactly = torch.stack([torch.bincount(one, minlength=2 * bins) for one in met.flatten(1)]).view(
         -1, 2, bins
     )

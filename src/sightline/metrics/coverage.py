@@ -41,7 +41,7 @@ def coverage(
     ... ).tolist()
     [[0.75, 0.75, 0.5, 0.25]]
     """
-    places = covered(boxes, image_map)
-    internal, _ = counts_above(min_max(image_map), deltas, places)
-    area = places.sum((1, 2)).double().unsqueeze(1)
+    positions = covered(boxes, image_map)
+    internal, _ = counts_above(min_max(image_map), deltas, positions)
+    area = positions.sum((1, 2)).double().unsqueeze(1)
     return (internal / area).masked_fill(area == 0, float("nan"))

@@ -34,6 +34,6 @@ def energy_pointing_game(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     ... ).tolist()
     [0.75]
     """
-    places, energy = covered(boxes, image_map), image_map.double()
-    share = (energy * places).sum((1, 2)) / energy.sum((1, 2))  # 0 / 0 is nan
-    return share.masked_fill(~places.any(2).any(1), float("nan"))
+    positions, energy = covered(boxes, image_map), image_map.double()
+    share = (energy * positions).sum((1, 2)) / energy.sum((1, 2))  # 0 / 0 is nan
+    return share.masked_fill(~positions.any(2).any(1), float("nan"))

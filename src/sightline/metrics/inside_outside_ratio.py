@@ -48,7 +48,7 @@ def inside_outside_ratio(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     ... ).tolist()
     [3.0]
     """
-    places, energy = covered(boxes, image_map), image_map.double()
-    inside = (energy * places).sum((1, 2)) / places.sum((1, 2))
-    outside = (energy * ~places).sum((1, 2)) / (~places).sum((1, 2))
+    positions, energy = covered(boxes, image_map), image_map.double()
+    inside = (energy * positions).sum((1, 2)) / positions.sum((1, 2))
+    outside = (energy * ~positions).sum((1, 2)) / (~positions).sum((1, 2))
     return inside / outside  # 0 / 0 is nan: nothing inside, nothing outside, or no energy

@@ -35,7 +35,7 @@ def loc(image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25
     >>> loc(image_map, [torch.tensor([[0.0, 0.0, 2.0, 1.0]])], deltas=(0, 0.25, 0.5, 0.75)).tolist()
     [[0.666..., 0.666..., 1.0, 0.5]]
     """
-    places = covered(boxes, image_map)
-    internal, external = counts_above(min_max(image_map), deltas, places)
-    area = places.sum((1, 2)).double().unsqueeze(1)
+    positions = covered(boxes, image_map)
+    internal, external = counts_above(min_max(image_map), deltas, positions)
+    area = positions.sum((1, 2)).double().unsqueeze(1)
     return (internal / (area + external)).masked_fill(area == 0, float("nan"))

@@ -52,16 +52,16 @@ def pointing_game(
     >>> [pointing_game(image_map, boxes, tolerance=t).item() for t in (0, 2, 2.1)]
     [0.0, 0.0, 1.0]
     """
-    places = covered(boxes, image_map)
+    positions = covered(boxes, image_map)
     rows = torch.full((len(image_map),), float("nan"), dtype=torch.float64, device=image_map.device)
-    for k, (one, own) in enumerate(zip(image_map, places, strict=True)):
+    for k, (one, own) in enumerate(zip(image_map, positions, strict=True)):
         if own.any() and not one.isnan().any():
             rows[k] = one.max() > 0 and _near(int(one.argmax()), own, tolerance)
     return rows
 
 
-def _near(pixel: int, places: Tensor, tolerance: int | float) -> bool:
-    row, column = divmod(pixel, places.shape[1])
-    rows, columns = places.nonzero(as_tuple=True)
+def _near(pixel: int, positions: Tensor, tolerance: int | float) -> bool:
+    row, column = divmod(pixel, positions.shape[1])
+    rows, columns = positions.nonzero(as_tuple=True)
     nearest = int(((rows - row) ** 2 + (columns - column) ** 2).min())
     return nearest == 0 or nearest < tolerance**2

@@ -65,9 +65,9 @@ def pxap(image_map: Maps, mask: list[Tensor | None]) -> Float[Tensor, "b 513"]:
     >>> row[[0, 100, 255]].tolist(), row[[256, 356, 511]].tolist(), row[512].item()
     ([2.0, 1.0, 1.0], [1.0, 1.0, 0.0], 2.0)
     """
-    places = torch.stack([_mask(one, own) for one, own in zip(image_map, mask, strict=True)])
-    true, false = counts_above(min_max(image_map), THRESHOLDS, places, reaching=True)
-    total = places.sum((1, 2)).double().unsqueeze(1)
+    positions = torch.stack([_mask(one, own) for one, own in zip(image_map, mask, strict=True)])
+    true, false = counts_above(min_max(image_map), THRESHOLDS, positions, reaching=True)
+    total = positions.sum((1, 2)).double().unsqueeze(1)
     silent = (total == 0) | true[:, :1].isnan()
     return torch.cat([true, false, total], dim=1).masked_fill(silent, float("nan"))
 

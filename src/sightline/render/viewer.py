@@ -9,11 +9,9 @@ from PIL import Image
 
 def show(picture: Image.Image) -> None:
     """Below a notebook's cell, else in the system's viewer; a warning where there is no display."""
-    try:  # mypy: IPython is optional; where it is installed its names are not exported
-        # may be absent
+    try:
+        # mypy: IPython may be absent; where it is installed its names are not exported
         from IPython import get_ipython  # type: ignore[attr-defined,import-not-found,unused-ignore]
-
-        # the same
         from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         notebook = False

@@ -11,7 +11,7 @@ from sightline.types import Activations, Weights
 
 
 def eigen_cam(activations: Activations, *, centred: bool = False) -> Weights:
-    r"""Weigh each channel by its part in the first singular vector, whatever the class.
+    r"""Weigh each channel by its part in the first singular vector: class-agnostic.
 
     $$A = U \Sigma V^T, \qquad L = A\, v_1, \qquad w_k = v_{1k}$$
 

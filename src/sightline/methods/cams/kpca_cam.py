@@ -26,7 +26,7 @@ def kpca_cam(
     gamma: float | None = None,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh so that the map is the places' first kernel principal component, whatever the class.
+    r"""Weigh so that the map is the places' first kernel principal component: class-agnostic.
 
     $$K_{pq} = \tanh(\gamma\, x_p \cdot x_q + 1) \;\text{ or }\; e^{-\gamma |x_p - x_q|^2}, \qquad
       J K J\, u = \lambda_1 u, \qquad L_p = \sqrt{\lambda_1}\, u_p$$
@@ -43,9 +43,9 @@ def kpca_cam(
     $$w^k_p = L_p\, A^k_p \Big/ \sum_l (A^l_p)^2$$
 
     are the shortest weights whose sum over the channels is $L_p$. At a place without any activation
-    there is none, and the map is 0 there; where it should not be, `tally("silent", places)` counts
-    it. The sign: as in `eigen_cam`, the place of largest magnitude is positive. Time grows with the
-    third power of the number of places, memory with the second.
+    there is none, and the map is 0 there; where it should not be, `tally("silent", positions)`
+    counts it. The sign: as in `eigen_cam`, the place of largest magnitude is positive. Time grows
+    with the third power of the number of places, memory with the second.
 
     Expects and returns `[b, c, *s]`. Raises `MethodError` for another kernel and a gamma that is
     not positive.
@@ -73,11 +73,11 @@ def kpca_cam(
         )
     exact = precise(activations)
     components = torch.stack([_component(one.flatten(1).T, kernel, gamma) for one in exact])
-    places = components.reshape(-1, 1, *activations.shape[2:])
+    positions = components.reshape(-1, 1, *activations.shape[2:])
     energy = exact.square().sum(1, keepdim=True)
     silent = energy == 0
-    tally("silent", (silent & (places != 0)).squeeze(1))
-    return at_least_single(places * exact / energy.masked_fill(silent, 1), activations)
+    tally("silent", (silent & (positions != 0)).squeeze(1))
+    return at_least_single(positions * exact / energy.masked_fill(silent, 1), activations)
 
 
 def _component(rows: Tensor, kernel: str, gamma: float) -> Tensor:

@@ -10,7 +10,7 @@ happened.
 """
 
 
-def ignore(word: str, places: Tensor) -> None:
+def ignore(word: str, positions: Tensor) -> None:
     """Do not count: the default of every method's `tally`.
 
     Whoever wants to know hands over a function of his own; it is called once a word, also when the
