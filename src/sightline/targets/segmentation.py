@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from sightline.errors import TargetError
 from sightline.targets.class_names import label
 from sightline.targets.target import Aim, Names, Size, chosen, named, reduced
+from sightline.tensors import per_image
 
 Where = Tensor | Sequence[int | float] | None
 
@@ -201,7 +202,7 @@ def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -
 def _predicted(logits: Tensor, wanted: Tensor, classes: Names) -> Tensor:
     """Where each image's class is predicted, `[b, *s]`; an error where that is nowhere."""
     answer = logits.argmax(1)
-    mask = answer == wanted.view(-1, *[1] * (answer.ndim - 1))
+    mask = answer == per_image(wanted, answer.ndim)
     for i, one in enumerate(mask):
         if not one.any():
             counts = torch.bincount(answer[i].flatten(), minlength=logits.shape[1])

@@ -11,6 +11,7 @@ from torch.func import jvp, vmap
 from sightline.surgery.derivatives.jet_rules import CURVED, STRAIGHT
 from sightline.surgery.derivatives.piecewise_linear import is_straight, last_bend
 from sightline.surgery.derivatives.tape import Step, Tape, plainly
+from sightline.tensors import per_image
 
 
 def pooled(tape: Tape, index: Tensor) -> bool:
@@ -23,7 +24,7 @@ def pooled(tape: Tape, index: Tensor) -> bool:
     """
     source = torch.Generator().manual_seed(0)
     change = torch.randn(index.shape, generator=source, dtype=torch.float64).to(tape.start)
-    same = change - change.flatten(1).mean(1).reshape(-1, *[1] * (index.ndim - 1))
+    same = change - per_image(change.flatten(1).mean(1), index.ndim)
     moves = tape.start.new_zeros(2, tape.start[0].numel())
     moves[0, index.flatten()], moves[1, index.flatten()] = same.flatten(), change.flatten()
     for count, slots in enumerate(tape.crossing(), 1):

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sightline.tensors import per_channel
+
 
 def _attention(
     q: Tensor,
@@ -61,13 +63,12 @@ def _batch_norm(
     eps: float,
     *_: Any,
 ) -> tuple[Tensor, None, None]:
-    column = (1, -1, *[1] * (x.ndim - 2))
     if training:  # as torch's layer norm
         y = _standard(x, (0, *range(2, x.ndim)), eps)
     else:
-        y = (x - mean.reshape(column)) * (var + eps).rsqrt().reshape(column)
-    y = y if weight is None else y * weight.reshape(column)
-    return y if bias is None else y + bias.reshape(column), None, None
+        y = (x - per_channel(mean, x.ndim)) * per_channel((var + eps).rsqrt(), x.ndim)
+    y = y if weight is None else y * per_channel(weight, x.ndim)
+    return y if bias is None else y + per_channel(bias, x.ndim), None, None
 
 
 def _standard(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:

@@ -20,6 +20,7 @@ from sightline.surgery.derivatives.jets import (
     total,
 )
 from sightline.surgery.derivatives.tape import Step, Untaped, found_in
+from sightline.tensors import per_channel
 
 LINEAR = frozenset(
     {
@@ -223,7 +224,7 @@ def _convolution(op: Any, x: Any, weight: Any, bias: Any, *rest: Any) -> Any:
     if isinstance(bias, Jet):
         return by_torch(op, x, weight, bias, *rest)
     found = product(lambda a, b: op(a, b, None, *rest), x, weight)
-    return found if bias is None else found.plus(bias.reshape(-1, *[1] * (found.value.ndim - 2)))
+    return found if bias is None else found.plus(per_channel(bias, found.value.ndim))
 
 
 def _softmax_parts(x: Jet, dim: int) -> tuple[Tensor, list[Tensor | None], list[Tensor | None]]:
@@ -320,15 +321,15 @@ def _batch_norm(
     eps: float,
     *_: Any,
 ) -> list[Jet | None]:
-    column = (1, -1, *[1] * (x.value.ndim - 2))
+    ndim = x.value.ndim
     if training:  # instance norm, which takes the channels of all images for a batch of one
-        found = _standard(x, (0, *range(2, x.value.ndim)), eps)
+        found = _standard(x, (0, *range(2, ndim)), eps)
     else:
-        factor = (_still(var) + eps).rsqrt().reshape(column)
-        found = product(torch.mul, x.plus(-_still(mean).reshape(column)), factor)
+        factor = per_channel((_still(var) + eps).rsqrt(), ndim)
+        found = product(torch.mul, x.plus(-per_channel(_still(mean), ndim)), factor)
     if weight is not None:
-        found = product(torch.mul, found, _still(weight).reshape(column))
-    return [found.plus(None if bias is None else _still(bias).reshape(column)), None, None]
+        found = product(torch.mul, found, per_channel(_still(weight), ndim))
+    return [found.plus(None if bias is None else per_channel(_still(bias), ndim)), None, None]
 
 
 def _glu(op: Any, x: Jet, dim: int = -1) -> Jet:

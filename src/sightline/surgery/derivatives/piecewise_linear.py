@@ -14,6 +14,7 @@ from torch import Tensor
 from sightline.surgery.derivatives.jet_rules import CURVED, LINEAR, STRAIGHT
 from sightline.surgery.derivatives.jets import ORDER, slopes_of
 from sightline.surgery.derivatives.tape import Slot, Step, Tape, found_in, plainly
+from sightline.tensors import per_channel
 
 _SUMS = frozenset(
     {
@@ -220,8 +221,7 @@ def _to_the(step: Step, at: Tensor, n: int) -> Any:
         return step.op(at, args[1] ** n, None, *args[3:])
     if "batch_norm" in step.name:
         weight = torch.ones_like(args[4]) if args[1] is None else args[1]
-        column = (1, -1, *[1] * (at.ndim - 2))
-        return at * ((args[4] + args[7]).rsqrt() * weight).reshape(column) ** n
+        return at * per_channel((args[4] + args[7]).rsqrt() * weight, at.ndim) ** n
     return step.op(*[at if isinstance(one, Slot) else one**n for one in args])
 
 
