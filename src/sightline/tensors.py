@@ -65,12 +65,12 @@ def unexpanded(values: Tensor) -> Tensor:
 
 
 def per_image(values: Tensor, ndim: int) -> Tensor:
-    """One value an image, `[b]`, to go with tensors `[b, ...]` of so many axes.
+    """One value an image, `[b]`, or an image's channel, `[b, c]`, to go with so many axes.
 
-    >>> per_image(torch.ones(2), 4).shape
-    torch.Size([2, 1, 1, 1])
+    >>> per_image(torch.ones(2), 4).shape, per_image(torch.ones(2, 3), 4).shape
+    (torch.Size([2, 1, 1, 1]), torch.Size([2, 3, 1, 1]))
     """
-    return values.reshape(-1, *[1] * (ndim - 1))
+    return values.reshape(-1, *values.shape[1:], *[1] * (ndim - values.ndim))
 
 
 def per_channel(values: Tensor, ndim: int) -> Tensor:

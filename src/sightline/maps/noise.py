@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import ImageError
+from sightline.tensors import per_channel
 from sightline.types import Images
 
 
@@ -50,7 +51,5 @@ def drawn(
     noise = [
         torch.randn(images.shape[1:], generator=g, dtype=dtype, device=g.device) for g in generators
     ]
-    size = torch.as_tensor(std, dtype=dtype, device=images.device).view(
-        -1, *[1] * (images.ndim - 2)
-    )
-    return torch.stack(noise).to(images.device) * size
+    size = torch.as_tensor(std, dtype=dtype, device=images.device)
+    return torch.stack(noise).to(images.device) * per_channel(size, images.ndim)

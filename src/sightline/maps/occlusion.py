@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.errors import ImageError
+from sightline.tensors import per_channel, per_image
 from sightline.types import Images, Scores
 
 Patch = tuple[slice, ...]
@@ -35,7 +36,7 @@ def occlusions(
     """
     colours = torch.as_tensor(fill, dtype=images.dtype, device=images.device)
     if colours.ndim <= 1 and colours.numel() in (1, images.shape[1]):
-        colours = colours.view(-1, *[1] * (images.ndim - 2))
+        colours = per_channel(colours, images.ndim)
     elif colours.shape != images.shape:
         raise ImageError(
             f"Expected as fill a number, one for each of the {images.shape[1]} channels, or a"
@@ -84,7 +85,7 @@ def occlusion_map(
     total = torch.zeros(len(drops[0]), *grid, dtype=torch.float64, device=drops[0].device)
     count = torch.zeros(*grid, dtype=torch.float64, device=drops[0].device)
     for drop, place in zip(drops, where, strict=True):
-        total[:, *place] += drop.double().view(-1, *[1] * len(place))
+        total[:, *place] += per_image(drop.double(), 1 + len(place))
         count[place] += 1
     return total / count
 

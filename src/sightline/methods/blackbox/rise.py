@@ -9,6 +9,7 @@ from torch import Tensor
 from sightline.errors import MethodError
 from sightline.maps.upsample import enlarged
 from sightline.methods.blackbox.query import Query, check_options
+from sightline.tensors import per_image
 from sightline.types import Map, Scores
 
 
@@ -78,7 +79,7 @@ def rise(
         plain += some.double().sum(0)
         total += left.sum(0)
     if centred:
-        weighed -= (total / masks).view(-1, *[1] * len(size)) * plain
+        weighed -= per_image(total / masks, weighed.ndim) * plain
     return weighed / (keep * masks)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from sightline.tensors import per_image
 from sightline.types import Activations, Weights
 
 
@@ -32,10 +33,10 @@ def ablation_cam(activations: Activations, rescore: Callable[[Tensor], Tensor]) 
     ... ).flatten()  # the score is the sum of all
     tensor([3., 7.])
     """
-    shape, axes = activations.shape[:2], activations.ndim - 2
+    shape = activations.shape[:2]
     there = (activations.detach() != 0).flatten(2).any(2).any(0).nonzero().flatten()
     shares = activations.new_ones(len(there) + 1, shape[1])
     shares[torch.arange(len(there), device=there.device) + 1, there] = 0
-    scores = rescore(shares.reshape(-1, 1, shape[1], *[1] * axes))
+    scores = rescore(per_image(shares.unsqueeze(1), activations.ndim + 1))
     losses = (scores[:1] - scores[1:]).T
-    return losses.new_zeros(shape).index_copy(1, there, losses).reshape(*shape, *[1] * axes)
+    return per_image(losses.new_zeros(shape).index_copy(1, there, losses), activations.ndim)

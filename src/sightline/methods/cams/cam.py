@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from sightline.tensors import per_image
 from sightline.types import Activations, Weights
 
 
@@ -21,4 +22,4 @@ def cam(activations: Activations, head: Float[Tensor, "b c"]) -> Weights:
     >>> cam(torch.zeros(1, 2, 7, 7), torch.tensor([[0.5, -2.0]])).flatten()
     tensor([ 0.5000, -2.0000])
     """
-    return head.reshape(*head.shape, *[1] * (activations.ndim - 2))
+    return per_image(head, activations.ndim)

@@ -7,6 +7,7 @@ from sightline.methods.cams.common.principal import (
     largest_is_positive,
     precise,
 )
+from sightline.tensors import per_image
 from sightline.types import Activations, Weights
 
 
@@ -43,4 +44,4 @@ def eigen_cam(activations: Activations, *, centred: bool = False) -> Weights:
     rows = centred_rows(rows) if centred else rows
     axis = first_right(rows)
     axis = axis * largest_is_positive((rows @ axis.unsqueeze(2)).squeeze(2))
-    return at_least_single(axis, activations).reshape(*axis.shape, *[1] * (activations.ndim - 2))
+    return per_image(at_least_single(axis, activations), activations.ndim)

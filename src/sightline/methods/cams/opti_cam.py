@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sightline.errors import MethodError, near
 from sightline.methods.cams.common.tally import Tally, ignore
+from sightline.tensors import per_image
 from sightline.types import Activations, Scores, Weights
 
 FORMS = ("paper", "difference")
@@ -72,13 +73,13 @@ def opti_cam(
         if form == "difference":
             gap = scores - score
             upwards = gap.sign().masked_fill(gap.isnan(), torch.nan)  # torch's sign of nan is 0
-            slopes = slopes * upwards.view(-1, *[1] * (slopes.ndim - 1))
+            slopes = slopes * per_image(upwards, slopes.ndim)
         ascent = _by_softmax(shares, torch.einsum("bz,bkz->bk", slopes.flatten(1).to(flat), flat))
         first = _BETAS[0] * first + (1 - _BETAS[0]) * ascent
         second = _BETAS[1] * second + (1 - _BETAS[1]) * ascent**2
         root = (second / (1 - _BETAS[1] ** t)).sqrt()
         u = u + lr * (first / (1 - _BETAS[0] ** t)) / (root + _EPSILON)
-    return _shares(u, varies).reshape(*u.shape, *[1] * (activations.ndim - 2))
+    return per_image(_shares(u, varies), activations.ndim)
 
 
 def _shares(u: Tensor, there: Tensor) -> Tensor:

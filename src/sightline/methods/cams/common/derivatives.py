@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sightline.methods.cams.common.alpha import Derivatives
+from sightline.tensors import per_image
 from sightline.types import ClassGradients, Scores
 
 Probabilities = Float[Tensor, "b k"]
@@ -30,7 +31,7 @@ def sigmoid_factors(scores: Scores, ndim: int) -> tuple[Tensor, Tensor, Tensor]:
     >>> [float(factor) for factor in sigmoid_factors(torch.tensor([0.0]), 3)]
     [0.25, -0.0, -0.5]
     """
-    scores = scores.reshape(-1, *[1] * (ndim - 1))
+    scores = per_image(scores, ndim)
     q = scores.sigmoid() * (-scores).sigmoid()
     return q, -(scores / 2).tanh(), 1 - 6 * q
 
@@ -108,7 +109,7 @@ def _explained_gradients(class_gradients: Tensor, explained: Tensor) -> Tensor:
 
 def _column(values: Tensor, class_gradients: Tensor) -> Tensor:
     """`[b, 1]` as `[b, 1, 1, ...]`, to be multiplied with gradients."""
-    return values.reshape(-1, *[1] * (class_gradients.ndim - 2))
+    return per_image(values, class_gradients.ndim - 1)
 
 
 def _moments(
@@ -122,7 +123,7 @@ def _moments(
     n1, n2, n3 = torch.zeros_like(centre), torch.zeros_like(centre), torch.zeros_like(centre)
     for gradients, share in _some_at_a_time(class_gradients, weights.T):
         e = gradients - centre
-        weighted = share.reshape(*share.shape, *[1] * (e.ndim - 2)) * e
+        weighted = per_image(share, e.ndim) * e
         n1 = n1 + weighted.sum(0)
         weighted = weighted * e
         n2 = n2 + weighted.sum(0)

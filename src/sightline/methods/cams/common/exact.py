@@ -16,6 +16,7 @@ from sightline.errors import MethodError
 from sightline.methods.cams.common.alpha import Derivatives, weigh, weigh_by_derivatives
 from sightline.methods.cams.common.derivatives import Explained, Probabilities, sigmoid_factors
 from sightline.methods.cams.common.tally import Tally, ignore
+from sightline.tensors import per_image
 from sightline.types import Activations, Gradients, Scores, Weights
 
 LogDerivatives = tuple[Float[Tensor, "b c *s"], Float[Tensor, "b c *s"], Float[Tensor, "b c *s"]]
@@ -93,11 +94,8 @@ def grad_cam_pp_softmax_exact(
     0.6666...
     """
     _only(alpha)
-    rest = (
-        probabilities.scatter(1, explained[:, None], 0)
-        .sum(1)
-        .reshape(-1, *[1] * (activations.ndim - 1))
-    )
+    others = probabilities.scatter(1, explained[:, None], 0).sum(1)
+    rest = per_image(others, activations.ndim)
     first, second, third = _of_exp(*log_probability_derivatives)
     return weigh_by_derivatives(
         activations, (first / rest, second / rest, third / rest), "paper", guard, tally

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sightline.errors import MethodError, near
 from sightline.methods.cams.common.tally import Tally
+from sightline.tensors import per_image
 from sightline.types import Activations, Weights
 
 FORMS = ("paper", "authors")
@@ -70,7 +71,7 @@ def weigh_by_looks(
         scores = torch.stack([look(maps, change, **known) for change in changes]).mean(0)
         shares = _shares(scores.T, varies.gather(1, chosen), form)
         weights = weights.scatter(1, chosen, shares.to(weights.dtype))
-    return weights.reshape(*weights.shape, *[1] * (activations.ndim - 2))
+    return per_image(weights, activations.ndim)
 
 
 def _shares(scores: Tensor, there: Tensor, form: str) -> Tensor:
