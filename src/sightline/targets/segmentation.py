@@ -12,6 +12,7 @@ from sightline.errors import TargetError
 from sightline.targets.class_names import label
 from sightline.targets.model_outputs import candidates, named_parts
 from sightline.targets.target import Aim, Names, Size, class_in_words, class_numbers, reduced
+from sightline.tensors import per_image
 
 Where = Tensor | Sequence[int | float] | None
 
@@ -197,7 +198,7 @@ def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -
 def _predicted(logits: Tensor, wanted: Tensor, classes: Names) -> Tensor:
     """Where each image's class is predicted, `[b, *s]`; an error where that is nowhere."""
     answer = logits.argmax(1)
-    mask = answer == wanted.view(-1, *[1] * (answer.ndim - 1))
+    mask = answer == per_image(wanted, answer.ndim)
     for i, one in enumerate(mask):
         if not one.any():
             counts = torch.bincount(answer[i].flatten(), minlength=logits.shape[1])

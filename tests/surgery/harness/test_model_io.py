@@ -2,6 +2,7 @@
 
 from collections import namedtuple
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def test_the_most_telling_name_comes_first_then_the_first_rows(outputs, wanted):
 
 
 def test_of_two_names_the_earlier_in_the_table_is_meant():
-    for first, second in zip(MAIN_OUTPUTS, MAIN_OUTPUTS[1:], strict=False):
+    for first, second in pairwise(MAIN_OUTPUTS):
         assert main_output({second: MAP, first: ROW}) is ROW
 
 

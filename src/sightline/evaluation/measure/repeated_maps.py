@@ -8,6 +8,7 @@ from sightline.maps import noisy, occlusions
 from sightline.maps import occlusion_map as average_over
 from sightline.maps.occlusion import patches
 from sightline.surgery.harness.randomise import cascade
+from sightline.tensors import per_channel
 
 Maps = dict[str, Tensor]
 STAGES = 5
@@ -38,7 +39,7 @@ def noisy_maps(batch: ExplainedBatch) -> Maps:
     std = torch.tensor(batch.statistics.std, dtype=inputs.dtype, device=inputs.device)
     noise = batch.labelled.generators(protocol.seed, "noise")
     copies = noisy(torch.zeros_like(inputs), protocol.noise, protocol.samples, noise)
-    away = (copies / std.view(1, 1, -1, *[1] * (inputs.ndim - 2))).unbind(1)
+    away = (copies / per_channel(std, inputs.ndim)).unbind(1)
     found = [_maps(batch, batch.model, inputs + one) for one in away]
     return {name: torch.stack([maps[name] for maps in found], dim=1) for name in batch.names}
 

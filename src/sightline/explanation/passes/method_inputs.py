@@ -32,7 +32,7 @@ class MethodInputs:
     | word | is |
     |---|---|
     | `activations` | `[b, c, *s]` |
-    | `gradients` | `[b, c, *s]` of the score targets for; stride 0 where it is the same everywhere |
+    | `gradients` | `[b, c, *s]` of the score asked for; stride 0 where it is the same |
     | `class_gradients` | `[k, b, c, *s]` of every class; `[k, b, c, 1, ...]` behind a linear head |
     | `probabilities` | `[b, k]`, softmax of the logits |
     | `explained` | `[b]`, the class targets for |
