@@ -35,15 +35,15 @@ class MethodInputs:
     | `gradients` | `[b, c, *s]` of the score asked for; stride 0 where it is the same |
     | `class_gradients` | `[k, b, c, *s]` of every class; `[k, b, c, 1, ...]` behind a linear head |
     | `probabilities` | `[b, k]`, softmax of the logits |
-    | `explained` | `[b]`, the class targets for |
-    | `scores` | `[b]`, the score targets for |
-    | `head` | `[b, c]`, the linear head's weights of the class targets for (CAM) |
+    | `explained` | `[b]`, the class asked for |
+    | `scores` | `[b]`, the score asked for |
+    | `head` | `[b, c]`, the linear head's weights of the class asked for (CAM) |
     | `rescore` | a function of shares `[m, b, c, *s]` that activations are multiplied by |
     | `look` | a function of maps `[m, b, *s]` that the image is seen through |
     | `look_back` | a function of maps `[b, *s]`: scores `[b]`, and their derivatives by the maps |
     | `noisy_gradients` | a function of noise: gradients `[b, c, *s]`, a noisy image after another |
     | `second_derivatives`, `third_derivatives` | `[b, c, *s]`, by one activation at a time |
-    | `log_probability_derivatives` | all three, of the log-softmax of the class targets for |
+    | `log_probability_derivatives` | all three, of the log-softmax of the class asked for |
     | `second_order` | a function of a utility: its gradient, its Hessian times activations |
     | `tally` | a function that counts positions where a formula had to be left |
 
@@ -147,7 +147,7 @@ class MethodInputs:
         return tensor if self.sign == 1 else (unexpanded(tensor) * self.sign).expand_as(tensor)
 
     def connected(self, cut: int) -> bool:
-        """Whether the scores depend on the layer, as far as somebody targets for gradients."""
+        """Whether the scores depend on the layer, as far as anybody asked for gradients."""
         if cut in self._gradients and not unexpanded(self._gradients[cut]).any():
             self._cut_off.add(cut)
         return cut not in self._cut_off
