@@ -27,7 +27,7 @@ def occlusions(
     tensor is the receiver's own.
 
     >>> [
-    ...     (hidden.flatten().tolist(), where)
+    ...     (hidden.flatten().tolist(), place)
     ...     for hidden, place in occlusions(torch.ones(1, 1, 5), 2, 2)
     ... ]
     [([0.0, 0.0, 1.0, 1.0, 1.0], (slice(0, 2, None),)),

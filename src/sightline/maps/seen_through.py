@@ -17,6 +17,7 @@ def seen_through(
     broadcasts with the images, None for zero, where nothing is added. Returns `[..., b, c, *s]` in
     the images' dtype.
 
+    >>> import torch
     >>> image, masks = torch.tensor([[[2.0, 4.0]]]), torch.tensor([[[1.0, 0.5]], [[0.0, 0.0]]])
     >>> seen_through(image, masks).flatten(1), seen_through(image, masks, image + 1).flatten(1)
     (tensor([[2., 2.],
@@ -33,6 +34,7 @@ def channel_axis(images: Tensor, size: Sequence[int]) -> int | None:
 
     Clips may have the time before the channels.
 
+    >>> import torch
     >>> clip = torch.zeros(2, 8, 3, 32, 32)
     >>> channel_axis(clip, [8, 32, 32]), channel_axis(clip, [3, 32, 32]), channel_axis(clip, [7])
     (2, 1, None)
