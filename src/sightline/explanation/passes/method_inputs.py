@@ -107,7 +107,7 @@ class MethodInputs:
         n, trace = len(self.question.scores[targets]), self.trace
 
         def flat(values: Tensor) -> Tensor:
-            """Of `[n, b, ...]`, one value a target, those of the targets targets."""
+            """Of `[n, b, ...]`, one value a target, those of the targets asked."""
             return values[targets].flatten(0, 1)
 
         def explained() -> Tensor:
