@@ -85,7 +85,7 @@ def per_channel(values: Tensor, ndim: int) -> Tensor:
 def min_max(values: Tensor) -> Tensor:
     """Each `[b, ...]` from 0 at its minimum to 1 at its maximum; what is constant is 0 everywhere.
 
-    One that holds nan is nan everywhere. Derivatives pass through both ends.
+    One that holds nan, or is infinite everywhere, is nan. Derivatives pass through both ends.
 
     >>> min_max(torch.tensor([[2.0, 3.0, 6.0], [5.0, 5.0, 5.0]]))
     tensor([[0.0000, 0.2500, 1.0000],
@@ -93,7 +93,7 @@ def min_max(values: Tensor) -> Tensor:
     """
     flat = values.flatten(1)
     low, high = flat.aminmax(dim=1, keepdim=True)
-    constant = high == low
+    constant = (high == low) & high.isfinite()
     # the divisor is 1 there, and the result 0 by itself: 0 / 0 would make the derivative nan
     scaled = (flat - low) / (high - low).masked_fill(constant, 1)
     return scaled.masked_fill(constant, 0).view(values.shape)
