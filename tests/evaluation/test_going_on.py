@@ -1,7 +1,7 @@
 """A run that is stopped goes on; another one in its folder is refused."""
 
-import sys
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 import torch
@@ -55,7 +55,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(
     assert sum(done) == 8
     same(whole, again)
     monkeypatch.setattr(
-        sys.modules["sightline.evaluation.rows"], "rows_of", None
+        import_module("sightline.evaluation.rows"), "rows_of", None
     )  # nothing is left to measure
     same(whole, run(model, folder, **asked, out=tmp_path / "halves"))
 

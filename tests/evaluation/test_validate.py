@@ -1,6 +1,7 @@
 """What would strike every image is said at once, before a model is touched or a picture is read."""
 
 import sys
+from importlib import import_module
 
 import pytest
 import torch
@@ -47,7 +48,7 @@ def test_what_would_strike_every_image_is_an_error(model, options, error, said):
 
 def test_what_rows_need_is_looked_for_before_anything_is_measured(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setattr(sys.modules["sightline.evaluation.rows"], "rows_of", None)
+    monkeypatch.setattr(import_module("sightline.evaluation.rows"), "rows_of", None)
     with pytest.raises(StoreError, match=r"pip install 'sightline-cam\[evaluate\]'"):
         run(model, [torch.rand(1, 3, 16, 16)], ["grad_cam"], "average_drop")
 
@@ -79,7 +80,7 @@ def test_what_needs_no_model_is_looked_at_without_one(
     with pytest.raises(SightlineError, match=said):
         validated(methods, metrics, **options)
     monkeypatch.setattr(
-        sys.modules["sightline.evaluation.evaluate"], "supported_model", None
+        import_module("sightline.evaluation.evaluate"), "supported_model", None
     )  # the model is not looked at
     with pytest.raises(SightlineError, match=said):
         evaluate(model, [torch.rand(2, 3, 16, 16)], methods, metrics, **options)

@@ -1,6 +1,7 @@
 """`explain` leaves no trace after an error either, at whatever point of the path it strikes."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -86,15 +87,23 @@ def test_after_an_error_in_a_method(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "step",
-    ["choose", "capture", "ask", "combine", "image_map", "outcome", "capture_pixels", "reduce"],
+    ("room", "step"),
+    [
+        ("passes.layer_pass", "choose"),
+        ("passes.layer_pass", "capture"),
+        ("job", "ask"),
+        ("passes.layer_pass", "combine"),
+        ("passes.layer_pass", "image_map"),
+        ("passes.layer_pass", "assemble"),
+        ("passes.pixel_pass", "capture_pixels"),
+        ("passes.pixel_pass", "reduce"),
+    ],
 )
-def test_after_an_error_at_a_step_of_the_path(step, monkeypatch):
+def test_after_an_error_at_a_step_of_the_path(room, step, monkeypatch):
     def fail(*_, **__):
         raise BrokenError
 
-    room = "job" if step == "ask" else "passes.layer_pass"
-    monkeypatch.setattr(sys.modules[f"sightline.explanation.{room}"], step, fail)
+    monkeypatch.setattr(import_module(f"sightline.explanation.{room}"), step, fail)
     net = used()
     before = photograph(net)
     with pytest.raises(BrokenError):

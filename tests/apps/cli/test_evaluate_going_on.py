@@ -4,7 +4,7 @@ reads pictures.
 
 import json
 import os
-import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from sightline.apps.cli import commands
 from sightline.errors import SightlineError
 from sightline.evaluation import store
 
-ROWS = sys.modules["sightline.evaluation.rows"]
+ROWS = import_module("sightline.evaluation.rows")
 
 
 def run(*words):
@@ -140,7 +140,7 @@ def test_pictures_are_read_by_others_where_there_are_cores_to_spare(
         asked.append(workers)
         raise StopError
 
-    monkeypatch.setattr(sys.modules["sightline.evaluation.evaluate"], "evaluate", evaluate)
+    monkeypatch.setattr(import_module("sightline.evaluation.evaluate"), "evaluate", evaluate)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     run("evaluate", photos, "--out", tmp_path / "out")
     run("evaluate", photos, "--out", tmp_path / "out", "--workers", "3")
