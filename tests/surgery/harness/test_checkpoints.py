@@ -44,8 +44,8 @@ def test_hooks_on_saved_tensors_that_the_caller_set_take_the_plain_way():
 def test_a_reentrant_checkpoint_is_refused_with_the_way_out():
     net, x = nn.Linear(2, 2), torch.ones(1, 2, requires_grad=True)
     outputs = checkpoint(net, x, use_reentrant=True)
-    refused = pytest.raises(SurgeryError, match=r"Linear calls .* Pass use_reentrant=False there")
-    with refused, reentrant_refused(net):
+    told = r"Linear calls .* Pass use_reentrant=False there"
+    with pytest.raises(SurgeryError, match=told), reentrant_refused(net):
         torch.autograd.grad(outputs.sum(), x)
     with pytest.raises(RuntimeError, match="something else"), reentrant_refused(net):
         raise RuntimeError("something else")
