@@ -92,7 +92,8 @@ def min_max(values: Tensor) -> Tensor:
             [0.0000, 0.0000, 0.0000]])
     """
     flat = values.flatten(1)
-    low, high = flat.aminmax(dim=1, keepdim=True)
+    # two passes: before torch 2.7 the one pass of aminmax has no derivative
+    low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     constant = (high == low) & high.isfinite()
     # the divisor is 1 there, and the result 0 by itself: 0 / 0 would make the derivative nan
     scaled = (flat - low) / (high - low).masked_fill(constant, 1)
