@@ -9,8 +9,8 @@ import torch
 from helpers.nets import batch, convnet
 from sightline import METHODS, explain
 from sightline.explanation.confidence import kept_confidence
-from sightline.explanation.describe import sentence
 from sightline.explanation.page import EXPLANATION_MAP, LEGEND, entries, page
+from sightline.maps.describe import sentence
 from sightline.methods.names import title_of
 from sightline.render import explanation_map
 

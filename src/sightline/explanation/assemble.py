@@ -12,9 +12,8 @@ from torch import Tensor
 
 from sightline.errors import ModelError
 from sightline.explanation.job import Job
-from sightline.explanation.per_target import PerTarget
 from sightline.explanation.plan import Step
-from sightline.explanation.result import Explanation
+from sightline.explanation.result import Explanation, PerTarget
 from sightline.explanation.status import Status, statuses
 from sightline.maps.upsample import Ends, extremes
 from sightline.supply import version

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor, nn
 
 from sightline.explanation.confidence import kept_confidence
-from sightline.explanation.describe import sentence
 from sightline.explanation.result import Explanation
+from sightline.maps.describe import sentence
 from sightline.methods.names import summary_of, title_of
 from sightline.render import Bar, Entry, Figure, report
 from sightline.render import explanation_map as masked_picture

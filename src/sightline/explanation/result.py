@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from sightline.explanation import pictures
-from sightline.explanation.per_target import PerTarget, per_target
 from sightline.explanation.save import save_explanation
 from sightline.explanation.status import Status
 from sightline.images import seen
@@ -22,6 +21,8 @@ from sightline.targets import Target
 from sightline.types import Preprocess
 
 _TENSORS = ("maps", "coarse", "scores", "probabilities", "pixels", "inputs")
+_PER_TARGET = ("maps", "coarse", "scores", "probabilities", "pixels")
+_LISTS = ("targets", "status")
 MOST_SHOWN = 8
 """A notebook shows this many images of a batch."""
 
@@ -117,7 +118,7 @@ class Explanation:
         return replace(self, **moved)
 
     @property
-    def per_target(self) -> PerTarget:
+    def per_target(self) -> "PerTarget":
         """The same as `[b, n, ...]` also where one target was asked, for code that takes both."""
         return per_target(self)
 
@@ -202,6 +203,46 @@ class Explanation:
             f" {asked}; layer {self.layer!r}, maps"
             f" {list(self.maps.shape)}{f', {bad} not ok: see .status' if bad else ''})"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class PerTarget:
+    """The fields of an `Explanation` with a value for each target, `[b, n, ...]`, also for n = 1.
+
+    The library works on these; `Explanation` shows `[b, ...]` where one target was asked, which is
+    what people want to see. The axis is put in by `per_target` and taken out by `fields`, and
+    nowhere else. Tensors are views.
+    """
+
+    maps: Tensor
+    coarse: Tensor
+    scores: Tensor
+    probabilities: Tensor | None
+    targets: list[list[Target]]
+    status: list[list[Status]]
+    pixels: Tensor | None = None
+
+    def fields(self, several: bool) -> dict[str, Any]:
+        """As an `Explanation` shows them: without the targets' axis, unless several were asked."""
+        found = {name: getattr(self, name) for name in (*_PER_TARGET, *_LISTS)}
+        if several:
+            return found
+        for name in _PER_TARGET:
+            found[name] = None if found[name] is None else found[name][:, 0]
+        for name in _LISTS:
+            found[name] = [row[0] for row in found[name]]
+        return found
+
+
+def per_target(explanation: Explanation) -> PerTarget:
+    """The fields of an explanation with the targets' axis, whether or not it shows one."""
+    found = {name: getattr(explanation, name) for name in (*_PER_TARGET, *_LISTS)}
+    if not explanation.several:
+        for name in _PER_TARGET:
+            found[name] = None if found[name] is None else found[name].unsqueeze(1)
+        for name in _LISTS:
+            found[name] = [[one] for one in found[name]]
+    return PerTarget(**found)
 
 
 def _number(value: Tensor) -> float | None:

@@ -4,8 +4,8 @@ from sightline.surgery.backward.linear_head import free_gradients as free_gradie
 from sightline.surgery.backward.linear_head import pooled_head as pooled_head
 from sightline.surgery.harness.finite import first_nonfinite as first_nonfinite
 from sightline.surgery.harness.grids import Grid as Grid
-from sightline.surgery.harness.noise import noise as noise
 from sightline.surgery.harness.opened_layer import TracedLayer as TracedLayer
+from sightline.surgery.harness.randomise import noise as noise
 from sightline.surgery.harness.resolve import Where as Where
 from sightline.surgery.harness.supported import nonfinite_weights as nonfinite_weights
 from sightline.surgery.harness.supported import supported_model as supported_model

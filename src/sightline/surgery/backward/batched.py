@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sightline.surgery.backward.batched_tensors import Many, Rows, Slices, StandIn
+from sightline.surgery.backward.operators import aten, zero_skipping
 from sightline.surgery.backward.sparse import SparseBackward
 from sightline.surgery.backward.sparse_products import THIN, thin
 from sightline.surgery.harness.fallback import Foreseen
-from sightline.surgery.harness.operators import aten, zero_skipping
 
 
 class NotBatched(Foreseen):

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sightline.errors import MethodError, near
 from sightline.surgery.backward.graph import nodes
-from sightline.surgery.harness.operators import aten, rectifiers
+from sightline.surgery.backward.operators import aten, rectifiers
 
 Rule = Literal["guided", "deconvnet"]
 

@@ -45,7 +45,7 @@ _SHAPE_ONLY = {
 """Operators whose derivative holds none of the model's numbers, and what decides it."""
 
 # These tables name nodes of the graph and what those keep (torch's `_saved_` attributes): no
-# property of an operator. So `harness/operators.py` has no column for it.
+# property of an operator. So `backward/operators.py` has no column for it.
 _LINEAR = {  # what decides the operator, its weights, which of its inputs goes on
     "AddmmBackward0": ("alpha", "_saved_mat2", 1),
     "MmBackward0": ("", "_saved_mat2", 0),

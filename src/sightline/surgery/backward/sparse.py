@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sightline.surgery.backward.operators import aten, zero_skipping
 from sightline.surgery.backward.sparse_attention import attention_backward, few_queries
 from sightline.surgery.backward.sparse_products import THIN, by_blocks, nonzero_rows, thin
 from sightline.surgery.harness.fallback import Foreseen
-from sightline.surgery.harness.operators import aten, zero_skipping
 from sightline.tensors import unexpanded
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
+from sightline.surgery.backward.operators import operator
 from sightline.surgery.derivatives.piecewise_linear import is_linear, last_nonlinear
 from sightline.surgery.derivatives.tape import Step, Tape, run_op
-from sightline.surgery.harness.operators import operator
 
 
 def depends_on_means(tape: Tape, index: Tensor) -> bool:

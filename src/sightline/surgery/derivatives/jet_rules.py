@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sightline.surgery.backward.operators import operator
 from sightline.surgery.derivatives.decompositions import (
     FOR_JETS,
     scaled_and_shifted,
@@ -26,7 +27,6 @@ from sightline.surgery.derivatives.jets import (
 )
 from sightline.surgery.derivatives.nests import found_in
 from sightline.surgery.derivatives.tape import Step
-from sightline.surgery.harness.operators import operator
 
 
 def play(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

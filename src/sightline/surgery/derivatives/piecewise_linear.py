@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sightline.surgery.backward.operators import operator
 from sightline.surgery.derivatives.jets import ORDER, Coefficients, derivatives_of
 from sightline.surgery.derivatives.nests import found_in
 from sightline.surgery.derivatives.tape import Slot, Step, Tape, run_op
-from sightline.surgery.harness.operators import operator
 
 _ONE_BY_ONE = ("mul", "div", "native_batch_norm", "cudnn_batch_norm")
 """Products with a factor of its own for each number."""

@@ -1,12 +1,23 @@
-"""Copies of a model that know less and less: weights shuffled layer by layer, from the head on."""
+"""What is drawn by lot: noise in the place of pictures, and weights shuffled from the head on."""
 
 import copy
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sightline.surgery.harness.supported import supported_model
+
+
+def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Uniform noise in [0, 1), the same every time, in the type and on the device of `like`.
+
+    >>> noise((1, 1, 2), torch.zeros(1, dtype=torch.float64))
+    tensor([[[0.4963, 0.7682]]], dtype=torch.float64)
+    """
+    # The generator's device is named, since the caller may have set another one as the default.
+    generator = torch.Generator("cpu").manual_seed(0)
+    return torch.rand(shape, generator=generator, device="cpu").to(like)
 
 
 def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from sightline.errors import LayerError
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.structure import fingerprint
+from sightline.surgery.harness.supported import fingerprint
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score
 from sightline.surgery.layers.search import Choice, search, with_noise

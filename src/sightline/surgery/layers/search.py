@@ -19,7 +19,7 @@ from sightline.surgery.harness.feature_map import grid_of
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.model_io import are_detections, main_output, tensors_in
-from sightline.surgery.harness.noise import noise
+from sightline.surgery.harness.randomise import noise
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score, all_outputs, heads_of_zeros, influences
 from sightline.surgery.layers.stages import stages

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sightline.explanation.describe import place, sentence
+from sightline.maps.describe import place, sentence
 
 
 @pytest.mark.parametrize(

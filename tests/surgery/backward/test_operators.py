@@ -5,7 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sightline.surgery.harness.operators import OPERATORS, aten, operator, rectifiers, zero_skipping
+from sightline.surgery.backward.operators import (
+    OPERATORS,
+    aten,
+    operator,
+    rectifiers,
+    zero_skipping,
+)
 
 ACTIVATIONS = {
     "relu": F.relu,

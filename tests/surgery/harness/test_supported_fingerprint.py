@@ -6,7 +6,7 @@ from torch import nn
 
 from helpers.nets import batch, convnet
 from sightline.surgery import look
-from sightline.surgery.harness.structure import fingerprint, modules_of
+from sightline.surgery.harness.supported import fingerprint, modules_of
 
 
 class Shares(nn.Module):

@@ -8,7 +8,7 @@ import torch
 import sightline
 from helpers.nets import batch, convnet
 from sightline import explain
-from sightline.explanation.per_target import PerTarget
+from sightline.explanation.result import PerTarget
 
 TENSORS = ("maps", "coarse", "scores", "probabilities", "pixels")
 
