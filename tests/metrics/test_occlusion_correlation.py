@@ -1,10 +1,9 @@
-"""Occlusion correlation and class sensitivity: which correlation each is, and what has none."""
+"""Occlusion correlation: ranks by hand, the empty part of a map, enlarging, what has none."""
 
 import pytest
 import torch
 
 import reference.correlation as slowly
-from sightline.metrics.class_sensitivity import class_sensitivity
 from sightline.metrics.metric import about
 from sightline.metrics.occlusion_correlation import occlusion_correlation
 
@@ -36,32 +35,20 @@ def test_enlarging_both_changes_nothing():
     )
 
 
-def test_class_sensitivity_by_hand():
-    """(-1, 0, 1) with (-1, 2, -1) has nothing in common; a straight line has all."""
-    image_map = torch.tensor([[0.0, 0.5, 1.0]])
-    for other, want in (([0.0, 1.0, 0.0], 0), ([0.2, 0.3, 0.4], 1), ([0.4, 0.3, 0.2], -1)):
-        assert class_sensitivity(image_map, torch.tensor([other])).item() == pytest.approx(
-            want, abs=1e-6
-        )
-
-
-@pytest.mark.parametrize("metric", [occlusion_correlation, class_sensitivity])
-def test_an_empty_map_says_nothing(metric):
+def test_a_map_without_an_order_has_no_correlation():
     torch.manual_seed(0)
-    assert metric(torch.zeros(2, 3, 3), torch.rand(2, 3, 3)).isnan().all()
-    assert metric(torch.rand(2, 3, 3), torch.ones(2, 3, 3)).isnan().all()
+    assert occlusion_correlation(torch.zeros(2, 3, 3), torch.rand(2, 3, 3)).isnan().all()
+    assert occlusion_correlation(torch.rand(2, 3, 3), torch.ones(2, 3, 3)).isnan().all()
 
 
-def test_directions_and_group():
-    assert about(occlusion_correlation).higher_is_better is True
-    assert about(class_sensitivity).higher_is_better is False
-    assert {about(one).group for one in (occlusion_correlation, class_sensitivity)} == {"sanity"}
+def test_more_is_better_and_the_group_is_sanity():
+    said = about(occlusion_correlation)
+    assert (said.higher_is_better, said.group) == (True, "sanity")
 
 
-def test_slow_twins():
+def test_slow_twin():
     torch.manual_seed(0)
     a, b = torch.rand(2, 3, 5, 4).round(decimals=1)
     torch.testing.assert_close(
         occlusion_correlation(a, b), slowly.spearman(a, b), rtol=0, atol=1e-6
     )
-    torch.testing.assert_close(class_sensitivity(a, b), slowly.pearson(a, b), rtol=0, atol=1e-6)
