@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sightline import methods
 from sightline.errors import MethodError
 from sightline.methods import blackbox
-from sightline.methods import pixel as pixelspace
-from sightline.methods.blackbox import ALIASES, BLACKBOX, about, find
-from sightline.methods.catalogue import normalised
+from sightline.methods.blackbox import BLACKBOX, about, find
 from sightline.supply import options, requests
 
 SHARED = {"__init__", "contents", "names", "query", "segments"}
@@ -65,17 +62,3 @@ def test_an_unknown_name_is_told_what_there_is():
         find("occluson")
     with pytest.raises(MethodError, match="On offer: 'occlusion', 'rise', 'lime'"):
         find("shap")
-
-
-def test_aliases_are_plain_lead_somewhere_and_hide_no_name():
-    assert set(ALIASES.values()) <= set(BLACKBOX)
-    others = {
-        *BLACKBOX,
-        *methods.METHODS,
-        *pixelspace.PIXELSPACE,
-        *methods.ALIASES,
-        *pixelspace.ALIASES,
-    }
-    for alias in ALIASES:
-        assert alias == normalised(alias)
-        assert alias not in {normalised(name) for name in others}

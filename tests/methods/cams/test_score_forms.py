@@ -5,12 +5,11 @@ guard.
 import pytest
 import torch
 
-from helpers.closeness import assert_near, assert_relative
+from helpers.closeness import assert_relative
 from helpers.positions import column, place_by_place
 from helpers.tail_nets import CLASSES, Pooled, deep, made, material
 from reference.true_derivatives import true_derivatives
 from sightline.methods import (
-    grad_cam_pp,
     grad_cam_pp_log_softmax,
     grad_cam_pp_sigmoid,
     grad_cam_pp_softmax,
@@ -96,43 +95,6 @@ def test_the_guard_counts_the_places_at_which_it_acts(form):
     same = (weights_of(form, m) == weights_of(form, m, guard=False)).reshape(touched.shape)
     assert torch.equal(same, ~touched)
     weights_of(form, m, guard=False, tally=lambda *_: pytest.fail("counted without a guard"))
-
-
-@pytest.mark.parametrize("alpha", ["paper", "authors"])
-def test_two_classes_one_of_them_flat_are_a_sigmoid(alpha):
-    torch.manual_seed(0)
-    activations = torch.randn(4, 3, 5, 2, dtype=torch.float64).relu()
-    gradients = torch.randn_like(activations)
-    scores = torch.tensor([-30.0, -0.7, 1.3, 25.0], dtype=torch.float64)
-    softmax = grad_cam_pp_softmax(
-        activations,
-        torch.stack([gradients, torch.zeros_like(gradients)]),
-        torch.stack([scores, torch.zeros_like(scores)], 1).softmax(1),
-        torch.zeros(4, dtype=torch.long),
-        alpha=alpha,
-    )
-    assert_relative(
-        softmax, grad_cam_pp_sigmoid(activations, gradients, scores, alpha=alpha), 1e-10
-    )
-
-
-def test_far_from_its_bend_the_sigmoid_is_an_exponential():
-    torch.manual_seed(0)
-    activations = torch.randn(1, 3, 5, 2, dtype=torch.float64).relu()
-    gradients = torch.randn_like(activations)
-    unlikely = grad_cam_pp_sigmoid(
-        activations, gradients, torch.tensor([-35.0], dtype=torch.float64)
-    )
-    assert_near(unlikely, grad_cam_pp(activations, gradients), 1e-12)
-
-
-def test_the_guard_acts_everywhere_in_the_middle_of_a_sigmoid():
-    """At S = 0 nothing bends and alpha is 0: the letter of the paper shows nothing, the guard
-    Grad-CAM+.
-    """
-    activations, gradients, middle = torch.ones(1, 1, 3), torch.ones(1, 1, 3), torch.zeros(1)
-    assert grad_cam_pp_sigmoid(activations, gradients, middle, guard=False).item() == 0.0
-    assert grad_cam_pp_sigmoid(activations, gradients, middle).item() == 1.5
 
 
 @pytest.mark.parametrize("form", OF_CLASSES)

@@ -8,8 +8,7 @@ import pytest
 
 from sightline.errors import MethodError, SightlineError
 from sightline.methods import pixel as pixelspace
-from sightline.methods.catalogue import normalised
-from sightline.methods.pixel import ALIASES, PIXELSPACE, about, find
+from sightline.methods.pixel import PIXELSPACE, about, find
 from sightline.supply import options, requests
 
 SHARED = {"__init__", "contents", "names", "reduce"}
@@ -134,10 +133,3 @@ def test_an_unknown_name_is_told_what_there_is(name, message):
         find(name)
     assert message in str(raised.value)
     assert isinstance(raised.value, SightlineError)
-
-
-def test_aliases_are_plain_lead_somewhere_and_hide_no_name():
-    assert set(ALIASES.values()) <= set(PIXELSPACE)
-    for alias in ALIASES:
-        assert alias == normalised(alias)
-        assert alias not in {normalised(name) for name in PIXELSPACE}
