@@ -76,11 +76,6 @@ def test_a_file_that_is_no_picture_and_no_array(tmp_path, name):
             open_data(tmp_path / name, kind=kind)
 
 
-def test_a_picture_without_a_picture_s_name_is_one(tmp_path):
-    photo(tmp_path / "a.png").rename(tmp_path / "a.dat")
-    assert [record.name for record in open_data(tmp_path / "a.dat", kind="folder")] == ["a.dat"]
-
-
 def test_pictures_in_voc_s_own_folder_need_no_annotation(tmp_path):
     photo(tmp_path / "JPEGImages" / "a.jpg")
     (record,) = voc(tmp_path)
