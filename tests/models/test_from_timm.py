@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sightline.errors import ModelError
-from sightline.models import download, from_timm, load, timm_cards
+from sightline.models import download, from_timm, load
 from sightline.models.card import Card
 from sightline.types import Preprocess
 
@@ -61,13 +61,6 @@ def test_some_values_of_known_recipes():
     assert vit.preprocess == Preprocess(248, (224, 224), "bicubic", half, half)
     assert len(vit.classes) == 21843
     assert from_timm.card_for("vit_small_patch14_dinov2").classes is None  # no head
-
-
-def test_an_oblong_or_padded_crop_is_covered_by_the_picture():
-    config = {"input_size": (3, 1024, 768), "crop_pct": 1.0, "interpolation": "bilinear"}
-    assert timm_cards.preprocess(config) == Preprocess(1024, (1024, 768))
-    assert timm_cards.preprocess({"input_size": (3, 448, 448), "crop_pct": 1.15}).resize == 448
-    assert timm_cards.preprocess({"input_size": (3, 224, 224)}, size=(96, 96)).crop == (96, 96)
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
@@ -186,23 +179,3 @@ def test_unknown_weights():
         ModelError, match=r"timm has no weights 'a1_in2k' for resnet50. Near names: 'a1_in1k'"
     ):
         load("timm/resnet50.a1_in2k")
-
-
-def test_outputs_after_the_head_was_exchanged():
-    model = timm.create_model(TINY)
-    assert timm_cards.outputs(model) == 1000
-    model.reset_classifier(5)
-    assert timm_cards.outputs(model) == 5
-    model.fc = nn.Sequential(
-        nn.Dropout(), nn.Linear(model.num_features, 8)
-    )  # num_classes still says 5
-    assert timm_cards.outputs(model) == 8
-    assert timm_cards.card_of(model).classes is None
-    assert timm_cards.outputs(timm.create_model(TINY, num_classes=0)) == 0
-
-
-def test_names_given_by_the_description_win():
-    model = timm.create_model(TINY, num_classes=2)
-    model.pretrained_cfg = {**model.pretrained_cfg, "label_names": ["cat", "dog"]}
-    assert timm_cards.card_of(model).classes == ("cat", "dog")
-    assert timm_cards.card_of(nn.Linear(1, 1)) is None

@@ -142,23 +142,3 @@ def test_methods_lists_every_method_and_models_every_model():
         name for name in run("models").output.split() if re.fullmatch(r"(.*/)?resnet1.", name)
     ]
     assert run("models", "nonsense").exit_code == 1
-
-
-@pytest.mark.slow
-def test_the_demo_writes_a_page_that_loads_nothing(tmp_path):
-    result = run("demo", "--out", str(tmp_path))
-    assert result.exit_code == 0, result.output
-    page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert not re.search(r'(src|href)="(?!data:|#)', page)
-    for text in (
-        "A cat and a cup",
-        "Grad-CAM++",
-        "Guided Grad-CAM",
-        "Explanation map",
-        "tabby",
-        "espresso",
-    ):
-        assert text in page
-    assert len(list((tmp_path / "pictures").glob("*.png"))) == 4 * (
-        4 + 2
-    )  # methods x (four scenes + two targets)
