@@ -1,5 +1,7 @@
 """`make near`: the tests that mirror what was changed."""
 
+from pathlib import PurePosixPath
+
 import pytest
 
 import near as program
@@ -52,3 +54,12 @@ def test_each_module_of_the_library_has_tests_near_it():
     for file in (program.ROOT / "src").rglob("*.py"):
         found = program.near([file.relative_to(program.ROOT).as_posix()])
         assert any(name.startswith("tests/") for name in found), file
+
+
+def test_each_module_of_the_library_has_its_mirror():
+    """A test of its own name, so that its path alone says what to run."""
+    for file in (program.ROOT / "src").rglob("*.py"):
+        path = PurePosixPath(file.relative_to(program.ROOT).as_posix())
+        if path.stem != "__init__":
+            names = {found.stem for found in program.mirrors(path, program.ROOT)}
+            assert all(f"{name}_".startswith(f"test_{path.stem}_") for name in names), path
