@@ -59,12 +59,12 @@ def test_no_box_one_box_several():
 
 
 def test_a_struct_of_lists_and_a_list_of_structs_are_the_same_objects():
-    """`bbox` is x, y, width, height: 1 + 3 and 2 + 4; `box` is taken as it is."""
-    want = [Object("cat", (1, 2, 4, 6)), Object("dog", (0, 0, 5, 5), crowd=True)]
-    lists = {"bbox": [[1, 2, 3, 4], [0, 0, 5, 5]], "category": [0, 1], "iscrowd": [0, 1]}
+    """`bbox` is x, y, width, height: 1 + 3 and 2 + 4, 5 + 1 and 6 + 2; `box` is taken as it is."""
+    want = [Object("cat", (1, 2, 4, 6)), Object("dog", (5, 6, 6, 8), crowd=True)]
+    lists = {"bbox": [[1, 2, 3, 4], [5, 6, 1, 2]], "category": [0, 1], "iscrowd": [0, 1]}
     structs = [
         {"bbox": [1, 2, 3, 4], "category": 0, "iscrowd": 0},
-        {"box": [0, 0, 5, 5], "label": "dog", "is_crowd": True},
+        {"box": [5, 6, 6, 8], "label": "dog", "is_crowd": True},
     ]
     assert objects_of(lists, NAMES) == objects_of(structs, NAMES) == want
     assert objects_of([], NAMES) == []

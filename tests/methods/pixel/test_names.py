@@ -25,6 +25,7 @@ def test_aliases_are_plain_lead_somewhere_and_hide_no_name():
         ("Guided Backpropagation", None),
         ("gbp", None),
         ("guided backprob", None),
+        ("guided propagation", None),
         ("Grad-CAM++", None),
         ("misguided Grad-CAM", None),
         ("", None),
