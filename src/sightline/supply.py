@@ -204,7 +204,11 @@ class _Door(ModuleType):
             super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*vars(self), *self._WHERE})
+        """The public names, the rooms behind this door, and what every module has."""
+        from pkgutil import iter_modules  # for those who look, not for every import
+
+        rooms = {part.name for part in iter_modules(self.__path__) if part.ispkg}
+        return sorted({*self._WHERE, *rooms, *(name for name in vars(self) if name[:2] == "__")})
 
 
 @cache

@@ -1,9 +1,8 @@
 """What lists say of the methods, without torch, is what the methods say of themselves."""
 
-import inspect
-
 import pytest
 
+from helpers.docstrings import first_paragraph
 from sightline.errors import MethodError
 from sightline.methods import METHODS
 from sightline.methods.blackbox import BLACKBOX
@@ -25,8 +24,8 @@ def test_the_table_holds_the_contents_in_their_order(table, functions):
 
 
 @each
-def test_the_summary_is_the_first_line_of_the_docstring(table, name, function):
-    assert table.entries[name].summary == inspect.getdoc(function).splitlines()[0]
+def test_the_summary_is_the_first_paragraph_of_the_docstring(table, name, function):
+    assert table.entries[name].summary == first_paragraph(function)
 
 
 @each

@@ -1,9 +1,8 @@
 """What lists say of the metrics, without torch, is what the metrics say of themselves."""
 
-import inspect
-
 import pytest
 
+from helpers.docstrings import first_paragraph
 from sightline.metrics import METRICS, about
 from sightline.metrics.names import METRIC_NAMES
 
@@ -16,7 +15,7 @@ def test_the_table_holds_the_contents_in_their_order():
 @pytest.mark.parametrize("name", METRICS)
 def test_a_line_says_what_the_metric_declares(name):
     line, metric = METRIC_NAMES[name], about(METRICS[name])
-    assert line.summary == inspect.getdoc(metric.function).splitlines()[0]
+    assert line.summary == first_paragraph(metric.function)
     assert (line.title, line.group, line.paper, line.higher_is_better, line.unit) == (
         metric.title,
         metric.group,

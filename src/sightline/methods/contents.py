@@ -54,7 +54,7 @@ METHODS: dict[str, Callable[..., Weights]] = {
 
 
 def about(name: str) -> About:
-    """A method's title, paper and one-line summary (the first line of its docstring).
+    """A method's title, paper and summary (the first paragraph of its docstring).
 
     >>> about("grad_cam").title, about("grad_cam").summary
     ('Grad-CAM', 'Weigh each channel by the mean of its gradients (Grad-CAM++ eq. 3).')

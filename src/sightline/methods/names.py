@@ -61,13 +61,15 @@ _LINES = (
     About(
         "grad_cam_pp",
         "Grad-CAM++",
-        "Weigh each channel by its positive gradients, each with its own alpha (eq. 5 and 19).",
+        "Weigh each channel by its positive gradients, every position with its own alpha (eq. 5 "
+        "and 19).",
         _CHATTOPADHAY,
     ),
     About(
         "grad_cam_pp_softmax",
         "Grad-CAM++ (softmax)",
-        "Weigh as Grad-CAM++ does, for the softmax probability, not exp(S) (eq. 5, 10, 21 to 24).",
+        "Weigh as Grad-CAM++ does, for the softmax probability instead of exp(S) (eq. 5, 10 and "
+        "21 to 24).",
         _CHATTOPADHAY,
     ),
     About(
@@ -115,8 +117,8 @@ _LINES = (
     About(
         "score_cam",
         "Score-CAM",
-        "Weigh each channel by the score of the picture seen through it, as a softmax "
-        "(Algorithm 1).",
+        "Weigh each channel by the score of the picture seen through it, as a softmax over the "
+        "channels (Algorithm 1).",
         "Wang et al., Score-CAM, CVPR Workshops 2020, arXiv:1910.01279",
     ),
     About(
@@ -128,7 +130,8 @@ _LINES = (
     About(
         "is_cam",
         "IS-CAM",
-        "Weigh each channel by its mean score on the way from nothing to its mask, as a softmax.",
+        "Weigh each channel by its mean score along the straight way from nothing to its mask, "
+        "as a softmax.",
         "Naidu et al., IS-CAM: Integrated Score-CAM, arXiv:2010.03023",
     ),
     About(
@@ -140,37 +143,43 @@ _LINES = (
     About(
         "elementwise_grad_cam",
         "Element-wise Grad-CAM",
-        "Weigh each place of each channel by its gradient where that times activation is positive.",
+        "Weigh each place of each channel by its gradient, where gradient times activation is "
+        "positive.",
         "pytorch-grad-cam (software), GradCAMElementWise, 2021",
     ),
     About(
         "shapley_cam",
         "Shapley-CAM",
-        "Weigh each channel by its mean gradient less half of what it bends along the activations.",
+        "Weigh each channel by the mean of its gradients less half of what they bend along the "
+        "activations.",
         "Cai, CAMs as Shapley Value-based Explainers, arXiv:2501.06261",
     ),
     About(
         "eigen_grad_cam",
         "Eigen-Grad-CAM",
-        "Weigh by gradient, and by part in the first singular vector of gradient x activation.",
+        "Weigh each place by its gradient and the channel's part in the first singular vector "
+        "of gradient x activation.",
         "pytorch-grad-cam (software), EigenGradCAM, 2021; after arXiv:2008.00299",
     ),
     About(
         "eigen_cam",
         "Eigen-CAM",
-        "Weigh each channel by its part in the first singular vector: class-agnostic.",
+        "Weigh each channel by its part in the activations' first singular vector: "
+        "class-agnostic, no target is asked.",
         "Muhammad and Yeasin, Eigen-CAM, IJCNN 2020, arXiv:2008.00299",
     ),
     About(
         "kpca_cam",
         "KPCA-CAM",
-        "Weigh so that the map is the places' first kernel principal component: class-agnostic.",
+        "Weigh so that the map is the places' first kernel principal component: class-agnostic, "
+        "the target is not asked.",
         "Karmani et al., KPCA-CAM, MMSP 2024, arXiv:2410.00267",
     ),
     About(
         "smooth_grad_cam_pp",
         "Smooth Grad-CAM++",
-        "Weigh as Grad-CAM++ does, by means over noisy pictures of the gradients and their powers.",
+        "Weigh each channel by its mean positive gradients over noisy pictures, alpha made of "
+        "the means of their powers.",
         "Omeiza et al., Smooth Grad-CAM++, arXiv:1908.01224",
     ),
     About(

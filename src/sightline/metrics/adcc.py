@@ -49,7 +49,8 @@ def mean_of_images(values: Values) -> float:
 def adcc(
     full_score: Scores, masked_score: Scores, image_map: ImageMap, masked_map: ImageMap
 ) -> Float[Tensor, "b terms"]:
-    r"""Each image's average drop, coherency and complexity; the figure is their harmonic mean.
+    r"""Each image's average drop, coherency and complexity, `[b, 3]`; the figure is their harmonic
+    mean.
 
     $$\frac{3}{\frac{1}{\mathrm{Coh}} + \frac{1}{1 - \mathrm{Com}} + \frac{1}{1 - \mathrm{Drop}}}$$
     of the *means* over the images: the identity that the paper's tables meet. The mean of each

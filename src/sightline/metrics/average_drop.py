@@ -13,7 +13,8 @@ from sightline.types import Scores
     paper="Chattopadhay et al., Grad-CAM++, WACV 2018; arXiv:1710.11063v3, section 4.1",
 )
 def average_drop(full_score: Scores, masked_score: Scores, *, drop: str = "relative") -> Scores:
-    r"""Share of the confidence lost when only the mapped part of the image is seen.
+    r"""Share of the confidence lost when only the mapped part of the image is seen; the data set's
+    figure is the mean.
 
     $$\max(0, Y - O) / Y$$
     with Y the confidence on the whole image, O on the explanation map (Grad-CAM++ v3, section 4.1).

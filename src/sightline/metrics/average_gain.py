@@ -15,7 +15,8 @@ from sightline.types import Scores
     paper="Zhang et al., Opti-CAM, CVIU 2024, arXiv:2301.07002",
 )
 def average_gain(full_score: Scores, masked_score: Scores) -> Scores:
-    r"""Share of the missing confidence that is there when only the mapped part is seen.
+    r"""Share of the confidence that was missing and is there when only the mapped part is seen:
+    Average Drop's mirror.
 
     $$\max(0, O - Y) / (1 - Y)$$
     with Y the confidence on the whole image, O on the explanation map. In [0, 1] for probabilities.

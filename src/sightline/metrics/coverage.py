@@ -23,7 +23,8 @@ from sightline.types import Boxes
 def coverage(
     image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25, 0.5)
 ) -> Counts:
-    r"""Share of the boxes' area where the map exceeds each threshold: all of the object, or a part?
+    r"""Share of the boxes' area where the map exceeds each threshold: does it show the whole
+    object, or a part?
 
     $$\mathrm{Area}(\text{internal}) / \mathrm{Area}(\text{boxes})$$
     with the areas of Loc(delta): pixels of the min-max scaled map above delta, strictly; boxes that

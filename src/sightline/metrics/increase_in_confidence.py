@@ -15,7 +15,8 @@ from sightline.types import Scores
     paper="Chattopadhay et al., Grad-CAM++, WACV 2018; arXiv:1710.11063v3, section 4.1",
 )
 def increase_in_confidence(full_score: Scores, masked_score: Scores) -> Scores:
-    r"""1 where the model is surer of the explanation map than of the whole image.
+    r"""1 where the model is surer of the explanation map than of the whole image; the figure is the
+    share of images.
 
     $$\mathbf{1}[Y < O]$$
     with Y the confidence on the whole image, O on the explanation map (Grad-CAM++ v3, section 4.1).

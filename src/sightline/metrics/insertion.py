@@ -15,7 +15,8 @@ from sightline.types import Scores
     paper="Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421",
 )
 def insertion(insertion_curve: Float[Tensor, "b k"]) -> Scores:
-    r"""Area under the confidence while pixels enter a blurred image, the strongest first.
+    r"""Area under the confidence while pixels enter a blurred image in equal steps, the strongest
+    first.
 
     $$\frac{1}{n} \left( \frac{c_0}{2} + c_1 + \dots + c_{n-1} + \frac{c_n}{2} \right)$$
     over `[b, n + 1]` confidences: c_0 on the blurred image, c_n on the whole one. The trapezoid

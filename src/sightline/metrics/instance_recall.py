@@ -25,7 +25,8 @@ from sightline.types import Boxes
 def instance_recall(
     image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25, 0.5)
 ) -> Counts:
-    r"""Share of the class's boxes in which the map exceeds each threshold: are all objects shown?
+    r"""Share of the boxes of the class in which the map exceeds each threshold somewhere: are all
+    objects shown?
 
     $$\frac{1}{n} \sum_{i=1}^{n} \left[\, \max_{p \in \mathrm{box}_i} L_p > \delta \,\right]$$
     with L the min-max scaled map, so that a place above delta is the same place as in Loc(delta).

@@ -16,7 +16,8 @@ from sightline.types import Boxes
     paper="Chattopadhay et al., Grad-CAM++, arXiv:1710.11063v3, eq. 26",
 )
 def loc(image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25, 0.5)) -> Counts:
-    r"""Overlap of the map above each threshold with the boxes of its class.
+    r"""Overlap of the map above each threshold with the boxes of its class; mLoc is the mean over
+    images.
 
     $$\mathrm{Loc}(\delta) = \frac{\mathrm{Area}(\text{internal})}
       {\mathrm{Area}(\text{boxes}) + \mathrm{Area}(\text{external})}$$

@@ -37,7 +37,8 @@ def localisation_error(
     *,
     box_threshold: int | float = 0.15,
 ) -> Float[Tensor, "b 3"]:
-    r"""1 where a box drawn from the given class's map is wrong, 0 where right: top-1, top-5, GT.
+    r"""1 where a box drawn from the map of the given class is wrong, 0 where it is right: top-1,
+    top-5, GT-known.
 
     $$1 - [\, \mathrm{IoU}(\text{box}, \text{a true box}) \ge 0.5 \,]\,[\, \mathrm{rank} < k \,]$$
     with k = 1, 5 and, for GT-known, no condition on the rank. The box is drawn around the largest

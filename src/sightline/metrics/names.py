@@ -1,7 +1,7 @@
 """What every metric is called, and what it says in one line: all that a list needs, without torch.
 
 A test holds this table to the functions: the same names in the same order, what `@metric` declares,
-and the first line of the docstring.
+and the first paragraph of the docstring.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ _LINES = (
         "average_drop",
         "Average Drop",
         "faithfulness",
-        "Share of the confidence lost when only the mapped part of the image is seen.",
+        "Share of the confidence lost when only the mapped part of the image is seen; the data "
+        "set's figure is the mean.",
         "Chattopadhay et al., Grad-CAM++, WACV 2018; arXiv:1710.11063v3, section 4.1",
         higher_is_better=False,
         unit="%",
@@ -34,7 +35,8 @@ _LINES = (
         "increase_in_confidence",
         "Increase in Confidence",
         "faithfulness",
-        "1 where the model is surer of the explanation map than of the whole image.",
+        "1 where the model is surer of the explanation map than of the whole image; the figure "
+        "is the share of images.",
         "Chattopadhay et al., Grad-CAM++, WACV 2018; arXiv:1710.11063v3, section 4.1",
         higher_is_better=True,
         unit="%",
@@ -43,7 +45,8 @@ _LINES = (
         "average_gain",
         "Average Gain",
         "faithfulness",
-        "Share of the missing confidence that is there when only the mapped part is seen.",
+        "Share of the confidence that was missing and is there when only the mapped part is "
+        "seen: Average Drop's mirror.",
         "Zhang et al., Opti-CAM, CVIU 2024, arXiv:2301.07002",
         higher_is_better=True,
         unit="%",
@@ -62,7 +65,8 @@ _LINES = (
         "insertion",
         "Insertion",
         "faithfulness",
-        "Area under the confidence while pixels enter a blurred image, the strongest first.",
+        "Area under the confidence while pixels enter a blurred image in equal steps, the "
+        "strongest first.",
         "Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421",
         higher_is_better=True,
         unit="",
@@ -71,7 +75,8 @@ _LINES = (
         "roc_area",
         "ROC area",
         "faithfulness",
-        "Area under relative confidence O/Y by the share f of pixels occluded, the weakest first.",
+        "Area under relative confidence O/Y against the share f of pixels occluded, the weakest "
+        "first.",
         "Chattopadhay et al., Grad-CAM++ v3, arXiv:1710.11063, section 7.2",
         higher_is_better=True,
         unit="",
@@ -93,7 +98,8 @@ _LINES = (
         "road_morf_area",
         "ROAD MoRF",
         "faithfulness",
-        "Mean confidence over the shares of pixels removed by imputation, most relevant first.",
+        "Mean confidence over the percentages of pixels removed, the most relevant first, by "
+        "noisy linear imputation.",
         "Rong et al., ROAD, ICML 2022, arXiv:2202.00449",
         higher_is_better=False,
         unit="",
@@ -102,7 +108,8 @@ _LINES = (
         "road_lerf_area",
         "ROAD LeRF",
         "faithfulness",
-        "Mean confidence over the shares of pixels removed by imputation, least relevant first.",
+        "Mean confidence over the percentages of pixels removed, the least relevant first, by "
+        "noisy linear imputation.",
         "Rong et al., ROAD, ICML 2022, arXiv:2202.00449",
         higher_is_better=True,
         unit="",
@@ -135,7 +142,8 @@ _LINES = (
         "adcc",
         "ADCC",
         "faithfulness",
-        "Each image's average drop, coherency and complexity; the figure is their harmonic mean.",
+        "Each image's average drop, coherency and complexity, `[b, 3]`; the figure is their "
+        "harmonic mean.",
         (
             "Poppi et al., Revisiting the Evaluation of Class Activation Mapping (ADCC), CVPRW "
             "2021, arXiv:2104.10252"
@@ -147,7 +155,8 @@ _LINES = (
         "loc",
         "Loc",
         "localisation",
-        "Overlap of the map above each threshold with the boxes of its class.",
+        "Overlap of the map above each threshold with the boxes of its class; mLoc is the mean "
+        "over images.",
         "Chattopadhay et al., Grad-CAM++, arXiv:1710.11063v3, eq. 26",
         higher_is_better=True,
         unit="",
@@ -156,7 +165,8 @@ _LINES = (
         "pointing_game",
         "Pointing game",
         "localisation",
-        "Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss.",
+        "Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss; accuracy "
+        "is averaged over classes.",
         "Zhang et al., Excitation Backprop, IJCV 2018, arXiv:1608.00507",
         higher_is_better=True,
         unit="%",
@@ -174,8 +184,8 @@ _LINES = (
         "instance_recall",
         "Instance recall",
         "localisation",
-        "Share of the class's boxes in which the map exceeds each threshold: are all objects "
-        "shown?",
+        "Share of the boxes of the class in which the map exceeds each threshold somewhere: are "
+        "all objects shown?",
         (
             "sightline's own number for a claim of Chattopadhay et al., Grad-CAM++, WACV 2018, "
             "arXiv:1710.11063"
@@ -187,8 +197,8 @@ _LINES = (
         "coverage",
         "Coverage",
         "localisation",
-        "Share of the boxes' area where the map exceeds each threshold: all of the object, or "
-        "a part?",
+        "Share of the boxes' area where the map exceeds each threshold: does it show the whole "
+        "object, or a part?",
         (
             "sightline's own number for a claim of Chattopadhay et al., Grad-CAM++, WACV 2018, "
             "arXiv:1710.11063"
@@ -209,7 +219,8 @@ _LINES = (
         "localisation_error",
         "Localisation error",
         "localisation",
-        "1 where a box drawn from the given class's map is wrong, 0 where right: top-1, top-5, GT.",
+        "1 where a box drawn from the map of the given class is wrong, 0 where it is right: "
+        "top-1, top-5, GT-known.",
         (
             "Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 4.1; Russakovsky "
             "et al., ILSVRC, 2015"
@@ -247,8 +258,8 @@ _LINES = (
         "pointing_game_top5",
         "Pointing game, top 5",
         "localisation",
-        "For each of the five likeliest classes: is it found where it is, or rightly called "
-        "absent?",
+        "For each of the five likeliest classes: is it found where it is, or rightly said to be "
+        "absent? 1 or 0.",
         "Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 4.3",
         higher_is_better=True,
         unit="%",
@@ -257,7 +268,8 @@ _LINES = (
         "occlusion_correlation",
         "Occlusion correlation",
         "sanity",
-        "Spearman's rank correlation of the map with the score lost where a patch is hidden.",
+        "Spearman's rank correlation of the map, in [0, 1], and the score lost where a patch is "
+        "hidden, signed.",
         "Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 5.3",
         higher_is_better=True,
         unit="",
@@ -266,7 +278,8 @@ _LINES = (
         "sensitivity",
         "Sensitivity",
         "sanity",
-        "How far the map moves under small noise on the image, relative to its own length.",
+        "How far the map moves under small noise on the image, relative to its own length, for "
+        "each noisy copy.",
         (
             "Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019, "
             "arXiv:1901.09392"
@@ -278,8 +291,8 @@ _LINES = (
         "randomisation",
         "Randomisation",
         "sanity",
-        "Rank correlation with the maps of the model as its layers lose their weights, from "
-        "the top.",
+        "Rank correlation of the map with the maps of the model while its layers lose their "
+        "weights, from the top down.",
         "Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292",
         higher_is_better=False,
         unit="",

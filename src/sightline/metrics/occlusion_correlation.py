@@ -15,7 +15,8 @@ from sightline.types import ImageMap, Scores
     paper="Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 5.3",
 )
 def occlusion_correlation(image_map: ImageMap, occlusion_map: Float[Tensor, "b *s"]) -> Scores:
-    r"""Spearman's rank correlation of the map with the score lost where a patch is hidden.
+    r"""Spearman's rank correlation of the map, in [0, 1], and the score lost where a patch is
+    hidden, signed.
 
     $$\rho(L, D)$$
     over the pixels, `[b, *s]` both; tied values share their mean rank, so a map's large empty part

@@ -33,7 +33,8 @@ def over_classes(values: Values, classes: Int[np.ndarray, " n"]) -> float:
 def pointing_game(
     image_map: Maps, boxes: Boxes, *, tolerance: int | float = 15
 ) -> Float[Tensor, " b"]:
-    r"""Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss.
+    r"""Does the map's maximum lie in a box of its class? 1 for a hit, 0 for a miss; accuracy is
+    averaged over classes.
 
     $$\mathrm{Acc} = \mathrm{hits} / (\mathrm{hits} + \mathrm{misses})$$
     A hit is a maximum on a pixel of the boxes or less than `tolerance` pixels away from one, as

@@ -24,7 +24,8 @@ def pointing_game_top5(
     reject_below: int | float = 0,
     tolerance: int | float = 15,
 ) -> Float[Tensor, "b k"]:
-    r"""For each of the five likeliest classes: is it found where it is, or rightly called absent?
+    r"""For each of the five likeliest classes: is it found where it is, or rightly said to be
+    absent? 1 or 0.
 
     Takes the image maps `top_maps` of these classes, the maxima `top_peaks` of their signed coarse
     maps (an image map has lost its size), and for each image the boxes of each of them: an empty

@@ -35,7 +35,8 @@ def after_all_layers(values: Values) -> float:
 def randomisation(
     image_map: ImageMap, randomised_maps: Float[Tensor, "b stages *s"]
 ) -> Float[Tensor, "b stages"]:
-    r"""Rank correlation with the maps of the model as its layers lose their weights, from the top.
+    r"""Rank correlation of the map with the maps of the model while its layers lose their weights,
+    from the top down.
 
     $$\rho(L, L_k)$$
     Spearman's, tied values sharing their mean rank. `randomised_maps` `[b, stages, *s]`: the first

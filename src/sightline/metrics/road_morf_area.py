@@ -14,7 +14,8 @@ from sightline.types import Scores
     paper="Rong et al., ROAD, ICML 2022, arXiv:2202.00449",
 )
 def road_morf_area(road_morf: Float[Tensor, "b p"]) -> Scores:
-    r"""Mean confidence over the shares of pixels removed by imputation, most relevant first.
+    r"""Mean confidence over the percentages of pixels removed, the most relevant first, by noisy
+    linear imputation.
 
     $$\frac{1}{P} \sum_p c_p$$
     with c_p the confidence when p % of the pixels are imputed from the rest; `[b, p]`. A low value

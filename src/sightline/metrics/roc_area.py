@@ -25,7 +25,8 @@ def roc_area(
     thetas: int = 21,
     jumps: str = "late",
 ) -> Scores:
-    r"""Area under relative confidence O/Y by the share f of pixels occluded, the weakest first.
+    r"""Area under relative confidence O/Y against the share f of pixels occluded, the weakest
+    first.
 
     $$\sum_i (f_i - f_{i-1}) \frac{O_i + O_{i-1}}{2 Y}$$
     `occluded_curve` is the confidence O on I o Delta at each quantile theta, `occluded_fraction`

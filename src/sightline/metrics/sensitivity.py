@@ -30,7 +30,8 @@ def largest(values: Values) -> float:
     ),
 )
 def sensitivity(image_map: ImageMap, noisy_maps: Float[Tensor, "b n *s"]) -> Float[Tensor, "b n"]:
-    r"""How far the map moves under small noise on the image, relative to its own length.
+    r"""How far the map moves under small noise on the image, relative to its own length, for each
+    noisy copy.
 
     $$\frac{|L(I) - L(I + \epsilon)|_2}{|L(I)|_2}$$
     `image_map` `[b, *s]`, `noisy_maps` `[b, n, *s]`; returns `[b, n]`. The figures are the mean

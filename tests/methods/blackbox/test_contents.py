@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.docstrings import first_paragraph
 from sightline.errors import MethodError
 from sightline.methods import blackbox
 from sightline.methods.blackbox import BLACKBOX, about, find
@@ -36,7 +37,7 @@ def test_file_function_and_name_are_one(name):
 def test_about_says_title_paper_and_summary_and_the_docstring_has_a_formula_and_an_example(name):
     said, text = about(name), inspect.getdoc(BLACKBOX[name])
     assert said.name == name
-    assert said.summary == text.splitlines()[0]
+    assert said.summary == first_paragraph(BLACKBOX[name])
     assert said.summary.endswith(".")
     assert re.search(r"arXiv:\d{4}\.\d{4,5}", said.paper)
     assert find(said.title)[0] == name

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.docstrings import first_paragraph
 from sightline.errors import MethodError, SightlineError
 from sightline.methods import pixel as pixelspace
 from sightline.methods.pixel import PIXELSPACE, about, find
@@ -51,7 +52,7 @@ def test_about_says_title_paper_and_summary_and_the_docstring_has_a_formula_and_
     said = about(name)
     text = inspect.getdoc(PIXELSPACE[name])
     assert said.name == name
-    assert said.summary == text.splitlines()[0]
+    assert said.summary == first_paragraph(PIXELSPACE[name])
     assert said.summary.endswith(".")
     assert re.search(r"arXiv:\d{4}\.\d{4,5}", said.paper)
     assert find(said.title)[0] == name, "the title in print finds the method"

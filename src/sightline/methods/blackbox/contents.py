@@ -13,7 +13,7 @@ BLACKBOX: dict[str, Callable[..., Map]] = {"occlusion": occlusion, "rise": rise,
 
 
 def about(name: str) -> About:
-    """A method's title, paper and one-line summary (the first line of its docstring).
+    """A method's title, paper and summary (the first paragraph of its docstring).
 
     >>> about("rise").title, about("occlusion sensitivity").name
     ('RISE', 'occlusion')

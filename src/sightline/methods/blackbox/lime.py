@@ -30,7 +30,8 @@ def lime(
     at_once: int = 16,
     note: Note = unheard,
 ) -> Map:
-    r"""Fit a linear model to the score near the picture; a segment's coefficient is its worth.
+    r"""Fit a linear model to the score near the picture; a segment's coefficient is its worth
+    (Ribeiro et al. 2016).
 
     $$\hat\beta = \arg\min_{\beta} \sum_{i=1}^{N}
       \pi_i \bigl( f(x_{z_i}) - \beta_0 - \beta^\top z_i \bigr)^2

@@ -17,7 +17,8 @@ _LINES = (
     About(
         "occlusion",
         "Occlusion",
-        "Cover the picture window by window, and see how far the score drops (section 4.2).",
+        "Cover the picture window by window, and see how far the score drops (Zeiler and Fergus "
+        "2014, section 4.2).",
         (
             "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, "
             "arXiv:1311.2901"
@@ -26,13 +27,15 @@ _LINES = (
     About(
         "rise",
         "RISE",
-        "Average random masks by the scores the picture keeps through them (section 3.1, eq. 6).",
+        "Show the picture through many random masks, and average them by the scores they leave "
+        "(section 3.1, eq. 6).",
         "Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421",
     ),
     About(
         "lime",
         "LIME-style",
-        "Fit a linear model to the score near the picture; a segment's coefficient is its worth.",
+        "Fit a linear model to the score near the picture; a segment's coefficient is its worth "
+        "(Ribeiro et al. 2016).",
         "Ribeiro et al., Why Should I Trust You?, KDD 2016, arXiv:1602.04938",
     ),
 )

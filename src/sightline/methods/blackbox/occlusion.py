@@ -24,7 +24,8 @@ def occlusion(
     probability: bool = False,
     at_once: int = 16,
 ) -> Map:
-    r"""Cover the picture window by window, and see how far the score drops (section 4.2).
+    r"""Cover the picture window by window, and see how far the score drops (Zeiler and Fergus 2014,
+    section 4.2).
 
     $$L_p = \frac{1}{|\{w \ni p\}|} \sum_{w \ni p} \bigl( f(x) - f(x_{\setminus w}) \bigr)$$
 

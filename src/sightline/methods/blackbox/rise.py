@@ -27,7 +27,8 @@ def rise(
     probability: bool = False,
     at_once: int = 16,
 ) -> Map:
-    r"""Average random masks by the scores the picture keeps through them (section 3.1, eq. 6).
+    r"""Show the picture through many random masks, and average them by the scores they leave
+    (section 3.1, eq. 6).
 
     $$S_p = \frac{1}{\mathbb{E}[M]\, N} \sum_{i=1}^{N}
       \bigl( f(x \circ M_i) - \bar f \bigr)\, M_i(p), \qquad \mathbb{E}[M] = \mathrm{keep}$$

@@ -12,7 +12,8 @@ from sightline.types import Activations, Weights
 
 
 def eigen_cam(activations: Activations, *, centred: bool = False) -> Weights:
-    r"""Weigh each channel by its part in the first singular vector: class-agnostic.
+    r"""Weigh each channel by its part in the activations' first singular vector: class-agnostic, no
+    target is asked.
 
     $$A = U \Sigma V^T, \qquad L = A\, v_1, \qquad w_k = v_{1k}$$
 

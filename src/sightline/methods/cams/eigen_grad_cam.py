@@ -14,7 +14,8 @@ from sightline.types import Activations, Gradients, Weights
 def eigen_grad_cam(
     activations: Activations, gradients: Gradients, *, centred: bool = False
 ) -> Weights:
-    r"""Weigh by gradient, and by part in the first singular vector of gradient x activation.
+    r"""Weigh each place by its gradient and the channel's part in the first singular vector of
+    gradient x activation.
 
     $$g \circ A = U \Sigma V^T, \qquad L = (g \circ A)\, v_1, \qquad w^k_{ij} = g^k_{ij}\, v_{1k}$$
 

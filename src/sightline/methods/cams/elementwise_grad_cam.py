@@ -4,7 +4,8 @@ from sightline.types import Activations, Gradients, Weights
 
 
 def elementwise_grad_cam(activations: Activations, gradients: Gradients) -> Weights:
-    r"""Weigh each place of each channel by its gradient where that times activation is positive.
+    r"""Weigh each place of each channel by its gradient, where gradient times activation is
+    positive.
 
     $$L_{ij} = \sum_k \mathrm{relu}(g^k_{ij} A^k_{ij}), \qquad
       w^k_{ij} = g^k_{ij} \text{ where } g^k_{ij} A^k_{ij} > 0, \text{ else } 0$$

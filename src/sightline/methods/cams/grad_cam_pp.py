@@ -9,7 +9,8 @@ from sightline.types import Activations, Gradients, Weights
 def grad_cam_pp(
     activations: Activations, gradients: Gradients, *, alpha: str = "paper", tally: Tally = ignore
 ) -> Weights:
-    r"""Weigh each channel by its positive gradients, each with its own alpha (eq. 5 and 19).
+    r"""Weigh each channel by its positive gradients, every position with its own alpha (eq. 5 and
+    19).
 
     $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(g_{ij}), \qquad
       \alpha_{ij} = \frac{g_{ij}^2}{2 g_{ij}^2 + g_{ij}^3 \sum_{ab} A_{ab}}

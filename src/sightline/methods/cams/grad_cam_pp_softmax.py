@@ -16,7 +16,8 @@ def grad_cam_pp_softmax(
     guard: bool = True,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, for the softmax probability, not exp(S) (eq. 5, 10, 21 to 24).
+    r"""Weigh as Grad-CAM++ does, for the softmax probability instead of exp(S) (eq. 5, 10 and 21 to
+    24).
 
     $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(d_{ij}), \qquad
       \alpha = \frac{d^2 - v}{2 (d^2 - v) + (d^3 - 3 d v - t) \sum_{ab} A_{ab}}$$

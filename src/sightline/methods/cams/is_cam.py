@@ -20,7 +20,8 @@ def is_cam(
     at_once: int = 16,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh each channel by its mean score on the way from nothing to its mask, as a softmax.
+    r"""Weigh each channel by its mean score along the straight way from nothing to its mask, as a
+    softmax.
 
     $$w_k = \mathrm{softmax}_k
       \Bigl( \frac{1}{N} \sum_{i=1}^{N} f\bigl(X \circ \tfrac{i}{N} H_k\bigr) \Bigr)$$

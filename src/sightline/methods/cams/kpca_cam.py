@@ -26,7 +26,8 @@ def kpca_cam(
     gamma: float | None = None,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh so that the map is the places' first kernel principal component: class-agnostic.
+    r"""Weigh so that the map is the places' first kernel principal component: class-agnostic, the
+    target is not asked.
 
     $$K_{pq} = \tanh(\gamma\, x_p \cdot x_q + 1) \;\text{ or }\; e^{-\gamma |x_p - x_q|^2}, \qquad
       J K J\, u = \lambda_1 u, \qquad L_p = \sqrt{\lambda_1}\, u_p$$

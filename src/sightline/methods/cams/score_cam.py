@@ -14,7 +14,8 @@ def score_cam(
     at_once: int = 16,
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh each channel by the score of the picture seen through it, as a softmax (Algorithm 1).
+    r"""Weigh each channel by the score of the picture seen through it, as a softmax over the
+    channels (Algorithm 1).
 
     $$w_k = \frac{\exp f(X \circ H_k)}{\sum_l \exp f(X \circ H_l)}, \qquad
       H_k = \frac{U(A_k) - \min U(A_k)}{\max U(A_k) - \min U(A_k)}$$

@@ -15,7 +15,8 @@ SecondOrder = Callable[[str], tuple[Tensor, Tensor]]
 
 
 def shapley_cam(second_order: SecondOrder, *, utility: str = "rest") -> Weights:
-    r"""Weigh each channel by its mean gradient less half of what it bends along the activations.
+    r"""Weigh each channel by the mean of its gradients less half of what they bend along the
+    activations.
 
     $$w_k = \frac{1}{Z} \sum_{ij} \Bigl( g - \tfrac{1}{2} H A \Bigr)^k_{ij}, \qquad
       g = \frac{\partial u}{\partial A}, \quad H = \frac{\partial^2 u}{\partial A\, \partial A}$$

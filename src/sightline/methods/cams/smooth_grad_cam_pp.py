@@ -23,7 +23,8 @@ def smooth_grad_cam_pp(
     form: str = "meant",
     tally: Tally = ignore,
 ) -> Weights:
-    r"""Weigh as Grad-CAM++ does, by means over noisy pictures of the gradients and their powers.
+    r"""Weigh each channel by its mean positive gradients over noisy pictures, alpha made of the
+    means of their powers.
 
     $$w_k = \sum_{ij} \alpha_{ij}\,\mathrm{relu}(D^1_{ij}), \qquad
       \alpha_{ij} = \frac{D^2_{ij}}{2 D^2_{ij} + D^3_{ij} \sum_{ab} A_{ab}}, \qquad

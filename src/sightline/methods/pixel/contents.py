@@ -30,7 +30,7 @@ RULES: dict[str, str | None] = {
 
 
 def about(name: str) -> About:
-    """A method's title, paper and one-line summary (the first line of its docstring).
+    """A method's title, paper and summary (the first paragraph of its docstring).
 
     >>> about("saliency").title, about("Guided Grad-CAM").name
     ('Gradient', 'guided_cam')

@@ -4,7 +4,8 @@ from sightline.types import Gradients
 
 
 def deconvnet(deconvnet_gradients: Gradients) -> Gradients:
-    r"""Show the pixels a deconvolutional network would rebuild from the score (section 2.1).
+    r"""Show the pixels a deconvolutional network would rebuild from the score (Zeiler and Fergus
+    2014, section 2.1).
 
     $$R^l = [R^{l+1} > 0]\, R^{l+1}$$
 

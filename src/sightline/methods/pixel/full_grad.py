@@ -9,7 +9,8 @@ from sightline.types import Gradients
 
 
 def full_grad(products: Sequence[Tensor], enlarge: Callable[[Tensor], Tensor]) -> Gradients:
-    r"""Show where the picture and all layers' biases add to the score, in size, not in direction.
+    r"""Show where the picture and the biases of all layers add to the score, in size and not in
+    direction.
 
     $$\psi(\nabla_x S \circ x) + \sum_l \sum_k \psi(\nabla_{b_l} S \circ b_l)_k$$
 

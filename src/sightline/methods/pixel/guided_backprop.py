@@ -4,7 +4,8 @@ from sightline.types import Gradients
 
 
 def guided_backprop(guided_gradients: Gradients) -> Gradients:
-    r"""Show the pixels that reach the score on active, positive paths alone (section 3.4).
+    r"""Show the pixels that reach the score on active, positive paths alone (Springenberg et al.
+    2015, section 3.4).
 
     $$R^l = [f^l > 0]\,[R^{l+1} > 0]\, R^{l+1}$$
 

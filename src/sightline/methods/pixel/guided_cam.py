@@ -4,7 +4,8 @@ from sightline.types import Gradients, ImageMap
 
 
 def guided_cam(guided_gradients: Gradients, image_map: ImageMap) -> Gradients:
-    r"""Multiply guided backpropagation by an enlarged map (Grad-CAM 3.2, Grad-CAM++ section 4).
+    r"""Multiply guided backpropagation by an enlarged map, pixel by pixel (Grad-CAM section 3.2,
+    Grad-CAM++ section 4).
 
     $$p_{kij} = L_{ij}\, R_{kij}$$
 

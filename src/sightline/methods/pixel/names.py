@@ -34,13 +34,15 @@ _LINES = (
     About(
         "guided_backprop",
         "Guided backpropagation",
-        "Show the pixels that reach the score on active, positive paths alone (section 3.4).",
+        "Show the pixels that reach the score on active, positive paths alone (Springenberg et "
+        "al. 2015, section 3.4).",
         "Springenberg et al., Striving for Simplicity: The All Convolutional Net, arXiv:1412.6806",
     ),
     About(
         "deconvnet",
         "Deconvnet",
-        "Show the pixels a deconvolutional network would rebuild from the score (section 2.1).",
+        "Show the pixels a deconvolutional network would rebuild from the score (Zeiler and "
+        "Fergus 2014, section 2.1).",
         (
             "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, "
             "arXiv:1311.2901"
@@ -49,7 +51,8 @@ _LINES = (
     About(
         "guided_cam",
         "Guided CAM",
-        "Multiply guided backpropagation by an enlarged map (Grad-CAM 3.2, Grad-CAM++ section 4).",
+        "Multiply guided backpropagation by an enlarged map, pixel by pixel (Grad-CAM section "
+        "3.2, Grad-CAM++ section 4).",
         (
             "Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391; Chattopadhay et al., "
             "Grad-CAM++, WACV 2018, arXiv:1710.11063"
@@ -58,8 +61,8 @@ _LINES = (
     About(
         "full_grad",
         "FullGrad",
-        "Show where the picture and all layers' biases add to the score, in size, not in "
-        "direction.",
+        "Show where the picture and the biases of all layers add to the score, in size and not "
+        "in direction.",
         (
             "Srinivas and Fleuret, Full-Gradient Representation for Neural Network Visualization, "
             "NeurIPS 2019, arXiv:1905.00780"
