@@ -34,7 +34,7 @@ from tables import (
 
 from sightline.datasets import open_data
 from sightline.datasets.annotation import ONE, SEVERAL
-from sightline.datasets.data import spread
+from sightline.datasets.data import evenly
 from sightline.evaluation.report import Summary, bootstrap, summarise
 from sightline.evaluation.report.wording import between
 from sightline.evaluation.report.wording import written as number
@@ -76,7 +76,7 @@ def run(data: Path, out: Path, limit: int | None = None) -> dict[str, dict[str, 
             if isinstance(mapping, Path)
             else mapping
         )
-        some = replace(plain, records=spread([one for one in plain.records if one.tags], limit))
+        some = replace(plain, records=evenly([one for one in plain.records if one.tags], limit))
         found[name] = {
             "predicted": measured(
                 net,

@@ -136,5 +136,11 @@ def calls(name: str) -> int:
     ],
 )
 def test_it_costs_next_to_nothing(small, large):
-    """Nothing is built and no network is walked through: a larger one costs as much."""
-    assert calls(large) == calls(small) < 1000
+    """Nothing is built and no network is walked through: a larger one costs as much.
+
+    A walk would take a call for each module, of which the larger ones have hundreds more; a few
+    calls come and go with what is cached.
+    """
+    few, many = calls(small), calls(large)
+    assert many < 1000
+    assert abs(many - few) < 50

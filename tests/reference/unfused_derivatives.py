@@ -13,6 +13,7 @@ def exp_derivatives(gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     $$Y' = Y g, \quad Y'' = Y g^2, \quad Y''' = Y g^3$$
 
+    >>> import torch
     >>> [float(derivative) for derivative in exp_derivatives(torch.tensor([[[3.0]]]))]
     [3.0, 9.0, 27.0]
     """
@@ -26,6 +27,7 @@ def sigmoid_derivatives(gradients: Tensor, scores: Tensor) -> tuple[Tensor, Tens
 
     `gradients` `[b, c, *s]`, `scores` `[b]` the logits.
 
+    >>> import torch
     >>> first, second, third = sigmoid_derivatives(torch.tensor([[[2.0]]]), torch.tensor([0.0]))
     >>> first.item(), second.item(), third.item()
     (0.5, -0.0, -1.0)
@@ -46,6 +48,7 @@ def softmax_derivatives(
     Computed as `q` times `softmax_shape`. Returns three `[b, c, *s]`, or `[b, c, 1, ...]` where
     `class_gradients` is spatially constant.
 
+    >>> import torch
     >>> class_gradients = torch.tensor(
     ...     [[[[2.0]]], [[[0.0]]]]
     ... )  # two classes: the sigmoid of their difference

@@ -107,7 +107,7 @@ def test_the_protocol_is_printed_with_the_number():
 
 @pytest.mark.slow
 def test_light_dependencies():
-    wanted = importlib.metadata.requires("sightline")
+    wanted = importlib.metadata.requires("sightline-cam")
     core = {
         line.split(";")[0].split(">")[0].split("[")[0].strip()
         for line in wanted

@@ -57,7 +57,7 @@ def test_at_least_thirty_architectures():
 def test_what_cannot_be_explained_says_so():
     """Each by name in `EXCEPTIONS`."""
     gpt = tr.ImageGPTConfig(n_positions=64, n_embd=32, n_layer=2, n_head=2, num_labels=7)
-    with pytest.raises(ImageError, match="Expected a float tensor"):
+    with pytest.raises(ImageError, match="Expected an input with spatial axes"):
         explain(
             build("ImageGPTForImageClassification", lambda: gpt),
             {"input_ids": torch.arange(64)[None]},

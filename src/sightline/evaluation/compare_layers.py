@@ -101,6 +101,7 @@ def compare_layers(
     for a name that is no layer with a grid, `MethodError` for a method that opens none,
     `ProtocolError` for a protocol that names a layer, and what `evaluate` raises.
 
+    >>> import torch
     >>> net = nn.Sequential(
     ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
     ... )
@@ -160,6 +161,7 @@ def has_maps(
 
     Behind the last attention of a ViT none has.
 
+    >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> has_maps(net, "0", torch.rand(1, 3, 8, 8))
     True
