@@ -15,18 +15,19 @@ from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
 from sightline.maps.upsample import extremes, image_map
 from sightline.supply import Supply
-from sightline.surgery import Choice, Trace, TracedLayer, Where, capture, choose
+from sightline.surgery import Choice, Given, Trace, TracedLayer, Where, capture, choose
 from sightline.targets import Aim, Question, ask, beyond_classes
 from sightline.tensors import autocast_dtype, unexpanded, without_autocast
 
 
 def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> Found:
     """Run once, open every layer, weigh by every method."""
+    given = Given.of_supported(job.model, job.batch.inputs)
     reason, grid = "named by the caller", job.grid
     if not layers:
-        choice = _choice(job)
+        choice = _choice(job, given)
         layers, reason, grid = [choice.name], choice.reason, choice.grid if grid is None else grid
-    trace = capture(job.model, job.batch.inputs, layers, call=job.call, grid=grid)
+    trace = capture(job.model, given, layers, call=job.call, grid=grid)
     question = job.ask(trace.outputs)
     inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, grid))
     found: Found = {}
@@ -60,17 +61,17 @@ def _maps(step: Step, supplies: Sequence[Supply], job: Job, cut: TracedLayer) ->
     return NewMaps(coarse.unflatten(0, by_target), image.unflatten(0, by_target), ends=ends)
 
 
-def _choice(job: Job) -> Choice:
+def _choice(job: Job, given: Given) -> Choice:
     """The last layer on which the outputs depend, or what a target made of them depends."""
     if not beyond_classes(job.target):
-        return choose(job.model, job.batch.inputs)
+        return choose(job.model, given)
 
     def score(outputs: Any) -> Tensor:
         classes, kind = job.card.classes, job.card.outputs
         question = ask(job.target, outputs, classes=classes, kind=kind, size=job.batch.size)
         return question.scores.sum(0)
 
-    return choose(job.model, job.batch.inputs, score, _about(job.target))
+    return choose(job.model, given, score, _about(job.target))
 
 
 def _about(target: Any) -> Hashable:

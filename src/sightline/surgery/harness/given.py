@@ -47,10 +47,12 @@ class Given:
         """
         if isinstance(inputs, Given):
             return inputs
-        args, kwargs = arguments(inputs)
-        return Given(
-            supported_model(model, opened=opened), args, kwargs, isinstance(inputs, Tensor)
-        )
+        return Given.of_supported(supported_model(model, opened=opened), inputs)
+
+    @staticmethod
+    def of_supported(model: nn.Module, inputs: Any) -> "Given":
+        """The same for what `supported_model` has just returned, which is not looked at again."""
+        return Given(model, *arguments(inputs), isinstance(inputs, Tensor))
 
     @property
     def image(self) -> Tensor:

@@ -33,12 +33,18 @@ def supported_model(model: Any, *, opened: bool = True) -> nn.Module:
         model = model.module if isinstance(model, _WRAPPERS) else model._orig_mod
     if not isinstance(model, nn.Module):
         raise _no_module(model)
-    made_of = fingerprint(model)
-    if _cleared.get(model) != made_of:
+    found = fingerprint(model)
+    if _cleared.get(model) != found:
         _refuse(model, opened)
         if opened:
-            _cleared[model] = made_of
+            _cleared[model] = found
     return model
+
+
+def made_of(model: nn.Module) -> Hashable:
+    """The fingerprint of a model that `supported_model` has just returned, not read once more."""
+    known = _cleared.get(model)
+    return fingerprint(model) if known is None else known
 
 
 def _no_module(model: Any) -> ModelError:

@@ -11,7 +11,7 @@ from torch import nn
 
 from sightline.errors import LayerError
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.supported import fingerprint
+from sightline.surgery.harness.supported import fingerprint, made_of
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score
 from sightline.surgery.layers.search import Choice, search, with_noise
@@ -42,8 +42,8 @@ def choose(
     key = (about, *((tuple(t.shape[1:]), t.dtype) for t in given.tensors))
     known = _remembered.setdefault(given.model, {})
     if key in known:
-        made_of, choice = known[key]
-        if made_of == fingerprint(given.model) and _has(given.model, choice.name):
+        then, choice = known[key]
+        if then == made_of(given.model) and _has(given.model, choice.name):
             return choice
     choice, general = search(given, score)
     if general and (score is None or about is not None):
