@@ -105,7 +105,8 @@ class Explainer(nn.Module):
         sides: dict[int, Any] = (
             {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} if self.any_size else {}
         )
-        batch = torch.export.Dim("batch")
+        # A largest batch, since torch 2.6 writes down that the batch is not the largest integer.
+        batch = torch.export.Dim("batch", max=2**31 - 1)
         shapes: tuple[dict[int, Any], ...] = ({0: batch, **sides}, {0: batch})
         with torch.no_grad():
             return torch.export.export(
