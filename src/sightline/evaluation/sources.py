@@ -188,6 +188,7 @@ class BatchSource:
     def length(self, done: AbstractSet[int]) -> int | None:
         """The number of batches of a loader or a list; a generator does not say."""
         try:
+            # an Iterable need not have a length: that is what is asked here
             return len(self._data)  # type: ignore[arg-type]
         except TypeError:
             return None

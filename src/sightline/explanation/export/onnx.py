@@ -40,6 +40,7 @@ def to_onnx(explainer: nn.Module, path: str | Path) -> Path:
             f" {Path(path) / 'explainer.onnx'}."
         )
     try:
+        # unused here: torch.onnx imports both, but only after a long trace
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:

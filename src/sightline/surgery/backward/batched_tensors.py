@@ -17,7 +17,7 @@ class StandIn(Tensor):
     """n gradients of one shape."""
 
     @classmethod
-    # torch's stub lacks cls
+    # torch's stub declares it without `cls`, so every override of it looks wrong to mypy
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         raise RuntimeError(f"{func} outside of BatchedScores")
 
