@@ -6,10 +6,11 @@ import sys
 import click
 
 from sightline.apps.cli.demo import demo
-from sightline.apps.cli.evaluate import evaluate, report
+from sightline.apps.cli.evaluate import evaluate
 from sightline.apps.cli.explain import explain
 from sightline.apps.cli.export import export
 from sightline.apps.cli.lists import layers, methods, metrics, models
+from sightline.apps.cli.report import report
 from sightline.apps.cli.seeds import seeds
 from sightline.errors import SightlineError
 from sightline.supply import version

@@ -1,24 +1,21 @@
-"""`sightline evaluate` and `sightline report`: a data set in, numbers with intervals out."""
+"""`sightline evaluate`: a data set in, numbers with intervals out."""
 
-import json
 import os
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from sightline.apps.cli.options import (
-    Command,
     ModelChoice,
     complete_metrics,
-    complete_protocol,
     device_option,
     method_option,
     model_options,
     on,
     out_option,
 )
+from sightline.apps.cli.protocol_options import protocol_options
 
 if TYPE_CHECKING:
     from sightline.protocol import Protocol
@@ -38,91 +35,6 @@ def _shard(context: click.Context, option: click.Parameter, text: str) -> tuple[
     except ValueError as error:
         raise click.UsageError(f"Expected a share K/N, such as 2/4; got {text!r}.") from error
     return which, of
-
-
-def protocol_options(command: Command) -> Command:
-    """How to measure: a preset or a file, and what is to be different. Given as one `protocol`."""
-
-    @wraps(command)
-    def with_protocol(
-        *,
-        protocol: str,
-        changes: tuple[str, ...],
-        explained: str | None,
-        layer: str | None,
-        **others: Any,
-    ) -> Any:
-        return command(protocol=_protocol(protocol, changes, explained, layer), **others)
-
-    for option in (
-        click.option("--layer", default=None, help="The layer to explain; left out, it is found."),
-        click.option(
-            "--explain",
-            "explained",
-            type=click.Choice(["predicted", "given"]),
-            default=None,
-            help="The class explained: the predicted one (the paper's) or the data's.",
-        ),
-        click.option(
-            "--set",
-            "changes",
-            multiple=True,
-            metavar="FIELD=VALUE",
-            help="Change a field of the protocol, such as fill=mean; may be given several times.",
-        ),
-        click.option(
-            "--protocol",
-            default="paper",
-            show_default=True,
-            help=(
-                "How to measure: paper, score_cam, rise, torch_cam, pytorch_grad_cam, or a JSON"
-                " file."
-            ),
-            shell_complete=complete_protocol,
-        ),
-    ):
-        with_protocol = option(with_protocol)
-    return with_protocol
-
-
-def _protocol(
-    name: str, changes: tuple[str, ...], explained: str | None, layer: str | None
-) -> "Protocol":
-    from sightline.errors import ProtocolError
-    from sightline.protocol import Protocol, preset
-
-    fields: dict[str, Any] = {}
-    for change in changes:
-        word, equals, value = change.partition("=")
-        if not equals:
-            raise ProtocolError(
-                f"Expected --set FIELD=VALUE; got {change!r}. For example --set fill=mean."
-            )
-        fields[word.strip()] = _value(value.strip())
-    fields |= {
-        word: value
-        for word, value in (("explained", explained), ("layer", layer))
-        if value is not None
-    }
-    if Path(name).suffix == ".json":
-        try:
-            known = json.loads(Path(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ProtocolError(
-                f"{name}: expected a protocol in JSON; {error}. Take a preset: paper."
-            ) from error
-        return Protocol.from_dict({**known, **fields})
-    return preset(
-        name, **{word: tuple(v) if isinstance(v, list) else v for word, v in fields.items()}
-    )
-
-
-def _value(text: str) -> Any:
-    """A number, a list or a word, as JSON would read it."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 @click.command()
@@ -311,22 +223,3 @@ def _print_figures(results: Any, out: Path) -> None:
         click.echo(f"not measured: {len(broken) - 20} more; the report lists them", err=True)
     if broken:
         raise SystemExit(2)
-
-
-@click.command()
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@out_option(None, "The folder to write into; left out, the first of the FOLDERS.")
-def report(folders: tuple[Path, ...], out: Path | None) -> None:
-    """Write what `sightline evaluate` measured as a page, and as Markdown, CSV and LaTeX tables.
-
-    FOLDERS are the --out of one run, or of all its shards, in any order. Neither the model nor the
-    data is needed.
-    """
-    from sightline.evaluation import store
-    from sightline.evaluation.arrow import import_pyarrow
-
-    import_pyarrow()  # or what to install: the report computes with it throughout
-    from sightline.evaluation.report import write
-
-    for path in write(store.read(folders), out or folders[0]):
-        click.echo(path)
