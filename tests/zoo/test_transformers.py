@@ -10,7 +10,9 @@ import torch
 from helpers.random_weights import NoDrawing, assert_untouched, lively, noise, photographed
 from sightline import explain
 from sightline.errors import ImageError, LayerError
+from sightline.surgery.harness.given import Given
 from sightline.surgery.layers.choose import layers
+from sightline.surgery.layers.token_grid import survey_layers
 
 tr = pytest.importorskip("transformers")
 
@@ -46,7 +48,7 @@ def test_a_finite_map_that_is_not_constant_from_a_late_layer(name):
     assert tuple(e.maps.shape) == (1, *case.size)
     assert e.coarse.isfinite().all()
     assert e.coarse.std() > 1e-4 * e.coarse.abs().max() > 0
-    names = [row.name for row in layers(model, given)]
+    names = [row.name for row in survey_layers(Given.of(model, given))[0]]
     assert names.index(e.layer) >= len(names) / 2  # of the feature maps, in the order of running
 
 

@@ -24,18 +24,18 @@ class Reads(nn.Module):
 @pytest.mark.parametrize(("positions", "matters"), [(0, False), (1, False), (2, True), (20, True)])
 def test_more_than_one_position_has_to_matter(positions, matters):
     given = Given.of(Reads(positions).eval(), torch.rand(2, 3, 4, 5))
-    assert influences(given, "map", None, all_outputs) is matters
+    assert influences(given, ["map"], None, all_outputs) == [matters]
 
 
 def test_a_grid_of_one_position_has_no_more():
     given = Given.of(Reads(1).eval(), torch.rand(2, 3, 1, 1))
-    assert influences(given, "map", None, all_outputs)
+    assert influences(given, ["map"], None, all_outputs) == [True]
 
 
 def test_the_score_asked_for_counts_not_the_outputs():
     given = Given.of(Reads(20).eval(), torch.rand(2, 3, 4, 5))
-    assert not influences(given, "map", None, lambda outputs: outputs[:, 0].detach() * 2)
-    assert influences(given, "map", None, lambda outputs: outputs[:, 0])
+    assert influences(given, ["map"], None, lambda outputs: outputs[:, 0].detach() * 2) == [False]
+    assert influences(given, ["map"], None, lambda outputs: outputs[:, 0]) == [True]
 
 
 def test_what_goes_into_a_head_of_zeros_counts_where_the_outputs_depend_on_nothing():
@@ -44,16 +44,26 @@ def test_what_goes_into_a_head_of_zeros_counts_where_the_outputs_depend_on_nothi
     assert heads_of_zeros(net) == [net[8]]
     assert heads_of_zeros(convnet()) == []
     given, before = Given.of(net, batch()), photograph(net)
-    assert not influences(given, "5", None, all_outputs)
-    assert influences(given, "5", None, all_outputs, net[8])
+    assert influences(given, ["5"], None, all_outputs) == [False]
+    assert influences(given, ["5"], None, all_outputs, net[8]) == [True]
     assert_same(before, photograph(net))
+
+
+def test_several_layers_by_one_run():
+    net, runs = convnet(), []
+    net.register_forward_hook(lambda *_: runs.append(1))
+    given = Given.of(net, batch())
+    assert influences(given, ["5", "2", "0"], None, lambda out: out[:, 0].detach()) == [False] * 3
+    del runs[:]
+    assert influences(given, ["5", "2", "0"], None, all_outputs) == [True] * 3
+    assert len(runs) == 1
 
 
 def test_weights_that_are_no_numbers_count():
     net = convnet()
     with torch.no_grad():
         net[8].weight.fill_(float("nan"))
-    assert influences(Given.of(net, batch()), "5", None, all_outputs)
+    assert influences(Given.of(net, batch()), ["5"], None, all_outputs) == [True]
 
 
 def test_no_two_outputs_cancel():

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -39,9 +40,8 @@ def on_this_thread(hook: Hook) -> Hook:
     Hooks belong to the module, which threads share: somebody else's forward on the same model goes
     by unheard and unchanged.
     """
-    own = threading.get_ident()
+    return partial(_unless_elsewhere, threading.get_ident(), hook)
 
-    def heard(*args: Any, **kwargs: Any) -> Any:
-        return hook(*args, **kwargs) if threading.get_ident() == own else None
 
-    return heard
+def _unless_elsewhere(thread: int, hook: Hook, /, *args: Any, **kwargs: Any) -> Any:
+    return hook(*args, **kwargs) if threading.get_ident() == thread else None

@@ -3,6 +3,7 @@
 import re
 import weakref
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -88,22 +89,20 @@ class _Recorder:
 
     def hook(self, name: str, model: nn.Module) -> Hook:
         """The forward hook of the module of this name."""
-        inside = _lies_inside(name, model)
+        return partial(self._note, name, _lies_inside(name, model))
 
-        def note(module: nn.Module, args: Any, output: Any) -> None:
-            maps = self._maps_in(output)
-            levels = {grid.size for _, grid in maps if grid.kind != "tokens" and grid.certain}
-            self._pyramid = self._pyramid or len(levels) > 1
-            from_input = bool(maps) and any(maps[0][0] is one for one in args)
-            one_of_several_branches = from_input and len(maps) > 1
-            if not maps or len(levels) > 1 or one_of_several_branches:
-                self._forget(name)
-                self._gridless.add(name)  # for good: `capture` opens a layer at every run
-                return
-            kind = type(module).__name__
-            self._write(name, kind, *maps[0], inside, from_input and bool(_PASSES_ON.search(kind)))
-
-        return note
+    def _note(self, name: str, inside: bool, module: nn.Module, args: Any, output: Any) -> None:
+        maps = self._maps_in(output)
+        levels = {grid.size for _, grid in maps if grid.kind != "tokens" and grid.certain}
+        self._pyramid = self._pyramid or len(levels) > 1
+        from_input = bool(maps) and any(maps[0][0] is one for one in args)
+        one_of_several_branches = from_input and len(maps) > 1
+        if not maps or len(levels) > 1 or one_of_several_branches:
+            self._forget(name)
+            self._gridless.add(name)  # for good: `capture` opens a layer at every run
+            return
+        kind = type(module).__name__
+        self._write(name, kind, *maps[0], inside, from_input and bool(_PASSES_ON.search(kind)))
 
     def _maps_in(self, output: Any) -> list[tuple[Tensor, Grid]]:
         """The feature maps in an output and their grids, looked for as `capture` does."""

@@ -20,20 +20,27 @@ Score = Callable[[Any], Tensor]
 
 
 def influences(
-    given: Given, layer: str, grid: Grid | None, score: Score, head: nn.Module | None = None
-) -> bool:
-    """Whether the score, or with a `head` what goes into that, depends on more than one position.
+    given: Given,
+    layers: Sequence[str],
+    grid: Grid | None,
+    score: Score,
+    head: nn.Module | None = None,
+) -> list[bool]:
+    """Whether the score depends on more than one position of each layer; by one run for all.
 
-    Behind the last attention of a vision transformer only the class token matters: one position of
-    a sequence. A grid of a single position has no more than one.
+    With a `head` it is what goes into that in place of the score. Behind the last attention of a
+    vision transformer only the class token matters: one position of a sequence. A grid of a single
+    position has no more than one.
     """
     with _inputs_of(head) as head_inputs:
-        trace = capture(given.model, given, layer, grid=grid)
-    (gradient,) = trace.gradients(
+        trace = capture(given.model, given, list(layers), grid=grid)
+    found = trace.gradients(
         lambda outputs: mixed(head_inputs[-1]) if head_inputs else score(outputs)
     )
-    if gradient is None:
-        return False
+    return [gradient is not None and _at_several_positions(gradient) for gradient in found]
+
+
+def _at_several_positions(gradient: Tensor) -> bool:
     # NaN is not zero and counts: then the result will name the weights it comes from.
     nonzero = (gradient.flatten(2) != 0).any(1).any(0)
     return bool(nonzero.sum() > min(1, len(nonzero) - 1))

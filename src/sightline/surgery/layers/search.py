@@ -9,11 +9,13 @@ one place (behind the last attention of a vision transformer only the class toke
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress, groupby
+from operator import itemgetter
 from typing import Any
 
 from torch import nn
 
-from sightline.errors import LayerError, SurgeryError
+from sightline.errors import LayerError, SightlineError, SurgeryError
 from sightline.surgery.harness.fallback import first_line
 from sightline.surgery.harness.feature_map import grid_of
 from sightline.surgery.harness.given import Given
@@ -28,6 +30,7 @@ from sightline.surgery.layers.token_grid import survey_layers
 logger = logging.getLogger(__name__)
 
 _MOST_TRIES = 48
+_AT_ONCE = 8
 _SMALLEST = 4
 
 
@@ -120,18 +123,45 @@ def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | No
     closed: SurgeryError | None = None
     score = survey.score or all_outputs
     for head in _heads(survey.given.model):
-        for later, row in enumerate(ranking):
-            grid = row.grid if row.grid != grid_of(row.shape, survey.given.frame.images) else None
-            if grid is not None and row.calls > 1:
-                continue  # measured at its last run; what ran before may have other tokens
+        tries = list(_tries(survey, ranking))
+        while tries:
+            rows, grid = tries.pop(0)
             try:
-                if influences(survey.given, row.name, grid, score, head):
-                    return Choice(row.name, _reason(row, survey.given, later), grid)
-            except SurgeryError as error:  # perhaps one can behind another layer
-                closed = error
+                matter = influences(survey.given, [row.name for row in rows], grid, score, head)
+            except (SightlineError, RuntimeError) as error:
+                if len(rows) > 1:  # the fault of one of them, perhaps of none that is needed
+                    tries[:0] = [([row], grid) for row in rows]
+                elif isinstance(error, SurgeryError):  # perhaps a graph can be behind another layer
+                    closed = error
+                else:
+                    raise
+            else:
+                for row in compress(rows, matter):
+                    reason = _reason(row, survey.given, ranking.index(row))
+                    return Choice(row.name, reason, grid)
     if closed is not None:
         raise closed
     return None
+
+
+def _tries(
+    survey: Survey, ranking: list[Candidate]
+) -> Iterator[tuple[list[Candidate], Grid | None]]:
+    """Which rows are looked at by one run, and how to read them if their shapes do not tell.
+
+    The first is mostly the one. Where it is not, none is for a while: behind the last attention of
+    a vision transformer only the class token counts. So those go together.
+    """
+    read = []
+    for row in ranking:
+        grid = row.grid if row.grid != grid_of(row.shape, survey.given.frame.images) else None
+        # Measured at its last run; what ran before may have other tokens.
+        if grid is None or row.calls == 1:
+            read.append((row, grid))
+    yield from (([row], grid) for row, grid in read[:1])
+    for grid, alike in groupby(read[1:], key=itemgetter(1)):
+        rows = [row for row, _ in alike]
+        yield from ((rows[k : k + _AT_ONCE], grid) for k in range(0, len(rows), _AT_ONCE))
 
 
 def _heads(model: nn.Module) -> Iterator[nn.Module | None]:

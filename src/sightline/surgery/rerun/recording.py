@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -136,12 +137,14 @@ class _Run:
         raise NotImplementedError
 
     def _other_forward(self, module: nn.Module, own: Forward) -> Forward:
-        def forward(*args: Any, **kwargs: Any) -> Any:
-            if self.arrived or self._elsewhere():
-                return own(*args, **kwargs)
-            return self.forward(module, own, args, kwargs)
+        return partial(self._forward_unless_arrived, module, own)
 
-        return forward
+    def _forward_unless_arrived(
+        self, module: nn.Module, own: Forward, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        if self.arrived or self._elsewhere():
+            return own(*args, **kwargs)
+        return self.forward(module, own, args, kwargs)
 
     def _exchange(self, _: nn.Module, __: Any, output: Any) -> Any:
         if self._exchanged or not self.arrived:

@@ -88,12 +88,14 @@ def _with_images(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments for m versions of all b images; what belongs to an image m times over, too."""
     own = image_among(args, kwargs)
-    m = len(images) // len(own)
+    return (
+        tuple(_or_repeated(value, own, images) for value in args),
+        {name: _or_repeated(value, own, images) for name, value in kwargs.items()},
+    )
 
-    def other(value: Any) -> Any:
-        return images if value is own else repeat_rows(value, len(own), m)
 
-    return tuple(map(other, args)), {name: other(value) for name, value in kwargs.items()}
+def _or_repeated(value: Any, own: Tensor, images: Tensor) -> Any:
+    return images if value is own else repeat_rows(value, len(own), len(images) // len(own))
 
 
 def repeat_rows(value: Any, images: int, m: int) -> Any:
