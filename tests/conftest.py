@@ -7,11 +7,12 @@ raised and not covered by the general one (`sightline/surgery/harness/fallback.p
 import gc
 import os
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from jaxtyping import config
+from jaxtyping import config as shape_checks
 
 torch.set_num_threads(1)
 os.environ["SIGHTLINE_STRICT"] = "1"
@@ -34,7 +35,10 @@ ZOO = (
     "methods/cams/test_eigen_real_weights.py",
     "evaluation/test_peers.py",
 )
-"""Whole networks, whole programs: three fifths of the suite's time, not for every minute."""
+"""Whole networks, whole programs: half of the suite's time, not for every minute."""
+
+MANY_CASES = 8
+"""A test with more of them is sampled by `--sample`."""
 
 
 def in_zoo(file: Path) -> bool:
@@ -42,11 +46,39 @@ def in_zoo(file: Path) -> bool:
     return file.is_relative_to(HERE) and file.relative_to(HERE).as_posix().startswith(ZOO)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`slow` stands at each test of more than 2 s (`--durations`), `zoo` at whole files."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make quick` takes a sample of the laws, which have a case for each method and network."""
+    parser.addoption(
+        "--sample",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"of a test with more than {MANY_CASES} cases run every Nth only",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`slow` stands at each test of more than 1 s (`--durations`), `zoo` at whole files."""
     for item in items:
         if in_zoo(item.path):
             item.add_marker("zoo")
+    left_out = _beyond_the_sample(items, config.getoption("sample"))
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _beyond_the_sample(items: list[pytest.Item], every: int) -> set[pytest.Item]:
+    """Of each test with many cases all but every Nth, beginning elsewhere for each test."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return {
+        item
+        for test, some in cases.items()
+        if len(some) > MANY_CASES
+        for k, item in enumerate(some, crc32(test.encode()))
+        if k % every
+    }
 
 
 @pytest.fixture
@@ -71,7 +103,7 @@ def shapes_unchecked():
     """To check the shapes of an exporter's stand-ins is to compare them, and to compare is to fix
     them.
     """
-    before = config.jaxtyping_disable
-    config.update("jaxtyping_disable", True)
+    before = shape_checks.jaxtyping_disable
+    shape_checks.update("jaxtyping_disable", True)
     yield
-    config.update("jaxtyping_disable", before)
+    shape_checks.update("jaxtyping_disable", before)

@@ -138,6 +138,7 @@ def in_a_process_of_its_own(program: str) -> str:
     return found.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_file_does_not_hide_the_function_that_has_its_name():
     """Python makes a file an attribute of its package as soon as anybody imports it."""
     pairs = of_their_own_name()
@@ -156,6 +157,7 @@ def test_a_file_does_not_hide_the_function_that_has_its_name():
     in_a_process_of_its_own("\n".join(["import sys", *lines]))
 
 
+@pytest.mark.slow
 def test_nor_when_the_function_was_there_first():
     lines = [
         line
@@ -189,11 +191,13 @@ def test_the_trap_is_real(tmp_path, monkeypatch):
         del sys.modules["room.deed"], sys.modules["room"]
 
 
+@pytest.mark.slow
 def test_a_star_brings_every_name():
     program = "from sightline.metrics import *\nprint(loc.__name__, METRICS['loc'] is loc)"
     assert in_a_process_of_its_own(program) == "loc True"
 
 
+@pytest.mark.slow
 def test_a_part_can_be_reached_from_the_name_alone():
     program = "import sightline\nprint(sightline.methods.pixel.PIXELSPACE['gradient'].__name__)"
     assert in_a_process_of_its_own(program) == "gradient"

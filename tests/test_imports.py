@@ -135,12 +135,14 @@ def test_the_name_alone_loads_no_arrays_either():
     assert not loaded("import sightline") & set(ARRAYS)
 
 
+@pytest.mark.slow
 def test_the_tests_above_can_fail():
     assert {"torch", "numpy"} <= loaded("import sightline; sightline.explain")
     assert "torch" in loaded("from sightline.metrics import loc")
     assert "torch" in loaded(command("sightline models lookout"))
 
 
+@pytest.mark.slow
 def test_with_torch_there_importing_sightline_imports_nothing_heavy():
     with_torch = loaded("import torch")
     assert not (loaded("import torch, sightline; sightline.explain") - with_torch) & set(HEAVY)

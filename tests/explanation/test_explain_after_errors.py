@@ -111,7 +111,7 @@ def test_after_an_error_at_a_step_of_the_path(room, step, monkeypatch):
     assert_same(before, photograph(net))
 
 
-CONTEXTS = {"untouched", "_hooked", "_watched"}
+CONTEXTS = {"untouched", "hooked", "reentrant_refused", "_inputs_of", "showing", "_forwards"}
 """Generators that are context managers: an error may strike on the way in and on the way out."""
 
 

@@ -92,6 +92,7 @@ def test_a_card_given_by_hand_wins_and_travels_with_copies():
     assert "sightline_card" not in model.state_dict()
 
 
+@pytest.mark.slow
 def test_wrappers_are_looked_through():
     model = nn.Linear(2, 2)
     describe(nn.DataParallel(model), MINE)

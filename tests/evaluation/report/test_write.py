@@ -40,6 +40,7 @@ def test_one_method_alone_has_a_report(tmp_path):
     assert "Only 3 images" in text
 
 
+@pytest.mark.slow
 def test_of_an_old_run_little_is_known(tmp_path, results):
     run = {"methods": results.run["methods"], "metrics": ["average_drop"], "protocol": {"gone": 1}}
     old = Made(run, results.rows, results.views)

@@ -64,6 +64,7 @@ def test_any_size():
         agree(fast.explainer, net, noise(2, *size), fast(noise(2, *size)))
 
 
+@pytest.mark.slow
 def test_the_weights_are_the_model_s_and_what_they_become_is_explained():
     net = Normed().eval()
     fast = compiled(exportable(net, images=noise(1, 16, 16)), backend=BACKEND)
@@ -91,6 +92,7 @@ def test_nothing_returned_is_written_over_by_the_next_run():
     assert all(torch.equal(one, two) for one, two in zip(first, before, strict=True))
 
 
+@pytest.mark.slow
 def test_no_graph_is_kept_and_none_is_needed():
     fast = compiled(exportable(Normed().eval(), images=noise(1, 16, 16)), backend=BACKEND)
     assert not any(one.requires_grad for one in fast(noise(2, 16, 16)))

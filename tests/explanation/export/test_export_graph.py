@@ -10,6 +10,7 @@ from sightline import exportable
 from sightline.maps.upsample import _linear, image_map, image_map_unread
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["grad_cam_plus", "layer_cam"])
 @pytest.mark.parametrize(("kind", "layer"), [(Narrow, "body"), (Tokens, "mix"), (Normed, None)])
 def test_what_pytorch_leaves_to_kernels_is_written_down_too(kind, layer, method):

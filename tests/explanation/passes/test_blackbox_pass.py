@@ -77,6 +77,7 @@ def test_a_model_in_which_no_graph_can_be_recorded(method, mode):
 @every_box
 @pytest.mark.filterwarnings("ignore:torch.quantize_per")
 def test_a_quantised_model_need_not_be_opened(method):
+    torch.manual_seed(0)
     net = nn.Sequential(
         nn.AdaptiveAvgPool2d(4), nn.Flatten(), torch.ao.nn.quantized.dynamic.Linear(48, 3)
     )

@@ -126,6 +126,7 @@ finite = st.floats(-1e6, 1e6).map(
 shapes = st.shared(array_shapes(min_dims=3, max_dims=5, max_side=4), key="shape")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(arrays("float64", shapes, elements=finite), arrays("float64", shapes, elements=finite))
 def test_alpha_stays_in_its_bounds_whatever_comes(activations, gradients):

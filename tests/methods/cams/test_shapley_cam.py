@@ -61,6 +61,7 @@ def test_behind_straight_pieces_the_logit_is_grad_cam_and_rest_is_not(name):
     ) > 0.01 * float(plain.abs().max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("utility", ["rest", "logit"])
 def test_behind_a_pooled_linear_head_nothing_runs_and_the_map_is_that_of_the_whole_hessian(utility):
     net, x = convnet().double(), batch().double()

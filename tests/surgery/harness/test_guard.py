@@ -24,6 +24,7 @@ FOREIGN_CODE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", FOREIGN_CODE)
 def test_pythons_and_numpys_generators_are_as_before(where):
     # In a process of its own: the shape checker of this one draws from python's generator.

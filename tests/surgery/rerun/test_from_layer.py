@@ -279,6 +279,7 @@ def test_other_inputs_go_along():
     assert_as_the_whole(net, inputs, "net.2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "layer"),
     [
