@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sightline.surgery.backward.batch_norm import mended
 from sightline.surgery.backward.batched import BatchedScores, pack, unpack
 from sightline.surgery.backward.graph import has_many_rows, has_python_functions
 from sightline.surgery.backward.sparse import SparseBackward
@@ -46,12 +47,11 @@ def gradients(
     # On the CPU only: elsewhere, to look for zeros is to wait for the device. Could torch's own
     # backward operators skip zeros, or did transformers not run on CPUs, this switch and `sparse*`
     # and `batched*` beside it could go (see `benchmarks/`), and every number would stay.
-    skip_zeros = skip_zeros and not differentiable and scores.device.type == "cpu"
-    found = (
-        _without_zeros(scores, nodes, seeds, unhooked)
-        if skip_zeros
-        else _backward(scores, nodes, seeds, differentiable)
-    )
+    if skip_zeros and not differentiable and scores.device.type == "cpu":
+        found = _without_zeros(scores, nodes, seeds, unhooked)
+    else:
+        with mended(scores):
+            found = _backward(scores, nodes, seeds, differentiable)
     return [
         None if g is None else at_least_float32(g) / _HALF if half else at_least_float32(g)
         for g in found
@@ -66,7 +66,8 @@ def _without_zeros(
         with SparseBackward() as sparse:
             return _backward(scores, nodes, seeds, sparse=sparse if unhooked else None)
     except (RuntimeError, TypeError, AttributeError) as error:
-        found = _backward(scores, nodes, seeds)
+        with mended(scores):
+            found = _backward(scores, nodes, seeds)
         logger.debug("back through torch's own operators: %s", reason(error))
         return found
 

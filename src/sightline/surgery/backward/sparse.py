@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sightline.surgery.backward.batch_norm import BATCH_NORM_BACKWARD, batch_norm_backward
 from sightline.surgery.backward.operators import aten, zero_skipping
 from sightline.surgery.backward.sparse_attention import attention_backward, few_queries
 from sightline.surgery.backward.sparse_products import THIN, by_blocks, nonzero_rows, thin
@@ -92,6 +93,10 @@ class SparseBackward(TorchDispatchMode):
         self._last = None  # from here on no rows are zero, and it takes memory
         return attention_backward(*args, queries=queries, **kwargs)
 
+    def batch_norm(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """torch's own operator, which is wrong for some orders in memory."""
+        return batch_norm_backward(func, *args, **kwargs)
+
     def div(self, _: Any, tensor: Tensor, divisor: Any) -> Tensor:
         """A mean: its derivative is the same at every position, so it is divided once."""
         if tensor.ndim < 3 or not isinstance(divisor, int | float) or 0 not in tensor.stride():
@@ -141,6 +146,9 @@ def _overlaps(value: Any) -> bool:
 
 
 _RULES: dict[Any, Callable[..., Any]] = {
+    BATCH_NORM_BACKWARD: lambda _, func, *args, **kwargs: batch_norm_backward(
+        func, *args, **kwargs
+    ),
     aten("mm"): SparseBackward.mm,
     aten("bmm"): SparseBackward.bmm,
     torch.ops.aten.div.Scalar: SparseBackward.div,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sightline.surgery.backward.batch_norm import derivatives
 from sightline.surgery.backward.operators import operator
 from sightline.surgery.derivatives.jets import ORDER, Coefficients, derivatives_of
 from sightline.surgery.derivatives.nests import found_in
@@ -47,7 +48,7 @@ def weights_behind(tape: Tape, index: int, slot: int, value: Tensor) -> Tensor:
         leaf = value.detach().requires_grad_()
         scores = tape.play(leaf, run_op, slice(index, None), slot=slot)
         rows = [
-            torch.autograd.grad(one.sum(), leaf, retain_graph=True, materialize_grads=True)[0]
+            derivatives(one.sum(), leaf, retain_graph=True, materialize_grads=True)
             for one in scores
         ]
     return torch.stack(rows)  # [n, b, ...]
@@ -176,9 +177,7 @@ def _vjp(function: Callable[[Tensor], Tensor], x: Tensor, rows: Tensor) -> Tenso
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()
         out = function(leaf)
-        return torch.stack(
-            [torch.autograd.grad(out, leaf, row, retain_graph=True)[0] for row in rows]
-        )
+        return torch.stack([derivatives(out, leaf, row, retain_graph=True) for row in rows])
 
 
 def _run(step: Step, value: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import SurgeryError
+from sightline.surgery.backward.batch_norm import derivatives
 from sightline.surgery.derivatives.nests import found_in
 from sightline.surgery.derivatives.tape import Recorder, Step, Tape, Untaped
 from sightline.surgery.layer_trace import Trace
@@ -90,9 +91,7 @@ def gradient(score: Tensor, node: Tensor, *, graph: bool) -> Tensor:
     """The derivative of one number, itself with a graph or without; zeros where there is none."""
     if not score.requires_grad:
         return torch.zeros_like(node)
-    return torch.autograd.grad(
-        score, node, create_graph=graph, retain_graph=True, materialize_grads=True
-    )[0]
+    return derivatives(score, node, create_graph=graph, retain_graph=True, materialize_grads=True)
 
 
 def read(found: Tensor, index: Tensor) -> Tensor:

@@ -1,0 +1,105 @@
+"""One picture alone is looked back through as in a batch of two, in whatever order it lies."""
+
+from itertools import permutations
+
+import pytest
+import torch
+from torch import nn
+
+from sightline import explain
+from sightline.surgery.backward.batch_norm import derivatives, mended
+from sightline.surgery.backward.gradients import gradients
+
+NORMS = {
+    "batch": (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
+    "instance": (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+}
+
+
+def norm(kind, axes):
+    torch.manual_seed(0)
+    made = NORMS[kind][axes - 1](6, affine=True, track_running_stats=True)
+    for one in (*made.parameters(), made.running_mean):
+        nn.init.normal_(one)
+    nn.init.uniform_(made.running_var, 0.5, 2)
+    return made.double().eval()
+
+
+def laid_out(values, order):
+    """The same numbers, in memory by the axes in this order."""
+    return values.permute(order).contiguous().permute([order.index(k) for k in range(values.ndim)])
+
+
+@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("places", [(5,), (4, 3), (1, 4), (4, 1), (3, 4, 2)])
+@pytest.mark.parametrize("skip_zeros", [True, False])
+def test_in_every_order_in_memory(kind, places, skip_zeros):
+    """In eval mode the derivative is the weight over the deviation, times what comes back."""
+    net = norm(kind, len(places))
+    slope = (net.weight / (net.running_var + net.eps).sqrt()).detach()
+    x = torch.rand(1, 6, *places, dtype=torch.double)
+    signal = torch.rand(1, 6, *places, dtype=torch.double)
+    want = signal * slope.view(1, 6, *[1] * len(places))
+    for order in permutations(range(x.ndim)):
+        leaf = x.clone().requires_grad_()
+        # What comes back to the norm is `signal` as it lies in memory.
+        scores = (net(leaf).permute(order) * signal.permute(order).contiguous()).sum()[None]
+        (got,) = gradients(scores, [leaf], skip_zeros=skip_zeros)
+        torch.testing.assert_close(got, want, rtol=1e-12, atol=0)
+        torch.testing.assert_close(
+            derivatives(net(leaf), leaf, laid_out(signal, order)), want, rtol=1e-12, atol=0
+        )
+
+
+class Tokens(nn.Module):
+    """A norm whose places become tokens, as in LeViT and XCiT."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.early = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.GELU())
+        self.norm = norm("batch", 2)
+        self.mix, self.head = nn.Sequential(nn.LayerNorm(6), nn.Linear(6, 6)), nn.Linear(6, 4)
+
+    def forward(self, x):
+        tokens = self.norm(self.early(x)).flatten(2).transpose(1, 2)
+        return self.head(self.mix(tokens).tanh().mean(1))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "gradient",
+        "guided_backprop",
+        "deconvnet",
+        "full_grad",
+        "grad_cam",
+        "grad_cam_pp",
+        "layer_cam",
+    ],
+)
+@pytest.mark.parametrize("target", [1, [0, 3]])
+def test_one_picture_alone_and_in_a_batch_of_two(method, target):
+    net = Tokens().double().eval()
+    x = torch.rand(2, 3, 8, 8, dtype=torch.double)
+    layer = (
+        {}
+        if method in ("gradient", "guided_backprop", "deconvnet", "full_grad")
+        else {"layer": "early"}
+    )
+    both = explain(net, x, target, method, **layer)
+    alone = explain(net, x[:1], target, method, **layer)
+    torch.testing.assert_close(alone.coarse, both.coarse[:1], rtol=1e-9, atol=1e-12)
+
+
+def test_true_derivatives_of_one_picture():
+    net = Tokens().double().eval()
+    x = torch.rand(2, 3, 8, 8, dtype=torch.double)
+    both = explain(net, x, 1, "grad_cam_pp", layer="early", alpha="exact")
+    alone = explain(net, x[:1], 1, "grad_cam_pp", layer="early", alpha="exact")
+    torch.testing.assert_close(alone.coarse, both.coarse[:1], rtol=1e-9, atol=1e-12)
+
+
+def test_elsewhere_than_on_a_cpu_nothing_is_mended():
+    with mended(torch.empty(1, device="meta")) as nothing:
+        assert nothing is None
