@@ -152,7 +152,7 @@ def _measure(
         for i, item in enumerate(group):
             own = batch.labelled.boxes_of(i, classes[i])
             row = {
-                **_about(item, batch.protocol),
+                **_about(item, batch.protocol, list(batch.pictures.shape[2:])),
                 **_explained(batch, name, i),
                 **{word: column[i] for word, column in columns.items()},
                 "method": name,
@@ -173,8 +173,10 @@ def protocol_options(function: Any, protocol: Protocol) -> dict[str, Any]:
     return {name: getattr(protocol, name) for name in options(function) if hasattr(protocol, name)}
 
 
-def _about(item: Item, protocol: Protocol) -> dict[str, Any]:
-    size = [] if item.inputs is None else list(item.inputs.shape[1:])
+def _about(item: Item, protocol: Protocol, size: Sequence[int] = ()) -> dict[str, Any]:
+    """What is known of an item without its maps; `size` is the picture's where it has one."""
+    if not size and item.inputs is not None:
+        size = item.inputs.shape[1:]
     place = item.placement
     return {
         "item": item.number,

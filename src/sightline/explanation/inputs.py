@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sightline.errors import ImageError, SurgeryError
 from sightline.images import find, prepare
-from sightline.surgery.harness.given import arguments, image_among, image_shape
+from sightline.surgery.harness.given import Given, arguments, channels_second, image_among
 from sightline.tensors import first_weight
 from sightline.types import Preprocess
 
@@ -26,6 +26,9 @@ class Batch:
     size: tuple[int, ...]
     """The picture's spatial size."""
 
+    channel_axis: int = 1
+    """Which axis of the picture, as it was handed in, holds the channels."""
+
     sources: list[Any] | None = None
     """What each image was read from; None for tensors."""
 
@@ -34,8 +37,8 @@ class Batch:
 
     @property
     def picture(self) -> Tensor:
-        """The tensor that is the picture: the first with axes beyond batch and channels."""
-        return image_among(*arguments(self.inputs))
+        """The picture as `[b, c, *s]`: the first tensor with axes beyond batch and channels."""
+        return channels_second(image_among(*arguments(self.inputs)), self.channel_axis)
 
 
 def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
@@ -46,11 +49,11 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
     `ImageError` for what is neither.
     """
     if isinstance(images, Tensor) and images.dtype != torch.uint8:
-        return _as_it_is(_validated(images, model))
+        return _as_it_is(_validated(images, model), model)
     if isinstance(images, Mapping):
-        return _as_it_is(dict(images))
+        return _as_it_is(dict(images), model)
     if isinstance(images, tuple) and any(_is_ready(one) for one in images):
-        return _as_it_is(images)
+        return _as_it_is(images, model)
     if isinstance(images, list) and images and all(_is_ready(one) for one in images):
         sizes = sorted({tuple(one.shape) for one in images})
         if len(sizes) != 1:
@@ -60,10 +63,10 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
                 " (uint8, files, PIL), which are made one size."
             )
         joined = torch.cat(images) if images[0].ndim == _axes(model) else torch.stack(images)
-        return _as_it_is(_validated(joined, model))
+        return _as_it_is(_validated(joined, model), model)
     prepared = prepare(expand(images), preprocess)
     inputs = like_model(model, prepared.inputs)
-    return Batch(inputs, prepared.names, tuple(inputs.shape[2:]), prepared.sources)
+    return Batch(inputs, prepared.names, tuple(inputs.shape[2:]), sources=prepared.sources)
 
 
 def expand(images: Any) -> Any:
@@ -129,14 +132,14 @@ def _axes(model: nn.Module) -> int | None:
     return None
 
 
-def _as_it_is(inputs: Any) -> Batch:
+def _as_it_is(inputs: Any, model: nn.Module) -> Batch:
     """Inputs that are ready, as they came."""
-    given = arguments(inputs)
+    given = Given.of_supported(model, inputs)
     try:
-        images = len(image_among(*given))
+        names = [f"image {i}" for i in range(len(given.image))]
+        return Batch(inputs, names, given.size, given.channel_axis)
     except SurgeryError as error:  # for who explains it is the input that is wrong, not the model
         raise ImageError(str(error)) from None
-    return Batch(inputs, [f"image {i}" for i in range(images)], image_shape(*given)[2:])
 
 
 def like_model(model: nn.Module, inputs: Tensor) -> Tensor:

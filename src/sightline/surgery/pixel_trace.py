@@ -31,6 +31,8 @@ class PixelTrace:
     outputs: Any
     model: nn.Module = field(repr=False)
     node: Tensor = field(repr=False)
+    channel_axis: int = 1
+    """Which axis of the node holds the channels; what comes back has them behind the batch."""
 
     def gradients(
         self, scores: Tensor | Callable[[Any], Tensor], rule: str | None = None
@@ -49,13 +51,17 @@ class PixelTrace:
         with guard.untouched(self.model), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             if rule is None:
-                return self._finite(scores, None)[0], {}
+                return self._read(self._finite(scores, None)[0], scores.ndim - 1), {}
             rows = [self._finite(row, rule) for row in (scores if scores.ndim > 1 else [scores])]
         governed: Counter[str] = Counter()
         for _, counts in rows:
             governed |= counts
         found = [gradient for gradient, _ in rows]
-        return torch.stack(found) if scores.ndim > 1 else found[0], dict(governed)
+        together = torch.stack(found) if scores.ndim > 1 else found[0]
+        return self._read(together, scores.ndim - 1), dict(governed)
+
+    def _read(self, gradient: Tensor, lead: int) -> Tensor:
+        return gradient.movedim(self.channel_axis + lead, 1 + lead)
 
     def _finite(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
         """What comes back, from smaller scores if that is needed to have numbers."""
@@ -135,4 +141,5 @@ def _run(given: Given) -> PixelTrace:
     values[next(key for key, one in values.items() if one is given.image)] = leaf.clone()
     args = tuple(values[i] for i in range(len(given.args)))
     kwargs = {name: values[name] for name in given.kwargs}
-    return PixelTrace(run(given.model, args, kwargs), given.model, leaf)
+    outputs = run(given.model, args, kwargs)
+    return PixelTrace(outputs, given.model, leaf, given.channel_axis)

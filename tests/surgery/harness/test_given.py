@@ -97,7 +97,9 @@ def test_a_model_without_an_image_runs_and_only_who_wants_one_is_told():
 
 def test_the_frame_is_worked_out_once_and_not_before_it_is_asked_for(monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "framed", lambda model, shape: asked.append(shape) or Frame(shape))
+    monkeypatch.setattr(
+        module, "framed", lambda model, shape, seen: asked.append(shape) or Frame(shape)
+    )
     given = Given.of(nn.ReLU(), torch.zeros(1, 3, 4, 4))
     assert asked == []
     assert given.frame is given.frame

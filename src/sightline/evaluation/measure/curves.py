@@ -23,7 +23,7 @@ def deletion_curve(batch: ExplainedBatch) -> Curves:
     )
     return {
         name: torch.stack(
-            [batch.full_score, *_between(batch, batch.labelled.inputs, hidden, name), nothing],
+            [batch.full_score, *_between(batch, batch.pictures, hidden, name), nothing],
             dim=1,
         )
         for name in batch.names
@@ -41,7 +41,7 @@ def insertion_curve(batch: ExplainedBatch) -> Curves:
     )
     return {
         name: torch.stack(
-            [nothing, *_between(batch, hidden, batch.labelled.inputs, name), batch.full_score],
+            [nothing, *_between(batch, hidden, batch.pictures, name), batch.full_score],
             dim=1,
         )
         for name in batch.names
@@ -65,7 +65,7 @@ def occluded_curve(batch: ExplainedBatch) -> Curves:
     def seen(name: str) -> Iterator[Tensor]:
         for theta in thetas(batch)[1:]:
             kept = quantile_mask(batch.maps[name], theta).unsqueeze(1)
-            yield torch.where(kept, batch.labelled.inputs, hidden)
+            yield torch.where(kept, batch.pictures, hidden)
 
     return {
         name: torch.stack([batch.full_score, *batch.confidences(seen(name)), nothing], dim=1)
@@ -104,7 +104,7 @@ def road_lerf(batch: ExplainedBatch) -> Curves:
 
 
 def _road(batch: ExplainedBatch, strongest: bool) -> Curves:
-    images, protocol = batch.labelled.inputs, batch.protocol
+    images, protocol = batch.pictures, batch.protocol
     grid = images.shape[2:]
 
     def imputed(name: str) -> Iterator[Tensor]:

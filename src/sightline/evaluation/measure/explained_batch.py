@@ -17,7 +17,7 @@ from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
 from sightline.models import card_of
 from sightline.protocol import Protocol
-from sightline.surgery import looking, supported_model
+from sightline.surgery import Given, channels_second, looking, supported_model
 from sightline.types import ImageMap
 
 TOP = 5
@@ -26,6 +26,9 @@ TOP = 5
 
 class ExplainedBatch:
     """A batch, its explanations, and the model to show things to.
+
+    `pictures` are the batch's, `[b, c, *s]` in whatever order their axes came; so is every picture
+    below, and the model is shown each as it takes it.
 
     `columns` says which classes each image is explained for, besides its own (`asked`): `given`,
     `top` (the five most probable) and `least` (the least likely). All of them come from one forward
@@ -56,6 +59,8 @@ class ExplainedBatch:
             batch_size,
         )
         self.card = card_of(self.model)
+        self._channel_axis = Given.of_supported(self.model, labelled.inputs).channel_axis
+        self.pictures = channels_second(labelled.inputs, self._channel_axis)
         self.controls = list(controls)
         self.top = min(TOP, outputs)
         self.column_of, target = _columns_and_target(labelled, protocol, set(columns), self.top)
@@ -89,6 +94,7 @@ class ExplainedBatch:
     ) -> dict[str, Explanation]:
         """The same question asked again by some methods, of other pictures or another model."""
         rules = [self.rules[name] for name in names]
+        inputs = inputs.movedim(1, self._channel_axis)
         found = explain(model, inputs, self.classes, rules, _layer_if_opened(rules, self.layer))
         return {name: found[name] for name in names}
 
@@ -122,7 +128,7 @@ class ExplainedBatch:
     def maps(self) -> dict[str, ImageMap]:
         """Everybody's map of the class explained, the controls' too."""
         found = {name: self.map_of(name) for name in self.methods}
-        return found | {name: self.control(name, self.labelled.inputs) for name in self.controls}
+        return found | {name: self.control(name, self.pictures) for name in self.controls}
 
     def control(self, name: str, inputs: Tensor) -> ImageMap:
         """A control's map of some pictures in the model's space."""
@@ -131,12 +137,12 @@ class ExplainedBatch:
 
     def seen_through(self, name: str) -> Tensor:
         """The explanation map E of eq. 25, ready for the model."""
-        return masked(self.labelled.inputs, self.maps[name], self.protocol, self.statistics)
+        return masked(self.pictures, self.maps[name], self.protocol, self.statistics)
 
     def substrate(self, word: str) -> Tensor:
         """What takes the place of pixels, `[b, c, *s]`."""
-        return substrate(self.labelled.inputs, word, self.protocol, self.statistics).expand_as(
-            self.labelled.inputs
+        return substrate(self.pictures, word, self.protocol, self.statistics).expand_as(
+            self.pictures
         )
 
     def hidden(self, word: str) -> Tensor:
@@ -165,7 +171,8 @@ class ExplainedBatch:
     def _confidences_at_once(
         self, run: Callable[[Tensor], Any], pictures: list[Tensor]
     ) -> list[Tensor]:
-        outputs = run(pictures[0] if len(pictures) == 1 else torch.cat(pictures))
+        together = pictures[0] if len(pictures) == 1 else torch.cat(pictures)
+        outputs = run(together.movedim(1, self._channel_axis))
         sure = confidence(
             outputs, self.classes.repeat(len(pictures)), self.card.outputs, self.protocol.score
         )

@@ -35,7 +35,7 @@ def noisy_maps(batch: ExplainedBatch) -> Maps:
 
     The noise has the protocol's standard deviation in raw pixels.
     """
-    protocol, inputs = batch.protocol, batch.labelled.inputs
+    protocol, inputs = batch.protocol, batch.pictures
     std = torch.tensor(batch.statistics.std, dtype=inputs.dtype, device=inputs.device)
     noise = batch.labelled.generators(protocol.seed, "noise")
     copies = noisy(torch.zeros_like(inputs), protocol.noise, protocol.samples, noise)
@@ -47,7 +47,7 @@ def noisy_maps(batch: ExplainedBatch) -> Maps:
 def randomised_maps(batch: ExplainedBatch) -> Maps:
     """Maps of the model with ever more of its weights shuffled, `[b, stages, h, w]`."""
     stages = [
-        _maps(batch, one, batch.labelled.inputs)
+        _maps(batch, one, batch.pictures)
         for one in cascade(batch.model, STAGES, batch.protocol.seed)
     ]
     return {name: torch.stack([stage[name] for stage in stages], dim=1) for name in batch.names}
@@ -66,7 +66,7 @@ def occlusion_map(batch: ExplainedBatch) -> Tensor:
 
     At each pixel the mean over the patches that cover it, `[b, *s]`.
     """
-    protocol, images = batch.protocol, batch.labelled.inputs
+    protocol, images = batch.protocol, batch.pictures
     grid = images.shape[2:]
     pictures = (picture for picture, _ in occlusions(images, protocol.patch, protocol.stride))
     drops = [batch.full_score - said for said in batch.confidences(pictures)]

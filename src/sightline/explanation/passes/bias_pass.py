@@ -11,7 +11,7 @@ from sightline.explanation.job import Found, Job
 from sightline.explanation.plan import Step
 from sightline.maps.upsample import enlarged
 from sightline.methods.pixel import reduce
-from sightline.surgery import capture_pixels
+from sightline.surgery import Given, capture_pixels
 from sightline.surgery.backward.biases import Biases, BiasTerm
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.harness import guard
@@ -45,7 +45,7 @@ def through_biases(job: Job, step: Step) -> Found:
 
 def _products(job: Job, scores: Tensor, terms: Iterator[Tensor]) -> tuple[list[Tensor], float]:
     """The image's product, those of layers with a grid, and by what share all miss the scores."""
-    size, b = job.batch.size, len(job.batch)
+    size, b = Given.of_supported(job.model, job.batch.inputs).frame.images[2:], len(job.batch)
     products: list[Tensor] = []
     scores = at_least_float32(scores.detach())
     rest = scores.clone()
@@ -84,7 +84,9 @@ def bias_products(trace: PixelTrace, scores: Tensor, terms: Sequence[BiasTerm]) 
             raise
     if found[0] is None:
         trace.gradients(scores)
-    values = [trace.node.detach, *[one.bias for one in terms]]
-    for gradient, value in zip(found, values, strict=True):
+    if found[0] is not None:
+        picture = found[0] * at_least_float32(trace.node.detach())
+        yield picture.movedim(trace.channel_axis, 1)
+    for gradient, term in zip(found[1:], terms, strict=True):
         if gradient is not None:
-            yield gradient * at_least_float32(value())
+            yield gradient * at_least_float32(term.bias())

@@ -45,7 +45,7 @@ def noisy_gradients(
             picture.shape[1:], generator=generator, dtype=torch.float64, device="cpu"
         )
         noisy = (at_least_float32(picture) + reach * noise.to(reach)).to(picture.dtype)
-        inputs = with_pictures(batch.inputs, noisy)
+        inputs = with_pictures(batch.inputs, noisy, batch.channel_axis)
         with reruns.as_the_caller():
             trace = capture(
                 reruns.trace.model, inputs, traced.layer, call=traced.call, grid=reruns.grid
@@ -101,7 +101,7 @@ def _by_pixel(reruns: Reruns, shown: Tensor, targets: list[int]) -> tuple[Tensor
         scores.append(at_least_float32(own.detach()))
         return own
 
-    inputs = with_pictures(reruns.job.batch.inputs, shown)
+    inputs = with_pictures(reruns.job.batch.inputs, shown, reruns.job.batch.channel_axis)
     with reruns.as_the_caller():
         trace = capture_pixels(reruns.trace.model, inputs)
     by_pixel, _ = trace.gradients(ask)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sightline.errors import SurgeryError
+from sightline.surgery.harness.first_convolution import Seen, first_seen
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.input_frame import Frame, framed
 from sightline.surgery.harness.model_io import run, tensors_in
@@ -60,12 +61,35 @@ class Given:
         return image_among(self.args, self.kwargs)
 
     @property
+    def seen(self) -> Seen | None:
+        """What the first convolution sees of the image, if there is one."""
+        if "seen" not in self._known:
+            self._known["seen"] = first_seen(self.model, self.image, self.args, self.kwargs)
+        seen: Seen | None = self._known["seen"]
+        return seen
+
+    @property
+    def channel_axis(self) -> int:
+        """Which axis of the image holds the channels; 1 where it was cut into patches, too."""
+        if "axis" not in self._known:
+            self._known["axis"] = _channel_axis(self)
+        axis: int = self._known["axis"]
+        return axis
+
+    @property
+    def picture(self) -> Tensor:
+        """The image as `[b, c, *s]`, whatever order its axes were handed in."""
+        return channels_second(self.image, self.channel_axis)
+
+    @property
     def shape(self) -> Shape:
-        """The image's shape `[b, c, *s]`, whatever order its axes have in memory."""
+        """The image's shape `[b, c, *s]`, whatever order its axes were handed in."""
         if "shape" not in self._known:
-            self._known["shape"] = image_shape(self.args, self.kwargs)
-        shape: Shape = self._known["shape"]
-        return shape
+            sizes = _patches(self.kwargs) if self.image.ndim == 3 else None
+            shape = tuple(self.picture.shape)
+            self._known["shape"] = shape if sizes is None else (shape[0], shape[2], *sizes)
+        found: Shape = self._known["shape"]
+        return found
 
     @property
     def size(self) -> Shape:
@@ -76,7 +100,8 @@ class Given:
     def frame(self) -> Frame:
         """What the layers see of the image: some models resize and pad it first."""
         if "frame" not in self._known:
-            self._known["frame"] = framed(self.model, self.shape)
+            seen = None if self.seen is None else self.seen.size
+            self._known["frame"] = framed(self.model, self.shape, seen)
         frame: Frame = self._known["frame"]
         return frame
 
@@ -121,32 +146,38 @@ def image_among(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
     )
 
 
-def image_shape(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Shape:
-    """The shape `[b, c, *s]` of the image, whatever order its axes have in memory.
+def channels_second(image: Tensor, channel_axis: int) -> Tensor:
+    """A view of the image as `[b, c, *s]`; the image itself where it is that."""
+    return image if channel_axis == 1 else image.movedim(channel_axis, 1)
 
-    Clips may come with the time before the channels, `[b, t, 3, h, w]`, as in transformers.
-    Images may come cut into patches `[b, n, pixels]` beside `spatial_shapes` `[b, 2]` or
-    `patch_coord` `[b, n, 2]` (native resolution): then a patch is a position.
+
+def _channel_axis(given: Given) -> int:
+    """As the first convolution has it; without one, clips may have the time before the colours.
 
     >>> import torch
-    >>> image_shape((), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)})
+    >>> Given.of(nn.Flatten(), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)}).shape
     (1, 3, 8, 32, 32)
     >>> patches = {
     ...     "pixel_values": torch.zeros(2, 64, 48),
     ...     "spatial_shapes": torch.tensor([[4, 12], [4, 12]]),
     ... }
-    >>> image_shape((), patches)
+    >>> Given.of(nn.Flatten(), patches).shape
     (2, 48, 4, 12)
     """
-    shape = tuple(image_among(args, kwargs).shape)
-    if len(shape) == 5 and shape[2] in (1, 3) and shape[1] not in (1, 3):
-        return shape[0], shape[2], shape[1], *shape[3:]
-    sizes = _patches(kwargs) if len(shape) == 3 else None
-    return shape if sizes is None else (shape[0], shape[2], *sizes)
+    shape = tuple(given.image.shape)
+    if len(shape) == 3 and _patches(given.kwargs) is not None:
+        return 1
+    if given.seen is not None:
+        return given.seen.channel_axis
+    return 2 if len(shape) == 5 and shape[2] in (1, 3) and shape[1] not in (1, 3) else 1
 
 
 def _patches(kwargs: Mapping[str, Any]) -> Shape | None:
-    """How many rows and columns of patches each image was cut into."""
+    """How many rows and columns of patches each image was cut into.
+
+    Images may come cut into patches `[b, n, pixels]` beside `spatial_shapes` `[b, 2]` or
+    `patch_coord` `[b, n, 2]` (native resolution): then a patch is a position.
+    """
     if isinstance(stated := kwargs.get("spatial_shapes"), Tensor) and stated.ndim == 2:
         sizes = stated
     elif isinstance(positions := kwargs.get("patch_coord"), Tensor) and positions.ndim == 3:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sightline.surgery.harness import guard
-from sightline.surgery.harness.grids import Shape
+from sightline.surgery.harness.grids import Shape, fits
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,22 @@ class Frame:
     shares: tuple[float, ...] | None = None
 
 
-def framed(model: nn.Module, shape: Shape) -> Frame:
+def framed(model: nn.Module, shape: Shape, seen: Shape | None = None) -> Frame:
     """The frame of a model for images of the shape `[b, c, *s]`; mostly the images themselves.
 
-    The model's own transform is asked, with tensors that have a shape and no numbers.
+    A model's own transform is asked, with tensors that have a shape and no numbers. Where there is
+    none, and the first convolution has `seen` the image in other proportions, it was stretched to
+    these, and every grid lies over what was seen.
 
     >>> framed(nn.Conv2d(3, 1, 1), (2, 3, 8, 9))
     Frame(images=(2, 3, 8, 9), shares=None)
+    >>> framed(nn.Conv2d(3, 1, 1), (2, 3, 80, 120), (64, 64)).images
+    (2, 3, 64, 64)
     """
     transform = _transform(model)
     if transform is None or len(shape) != 4:
-        return Frame(shape)
+        stretched = seen is not None and not (fits(seen, shape[2:]) or fits(shape[2:], seen))
+        return Frame((*shape[:2], *seen)) if seen is not None and stretched else Frame(shape)
     with guard.untouched(transform), torch.no_grad():
         listed, _ = transform([torch.empty(shape[1:], device="meta", dtype=torch.float32)])
     padded = tuple(listed.tensors.shape[2:])

@@ -18,6 +18,7 @@ from sightline.surgery.harness.hooks import Hook, hooked
 _INSIDE = re.compile(r"attention|attn|mlp|feed_?forward|ffn", re.IGNORECASE)
 _PASSES_ON = re.compile(
     r"Pool(?!Former)|Dropout|DropPath|Identity|Flatten|StochasticDepth|Upsample|Softmax"
+    r"|^(?!.*(Conv|Linear)).*Pad(ding)?([123]d)?$"
 )
 
 

@@ -62,28 +62,24 @@ def _change(before: Tensor | None, other: Candidate | None) -> Tensor | None:
 
 
 def _changed_in_corners(given: Given) -> Iterable[Given]:
-    """The same with a changed picture: top left, top right, bottom right."""
+    """The same with a changed picture: top left, top right, bottom right.
+
+    Of a clip the first two in its first frame, the third in its last.
+    """
     image, (*_, rows, columns) = given.image, given.size
-    cut_into_patches = image.shape[-2:] != (rows, columns)
+    cut_into_patches = given.picture.shape[-2:] != (rows, columns)
     for top, left in ((True, True), (True, False), (False, False)):
+        changed = image.clone()
+        picture = changed.movedim(given.channel_axis, 1)
         if cut_into_patches:  # [b, n, pixels]: the patch of that corner
             row, column = 0 if top else rows - 1, 0 if left else columns - 1
             corner: Any = (slice(None), row * columns + column)
         else:
-            corner = (..., *_first_or_last(given, top), _end(rows, top), _end(columns, left))
-        changed = image.clone()
+            first_or_last = [slice(0, 1) if top else slice(-1, None)] * (image.ndim == 5)
+            corner = (..., *first_or_last, _end(rows, top), _end(columns, left))
         # Other numbers than before, also where it is black, and no mere change of sign.
-        changed[corner] = -2 * changed[corner] - 1
+        picture[corner] = -2 * picture[corner] - 1
         yield given.with_image(changed)
-
-
-def _first_or_last(given: Given, first: bool) -> tuple[slice, ...]:
-    """The first or last frame of a clip, and all channels where these stand behind the time."""
-    if given.image.ndim != 5:
-        return ()
-    frame = slice(0, 1) if first else slice(-1, None)
-    time_before_channels = given.shape[1] != given.image.shape[1]
-    return (frame, slice(None)) if time_before_channels else (frame,)
 
 
 def _end(side: int, first: bool) -> slice:

@@ -63,23 +63,24 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
 
     def see(images: Tensor) -> Any:
         with torch.no_grad():
-            return call_model(given.model, *_with_images(given.args, given.kwargs, images))
+            own = images.movedim(1, given.channel_axis)
+            return call_model(given.model, *_with_images(given.args, given.kwargs, own))
 
     with guard.untouched(given.model):
         yield see
 
 
-def with_pictures(inputs: Any, images: Tensor) -> Any:
+def with_pictures(inputs: Any, images: Tensor, channel_axis: int = 1) -> Any:
     """The inputs with other pictures `[m * b, c, *s]` in the place of their own.
 
-    A tuple, or a mapping by name.
+    A tuple, or a mapping by name. `channel_axis` is where the inputs have their channels.
 
     >>> mask, pictures = torch.tensor([[1], [2]]), torch.ones(4, 3, 5)
     >>> _, twice = with_pictures((torch.zeros(2, 3, 5), mask), pictures)
     >>> twice.flatten()
     tensor([1, 2, 1, 2])
     """
-    args, kwargs = _with_images(*arguments(inputs), images)
+    args, kwargs = _with_images(*arguments(inputs), images.movedim(1, channel_axis))
     return kwargs or args
 
 
