@@ -227,6 +227,11 @@ def test_provenance_is_plain_json_and_says_how_the_map_was_made():
         "calls": 1,
         "call": 0,
         "grid": {"kind": "channels first", "size": [12, 10], "prefix": 0},
+        "place": {
+            "outcome": "confirmed",
+            "way": "structure",
+            "seen": "every place within 0 places of its own",
+        },
     }
     assert (made["method"], made["variant"]) == (
         "grad_cam_pp",

@@ -117,13 +117,13 @@ def test_wrappers_are_taken_off(wrap):
 
 @pytest.fixture
 def counted():
-    """A network that counts its runs; the layer was chosen before."""
+    """A network that counts its runs; what is found out at a first call was found out before."""
     net, runs = convnet(), []
-    explain(net, batch(), 1)
-    explain(
-        net, batch(), 1, ["cam", "grad_cam_pp_softmax"]
-    )  # the head behind the layer is looked for once, too
     net.register_forward_hook(lambda *_: runs.append(1))
+    explain(net, batch(), 1)  # the layer, and its place
+    explain(net, batch(), 1, ["cam", "grad_cam_pp_softmax"])  # the head behind the layer
+    explain(net, batch(), 1, "grad_cam", ["0", "2", "5"])  # the places of others
+    del runs[:]
     return net, runs
 
 

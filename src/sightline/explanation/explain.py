@@ -6,7 +6,7 @@ around these steps in `explanation/passes/layer_pass.py`, so that all of it shar
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from torch import nn
 
@@ -54,6 +54,7 @@ def explain(
     grid: Any = None,
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
+    place: Literal["proved", "unchecked"] = "proved",
     **options: Any,
 ) -> Explanation | dict[Any, Explanation]:
     """Show what a model looked at: an `Explanation` of images, for the price of a forward pass.
@@ -72,7 +73,9 @@ def explain(
     - `counterfactual=True` negates the gradients: what speaks against the target. `call` picks a
       run of a layer that runs several times. `grid` says how to read a layer whose grid cannot be
       inferred: its sizes, or a function from its output to `[b, c, *s]`. `classes` are the names of
-      the outputs.
+      the outputs. That the layer's places lie on the picture where the map shows them is proved at
+      the first call, unless `place="unchecked"`; a map that lies elsewhere has the status `place
+      not confirmed`.
     - `options` go to the method: `score="softmax"`, `alpha="authors"`.
 
     A list of methods gives a dict by method, a list of layers a dict by layer, both a dict by
@@ -110,7 +113,10 @@ def explain(
             classes=card.classes if names is None else names,
         )
     batch = ready(images, inner, card.preprocess)
-    job = Job(inner, card, batch, target, counterfactual, call, grid, named=classes is not None)
+    if place not in ("proved", "unchecked"):
+        raise LayerError(f"Expected place='proved' or place='unchecked'; got {place!r}.")
+    checked = place == "proved"
+    job = Job(inner, card, batch, target, counterfactual, call, grid, classes is not None, checked)
     found: Found = {}
     if cams:
         found |= through_layers(job, list(cams.values()), layers)

@@ -21,7 +21,8 @@ Found = dict[tuple[str, str], Explanation]
 class Job:
     """What all methods of one call have in common.
 
-    `named` tells whether the caller named the classes.
+    `named` tells whether the caller named the classes, `checked` whether the place of each layer is
+    to be proved.
     """
 
     model: nn.Module
@@ -32,6 +33,7 @@ class Job:
     call: int
     grid: Any
     named: bool = False
+    checked: bool = True
 
     @property
     def sign(self) -> float:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
-Word = Literal["ok", "no positive evidence", "no gradient", "non-finite"]
+Word = Literal["ok", "no positive evidence", "no gradient", "non-finite", "place not confirmed"]
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,10 @@ class Status:
     """The state of one map.
 
     `word` is `ok`, `no positive evidence` (the map is zero: nothing speaks for the class), `no
-    gradient` (the score does not depend on the layer) or `non-finite` (NaN or infinity; the message
-    names the layer). `counts` says at how many places the method had to leave its formula
-    (`clamped`, `guarded`).
+    gradient` (the score does not depend on the layer), `non-finite` (NaN or infinity; the message
+    names the layer) or `place not confirmed` (the places of the layer do not lie where its grid
+    says; the message says what was seen). `counts` says at how many places the method had to leave
+    its formula (`clamped`, `guarded`).
 
     >>> print(Status("ok", counts={"clamped": 3}))
     ok (clamped at 3 places)
@@ -45,10 +46,12 @@ def statuses(
     targets: list[str],
     counts: list[dict[str, int]],
     scores: Tensor | None = None,
+    misplaced: str = "",
 ) -> list[Status]:
     """One status for each of b coarse maps, whose least and largest values are the `ends`.
 
-    A score `[b]` that is no number makes its map none either.
+    `misplaced` says what is wrong with the place of the layer, if anything. A score `[b]` that is
+    no number makes its map none either.
 
     >>> [
     ...     s.word
@@ -69,12 +72,21 @@ def statuses(
         elif not peak > 0:
             word, message = _NEGATIVE if connected() else _DEAD
         else:
-            word, message = _OK
-        found.append(Status(word, message.format(target=target, layer=layer), count))
+            word, message = _MISPLACED if misplaced else _OK
+        said = message.format(target=target, layer=layer, misplaced=misplaced)
+        found.append(Status(word, said, count))
     return found
 
 
 _OK: tuple[Word, str] = ("ok", "")
+_MISPLACED: tuple[Word, str] = (
+    "place not confirmed",
+    (
+        "The places of {layer!r} do not lie on the picture where the map shows them: {misplaced}."
+        " Name another layer, another run of it (call=0) or how it is read (grid=);"
+        " place='unchecked' shows the map as it is."
+    ),
+)
 _NONFINITE: tuple[Word, str] = (
     "non-finite",
     (

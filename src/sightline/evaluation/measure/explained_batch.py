@@ -95,7 +95,9 @@ class ExplainedBatch:
         """The same question asked again by some methods, of other pictures or another model."""
         rules = [self.rules[name] for name in names]
         inputs = inputs.movedim(1, self._channel_axis)
-        found = explain(model, inputs, self.classes, rules, _layer_if_opened(rules, self.layer))
+        layer = _layer_if_opened(rules, self.layer)
+        # The same layer of the same model, or of a copy: its place was proved with the maps.
+        found = explain(model, inputs, self.classes, rules, layer, place="unchecked")
         return {name: found[name] for name in names}
 
     def scaled(self, one: Explanation) -> ImageMap:

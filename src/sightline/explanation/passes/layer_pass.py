@@ -11,6 +11,7 @@ from sightline.explanation.assemble import NewMaps, Origin, assemble
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.method_inputs import MethodInputs
 from sightline.explanation.passes.reruns import Reruns
+from sightline.explanation.placed import proved
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
 from sightline.maps.upsample import extremes, image_map
@@ -27,13 +28,15 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
     if not layers:
         choice = _choice(job, given)
         layers, reason, grid = [choice.name], choice.reason, choice.grid if grid is None else grid
-    trace = capture(job.model, given, layers, call=job.call, grid=grid)
+    call, proofs = proved(given, layers, job.call, grid) if job.checked else (job.call, {})
+    trace = capture(job.model, given, layers, call=call, grid=grid)
     question = job.ask(trace.outputs)
     inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, grid))
     found: Found = {}
     with inputs, torch.no_grad(), without_autocast(job.batch.picture.device):
         for index, cut in enumerate(trace.cuts):
-            origin = Origin(cut.layer, reason, cut, partial(inputs.connected, index))
+            connected, proof = partial(inputs.connected, index), proofs.get(cut.layer)
+            origin = Origin(cut.layer, reason, cut, connected, proof)
             tally = _Tally()
             for step in plan:
                 wanted = step.method.requests

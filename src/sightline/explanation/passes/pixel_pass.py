@@ -10,7 +10,7 @@ from sightline.explanation.passes.bias_pass import through_biases
 from sightline.explanation.plan import Step
 from sightline.explanation.result import Explanation
 from sightline.methods.pixel import reduce
-from sightline.surgery import capture_pixels
+from sightline.surgery import Proof, capture_pixels
 from sightline.targets import Question
 
 
@@ -57,7 +57,9 @@ def _explained(
     )
     if cam is None:
         return assemble(job, question, step, maps, THE_PICTURE, notes=notes)
-    origin, notes = Origin(cam.layer, cam.layer_reason), [*notes, *cam.provenance["notes"]]
+    place = cam.provenance["layer"]["place"]
+    origin = Origin(cam.layer, cam.layer_reason, proof=None if place is None else Proof(**place))
+    notes = [*notes, *cam.provenance["notes"]]
     return assemble(job, question, step, maps, origin, counts=_counts(cam), notes=notes)
 
 

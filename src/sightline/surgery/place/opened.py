@@ -1,0 +1,92 @@
+"""A layer in the graph that begins at the picture: what its places are made from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.surgery.backward.detached_weights import DetachWeights
+from sightline.surgery.harness import guard
+from sightline.surgery.harness.fallback import Foreseen, first_line
+from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.grids import Grid
+from sightline.surgery.harness.hooks import hooked
+from sightline.surgery.harness.model_io import call_model
+from sightline.surgery.harness.resolve import resolve
+from sightline.surgery.rerun.replay import with_pictures
+
+
+class NotRun(Foreseen):
+    """The model cannot be run so: on noise, on copies, with a graph from the picture on."""
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """Which run of which layer, and how it is read: what a proof is about."""
+
+    name: str
+    call: int = -1
+    grid: Any = None
+
+
+@dataclass
+class Opened:
+    """One run of the model as far as the layer.
+
+    `map` is what the layer returned, `[m b, ...]` in its own layout, `grid` how it is read, and
+    `leaf` the picture, `[m b, c, *s]`. `recording` tells that autograd was on where the layer ran.
+    """
+
+    map: Tensor
+    grid: Grid
+    leaf: Tensor
+    recording: bool
+
+    @property
+    def on_the_way(self) -> bool:
+        """Whether a graph leads from the layer to something that wants a derivative."""
+        return self.recording and self.map.requires_grad
+
+
+def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True) -> Opened | None:
+    """Run the model on pictures `[m b, c, *s]` in the place of its own; None if the layer did not.
+
+    What else was handed in goes along, m times over.
+    """
+    name, module = resolve(given.model, run.name)
+    leaf = pictures.detach().clone().requires_grad_(graph)
+    inputs = with_pictures(_inputs(given), leaf.clone() if graph else leaf, given.channel_axis)
+    here = Given.of_supported(given.model, inputs)
+    images = (len(leaf), *given.frame.images[1:])
+    kept: list[tuple[Tensor, Grid, bool]] = []
+
+    def keep(_: nn.Module, __: Any, output: Any) -> None:
+        if run.call < 0 or calls == run.call:
+            tensor, grid, _put = find_map(output, images, name, run.grid)
+            recording = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+            kept[:] = [(tensor, grid, recording)]
+
+    calls = -1
+
+    def count(_: nn.Module, __: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    with (
+        guard.untouched(given.model),
+        torch.set_grad_enabled(graph),
+        DetachWeights(),
+        hooked([(module, count)], before=True),
+        hooked([(module, keep)]),
+    ):
+        try:
+            call_model(given.model, here.args, here.kwargs)
+        except Exception as error:  # whatever a model of somebody's own may raise
+            raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
+    return None if not kept else Opened(kept[0][0], kept[0][1], leaf, kept[0][2])
+
+
+def _inputs(given: Given) -> Any:
+    return given.kwargs if given.kwargs and not given.args else given.args
