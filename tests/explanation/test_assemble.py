@@ -231,6 +231,7 @@ def test_provenance_is_plain_json_and_says_how_the_map_was_made():
             "outcome": "confirmed",
             "way": "structure",
             "seen": "every place within 0 places of its own",
+            "share": 1.0,
         },
     }
     assert (made["method"], made["variant"]) == (

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from sightline.evaluation.items import Item
-from sightline.evaluation.measure import COLUMNS, ExplainedBatch, LabelledBatch, Measurements
+from sightline.evaluation.measure import (
+    COLUMNS,
+    TRUTH,
+    ExplainedBatch,
+    LabelledBatch,
+    Measurements,
+)
 from sightline.evaluation.sources import output_count
 from sightline.evaluation.validate import RunRequest
 from sightline.explanation.batch_size import AdaptiveBatches
@@ -148,6 +154,7 @@ def _measure(
             word: _as_numbers(tensor)
             for word, tensor in {**measurements.recorded(name), **values}.items()
         }
+        located = [one.name for one in metrics if not TRUTH.isdisjoint(requests(one.function))]
         coarse, shapes = _coarse(batch, name)
         for i, item in enumerate(group):
             own = batch.labelled.boxes_of(i, classes[i])
@@ -160,6 +167,8 @@ def _measure(
                 "coarse_shape": shapes,
                 "boxes": None if own is None else own.tolist(),
             }
+            if row["status"] == "place not confirmed":
+                row |= dict.fromkeys(located)
             found.setdefault(item.number, []).append(row)
 
 

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from sightline.errors import ModelError
 from sightline.explanation.job import Job
+from sightline.explanation.placed import Place
 from sightline.explanation.plan import Step
 from sightline.explanation.result import Explanation, PerTarget
-from sightline.explanation.status import Status, statuses
+from sightline.explanation.status import Status, Word, statuses
 from sightline.maps.upsample import Ends, extremes
 from sightline.supply import version
-from sightline.surgery import Proof, TracedLayer, first_nonfinite, nonfinite_weights
+from sightline.surgery import TracedLayer, first_nonfinite, nonfinite_weights
 from sightline.targets import Question, look_like_probabilities
 
 
@@ -40,14 +41,14 @@ class Origin:
     """Where maps come from: a layer (or `input`), and why that one.
 
     `traced` is the layer as it ran, where it was opened; `connected` tells whether the scores
-    depend on it, and is asked only where a map is zero; `proof` is what is known of its place.
+    depend on it, and is asked only where a map is zero; `place` is what is known of where it lies.
     """
 
     layer: str
     reason: str
     traced: TracedLayer | None = None
     connected: Callable[[], bool] = lambda: True
-    proof: Proof | None = None
+    place: Place | None = None
 
 
 THE_PICTURE = Origin("input", "the picture itself")
@@ -111,15 +112,20 @@ def _status(
         targets=[question.targets[i][j].name for j in range(n) for i in range(b)],
         counts=[{word: often[k] for word, often in counts.items()} for k in range(n * b)],
         scores=question.scores.flatten(),
-        misplaced=_misplaced(origin.proof),
+        doubt=None if origin.place is None else _doubt(origin.place),
     )
     if any(one.word == "non-finite" for one in flat):
         flat = [_located(one, job) for one in flat]
     return [flat[i::b] for i in range(b)]
 
 
-def _misplaced(proof: Proof | None) -> str:
-    return proof.seen if proof is not None and proof.outcome == "contradicted" else ""
+def _doubt(place: Place) -> tuple[Word, str] | None:
+    """The status of a map in the wrong place, or of a part of the evidence, and what was seen."""
+    if place.misplaced:
+        return "place not confirmed", place.misplaced
+    if place.partial and place.share is not None:
+        return "part of the evidence", f"{place.share:.0%}"
+    return None
 
 
 def _located(status: Status, job: Job) -> Status:
@@ -185,7 +191,7 @@ def _provenance(
             "grid": None if traced is None else _grid(traced),
             "calls": None if traced is None else traced.calls,
             "call": None if traced is None else traced.call,
-            "place": None if origin.proof is None else dict(vars(origin.proof)),
+            "place": None if origin.place is None else origin.place.record,
         },
         "method": method,
         "variant": variant,
@@ -201,8 +207,8 @@ def _remarks(question: Question, origin: Origin) -> Iterator[str]:
             f"layer {origin.layer!r} ran {traced.calls} times; run {traced.call} (from 0) is"
             " explained"
         )
-    if origin.proof is not None and origin.proof.outcome == "undecided":
-        yield f"place not checked: {origin.proof.seen}"
+    if origin.place is not None and origin.place.proof.outcome == "undecided":
+        yield f"place not checked: {origin.place.proof.seen}"
     if question.rows is not None and not question.single and look_like_probabilities(question.rows):
         yield (
             "the model's outputs look like probabilities; the papers explain the score before the"

@@ -1,18 +1,48 @@
-"""Which run of a layer is explained: the one whose places lie where its grid says."""
+"""What is known of a layer's place, and which run of it is explained: one that lies right."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sightline.surgery import Given, LayerRun, Proof, Where, prove
 from sightline.surgery.harness.resolve import resolve
 
 _MOST_RUNS = 4
+_WHOLE = 0.995
+"""A layer that carries as much as this of what reaches the score carries all that can be seen."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a map of a layer can be trusted with.
+
+    `proof` is about where its places lie, `share` how much of what comes back from the score to the
+    picture comes through it, None where that is not known.
+    """
+
+    proof: Proof
+    share: float | None = None
+
+    @property
+    def misplaced(self) -> str:
+        """What is wrong with the place, in words; empty where nothing is."""
+        return self.proof.seen if self.proof.outcome == "contradicted" else ""
+
+    @property
+    def partial(self) -> bool:
+        """Whether the layer is one branch of several."""
+        return self.share is not None and self.share < _WHOLE
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**vars(self.proof), "share": self.share}
 
 
 def proved(
     given: Given, layers: Sequence[Where], call: int, grid: Any
 ) -> tuple[int, dict[str, Proof]]:
-    """The run to explain, and for each layer what is known of its place.
+    """The run to explain, and for each layer whether its places lie where its grid says.
 
     Where the last run of a single layer lies elsewhere (it saw another picture, or this one
     mirrored) and nobody named a run, the first of its runs that is confirmed is taken.

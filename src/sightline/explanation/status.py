@@ -7,7 +7,14 @@ from typing import Literal
 
 from torch import Tensor
 
-Word = Literal["ok", "no positive evidence", "no gradient", "non-finite", "place not confirmed"]
+Word = Literal[
+    "ok",
+    "no positive evidence",
+    "no gradient",
+    "non-finite",
+    "place not confirmed",
+    "part of the evidence",
+]
 
 
 @dataclass(frozen=True)
@@ -17,8 +24,9 @@ class Status:
     `word` is `ok`, `no positive evidence` (the map is zero: nothing speaks for the class), `no
     gradient` (the score does not depend on the layer), `non-finite` (NaN or infinity; the message
     names the layer) or `place not confirmed` (the places of the layer do not lie where its grid
-    says; the message says what was seen). `counts` says at how many places the method had to leave
-    its formula (`clamped`, `guarded`).
+    says) or `part of the evidence` (other branches of the network carry the rest); the message says
+    what was seen. `counts` says at how many places the method had to leave its formula (`clamped`,
+    `guarded`).
 
     >>> print(Status("ok", counts={"clamped": 3}))
     ok (clamped at 3 places)
@@ -46,12 +54,12 @@ def statuses(
     targets: list[str],
     counts: list[dict[str, int]],
     scores: Tensor | None = None,
-    misplaced: str = "",
+    doubt: tuple[Word, str] | None = None,
 ) -> list[Status]:
     """One status for each of b coarse maps, whose least and largest values are the `ends`.
 
-    `misplaced` says what is wrong with the place of the layer, if anything. A score `[b]` that is
-    no number makes its map none either.
+    `doubt` is a word about the layer's place, if there is any, and what was seen of it. A score
+    `[b]` that is no number makes its map none either.
 
     >>> [
     ...     s.word
@@ -72,21 +80,25 @@ def statuses(
         elif not peak > 0:
             word, message = _NEGATIVE if connected() else _DEAD
         else:
-            word, message = _MISPLACED if misplaced else _OK
-        said = message.format(target=target, layer=layer, misplaced=misplaced)
+            word, message = _OK if doubt is None else (doubt[0], _DOUBTS[doubt[0]])
+        said = message.format(target=target, layer=layer, seen=doubt[1] if doubt else "")
         found.append(Status(word, said, count))
     return found
 
 
 _OK: tuple[Word, str] = ("ok", "")
-_MISPLACED: tuple[Word, str] = (
-    "place not confirmed",
-    (
-        "The places of {layer!r} do not lie on the picture where the map shows them: {misplaced}."
-        " Name another layer, another run of it (call=0) or how it is read (grid=);"
-        " place='unchecked' shows the map as it is."
+_DOUBTS: dict[Word, str] = {
+    "place not confirmed": (
+        "The places of {layer!r} do not lie on the picture where the map shows them: {seen}. Name"
+        " another layer, another run of it (call=0) or how it is read (grid=); place='unchecked'"
+        " shows the map as it is."
     ),
-)
+    "part of the evidence": (
+        "Of what comes back from the score to the picture {seen} comes through {layer!r}; the rest"
+        " goes by other branches, which this map does not show. Name a layer behind the place where"
+        " they join, or explain each: layer=[...]."
+    ),
+}
 _NONFINITE: tuple[Word, str] = (
     "non-finite",
     (

@@ -4,6 +4,7 @@ from sightline.evaluation.measure.explained_batch import ExplainedBatch as Expla
 from sightline.evaluation.measure.labelled_batch import LabelledBatch as LabelledBatch
 from sightline.evaluation.measure.measurements import COLUMNS as COLUMNS
 from sightline.evaluation.measure.measurements import RECORDED as RECORDED
+from sightline.evaluation.measure.measurements import TRUTH as TRUTH
 from sightline.evaluation.measure.measurements import WORDS as WORDS
 from sightline.evaluation.measure.measurements import Measurements as Measurements
 from sightline.explanation.confidence import confidence as confidence

@@ -27,6 +27,9 @@ COLUMNS = {
 }
 """The classes, besides its own, for which an image has to be explained when a word is asked for."""
 
+TRUTH = {"boxes", "given_boxes", "top_boxes", "mask"}
+"""Where the object is: a map whose place is not confirmed is not held against that."""
+
 RECORDED = (
     "full_score",
     "masked_score",

@@ -106,10 +106,23 @@ def _rows(by_method: RowsByMethod) -> list[Caution]:
                 Caution(
                     "status",
                     f"“{word}” is the status of {count(sum(counts.values()), 'map')}: "
-                    f"{_listed(counts)}. They count as they are, as maps that show nothing.",
+                    f"{_listed(counts)}. {_COUNTED.get(word, _AS_NOTHING)}",
                 )
             )
     return found
+
+
+_AS_NOTHING = "They count as they are, as maps that show nothing."
+_COUNTED = {
+    "place not confirmed": (
+        "They are left out of what is measured against boxes and masks, and count elsewhere as"
+        " they are."
+    ),
+    "part of the evidence": (
+        "They count as they are, as maps of one branch of the network: what the others see is not"
+        " in them."
+    ),
+}
 
 
 def _nothing(summary: Summary) -> list[Caution]:

@@ -1,6 +1,7 @@
 """Through the model to a layer, and on to the maps."""
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,25 @@ from sightline.explanation.assemble import NewMaps, Origin, assemble
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.method_inputs import MethodInputs
 from sightline.explanation.passes.reruns import Reruns
-from sightline.explanation.placed import proved
+from sightline.explanation.placed import Place, proved
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
 from sightline.maps.upsample import extremes, image_map
 from sightline.supply import Supply
-from sightline.surgery import Choice, Given, Trace, TracedLayer, Where, capture, choose
+from sightline.surgery import (
+    Choice,
+    Given,
+    LayerRun,
+    Trace,
+    TracedLayer,
+    Where,
+    all_outputs,
+    capture,
+    carried,
+    choose,
+    choose_by_reading,
+    outputs_read,
+)
 from sightline.targets import Aim, Question, ask, beyond_classes
 from sightline.tensors import autocast_dtype, unexpanded, without_autocast
 
@@ -24,19 +38,14 @@ from sightline.tensors import autocast_dtype, unexpanded, without_autocast
 def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> Found:
     """Run once, open every layer, weigh by every method."""
     given = Given.of_supported(job.model, job.batch.inputs)
-    reason, grid = "named by the caller", job.grid
-    if not layers:
-        choice = _choice(job, given)
-        layers, reason, grid = [choice.name], choice.reason, choice.grid if grid is None else grid
-    call, proofs = proved(given, layers, job.call, grid) if job.checked else (job.call, {})
-    trace = capture(job.model, given, layers, call=call, grid=grid)
-    question = job.ask(trace.outputs)
-    inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, grid))
+    run = _run(job, given, layers, job.grid) if layers else _run_at_choice(job, given)
+    trace, question = run.trace, run.question
+    inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, run.grid))
     found: Found = {}
     with inputs, torch.no_grad(), without_autocast(job.batch.picture.device):
         for index, cut in enumerate(trace.cuts):
-            connected, proof = partial(inputs.connected, index), proofs.get(cut.layer)
-            origin = Origin(cut.layer, reason, cut, connected, proof)
+            connected, place = partial(inputs.connected, index), run.places.get(cut.layer)
+            origin = Origin(cut.layer, run.reason, cut, connected, place)
             tally = _Tally()
             for step in plan:
                 wanted = step.method.requests
@@ -46,6 +55,50 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
                     job, question, step, maps, origin, counts=tally.taken(), notes=notes
                 )
     return found
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of the model, opened at its layers, and what was asked of it."""
+
+    trace: Trace
+    question: Question
+    reason: str
+    grid: Any
+    places: dict[str, Place]
+
+
+def _run(
+    job: Job,
+    given: Given,
+    layers: Sequence[Where],
+    grid: Any,
+    reason: str = "named by the caller",
+) -> _Run:
+    call, proofs = proved(given, layers, job.call, grid) if job.checked else (job.call, {})
+    trace = capture(job.model, given, layers, call=call, grid=grid)
+    question = job.ask(trace.outputs)
+    score, about = _asked(job)
+    if about is not None:
+        about = about, outputs_read(question.scores, trace.outputs)
+    places = {
+        name: Place(proof, carried(given, LayerRun(name, call, grid), score, about))
+        for name, proof in proofs.items()
+    }
+    return _Run(trace, question, reason, grid, places)
+
+
+def _run_at_choice(job: Job, given: Given) -> _Run:
+    """Opened at the last layer on which the outputs depend, or what a target made of them."""
+
+    def run(choice: Choice) -> tuple[_Run, Tensor, Any]:
+        grid = choice.grid if job.grid is None else job.grid
+        one = _run(job, given, [choice.name], grid, choice.reason)
+        return one, one.question.scores, one.trace.outputs
+
+    if not beyond_classes(job.target):
+        return run(choose(job.model, given))[0]
+    return choose_by_reading(given, *_asked(job), run)[1]
 
 
 def _maps(step: Step, supplies: Sequence[Supply], job: Job, cut: TracedLayer) -> NewMaps:
@@ -64,32 +117,27 @@ def _maps(step: Step, supplies: Sequence[Supply], job: Job, cut: TracedLayer) ->
     return NewMaps(coarse.unflatten(0, by_target), image.unflatten(0, by_target), ends=ends)
 
 
-def _choice(job: Job, given: Given) -> Choice:
-    """The last layer on which the outputs depend, or what a target made of them depends."""
+def _asked(job: Job) -> tuple[Callable[[Any], Tensor], Hashable]:
+    """What is asked of outputs, one number an image, and what that is about.
+
+    Classes are asked about together: what one of the logits depends on, all do.
+    """
     if not beyond_classes(job.target):
-        return choose(job.model, given)
+        return all_outputs, None
 
     def score(outputs: Any) -> Tensor:
         classes, kind = job.card.classes, job.card.outputs
         question = ask(job.target, outputs, classes=classes, kind=kind, size=job.batch.size)
         return question.scores.sum(0)
 
-    return choose(job.model, given, score, _about(job.target))
+    return score, _about(job.target)
 
 
 def _about(target: Any) -> Hashable:
-    """Which target this is, as far as the layer goes: the key under which a choice is remembered.
-
-    A lambda written once is the same one at every call.
-    """
+    """What is asked, as far as the layer goes; of a function only that it is one."""
     if isinstance(target, list | tuple):
         return tuple(_about(one) for one in target)
-    while isinstance(target, partial):
-        target = target.func
-    return getattr(target, "__code__", None) or (
-        type(target),
-        str(target) if isinstance(target, Aim) else "",
-    )
+    return type(target), str(target) if isinstance(target, Aim) else ""
 
 
 class _Tally:

@@ -7,6 +7,7 @@ from torch import Tensor
 from sightline.explanation.assemble import THE_PICTURE, NewMaps, Origin, assemble
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.bias_pass import through_biases
+from sightline.explanation.placed import Place
 from sightline.explanation.plan import Step
 from sightline.explanation.result import Explanation
 from sightline.methods.pixel import reduce
@@ -57,10 +58,15 @@ def _explained(
     )
     if cam is None:
         return assemble(job, question, step, maps, THE_PICTURE, notes=notes)
-    place = cam.provenance["layer"]["place"]
-    origin = Origin(cam.layer, cam.layer_reason, proof=None if place is None else Proof(**place))
+    origin = Origin(cam.layer, cam.layer_reason, place=_place(cam))
     notes = [*notes, *cam.provenance["notes"]]
     return assemble(job, question, step, maps, origin, counts=_counts(cam), notes=notes)
+
+
+def _place(cam: Explanation) -> Place | None:
+    """What was known of the place of a map, from its record."""
+    record = dict(cam.provenance["layer"]["place"] or {})
+    return Place(share=record.pop("share"), proof=Proof(**record)) if record else None
 
 
 def _target_first(cam: Explanation) -> Tensor:

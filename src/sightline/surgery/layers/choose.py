@@ -4,13 +4,15 @@ It is searched for once and remembered, for a model and a shape of inputs.
 """
 
 import weakref
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from sightline.errors import LayerError
 from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.model_io import tensors_in
 from sightline.surgery.harness.supported import fingerprint, made_of
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score
@@ -19,17 +21,20 @@ from sightline.surgery.layers.token_grid import survey_layers
 
 _remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, Choice]]]"
 _remembered = weakref.WeakKeyDictionary()
-"""For each model, by what is asked and the inputs' shapes: what it was made of, and the choice."""
+"""For each model, by the inputs' shapes: what it was made of, and the choice."""
+
+_by_reading: (
+    "weakref.WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, dict[Reads, Choice]]]]"
+)
+_by_reading = weakref.WeakKeyDictionary()
+"""The same for scores of the outputs: a choice for each set of outputs that was read."""
 
 
-def choose(
-    model: nn.Module, inputs: Any, score: Score | None = None, about: Hashable = None
-) -> Choice:
+def choose(model: nn.Module, inputs: Any, score: Score | None = None) -> Choice:
     """The layer to explain when none was named, and why.
 
     With a `score` it is the last layer on which that depends, not one on which the outputs as a
-    whole do; `about` says which score it is, so that the choice can be remembered. Raises
-    `LayerError` where there is no feature map at all.
+    whole do, and is searched for anew. Raises `LayerError` where there is no feature map at all.
 
     >>> import torch
     >>> net = nn.Sequential(
@@ -39,17 +44,89 @@ def choose(
     '1'
     """
     given = Given.of(model, inputs)
-    key = (about, *((tuple(t.shape[1:]), t.dtype) for t in given.tensors))
+    key = tuple((tuple(t.shape[1:]), t.dtype) for t in given.tensors)
     known = _remembered.setdefault(given.model, {})
-    if key in known:
+    if key in known and score is None:
         then, choice = known[key]
         if then == made_of(given.model) and _has(given.model, choice.name):
             return choice
     choice, general = search(given, score)
-    if general and (score is None or about is not None):
+    if general and score is None:
         # Taken behind the search, since some models are finished at their first run.
         known[key] = fingerprint(given.model), choice
     return choice
+
+
+Reads = tuple[tuple[int, tuple[str, ...]], ...]
+"""Which of the tensors in the outputs a score depends on, counted from 0, and how much of each axis
+behind the batch: `all` of it, the `first` entry alone (a class token), or `some`. Of rows `[b, k]`,
+as logits are, nothing more is said: one class has the layer of another.
+"""
+
+T = TypeVar("T")
+
+
+def choose_by_reading(
+    given: Given,
+    score: Score,
+    about: Hashable,
+    run: Callable[[Choice], tuple[T, Tensor, Any]],
+) -> tuple[Choice, T]:
+    """The layer for a score of the outputs, and what `run` made of it.
+
+    `run` runs the model at a choice; it returns what it made, the scores, and the outputs they were
+    asked of. A choice is remembered by which outputs the score reads, which is seen then: the one
+    of the last call is tried first, and another is taken and run where this score reads others.
+    Who wrote the function is not asked: a fresh lambda that reads the same has the same layer.
+    """
+    key = (about, *((tuple(t.shape[1:]), t.dtype) for t in given.tensors))
+    known = _by_reading.setdefault(given.model, {})
+    made, choices = known.get(key, (None, {}))
+    if made != made_of(given.model):
+        choices = {}
+    last = next(reversed(choices.values()), None)
+    choice, general = search(given, score) if last is None else (last, True)
+    found, scores, outputs = run(choice)
+    reads = outputs_read(scores, outputs)
+    if last is not None and choices.get(reads) != last:
+        choice, general = (choices[reads], True) if reads in choices else search(given, score)
+        if choice != last:
+            found, *_ = run(choice)
+    if general:
+        choices.pop(reads, None)
+        choices[reads] = choice  # the last of them is the one of the last call
+        known[key] = fingerprint(given.model), choices
+    return choice, found
+
+
+def outputs_read(scores: Tensor, outputs: Any) -> Reads:
+    """Which of the tensors in the outputs the scores depend on.
+
+    >>> import torch
+    >>> one, other = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
+    >>> outputs_read((2 * other).sum(), {"one": one, "other": other})
+    ((1, ()),)
+    """
+    tensors = list(tensors_in(outputs))
+    live = [k for k, one in enumerate(tensors) if one.requires_grad]
+    if not scores.requires_grad or not live:
+        return ()
+    found = torch.autograd.grad(
+        scores.sum(), [tensors[k] for k in live], retain_graph=True, allow_unused=True
+    )
+    read = [(k, g != 0) for k, g in zip(live, found, strict=True) if g is not None]
+    return tuple((k, _extent(where)) for k, where in read if bool(where.any()))
+
+
+def _extent(where: Tensor) -> tuple[str, ...]:
+    """How much of each axis behind the batch is read."""
+    if where.ndim < 3:
+        return ()
+    axes = [where.movedim(axis, 0).flatten(1).any(1) for axis in range(1, where.ndim)]
+    return tuple(
+        "all" if bool(one.all()) else "first" if int(one.sum()) == int(one[0]) else "some"
+        for one in axes
+    )
 
 
 def layers(model: nn.Module, inputs: Any) -> list[Candidate]:

@@ -45,7 +45,9 @@ def _before_the_head(rows: list[Candidate], logits: Tensor) -> list[Candidate]:
         for index in (last, last - 1):  # the head's own map, or the ReLU it goes through
             head = rows[index]
             if index > 0 and _HEAD.search(head.kind) and head.channels == rows[last].channels:
-                rows = rows[:index]
+                # What runs behind it and has other channels belongs to another head.
+                others = [row for row in rows[index:] if row.channels != head.channels]
+                rows = rows[:index] + others
                 break
     if logits.ndim > 2:
         # A map, and perhaps those of other heads beside it, or several that are added.

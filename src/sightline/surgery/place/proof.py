@@ -1,19 +1,17 @@
 """The proof of a map's place: by the graph where that says it, else by measuring; remembered."""
 
 import logging
-import weakref
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
-from sightline.surgery.place.fingerprint import made_and_hooked
 from sightline.surgery.place.look_back import looked_at, noise, places
+from sightline.surgery.place.memory import remembered
 from sightline.surgery.place.opened import LayerRun, Opened, opened
 from sightline.surgery.place.statistic import Figures, figures
 from sightline.surgery.place.structure import Tracks, UnknownStep, tracks
@@ -26,8 +24,6 @@ Outcome = Literal["confirmed", "contradicted", "undecided"]
 _NEAR, _FAR = 0.75, 1.25
 """In places: so near is right, so far is wrong; between the two it is measured."""
 _FEW, _MANY = 6, 12
-_remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, Proof]]]"
-_remembered = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -46,18 +42,13 @@ class Proof:
 def prove(given: Given, run: LayerRun) -> Proof:
     """Whether the places of the layer lie where its grid says. Remembered for a model and a shape.
 
+    >>> from torch import nn
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU())
     >>> prove(Given.of(net, torch.rand(1, 3, 16, 16)), LayerRun("1"))
     Proof(outcome='confirmed', way='structure', seen='every place within 0.25 places of its own')
     """
-    known = _remembered.setdefault(given.model, {})
-    shapes = tuple((tuple(t.shape[1:]), t.dtype) for t in given.tensors)
-    key, made = (run.name, run.call, run.grid, shapes), made_and_hooked(given.model)
-    if key not in known or known[key][0] != made:
-        proof = _prove(given, run)
-        # Read once more: some models are finished at their first run.
-        known[key] = made_and_hooked(given.model), proof
-    return known[key][1]
+    proof: Proof = remembered(given, ("place", run), lambda: _prove(given, run))
+    return proof
 
 
 def _prove(given: Given, run: LayerRun) -> Proof:
