@@ -8,6 +8,7 @@ something else lies on the way (attention, a window, a sort), this says so, and 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -185,16 +186,28 @@ def _window(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ..
 
 
 def _rescaled(node: Any, state: Tracks, entered: tuple[int, ...], shape: tuple[int, ...]) -> Tracks:
-    """Pooled or enlarged to a size."""
+    """Pooled or enlarged to a size, or by a factor that need not fit the sizes."""
+    floored = _name(node).removesuffix("1D").removesuffix("2D").removesuffix("3D")
     moved = []
     for track in state:
         before, after = entered[track.axis], shape[track.axis]
         if getattr(node, "_saved_align_corners", False) and after > 1:
             scale = (before - 1) / (after - 1)
             moved.append(track.through(scale, 0.5 - 0.5 * scale))
-        else:
-            moved.append(track.through(before / after, 0.0))
+            continue
+        factor = _factor(node, track.axis)
+        scale = before / after if factor is None else 1 / factor
+        # The pixel k p / q, rounded down, lies (q - 1) / 2q before that on the average.
+        ratio = Fraction(scale).limit_denominator(1024)
+        offset = (1 - ratio.numerator) / ratio.denominator / 2
+        moved.append(track.through(scale, offset if floored == "UpsampleNearest" else 0.0))
     return tuple(moved)
+
+
+def _factor(node: Any, axis: int) -> float | None:
+    """By how much somebody asked to enlarge an axis of `[b, c, *s]`; torch then goes by that."""
+    own = [name for name in _FACTORS if hasattr(node, name)]
+    return getattr(node, own[axis - 2]) if 0 <= axis - 2 < len(own) else None
 
 
 def _padded(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ...]) -> Tracks:
@@ -214,7 +227,7 @@ def _mirrored(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, 
 def _cut(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ...]) -> Tracks:
     cut, size, step = _axis(node._saved_dim, len(entered)), entered, node._saved_step
     start = _signed(node._saved_start)
-    start = start + size[cut] if start < 0 else start
+    start = max(start + size[cut], 0) if start < 0 else start
     return tuple(
         track.through(step, start + (1 - step) / 2) if track.axis == cut else track
         for track in state
@@ -259,13 +272,18 @@ def _permuted(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, 
 
 def _viewed(node: Any, state: Tracks, entered: tuple[int, ...], shape: tuple[int, ...]) -> Tracks:
     """An axis with as much in front of it as before is the same one: only others are regrouped."""
+    before, after = (
+        [(prod(sizes[:k]), sizes[k]) for k in range(len(sizes))] for sizes in (entered, shape)
+    )
     moved = []
     for track in state:
-        here = (prod(shape[: track.axis]), shape[track.axis])
-        same = [k for k in range(len(entered)) if (prod(entered[:k]), entered[k]) == here]
-        if not same:
+        here = after[track.axis]
+        # Axes of one place side by side are alike: they are counted from behind.
+        place = after[track.axis :].count(here)
+        same = [k for k, one in enumerate(before) if one == here]
+        if len(same) < place:
             raise UnknownStep(node.name())
-        moved.append(replace(track, axis=same[-1]))
+        moved.append(replace(track, axis=same[-place]))
     return tuple(moved)
 
 
@@ -273,8 +291,19 @@ def _reduced(node: Any, state: Tracks, entered: tuple[int, ...], shape: tuple[in
     """A mean over channels, say: the places stay; without `keepdim` its axes are gone."""
     if len(shape) == len(entered):
         return _same(node, state, entered, shape)
-    gone = {_axis(one, len(entered)) for one in node._saved_dim}
-    left = [axis for axis in range(len(entered)) if axis not in gone]
+    return _without(state, len(entered), {_axis(one, len(entered)) for one in node._saved_dim})
+
+
+def _squeezed(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ...]) -> Tracks:
+    """Axes of a single place are gone: all such, or those named that are such."""
+    named = getattr(node, "_saved_dim", range(len(entered)))
+    axes = [_axis(one, len(entered)) for one in ([named] if isinstance(named, int) else named)]
+    return _without(state, len(entered), {axis for axis in axes if entered[axis] == 1})
+
+
+def _without(state: Tracks, axes: int, gone: set[int]) -> Tracks:
+    """The places before some of the axes were taken away."""
+    left = [axis for axis in range(axes) if axis not in gone]
     return tuple(replace(track, axis=left[track.axis]) for track in state)
 
 
@@ -300,10 +329,11 @@ def _signed(number: int) -> int:
 _ELEMENTWISE = (
     "Add", "Sub", "Rsub", "Mul", "Div", "Neg", "Abs", "Exp", "Log", "Sqrt", "Rsqrt", "Pow", "Clone",
     "ToCopy", "Alias", "Relu", "Threshold", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid",
-    "Silu", "Gelu", "Elu", "Celu", "Selu", "LeakyRelu", "PreluKernel", "Mish", "Softplus", "Tanh",
+    "Silu", "Gelu", "Elu", "Celu", "LeakyRelu", "PreluKernel", "Mish", "Softplus", "Tanh",
     "Clamp", "ClampMin", "ClampMax", "NativeBatchNorm", "CudnnBatchNorm", "NativeGroupNorm",
     "NativeDropout", "Expand", "Maximum", "Minimum",
 )  # fmt: skip
+_FACTORS = ("_saved_scales", "_saved_scales_d", "_saved_scales_h", "_saved_scales_w")
 _VIEWS = ("View", "UnsafeView", "ReshapeAlias")
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(_VIEWS, _viewed),
@@ -326,7 +356,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("Cat", "Split", "UnsafeSplit", "SplitWithSizes"), _joined),
     **dict.fromkeys(("Stack", "Unbind"), _stacked),
     "Select": _selected,
-    "Squeeze": _selected,
+    "Squeeze": _squeezed,
     "Unsqueeze": _unsqueezed,
     **dict.fromkeys(("Permute", "Transpose"), _permuted),
     **dict.fromkeys(("Mean", "Sum", "Amax"), _reduced),
