@@ -461,6 +461,33 @@ def test_no_way_to_the_picture():
     assert tracks(x, x, (2, 3)) == [(Track(2), Track(3))]
 
 
+def test_what_is_no_picture_is_not_followed():
+    """Weights that want derivatives lie on no grid, nor does what is made of them."""
+    x = ramps(2)[0]
+    conv = nn.Conv2d(4, 4, 3, padding=1).double()
+    norm = nn.BatchNorm2d(4).double().eval()
+    gain = torch.rand(4, 1, dtype=torch.double, requires_grad=True).sort(0)[0].view(4, 1, 1)
+    y = gain * norm(conv(x))
+    assert tracks(y, x, (2, 3)) == [(Track(2), Track(3))]
+
+
+class Flip(torch.autograd.Function):
+    """Of somebody's own, and called as one of torch's."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.flip(2)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.flip(2)
+
+
+def mixed_by_its_own(x):
+    """A matrix that was made of the picture: which of its rows are places, nobody knows."""
+    return x.permute(0, 2, 3, 1).contiguous() @ x.mean((2, 3)).T @ x.mean((2, 3))
+
+
 def attended(x):
     tokens = x.flatten(2).transpose(1, 2)
     return F.scaled_dot_product_attention(tokens, tokens, tokens).transpose(1, 2).view(x.shape)
@@ -480,6 +507,8 @@ UNKNOWN = {
     "side by side": lambda x: torch.cat([x[:, :, 8:], x[:, :, :8]], 2),
     "cut in two": lambda x: x.split(8, 2)[1],
     "attention": attended,
+    "a matrix of the picture's own": lambda x: mixed_by_its_own(x).permute(0, 3, 1, 2),
+    "somebody's own operator": Flip.apply,
     "as one row": lambda x: x.flatten(2).flip(2).view(x.shape),
     "spread": lambda x: x.mean(2, keepdim=True).expand(-1, -1, 16, -1),
     "turned": lambda x: x.rot90(2, (2, 3)),

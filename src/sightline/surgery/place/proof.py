@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sightline.surgery.harness import guard
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
@@ -104,7 +105,9 @@ def _by_structure(given: Given, here: Opened) -> Proof | None:
     if axes is None:
         return None
     try:
-        found = tracks(here.map, here.leaf, axes[0])
+        # What a node kept may be computed anew when it is read (checkpointing): by the model.
+        with guard.untouched(given.model):
+            found = tracks(here.map, here.leaf, axes[0])
     except UnknownStep as step:
         logger.debug("the place is measured: %s is no local operator", step)
         return None

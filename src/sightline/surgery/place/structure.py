@@ -6,13 +6,14 @@ the pixel of a place is a u + b, and the whole is known without a number being c
 something else lies on the way (attention, a window, a sort), this says so, and measuring decides.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 from typing import Any
 
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ def tracks(node: Tensor, leaf: Tensor, axes: Sequence[int]) -> list[Tracks]:
         return [start]
     held: dict[Any, dict[Any, Tracks]] = {node.grad_fn: {_kind(start): start}}
     found: dict[Any, Tracks] = {}
-    for step in _in_order(node.grad_fn):
+    way = _way(node.grad_fn, leaf)
+    for step in way:
         for state in held.pop(step, {}).values():
             if not step.next_functions:
-                if getattr(step, "variable", None) is leaf:
-                    _put(found, state)
+                _put(found, state)
                 continue
-            for child, seen in _earlier(step, state):
+            for child, seen in _earlier(step, state, way):
                 _put(held.setdefault(child, {}), seen)
     return list(found.values())
 
@@ -82,8 +83,8 @@ def _put(states: dict[Any, Tracks], state: Tracks) -> None:
     )
 
 
-def _in_order(root: Any) -> list[Any]:
-    """Every node after all that it feeds."""
+def _way(root: Any, leaf: Tensor) -> dict[Any, None]:
+    """Every node that leads to the leaf, each after all that it feeds."""
     order: list[Any] = []
     seen, stack = {root}, [(root, iter(root.next_functions))]
     while stack:
@@ -96,22 +97,30 @@ def _in_order(root: Any) -> list[Any]:
         else:
             stack.pop()
             order.append(node)
-    return order[::-1]
+    leading: set[Any] = set()
+    for node in order:
+        if getattr(node, "variable", None) is leaf or _among(node, leading):
+            leading.add(node)
+    return dict.fromkeys(node for node in order[::-1] if node in leading)
 
 
-def _earlier(node: Any, state: Tracks) -> Iterator[tuple[Any, Tracks]]:
+def _among(node: Any, nodes: Container[Any]) -> list[tuple[Any, int]]:
+    """Those of what an operator was given that belong to some nodes: weights do not."""
+    return [(child, output) for child, output in node.next_functions if child in nodes]
+
+
+def _earlier(node: Any, state: Tracks, way: Container[Any]) -> Iterator[tuple[Any, Tracks]]:
     """What made the tensors that went into an operator, and where the places lie on them."""
     name, shape = _name(node), _shape(node, 0)
-    if name in _VIEWS and (entered := _linear(node, shape, state)) is not None:
+    if name in _VIEWS and (entered := _linear(node, shape, state, way)) is not None:
         yield entered, state
         return
     rule = _RULES.get(name)
-    if rule is None:
+    if rule is None or isinstance(node, BackwardCFunction):  # of somebody's own, whatever its name
         raise UnknownStep(name)
-    for child, output in node.next_functions:
-        if child is None or _one_for_all(shape, _shape(child, output), state, name):
-            continue
-        yield child, rule(node, state, _shape(child, output), shape)
+    for child, output in _among(node, way):
+        if not _one_for_all(shape, _shape(child, output), state, name):
+            yield child, rule(node, state, _shape(child, output), shape)
 
 
 def _name(node: Any) -> str:
@@ -119,17 +128,20 @@ def _name(node: Any) -> str:
     return name.rstrip("0123456789").removesuffix("Backward")
 
 
-def _linear(node: Any, shape: tuple[int, ...], state: Tracks) -> Any:
-    """What went into a linear layer over the last axis: to autograd a product between two views."""
+def _linear(node: Any, shape: tuple[int, ...], state: Tracks, way: Container[Any]) -> Any:
+    """What went into a linear layer over the last axis: to autograd a product between two views.
+
+    The matrix is the same for all pictures: one that was made of them is no layer's.
+    """
     product = node.next_functions[0][0]
     name = None if product is None else _name(product)
     if name not in ("Mm", "Addmm"):
         return None
-    rows = product.next_functions[name == "Addmm"][0]
-    if rows is None or _name(rows) not in _VIEWS:
+    rows = product.next_functions[name == "Addmm"]
+    if _among(product, way) != [rows] or _name(rows[0]) not in _VIEWS:
         return None
-    child, output = rows.next_functions[0]
-    if child is None or any(track.axis == len(shape) - 1 for track in state):
+    child, output = rows[0].next_functions[0]
+    if any(track.axis == len(shape) - 1 for track in state):
         return None
     return child if _shape(child, output)[:-1] == shape[:-1] else None
 
