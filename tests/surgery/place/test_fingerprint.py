@@ -74,11 +74,13 @@ def test_another_hook_another_forward_and_none_again():
 
 
 def test_a_hook_before_is_not_one_behind():
-    """Handles are numbered throughout: the same module with the one or the other is told apart."""
     one, other = convnet(), convnet()
-    one[0].register_forward_hook(lambda *_: None)
-    other[0].register_forward_pre_hook(lambda *_: None)
+    # Handles are numbered throughout: of one number only here.
+    one[0]._forward_hooks[7] = other[0]._forward_pre_hooks[7] = print
     assert made_and_hooked(one)[1] != made_and_hooked(other)[1]
+    one[1]._forward_pre_hooks[8] = other[1]._forward_pre_hooks[8] = print
+    del one[0]._forward_hooks[7], other[0]._forward_pre_hooks[7]
+    assert made_and_hooked(one)[1] == made_and_hooked(other)[1]
 
 
 def loaded(net):
