@@ -81,7 +81,7 @@ class Encoder(nn.Module):
         tokens = torch.cat([self.first.expand(len(x), -1, -1), tokens], 1)
         for block in self.blocks:
             tokens = block(tokens)
-        return self.head(self.norm(tokens)[:, 0])
+        return self.head(self.norm(tokens).mean(1))
 
 
 class Mixer(nn.Module):
