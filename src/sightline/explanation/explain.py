@@ -100,6 +100,8 @@ def explain(
             f"Expected no layer for {', '.join(step.name for step in plan)}: no layer is opened;"
             f" got {layer!r}. Leave layer= out, or ask for a map of a layer, such as grad_cam_pp."
         )
+    if place not in ("proved", "unchecked"):
+        raise LayerError(f"Expected place='proved' or place='unchecked'; got {place!r}.")
     card, names = card_of(model), _names(classes)
     if preprocess is not None and not isinstance(preprocess, Preprocess):
         raise ImageError(
@@ -113,8 +115,6 @@ def explain(
             classes=card.classes if names is None else names,
         )
     batch = ready(images, inner, card.preprocess)
-    if place not in ("proved", "unchecked"):
-        raise LayerError(f"Expected place='proved' or place='unchecked'; got {place!r}.")
     checked = place == "proved"
     job = Job(inner, card, batch, target, counterfactual, call, grid, classes is not None, checked)
     found: Found = {}

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from sightline.surgery.backward.batch_norm import derivatives
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.fallback import first_line
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
-from sightline.surgery.place.opened import LayerRun, Opened, opened
+from sightline.surgery.place.opened import LayerRun, NotRun, Opened, opened
 from sightline.tensors import allow_grad, at_least_float32
 
 AT_ONCE = 4
@@ -82,9 +83,12 @@ def _back(given: Given, here: Opened, group: list[Shape], half: int) -> Tensor:
     own = maps[::b].flatten(2)  # the first image of each version
     at = torch.stack([own[j, :, _flat(place, maps)] for j, place in enumerate(group)])
     with guard.untouched(given.model):
-        gradient = derivatives(
-            (at @ mixture).sum(), here.leaf, allow_unused=True, materialize_grads=True
-        )
+        try:
+            gradient = derivatives(
+                (at @ mixture).sum(), here.leaf, allow_unused=True, materialize_grads=True
+            )
+        except Exception as error:  # whatever an operator of somebody's own may raise
+            raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
     pixels = at_least_float32(gradient.detach()[::b]).abs().sum(1)
     sizes = zip(maps.shape[2:], pixels.shape[1:], strict=True)
     return _pooled(pixels, [_cells(n, s) for n, s in sizes])

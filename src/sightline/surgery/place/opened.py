@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.checkpoints import unless_checkpointed
 from sightline.surgery.harness.fallback import Foreseen, first_line
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given
@@ -57,8 +58,6 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     """
     name, module = resolve(given.model, run.name)
     leaf = pictures.detach().clone().requires_grad_(graph)
-    inputs = with_pictures(_inputs(given), leaf.clone() if graph else leaf, given.channel_axis)
-    here = Given.of_supported(given.model, inputs)
     images = (len(leaf), *given.frame.images[1:])
     kept: list[tuple[Tensor, Grid, bool]] = []
 
@@ -70,6 +69,17 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
 
     calls = -1
 
+    def call() -> None:
+        nonlocal calls
+        kept[:], calls = [], -1
+        inputs = with_pictures(_inputs(given), leaf.clone(), given.channel_axis)
+        here = Given.of_supported(given.model, inputs)
+        call_model(given.model, here.args, here.kwargs)
+
+    def call_detached() -> None:
+        with DetachWeights():
+            call()
+
     def count(_: nn.Module, __: Any) -> None:
         nonlocal calls
         calls += 1
@@ -77,12 +87,11 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     with (
         guard.untouched(given.model),
         torch.set_grad_enabled(graph),
-        DetachWeights(),
         hooked([(module, count)], before=True),
         hooked([(module, keep)]),
     ):
         try:
-            call_model(given.model, here.args, here.kwargs)
+            unless_checkpointed(call_detached, call)
         except Exception as error:  # whatever a model of somebody's own may raise
             raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
     return None if not kept else Opened(kept[0][0], kept[0][1], leaf, kept[0][2])

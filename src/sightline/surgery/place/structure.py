@@ -6,12 +6,14 @@ the pixel of a place is a u + b, and the whole is known without a number being c
 something else lies on the way (attention, a window, a sort), this says so, and measuring decides.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import prod
 from typing import Any
 
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,13 @@ def tracks(node: Tensor, leaf: Tensor, axes: Sequence[int]) -> list[Tracks]:
         return [start]
     held: dict[Any, dict[Any, Tracks]] = {node.grad_fn: {_kind(start): start}}
     found: dict[Any, Tracks] = {}
-    for step in _in_order(node.grad_fn):
+    way = _way(node.grad_fn, leaf)
+    for step in way:
         for state in held.pop(step, {}).values():
             if not step.next_functions:
-                if getattr(step, "variable", None) is leaf:
-                    _put(found, state)
+                _put(found, state)
                 continue
-            for child, seen in _earlier(step, state):
+            for child, seen in _earlier(step, state, way):
                 _put(held.setdefault(child, {}), seen)
     return list(found.values())
 
@@ -81,8 +83,8 @@ def _put(states: dict[Any, Tracks], state: Tracks) -> None:
     )
 
 
-def _in_order(root: Any) -> list[Any]:
-    """Every node after all that it feeds."""
+def _way(root: Any, leaf: Tensor) -> dict[Any, None]:
+    """Every node that leads to the leaf, each after all that it feeds."""
     order: list[Any] = []
     seen, stack = {root}, [(root, iter(root.next_functions))]
     while stack:
@@ -95,22 +97,30 @@ def _in_order(root: Any) -> list[Any]:
         else:
             stack.pop()
             order.append(node)
-    return order[::-1]
+    leading: set[Any] = set()
+    for node in order:
+        if getattr(node, "variable", None) is leaf or _among(node, leading):
+            leading.add(node)
+    return dict.fromkeys(node for node in order[::-1] if node in leading)
 
 
-def _earlier(node: Any, state: Tracks) -> Iterator[tuple[Any, Tracks]]:
+def _among(node: Any, nodes: Container[Any]) -> list[tuple[Any, int]]:
+    """Those of what an operator was given that belong to some nodes: weights do not."""
+    return [(child, output) for child, output in node.next_functions if child in nodes]
+
+
+def _earlier(node: Any, state: Tracks, way: Container[Any]) -> Iterator[tuple[Any, Tracks]]:
     """What made the tensors that went into an operator, and where the places lie on them."""
     name, shape = _name(node), _shape(node, 0)
-    if name in _VIEWS and (entered := _linear(node, shape, state)) is not None:
+    if name in _VIEWS and (entered := _linear(node, shape, state, way)) is not None:
         yield entered, state
         return
     rule = _RULES.get(name)
-    if rule is None:
+    if rule is None or isinstance(node, BackwardCFunction):  # of somebody's own, whatever its name
         raise UnknownStep(name)
-    for child, output in node.next_functions:
-        if child is None or _one_for_all(shape, _shape(child, output), state, name):
-            continue
-        yield child, rule(node, state, _shape(child, output), shape)
+    for child, output in _among(node, way):
+        if not _one_for_all(shape, _shape(child, output), state, name):
+            yield child, rule(node, state, _shape(child, output), shape)
 
 
 def _name(node: Any) -> str:
@@ -118,17 +128,20 @@ def _name(node: Any) -> str:
     return name.rstrip("0123456789").removesuffix("Backward")
 
 
-def _linear(node: Any, shape: tuple[int, ...], state: Tracks) -> Any:
-    """What went into a linear layer over the last axis: to autograd a product between two views."""
+def _linear(node: Any, shape: tuple[int, ...], state: Tracks, way: Container[Any]) -> Any:
+    """What went into a linear layer over the last axis: to autograd a product between two views.
+
+    The matrix is the same for all pictures: one that was made of them is no layer's.
+    """
     product = node.next_functions[0][0]
     name = None if product is None else _name(product)
     if name not in ("Mm", "Addmm"):
         return None
-    rows = product.next_functions[name == "Addmm"][0]
-    if rows is None or _name(rows) not in _VIEWS:
+    rows = product.next_functions[name == "Addmm"]
+    if _among(product, way) != [rows] or _name(rows[0]) not in _VIEWS:
         return None
-    child, output = rows.next_functions[0]
-    if child is None or any(track.axis == len(shape) - 1 for track in state):
+    child, output = rows[0].next_functions[0]
+    if any(track.axis == len(shape) - 1 for track in state):
         return None
     return child if _shape(child, output)[:-1] == shape[:-1] else None
 
@@ -185,16 +198,28 @@ def _window(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ..
 
 
 def _rescaled(node: Any, state: Tracks, entered: tuple[int, ...], shape: tuple[int, ...]) -> Tracks:
-    """Pooled or enlarged to a size."""
+    """Pooled or enlarged to a size, or by a factor that need not fit the sizes."""
+    floored = _name(node).removesuffix("1D").removesuffix("2D").removesuffix("3D")
     moved = []
     for track in state:
         before, after = entered[track.axis], shape[track.axis]
         if getattr(node, "_saved_align_corners", False) and after > 1:
             scale = (before - 1) / (after - 1)
             moved.append(track.through(scale, 0.5 - 0.5 * scale))
-        else:
-            moved.append(track.through(before / after, 0.0))
+            continue
+        factor = _factor(node, track.axis)
+        scale = before / after if factor is None else 1 / factor
+        # The pixel k p / q, rounded down, lies (q - 1) / 2q before that on the average.
+        ratio = Fraction(scale).limit_denominator(1024)
+        offset = (1 - ratio.numerator) / ratio.denominator / 2
+        moved.append(track.through(scale, offset if floored == "UpsampleNearest" else 0.0))
     return tuple(moved)
+
+
+def _factor(node: Any, axis: int) -> float | None:
+    """By how much somebody asked to enlarge an axis of `[b, c, *s]`; torch then goes by that."""
+    own = [name for name in _FACTORS if hasattr(node, name)]
+    return getattr(node, own[axis - 2]) if 0 <= axis - 2 < len(own) else None
 
 
 def _padded(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ...]) -> Tracks:
@@ -214,7 +239,7 @@ def _mirrored(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, 
 def _cut(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ...]) -> Tracks:
     cut, size, step = _axis(node._saved_dim, len(entered)), entered, node._saved_step
     start = _signed(node._saved_start)
-    start = start + size[cut] if start < 0 else start
+    start = max(start + size[cut], 0) if start < 0 else start
     return tuple(
         track.through(step, start + (1 - step) / 2) if track.axis == cut else track
         for track in state
@@ -259,13 +284,18 @@ def _permuted(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, 
 
 def _viewed(node: Any, state: Tracks, entered: tuple[int, ...], shape: tuple[int, ...]) -> Tracks:
     """An axis with as much in front of it as before is the same one: only others are regrouped."""
+    before, after = (
+        [(prod(sizes[:k]), sizes[k]) for k in range(len(sizes))] for sizes in (entered, shape)
+    )
     moved = []
     for track in state:
-        here = (prod(shape[: track.axis]), shape[track.axis])
-        same = [k for k in range(len(entered)) if (prod(entered[:k]), entered[k]) == here]
-        if not same:
+        here = after[track.axis]
+        # Axes of one place side by side are alike: they are counted from behind.
+        place = after[track.axis :].count(here)
+        same = [k for k, one in enumerate(before) if one == here]
+        if len(same) < place:
             raise UnknownStep(node.name())
-        moved.append(replace(track, axis=same[-1]))
+        moved.append(replace(track, axis=same[-place]))
     return tuple(moved)
 
 
@@ -273,8 +303,19 @@ def _reduced(node: Any, state: Tracks, entered: tuple[int, ...], shape: tuple[in
     """A mean over channels, say: the places stay; without `keepdim` its axes are gone."""
     if len(shape) == len(entered):
         return _same(node, state, entered, shape)
-    gone = {_axis(one, len(entered)) for one in node._saved_dim}
-    left = [axis for axis in range(len(entered)) if axis not in gone]
+    return _without(state, len(entered), {_axis(one, len(entered)) for one in node._saved_dim})
+
+
+def _squeezed(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ...]) -> Tracks:
+    """Axes of a single place are gone: all such, or those named that are such."""
+    named = getattr(node, "_saved_dim", range(len(entered)))
+    axes = [_axis(one, len(entered)) for one in ([named] if isinstance(named, int) else named)]
+    return _without(state, len(entered), {axis for axis in axes if entered[axis] == 1})
+
+
+def _without(state: Tracks, axes: int, gone: set[int]) -> Tracks:
+    """The places before some of the axes were taken away."""
+    left = [axis for axis in range(axes) if axis not in gone]
     return tuple(replace(track, axis=left[track.axis]) for track in state)
 
 
@@ -300,10 +341,11 @@ def _signed(number: int) -> int:
 _ELEMENTWISE = (
     "Add", "Sub", "Rsub", "Mul", "Div", "Neg", "Abs", "Exp", "Log", "Sqrt", "Rsqrt", "Pow", "Clone",
     "ToCopy", "Alias", "Relu", "Threshold", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid",
-    "Silu", "Gelu", "Elu", "Celu", "Selu", "LeakyRelu", "PreluKernel", "Mish", "Softplus", "Tanh",
+    "Silu", "Gelu", "Elu", "Celu", "LeakyRelu", "PreluKernel", "Mish", "Softplus", "Tanh",
     "Clamp", "ClampMin", "ClampMax", "NativeBatchNorm", "CudnnBatchNorm", "NativeGroupNorm",
     "NativeDropout", "Expand", "Maximum", "Minimum",
 )  # fmt: skip
+_FACTORS = ("_saved_scales", "_saved_scales_d", "_saved_scales_h", "_saved_scales_w")
 _VIEWS = ("View", "UnsafeView", "ReshapeAlias")
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(_VIEWS, _viewed),
@@ -326,7 +368,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("Cat", "Split", "UnsafeSplit", "SplitWithSizes"), _joined),
     **dict.fromkeys(("Stack", "Unbind"), _stacked),
     "Select": _selected,
-    "Squeeze": _selected,
+    "Squeeze": _squeezed,
     "Unsqueeze": _unsqueezed,
     **dict.fromkeys(("Permute", "Transpose"), _permuted),
     **dict.fromkeys(("Mean", "Sum", "Amax"), _reduced),
