@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sightline import explain
-from sightline.surgery import capture, choose, choose_by_reading, outputs_read
+from sightline.surgery import capture, choose, choose_by_reading, outputs_read, readable
 from sightline.surgery.harness.given import Given
 from sightline.surgery.layers import choose as module
 
@@ -91,18 +91,31 @@ def test_which_outputs_are_read():
     assert outputs_read(torch.ones(1), outputs) == ()
 
 
+def test_outputs_are_readable_for_as_long_as_that():
+    live, closed, numbers = torch.rand(2, requires_grad=True), torch.rand(2), torch.arange(2)
+    with torch.inference_mode():
+        inferred = torch.rand(2)
+    outputs = (live * 1, closed, numbers, inferred)
+    with readable(outputs):
+        assert outputs_read((closed * live).sum(), outputs) == ((1, ()),)
+    assert [one.requires_grad for one in outputs] == [True, False, False, False]
+
+
 def test_how_much_of_an_output_is_read():
     rows, tokens = torch.rand(2, 5, requires_grad=True), torch.rand(2, 7, 4, requires_grad=True)
     outputs = rows * 1, tokens * 1
     for k in (0, 3):  # one class is like another
         assert outputs_read(outputs[0][:, k].sum(), outputs) == ((0, ()),)
     for score, extent in (
-        (outputs[1].sum(), ("all", "all")),
-        (outputs[1][:, 0].sum(), ("first", "all")),
-        (outputs[1][:, 2, 1].sum(), ("some", "some")),
-        (outputs[1][1, 1:].sum(), ("some", "all")),
+        (outputs[1].sum(), "all"),
+        (outputs[1][:, 0].sum(), "first"),
+        (outputs[1][:, 2, 1].sum(), "some"),
+        (outputs[1][1, 1:].sum(), "some"),
     ):
-        assert outputs_read(score, outputs) == ((1, extent),)
+        assert outputs_read(score, outputs) == ((1, (extent,)),)
+    maps = torch.rand(2, 3, 4, 5, requires_grad=True) * 1
+    assert outputs_read(maps[:, 1].sum(), maps) == ((0, ("all", "all")),)
+    assert outputs_read(maps[:, 0, 1:].sum(), maps) == ((0, ("some", "all")),)
 
 
 def test_the_run_that_was_right_is_run_once():
@@ -112,7 +125,8 @@ def test_the_run_that_was_right_is_run_once():
     def run(choice):
         trace = capture(net, given, choice.name)
         runs.append(choice.name)
-        return choice.name, of(asked)(trace.outputs), trace.outputs
+        with readable(trace.outputs):
+            return choice.name, outputs_read(of(asked)(trace.outputs), trace.outputs)
 
     for asked in ("coarse", "coarse", "fine", "fine"):
         choice, found = choose_by_reading(given, of(asked), "a function", run)

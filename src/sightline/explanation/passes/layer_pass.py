@@ -21,6 +21,7 @@ from sightline.surgery import (
     Choice,
     Given,
     LayerRun,
+    Reads,
     Trace,
     TracedLayer,
     Where,
@@ -30,6 +31,7 @@ from sightline.surgery import (
     choose,
     choose_by_reading,
     outputs_read,
+    readable,
 )
 from sightline.targets import Aim, Question, ask, beyond_classes
 from sightline.tensors import autocast_dtype, unexpanded, without_autocast
@@ -63,6 +65,7 @@ class _Run:
 
     trace: Trace
     question: Question
+    reads: Reads
     reason: str
     grid: Any
     places: dict[str, Place]
@@ -77,24 +80,27 @@ def _run(
 ) -> _Run:
     call, proofs = proved(given, layers, job.call, grid) if job.checked else (job.call, {})
     trace = capture(job.model, given, layers, call=call, grid=grid)
-    question = job.ask(trace.outputs)
     score, about = _asked(job)
-    if about is not None:
-        about = about, outputs_read(question.scores, trace.outputs)
+    if about is None:
+        question, reads = job.ask(trace.outputs), Reads()
+    else:
+        with readable(trace.outputs):
+            question = job.ask(trace.outputs)
+            reads = outputs_read(question.scores, trace.outputs)
     places = {
-        name: Place(proof, carried(given, LayerRun(name, call, grid), score, about))
+        name: Place(proof, carried(given, LayerRun(name, call, grid), score, (about, reads)))
         for name, proof in proofs.items()
     }
-    return _Run(trace, question, reason, grid, places)
+    return _Run(trace, question, reads, reason, grid, places)
 
 
 def _run_at_choice(job: Job, given: Given) -> _Run:
     """Opened at the last layer on which the outputs depend, or what a target made of them."""
 
-    def run(choice: Choice) -> tuple[_Run, Tensor, Any]:
+    def run(choice: Choice) -> tuple[_Run, Reads]:
         grid = choice.grid if job.grid is None else job.grid
         one = _run(job, given, [choice.name], grid, choice.reason)
-        return one, one.question.scores, one.trace.outputs
+        return one, one.reads
 
     if not beyond_classes(job.target):
         return run(choose(job.model, given))[0]

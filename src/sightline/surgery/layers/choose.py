@@ -4,7 +4,8 @@ It is searched for once and remembered, for a model and a shape of inputs.
 """
 
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -58,9 +59,9 @@ def choose(model: nn.Module, inputs: Any, score: Score | None = None) -> Choice:
 
 
 Reads = tuple[tuple[int, tuple[str, ...]], ...]
-"""Which of the tensors in the outputs a score depends on, counted from 0, and how much of each axis
-behind the batch: `all` of it, the `first` entry alone (a class token), or `some`. Of rows `[b, k]`,
-as logits are, nothing more is said: one class has the layer of another.
+"""Which of the tensors in the outputs a score depends on, counted from 0, and how much of the
+places or tokens of each: `all`, the `first` alone (a class token), or `some`. Of classes nothing is
+said: one of them has the layer of another.
 """
 
 T = TypeVar("T")
@@ -70,14 +71,14 @@ def choose_by_reading(
     given: Given,
     score: Score,
     about: Hashable,
-    run: Callable[[Choice], tuple[T, Tensor, Any]],
+    run: Callable[[Choice], tuple[T, Reads]],
 ) -> tuple[Choice, T]:
     """The layer for a score of the outputs, and what `run` made of it.
 
-    `run` runs the model at a choice; it returns what it made, the scores, and the outputs they were
-    asked of. A choice is remembered by which outputs the score reads, which is seen then: the one
-    of the last call is tried first, and another is taken and run where this score reads others.
-    Who wrote the function is not asked: a fresh lambda that reads the same has the same layer.
+    `run` runs the model at a choice; it returns what it made, and what the score reads. A choice is
+    remembered by that: the one of the last call is tried first, and another is taken and run where
+    this score reads other outputs. Who wrote the function is not asked: a fresh lambda that reads
+    the same has the same layer.
     """
     key = (about, *((tuple(t.shape[1:]), t.dtype) for t in given.tensors))
     known = _by_reading.setdefault(given.model, {})
@@ -86,12 +87,11 @@ def choose_by_reading(
         choices = {}
     last = next(reversed(choices.values()), None)
     choice, general = search(given, score) if last is None else (last, True)
-    found, scores, outputs = run(choice)
-    reads = outputs_read(scores, outputs)
+    found, reads = run(choice)
     if last is not None and choices.get(reads) != last:
         choice, general = (choices[reads], True) if reads in choices else search(given, score)
         if choice != last:
-            found, *_ = run(choice)
+            found, _ = run(choice)
     if general:
         choices.pop(reads, None)
         choices[reads] = choice  # the last of them is the one of the last call
@@ -99,8 +99,28 @@ def choose_by_reading(
     return choice, found
 
 
+@contextmanager
+def readable(outputs: Any) -> Iterator[None]:
+    """Inside, every tensor in the outputs wants a derivative, not only what lies behind a layer.
+
+    The graph begins at the layer that was opened, and other outputs may have been made before it.
+    """
+    closed = [
+        one
+        for one in tensors_in(outputs)
+        if one.is_floating_point() and not one.requires_grad and not one.is_inference()
+    ]
+    try:
+        for one in closed:
+            one.requires_grad_()
+        yield
+    finally:
+        for one in closed:
+            one.requires_grad_(False)
+
+
 def outputs_read(scores: Tensor, outputs: Any) -> Reads:
-    """Which of the tensors in the outputs the scores depend on.
+    """Which of the tensors in the outputs the scores depend on, asked inside `readable`.
 
     >>> import torch
     >>> one, other = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
@@ -119,10 +139,9 @@ def outputs_read(scores: Tensor, outputs: Any) -> Reads:
 
 
 def _extent(where: Tensor) -> tuple[str, ...]:
-    """How much of each axis behind the batch is read."""
-    if where.ndim < 3:
-        return ()
-    axes = [where.movedim(axis, 0).flatten(1).any(1) for axis in range(1, where.ndim)]
+    """How much is read of the tokens of `[b, n, c]`, of the places of `[b, k, *s]`."""
+    places = range(1, 2) if where.ndim == 3 else range(2, where.ndim)
+    axes = [where.movedim(axis, 0).flatten(1).any(1) for axis in places]
     return tuple(
         "all" if bool(one.all()) else "first" if int(one.sum()) == int(one[0]) else "some"
         for one in axes

@@ -89,9 +89,16 @@ def _back(given: Given, here: Opened, group: list[Shape], half: int) -> Tensor:
             )
         except Exception as error:  # whatever an operator of somebody's own may raise
             raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
-    pixels = at_least_float32(gradient.detach()[::b]).abs().sum(1)
+    pixels = _pixels(at_least_float32(gradient.detach()[::b]).abs(), given.size)
     sizes = zip(maps.shape[2:], pixels.shape[1:], strict=True)
     return _pooled(pixels, [_cells(n, s) for n, s in sizes])
+
+
+def _pixels(own: Tensor, size: Shape) -> Tensor:
+    """Summed over the channels, `[n, *s]`; of a picture cut into patches, over a patch's pixels."""
+    if own.ndim == 2 + len(size):
+        return own.sum(1)
+    return own.sum(2)[:, : math.prod(size)].unflatten(1, size)
 
 
 def _flat(place: Shape, maps: Tensor) -> int:
