@@ -188,6 +188,14 @@ def test_what_is_advised_works():
     torch.testing.assert_close(e.coarse, straight.coarse.flip(-1))
 
 
+def test_a_grid_named_as_a_list(shapes_unchecked):
+    """No tuple, as the signature has it, but users are not checked."""
+    net, x = Placed(), square(6, 8)
+    named = explain(net, x, 0, layer="act", grid=[16, 16])
+    assert torch.equal(named.maps, explain(net, x, 0, layer="act").maps)
+    assert named.status[0].ok
+
+
 def test_unchecked():
     net, x = Placed(mirrored), square(6, 8)
     checked, unchecked = explain(net, x, 0), explain(net, x, 0, place="unchecked")

@@ -409,6 +409,33 @@ def test_what_is_proved_by_itself(counted):
         assert proof_of(net) is first
 
 
+def test_what_else_a_model_is_told():
+    net = Placed(lambda net, x, turn: x.flip(3) if turn else x)
+    assert proof_of(net, (picture(), False)).outcome == "confirmed"
+    assert proof_of(net, (picture(), True)).outcome == "contradicted"
+    assert proof_of(net, (picture(), False)).outcome == "confirmed"
+
+
+def test_which_of_two_pictures_is_the_one():
+    """The first that was handed in, by whatever name: the other is beside the point."""
+
+    class Second(Placed):
+        def forward(self, x, y):
+            return super().forward(y) + 0 * x.mean()
+
+    net, x, y = Second(), picture(), picture(seed=1)
+    assert proof_of(net, {"x": x, "y": y}).outcome == "contradicted"
+    assert proof_of(net, {"y": y, "x": x}).outcome == "confirmed"
+    assert proof_of(net, {"x": x, "y": y}).outcome == "contradicted"
+
+
+def test_sizes_may_be_a_list(shapes_unchecked):
+    net = Placed()
+    proof = proof_of(net, grid=[16, 16])
+    assert proof.outcome == "confirmed"
+    assert proof_of(net, grid=(16, 16)) is proof
+
+
 def test_another_forward_is_proved_anew(counted):
     net, runs = counted
     assert proof_of(net).outcome == "confirmed"

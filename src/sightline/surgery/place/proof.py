@@ -56,13 +56,21 @@ def prove(given: Given, run: LayerRun) -> Proof:
     Proof(outcome='confirmed', way='structure', seen='every place within 0.25 places of its own')
     """
     known = _remembered.setdefault(given.model, {})
-    shapes = tuple((tuple(t.shape[1:]), t.dtype) for t in given.tensors)
-    key, made = (run.name, run.call, run.grid, shapes), made_and_hooked(given.model)
+    key, made = _asked(given, run), made_and_hooked(given.model)
     if key not in known or known[key][0] != made:
         proof = _prove(given, run)
         # Read once more: some models are finished at their first run.
         known[key] = made_and_hooked(given.model), proof
     return known[key][1]
+
+
+def _asked(given: Given, run: LayerRun) -> Hashable:
+    """What a proof holds for: the run, and whatever of the arguments a model may go by."""
+    shapes = tuple((tuple(t.shape[1:]), t.dtype) for t in given.tensors)
+    plain = (bool, int, float, str)
+    words = tuple(one for one in (*given.args, *given.kwargs.values()) if isinstance(one, plain))
+    grid = tuple(run.grid) if isinstance(run.grid, list) else run.grid
+    return run.name, run.call, grid, shapes, tuple(given.kwargs), words
 
 
 def _prove(given: Given, run: LayerRun) -> Proof:
