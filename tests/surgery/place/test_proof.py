@@ -108,6 +108,31 @@ def test_convolutions_that_pad_nothing_are_no_crop(layer):
     assert proof_of(Unpadded(), layer=layer).outcome == "confirmed"
 
 
+def turned_by_a_table(net, x):
+    """Mirrored by sampling: an operator that may do anything."""
+    to_the_left = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]]).repeat(len(x), 1, 1)
+    grid = F.affine_grid(to_the_left, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+@pytest.mark.parametrize(
+    ("way", "want"),
+    [
+        (lambda net, x: F.interpolate(x, (32, 32)), ("confirmed", "structure")),
+        (lambda net, x: F.interpolate(x.roll(0, 2), (32, 32)), ("confirmed", "measured")),
+        (lambda net, x: F.pad(x, (0, 0, 16, 16)), ("contradicted", "structure")),
+        (lambda net, x: F.pad(x.roll(0, 2), (0, 0, 16, 16)), ("contradicted", "measured")),
+        (lambda net, x: (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True),
+         ("confirmed", "structure")),
+        (lambda net, x: torch.stack([one.flip(1) for one in x]), ("contradicted", "structure")),
+        (turned_by_a_table, ("contradicted", "measured")),
+    ],
+)  # fmt: skip
+def test_pictures_that_are_prepared_inside(way, want):
+    """Stretched to a square they keep their places, padded to one they do not."""
+    assert told(proof_of(Placed(way), picture(1, 3, 32, 64))) == want
+
+
 def test_another_picture():
     inputs = (picture(), picture(seed=1))
     proof = proof_of(Placed(lambda net, x, y: y), inputs)
