@@ -22,6 +22,7 @@ from helpers.placed_nets import (
     turned_in_place,
 )
 from sightline.surgery.harness.given import Given
+from sightline.surgery.place import memory
 from sightline.surgery.place import proof as of_proof
 from sightline.surgery.place.opened import LayerRun
 from sightline.surgery.place.proof import prove
@@ -106,6 +107,31 @@ def test_few_pixels_each_are_no_mixture():
 def test_convolutions_that_pad_nothing_are_no_crop(layer):
     """Corners two places off, of a grid of ten: what every small network for digits does."""
     assert proof_of(Unpadded(), layer=layer).outcome == "confirmed"
+
+
+def turned_by_a_table(net, x):
+    """Mirrored by sampling: an operator that may do anything."""
+    to_the_left = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]]).repeat(len(x), 1, 1)
+    grid = F.affine_grid(to_the_left, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+@pytest.mark.parametrize(
+    ("way", "want"),
+    [
+        (lambda net, x: F.interpolate(x, (32, 32)), ("confirmed", "structure")),
+        (lambda net, x: F.interpolate(x.roll(0, 2), (32, 32)), ("confirmed", "measured")),
+        (lambda net, x: F.pad(x, (0, 0, 16, 16)), ("contradicted", "structure")),
+        (lambda net, x: F.pad(x.roll(0, 2), (0, 0, 16, 16)), ("contradicted", "measured")),
+        (lambda net, x: (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True),
+         ("confirmed", "structure")),
+        (lambda net, x: torch.stack([one.flip(1) for one in x]), ("contradicted", "structure")),
+        (turned_by_a_table, ("contradicted", "measured")),
+    ],
+)  # fmt: skip
+def test_pictures_that_are_prepared_inside(way, want):
+    """Stretched to a square they keep their places, padded to one they do not."""
+    assert told(proof_of(Placed(way), picture(1, 3, 32, 64))) == want
 
 
 def test_another_picture():
@@ -409,6 +435,33 @@ def test_what_is_proved_by_itself(counted):
         assert proof_of(net) is first
 
 
+def test_what_else_a_model_is_told():
+    net = Placed(lambda net, x, turn: x.flip(3) if turn else x)
+    assert proof_of(net, (picture(), False)).outcome == "confirmed"
+    assert proof_of(net, (picture(), True)).outcome == "contradicted"
+    assert proof_of(net, (picture(), False)).outcome == "confirmed"
+
+
+def test_which_of_two_pictures_is_the_one():
+    """The first that was handed in, by whatever name: the other is beside the point."""
+
+    class Second(Placed):
+        def forward(self, x, y):
+            return super().forward(y) + 0 * x.mean()
+
+    net, x, y = Second(), picture(), picture(seed=1)
+    assert proof_of(net, {"x": x, "y": y}).outcome == "contradicted"
+    assert proof_of(net, {"y": y, "x": x}).outcome == "confirmed"
+    assert proof_of(net, {"x": x, "y": y}).outcome == "contradicted"
+
+
+def test_sizes_may_be_a_list(shapes_unchecked):
+    net = Placed()
+    proof = proof_of(net, grid=[16, 16])
+    assert proof.outcome == "confirmed"
+    assert proof_of(net, grid=(16, 16)) is proof
+
+
 def test_another_forward_is_proved_anew(counted):
     net, runs = counted
     assert proof_of(net).outcome == "confirmed"
@@ -434,10 +487,10 @@ def test_a_hook_that_mirrors_is_seen():
 
 def test_what_is_remembered_goes_with_the_model():
     gc.collect()
-    before = len(of_proof._remembered)
+    before = len(memory._remembered)
     net = Placed()
     proof_of(net)
-    assert len(of_proof._remembered) == before + 1
+    assert len(memory._remembered) == before + 1
     del net
     gc.collect()
-    assert len(of_proof._remembered) == before
+    assert len(memory._remembered) == before

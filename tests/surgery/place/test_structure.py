@@ -79,10 +79,10 @@ def ones(*shape):
 
 
 @pytest.mark.parametrize("axes", AXES)
-@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
 @pytest.mark.parametrize(
     ("stride", "padding", "dilation"),
-    [(1, 0, 1), (1, 1, 1), (2, 0, 1), (2, 1, 2), (3, 2, 1), (1, 2, 2)],
+    [(1, 0, 1), (2, 1, 2), (3, 2, 1), (1, 2, 2)],
 )
 def test_a_convolution(axes, kernel, stride, padding, dilation):
     weight = ones(3, 4, *[kernel] * axes)

@@ -55,7 +55,7 @@ def carried(
     True
     """
     share: float | None = remembered(
-        given, ("carried", run, about), lambda: _carried(given, run, score)
+        given, ("carried", run.key, about), lambda: _carried(given, run, score)
     )
     return share
 

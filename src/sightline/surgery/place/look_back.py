@@ -98,7 +98,8 @@ def _pixels(own: Tensor, size: Shape) -> Tensor:
     """Summed over the channels, `[n, *s]`; of a picture cut into patches, over a patch's pixels."""
     if own.ndim == 2 + len(size):
         return own.sum(1)
-    return own.sum(2)[:, : math.prod(size)].unflatten(1, size)
+    patches: Tensor = own.sum(2)[:, : math.prod(size)]
+    return patches.reshape(-1, *size)
 
 
 def _flat(place: Shape, maps: Tensor) -> int:

@@ -25,10 +25,17 @@ def remembered(given: Given, about: Hashable, find: Callable[[], Any]) -> Any:
     [4, 5]
     """
     known = _remembered.setdefault(given.model, {})
-    shapes = tuple((tuple(tensor.shape[1:]), tensor.dtype) for tensor in given.tensors)
-    key = about, shapes
+    key = about, _arguments(given)
     if key not in known or known[key][0] != made_and_hooked(given.model):
         found = find()
         # Read behind the search, since some models are finished at their first run.
         known[key] = made_and_hooked(given.model), found
     return known[key][1]
+
+
+def _arguments(given: Given) -> Hashable:
+    """Of the arguments whatever a model may go by: shapes, names, flags and numbers."""
+    shapes = tuple((tuple(tensor.shape[1:]), tensor.dtype) for tensor in given.tensors)
+    plain = (bool, int, float, str)
+    words = tuple(one for one in (*given.args, *given.kwargs.values()) if isinstance(one, plain))
+    return shapes, tuple(given.kwargs), words

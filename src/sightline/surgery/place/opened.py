@@ -1,5 +1,6 @@
 """A layer in the graph that begins at the picture: what its places are made from."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,12 @@ class LayerRun:
     name: str
     call: int = -1
     grid: Any = None
+
+    @property
+    def key(self) -> Hashable:
+        """The same as something that can be looked up."""
+        grid = tuple(self.grid) if isinstance(self.grid, list) else self.grid
+        return self.name, self.call, grid
 
 
 @dataclass

@@ -52,7 +52,7 @@ def prove(given: Given, run: LayerRun) -> Proof:
     >>> prove(Given.of(net, torch.rand(1, 3, 16, 16)), LayerRun("1"))
     Proof(outcome='confirmed', way='structure', seen='every place within 0.25 places of its own')
     """
-    proof: Proof = remembered(given, ("place", run), lambda: _prove(given, run))
+    proof: Proof = remembered(given, ("place", run.key), lambda: _prove(given, run))
     return proof
 
 

@@ -183,18 +183,24 @@ def _window(node: Any, state: Tracks, entered: tuple[int, ...], _: tuple[int, ..
         kernel = tuple(node._saved_kernel_size)
     first = len(entered) - len(kernel)
     stride = tuple(node._saved_stride) or kernel
-    dilation = getattr(node, "_saved_dilation", (1,) * len(kernel))
+    padding = _for_each(node._saved_padding, kernel)
+    dilation = _for_each(getattr(node, "_saved_dilation", (1,)), kernel)
     moved = []
     for track in state:
         at = track.axis - first
         if at < 0:  # frames or windows in the batch
             raise UnknownStep(node.name())
-        offset = (dilation[at] * (kernel[at] - 1) + 1 - stride[at]) / 2 - node._saved_padding[at]
+        offset = (dilation[at] * (kernel[at] - 1) + 1 - stride[at]) / 2 - padding[at]
         if getattr(node, "_saved_transposed", False):
             moved.append(track.through(1 / stride[at], -offset / stride[at]))
         else:
             moved.append(track.through(stride[at], offset))
     return tuple(moved)
+
+
+def _for_each(numbers: Sequence[int], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """One number may stand for all axes."""
+    return tuple(numbers) * len(axes) if len(numbers) == 1 else tuple(numbers)
 
 
 def _rescaled(node: Any, state: Tracks, entered: tuple[int, ...], shape: tuple[int, ...]) -> Tracks:
