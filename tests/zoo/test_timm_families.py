@@ -23,7 +23,7 @@ def test_a_finite_map_that_is_not_constant_from_a_late_layer(family):
         model = lively(timm.create_model(name, **options))
     images = noise(1, 3, size, size)
     before = photographed(model)
-    e = explain(model, images)
+    e = explain(model, images, place="unchecked")  # proved for a dozen in `test_places.py`
     assert_untouched(model, before)
     assert tuple(e.coarse.shape) == (1, *grid)
     assert tuple(e.maps.shape) == (1, size, size)
@@ -42,7 +42,7 @@ def test_tokens_that_share_the_grid_with_an_auxiliary_head():
     """VOLO scores its places by a head of their own, whose maps of classes are no features."""
     with NoDrawing():
         model = lively(timm.create_model("volo_d1_224", img_size=128))
-    assert explain(model, noise(1, 3, 128, 128)).layer == "norm"
+    assert explain(model, noise(1, 3, 128, 128), place="unchecked").layer == "norm"
 
 
 def test_an_oblong_picture_has_an_oblong_grid():

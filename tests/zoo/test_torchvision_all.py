@@ -68,7 +68,7 @@ def build(name, **options):
 
 def check(model, images, target, grid):
     before = photographed(model)
-    e = explain(model, images, target)
+    e = explain(model, images, target, place="unchecked")
     assert_untouched(model, before)
     assert tuple(e.coarse.shape) == (1, *grid)
     assert tuple(e.maps.shape) == (1, *images.shape[2:])
