@@ -68,7 +68,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("way", WRONG)
-@pytest.mark.parametrize("family", ["resnet", "mobilenetv3", "deit"])
+@pytest.mark.parametrize("family", ["resnet", "hrnet", "deit"])
 def test_a_wrong_one_is_contradicted(family, way):
     model, x = build(family)
     e = explain(Seen(model, WRONG[way]).eval(), x)
