@@ -77,38 +77,51 @@ class Network:
         return "AB"[crc32(letters.encode()) % 2]
 
 
-def networks() -> Iterator[Network]:
+def networks(*, own_weights: bool = False) -> Iterator[Network]:
+    """`own_weights`: as the libraries draw them, which takes longer and leaves branches asleep."""
+    builder = Builder(own_weights)
     for family in SMALLEST:
-        yield Network("timm", family, partial(_timm, family), partial(_timm, family, native=False))
+        small = partial(builder.timm, family, native=False)
+        yield Network("timm", family, partial(builder.timm, family), small)
     for name in (*FIRST, *(name for name in NAMES if name not in FIRST)):
-        yield Network("torchvision", name, partial(_torchvision, name))
+        yield Network("torchvision", name, partial(builder.torchvision, name))
     for name, case in CASES.items():
-        yield Network("transformers", name, partial(_transformers, case))
+        yield Network("transformers", name, partial(builder.transformers, case))
 
 
-def _timm(family: str, native: bool = True) -> tuple[nn.Module, Any]:
-    """At the size it was made for; else at the one of the tests' table."""
-    name, size, _, options = SMALLEST[family]
-    if native:
-        options = {key: value for key, value in options.items() if key != "img_size"}
-        size = timm.get_pretrained_cfg(name).input_size[-1]
-    with NoDrawing():
-        return lively(timm.create_model(name, **options)), noise(1, 3, size, size)
+@dataclass(frozen=True)
+class Builder:
+    """How a network of each library is built, and with what a forward pass is asked."""
 
+    own_weights: bool
 
-def _torchvision(name: str) -> tuple[nn.Module, Any]:
-    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    size = 224  # vision transformers are built for that, whatever their best weights take
-    if not name.startswith("vit_"):
-        size = torchvision.models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
-    with NoDrawing():
-        model = lively(torchvision.models.get_model(name, weights=None, **options))
-    return model, noise(1, 3, size, size)
+    def timm(self, family: str, native: bool = True) -> tuple[nn.Module, Any]:
+        """At the size it was made for; else at the one of the tests' table."""
+        name, size, _, options = SMALLEST[family]
+        if native:
+            options = {key: value for key, value in options.items() if key != "img_size"}
+            size = timm.get_pretrained_cfg(name).input_size[-1]
+        return self._drawn(lambda: timm.create_model(name, **options)), noise(1, 3, size, size)
 
+    def torchvision(self, name: str) -> tuple[nn.Module, Any]:
+        """At the size of its weights; vision transformers are built for 224 whatever those take."""
+        options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+        size = 224
+        if not name.startswith("vit_"):
+            weights = torchvision.models.get_model_weights(name).DEFAULT
+            size = weights.transforms().crop_size[0]
+        model = self._drawn(lambda: torchvision.models.get_model(name, weights=None, **options))
+        return model, noise(1, 3, size, size)
 
-def _transformers(case: Case) -> tuple[nn.Module, Any]:
-    torch.manual_seed(0)
-    with NoDrawing():
-        model = lively(getattr(transformers, case.kind)(case.config()))
-    shape = (1, case.size[0], 3, *case.size[1:]) if len(case.size) == 3 else (1, 3, *case.size)
-    return model, {case.key: noise(*shape), **case.others}
+    def transformers(self, case: Case) -> tuple[nn.Module, Any]:
+        """Small, from its config, with all its inputs."""
+        model = self._drawn(lambda: getattr(transformers, case.kind)(case.config()))
+        shape = (1, case.size[0], 3, *case.size[1:]) if len(case.size) == 3 else (1, 3, *case.size)
+        return model, {case.key: noise(*shape), **case.others}
+
+    def _drawn(self, make: Callable[[], nn.Module]) -> nn.Module:
+        torch.manual_seed(0)
+        if self.own_weights:
+            return make().eval()
+        with NoDrawing():
+            return lively(make())

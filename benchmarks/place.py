@@ -55,12 +55,13 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "place.md")
     parser.add_argument("--most-seconds", type=float, default=3.0, help="for a bare forward")
     parser.add_argument("--small", action="store_true", help="at the size of the tests' table")
+    parser.add_argument("--own-weights", action="store_true", help="as the libraries draw them")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     listen = Listener()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    for network in networks():
+    for network in networks(own_weights=options.own_weights):
         if not network.name.startswith(tuple(options.only)) or network.name in known(options.out):
             continue
         try:
