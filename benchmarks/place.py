@@ -61,8 +61,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     listen = Listener()
     options.out.parent.mkdir(parents=True, exist_ok=True)
+    drawn = options.out.with_stem(f"{options.out.stem}_own_weights")
+    out = drawn if options.own_weights else options.out
     for network in networks(own_weights=options.own_weights):
-        if not network.name.startswith(tuple(options.only)) or network.name in known(options.out):
+        if not network.name.startswith(tuple(options.only)) or network.name in known(out):
             continue
         try:
             row = measured(network, listen, options.most_seconds, small=options.small)
@@ -73,9 +75,10 @@ def main() -> None:
             print(f"{network.name}: too slow", flush=True)
             continue
         print(table([row]), flush=True)
-        with options.out.open("a", encoding="utf-8") as file:
+        with out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-    options.page.write_text(page(list(known(options.out).values()), list(networks())))
+    rows, others = (list(known(one).values()) for one in (options.out, drawn))
+    options.page.write_text(page(rows, others, list(networks())), encoding="utf-8")
 
 
 def known(out: Path) -> dict[str, dict[str, Any]]:

@@ -21,16 +21,14 @@ MANDATORY = 4
 """From so many places along each axis on, a planted reading of a told network must be found."""
 
 
-def page(rows: Sequence[Row], zoo: Sequence[Network]) -> str:
-    """The whole page in Markdown."""
-    there = {row["name"]: row for row in rows}
-    rows = [
-        {**there[one.name], "kind": one.kind, "half": one.half} for one in zoo if one.name in there
-    ]
+def page(rows: Sequence[Row], drawn: Sequence[Row], zoo: Sequence[Network]) -> str:
+    """The whole page in Markdown; `drawn`: with weights as the libraries draw them."""
+    rows, drawn = _in_order(rows, zoo), _in_order(drawn, zoo)
     parts = [
         "# Is the place of a map proved rightly?",
         _INTRODUCTION,
         _counted(rows, zoo),
+        _in_short(rows),
         "## Right readings",
         _right(rows),
         "The same readings where only measuring was allowed (the graph tells nothing of a layer"
@@ -46,6 +44,9 @@ def page(rows: Sequence[Row], zoo: Sequence[Network]) -> str:
         _room(rows),
         "## Undecided, and wrong",
         _listed(rows),
+        "## With weights as the libraries draw them",
+        _DRAWN_WORDS,
+        "\n".join(f"- {_line(row, row['right'])} ({row['right']['outcome']})" for row in drawn),
         "## Each network",
         table(rows),
         "## Not run",
@@ -78,6 +79,40 @@ _ROOM_WORDS = (
     " than 0.8 in `share`. The figures are those of the look that decided, of 6 places or of 12;"
     " rim and other picture have none."
 )
+
+
+_DRAWN_WORDS = (
+    "The weights of `lively` wake every branch: layer scales and norms that start with zeros are 1,"
+    " so that attention and product gates mix all places, more than in any network that was"
+    " trained. Networks that were undecided so, once more with the library's own drawing:"
+)
+
+
+def _in_order(rows: Sequence[Row], zoo: Sequence[Network]) -> list[Row]:
+    there = {row["name"]: row for row in rows}
+    return [
+        {**there[one.name], "kind": one.kind, "half": one.half} for one in zoo if one.name in there
+    ]
+
+
+def _in_short(rows: Sequence[Row]) -> str:
+    told = next(iter(_groups(rows)))[1]
+    half = [row for row in rows if row["half"] == "B"]
+    planted = [found for row in rows for found in row["planted"].values()]
+    missed = [f for row in told for f in row["planted"].values() if f["outcome"] == "undecided"]
+    of_told = sum(len(row["planted"]) for row in told)
+    confirmed = sum(found["outcome"] == "confirmed" for found in planted)
+    prices = [row["price"] for row in rows]
+    undecided = len(_where(half, "undecided"))
+    return (
+        f"**In short.** Right readings contradicted: {len(_where(rows, 'contradicted'))} of"
+        f" {len(rows)} (half B: {len(_where(half, 'contradicted'))} of {len(half)}). Undecided:"
+        f" {len(_where(rows, 'undecided'))} of {len(rows)} (half B: {undecided} of {len(half)},"
+        f" {undecided / max(1, len(half)):.0%}). Planted wrong readings confirmed: {confirmed} of"
+        f" {len(planted)}; undecided on convolutional networks, ViT and Swin with 4 x 4 places and"
+        f" more: {len(missed)} of {of_told}. Price: {statistics.median(prices):.1f} forward passes"
+        f" in the median, {max(prices):.0f} at most."
+    )
 
 
 def _counted(rows: Sequence[Row], zoo: Sequence[Network]) -> str:
