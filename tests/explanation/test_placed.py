@@ -226,8 +226,8 @@ def test_a_mirrored_network_whose_grid_was_stated():
     assert status.word == "place not confirmed"
     assert status.message == (
         "The places of 'act' do not lie on the picture where the map shows them: the grid is"
-        " mirrored along the width. Name another layer, another run of it (call=0) or how it is read"
-        " (grid=); place='unchecked' shows the map as it is."
+        " mirrored along the width. Name another layer, another run of it (call=0) or how it is"
+        " read (grid=); place='unchecked' shows the map as it is."
     )
     assert e.provenance["layer"]["place"] == {
         "outcome": "contradicted",
