@@ -151,9 +151,60 @@ def unrecorded(net, x):
 
 
 def test_no_derivative_leads_back():
+    """Then parts of the picture are drawn anew, and where the layer answers is looked at."""
     proof = proof_of(Placed(unrecorded))
+    assert told(proof) == ("confirmed", "measured")
+    assert proof.seen.endswith(", by patches of noise that were drawn anew")
+
+
+class Closed(nn.Module):
+    """A network through which no derivative leads, behind something done to its picture."""
+
+    def __init__(self, way, how):
+        super().__init__()
+        self.net, self.how = Placed(way), how
+
+    def forward(self, x):
+        with torch.inference_mode() if self.how == "inference" else torch.no_grad():
+            return self.net(x)
+
+
+@pytest.mark.parametrize("how", ["inference", "no_grad"])
+@pytest.mark.parametrize(
+    ("way", "reading"),
+    [
+        (as_it_is, ""),
+        (mirrored, "mirrored along the width"),
+        (lambda net, x: x.flip(2), "mirrored along the height"),
+        (turned_in_place, "transposed"),
+        (rolled, "moved by half along the width"),
+    ],
+)
+@pytest.mark.parametrize("axes", [(32, 32), (32, 48)])
+def test_wrong_readings_show_without_derivatives(way, reading, how, axes):
+    if reading == "transposed" and axes != (32, 32):
+        return
+    net, x = Closed(way, how), picture(1, 3, *axes)
+    before = photograph(net)
+    proof = proof_of(net, x, "net.act")
+    assert_same(before, photograph(net))
+    assert told(proof) == ("confirmed" if reading == "" else "contradicted", "measured")
+    assert str(proof.reading or "") == reading
+
+
+def test_a_crop_without_derivatives_is_not_confirmed():
+    """Three quarters of the parts have no answer, and of the others there are fewer than six."""
+    proof = proof_of(Closed(cropped, "no_grad"), picture(), "net.act")
     assert told(proof) == ("undecided", "measured")
-    assert proof.seen == "no derivative leads through the model to the picture"
+
+
+def test_another_picture_without_derivatives():
+    class Other(Closed):
+        def forward(self, x, y):
+            return super().forward(y) + 0 * x.mean()
+
+    proof = proof_of(Other(as_it_is, "no_grad"), (picture(), picture(seed=1)), "net.act")
+    assert proof.seen == "it does not depend on this picture"
 
 
 class Rim(nn.Module):

@@ -21,7 +21,7 @@ from sightline.surgery.harness.grids import Shape
 from sightline.surgery.place.opened import NotRun, Opened
 from sightline.tensors import at_least_float32
 
-_FEWEST_CELLS, _MOST_CELLS = 4, 14
+_FEWEST_CELLS, MOST_CELLS = 4, 14
 _GOLDEN = {1: 1.618033988749895, 2: 1.324717957244746, 3: 1.2207440846057596}
 """The roots of x^(d + 1) = x + 1: their powers spread a sequence evenly over d axes."""
 
@@ -81,7 +81,7 @@ def looked_at(given: Given, here: Opened, some: Sequence[Shape], half: int) -> T
             except Exception as error:  # whatever an operator of somebody's own may raise
                 raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
             pixels = at_least_float32(gradient.detach()[:1]).abs()
-            found.append(_pooled(_pixels(pixels, given.size), cells))
+            found.append(pooled(_pixels(pixels, given.size), cells))
     return torch.cat(found)
 
 
@@ -94,12 +94,13 @@ def _pixels(own: Tensor, size: Shape) -> Tensor:
 
 
 def _cells(places_there: int, pixels: int) -> int:
-    return min(max(places_there, _FEWEST_CELLS), _MOST_CELLS, pixels)
+    return min(max(places_there, _FEWEST_CELLS), MOST_CELLS, pixels)
 
 
-def _pooled(values: Tensor, cells: Sequence[int]) -> Tensor:
+def pooled(values: Tensor, cells: Sequence[int]) -> Tensor:
+    """Values `[n, *s]` averaged over cells."""
     pool: Any = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[
         values.ndim - 2
     ]
-    pooled: Tensor = pool(values.unsqueeze(1), tuple(cells)).squeeze(1).cpu()
-    return pooled
+    averaged: Tensor = pool(values.unsqueeze(1), tuple(cells)).squeeze(1).cpu()
+    return averaged

@@ -1,7 +1,7 @@
 """The proof of a map's place: by the graph where that says it, else by measuring; remembered."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -9,17 +9,19 @@ from torch import Tensor
 
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Grid, fits
+from sightline.surgery.harness.grids import Grid, Shape, fits
 from sightline.surgery.place.by_structure import by_structure
 from sightline.surgery.place.look_back import looked_at, noise, places
+from sightline.surgery.place.look_forward import answers
 from sightline.surgery.place.memory import remembered
-from sightline.surgery.place.opened import LayerRun, Opened, opened
+from sightline.surgery.place.opened import LayerRun, NotRun, Opened, opened
 from sightline.surgery.place.verdict import FEWEST, Proof, undecided, verdict
 from sightline.tensors import allow_grad
 
 logger = logging.getLogger(__name__)
 
 _MANY = 12
+_NO_WAY = "no derivative leads through the model to the picture"
 
 
 def prove(given: Given, run: LayerRun) -> Proof:
@@ -43,6 +45,8 @@ def _prove(given: Given, run: LayerRun) -> Proof:
             if not here.on_the_way:
                 return _without_a_way(given, run, here)
             return by_structure(given, here) or _measured(given, run, here)
+    except NotRun as error:
+        return _by_answers(given, run, f"it cannot be looked back to noise ({error})")
     except Exception as error:
         # That it cannot be checked shall keep nobody from a map: it is said of it.
         return undecided(f"it cannot be looked back to noise ({reason(error)})")
@@ -53,7 +57,21 @@ def _without_a_way(given: Given, run: LayerRun, here: Opened) -> Proof:
     other = opened(given, run, noise(given, 1), graph=False)
     if other is not None and torch.equal(other.map.detach(), here.map.detach()):
         return Proof("contradicted", "structure", "it does not depend on this picture")
-    return undecided("no derivative leads through the model to the picture")
+    return _by_answers(given, run, _NO_WAY)
+
+
+def _by_answers(given: Given, run: LayerRun, why: str) -> Proof:
+    """Without a way back: from what the layer answers. `why` is said where that fails, too."""
+    try:
+        here = opened(given, run, noise(given, 0), graph=False)
+        if here is None or _few(here) or here.leaf.ndim != 2 + len(given.size):
+            return undecided(why)
+        proof = _asked(
+            here, given, lambda group, half: answers(given, run, group, _size(here), half)
+        )
+    except NotRun:
+        return undecided(why)
+    return replace(proof, seen=f"{proof.seen}, by patches of noise that were drawn anew")
 
 
 def _measured(given: Given, run: LayerRun, here: Opened) -> Proof:
@@ -62,7 +80,7 @@ def _measured(given: Given, run: LayerRun, here: Opened) -> Proof:
         return few
     other = opened(given, run, noise(given, 1))
     if other is None or not other.on_the_way:
-        return undecided("no derivative leads through the model to the picture")
+        return _by_answers(given, run, _NO_WAY)
     proof = _looked_at(given, (here, other))
     if proof.outcome != "undecided":
         return proof
@@ -90,15 +108,22 @@ def _few(here: Opened) -> Proof | None:
 
 
 def _looked_at(given: Given, halves: Sequence[Opened]) -> Proof:
-    """Few places first, then more; each half of the look on a noise of its own."""
-    maps = halves[0].grid.read(halves[0].map.detach())[0]
-    size = tuple(maps.shape[1:])
-    some = places(size, (maps != 0).any(0), _MANY)
+    """By derivatives, each half of the look on a noise of its own."""
+    return _asked(halves[0], given, lambda group, half: looked_at(given, halves[half], group, half))
+
+
+def _size(here: Opened) -> Shape:
+    return tuple(here.grid.read(here.map).shape[2:])
+
+
+def _asked(here: Opened, given: Given, look: Callable[[list[Shape], int], Tensor]) -> Proof:
+    """Few places first, then more."""
+    size, live = _size(here), (here.grid.read(here.map.detach())[0] != 0).any(0)
+    some = places(size, live, _MANY)
     looked: list[Tensor] = []
     for start, asked in ((0, FEWEST), (FEWEST, len(some))):
         if group := some[start:asked]:
-            found = [looked_at(given, one, group, k) for k, one in enumerate(halves)]
-            looked.append(torch.stack(found))
+            looked.append(torch.stack([look(group, half) for half in range(2)]))
         final = asked >= len(some)
         proof = verdict(torch.cat(looked, 1), some[:asked], size, given.frame.shares, final=final)
         if proof is not None:
