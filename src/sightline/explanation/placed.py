@@ -36,7 +36,7 @@ class Place:
     @property
     def record(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {**vars(self.proof), "share": self.share}
+        return {**self.proof.record, "share": self.share}
 
 
 def proved(

@@ -88,7 +88,7 @@ def _run(
             question = job.ask(trace.outputs)
             reads = outputs_read(question.scores, trace.outputs)
     places = {
-        name: Place(proof, carried(given, LayerRun(name, call, grid), score, (about, reads)))
+        name: Place(proof, carried(given, [LayerRun(name, call, grid)], score, (about, reads)))
         for name, proof in proofs.items()
     }
     return _Run(trace, question, reads, reason, grid, places)

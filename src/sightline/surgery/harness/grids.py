@@ -8,7 +8,7 @@ map has the input's proportions.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import LayerError
+from sightline.surgery.harness.readings import Reading
 
 Shape = tuple[int, ...]
 Reader = Callable[[Tensor], Tensor]
@@ -31,8 +32,8 @@ class Grid:
 
     `prefix` tokens stand before the grid of a token sequence (others may stand behind it);
     `certain` tells whether the grid has the proportions of the input; `reader` is the user's own
-    function, where one was given. A grid may be called, and so be stated where such a function may
-    be.
+    function, where one was given; `reading` says how the places lie where they are not laid out as
+    usual. A grid may be called, and so be stated where such a function may be.
 
     >>> Grid("tokens", (2, 3), prefix=1).read(torch.zeros(5, 7, 4)).shape
     torch.Size([5, 4, 2, 3])
@@ -43,12 +44,17 @@ class Grid:
     prefix: int = 0
     certain: bool = True
     reader: Reader | None = None
+    reading: Reading | None = field(default=None, repr=False)
 
     def read(self, tensor: Tensor) -> Tensor:
         """The output (or its gradient) as `[b, c, *s]`, without a copy.
 
         A leading axis of classes may stand before.
         """
+        maps = self._read(tensor)
+        return maps if self.reading is None else self.reading(maps)
+
+    def _read(self, tensor: Tensor) -> Tensor:
         if self.reader is not None:
             return self.reader(tensor)
         if self.kind == "channels first":
@@ -71,6 +77,8 @@ class Grid:
                 "Expected a grid that can be written back; this one is read by a function of your"
                 " own, which has no inverse. Name the grid as sizes instead: grid=(height, width)."
             )
+        if self.reading is not None:
+            canonical = self.reading.undone(canonical)
         if self.kind == "channels first":
             return canonical
         moved = canonical.movedim(1, -1)

@@ -46,16 +46,35 @@ class Choice:
 def search(given: Given, score: Score | None) -> tuple[Choice, bool]:
     """The choice, and whether it is the same for other pictures."""
     survey = _look_at(given, score)
-    ranking = _ranked(survey)
-    choice = _first_that_matters(survey, ranking)
+    rows = _ranked(survey)
+    choice = _first_that_matters(survey, rows)
     if choice is None and survey.score is not None:
         # What was asked depends on nothing: the layer of the outputs, and the map will say so.
         survey = _look_at(given, None)
-        ranking = _ranked(survey)
-        choice = _first_that_matters(survey, ranking)
+        rows = _ranked(survey)
+        choice = _first_that_matters(survey, rows)
     if choice is None:
-        raise _no_influence(given.model, len(ranking))
+        raise _no_influence(given.model, len(rows))
     return choice, survey.general
+
+
+def ranking(given: Given, score: Score | None) -> list[Choice]:
+    """Every layer that may be explained: the stages, the last first, then what else has a grid.
+
+    Whether the score depends on them is not asked.
+
+    >>> import torch
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten())
+    >>> [choice.name for choice in ranking(Given.of(net, torch.rand(1, 3, 9, 9)), None)]
+    ['2', '1', '0']
+    """
+    survey = _look_at(given, score)
+    first = _ranked(survey)
+    rest = [row for row in survey.rows if not (row in first or row.inside or row.passes_on)]
+    return [
+        Choice(row.name, _reason(row, given, later), grid)
+        for later, (row, grid) in enumerate(_readable(survey, [*first, *reversed(rest)]))
+    ]
 
 
 @dataclass(frozen=True)
@@ -115,7 +134,7 @@ def _too_small(row: Candidate, given: Given) -> bool:
     return min(row.grid.size[-2:]) < min(_SMALLEST, *given.size[-2:])
 
 
-def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | None:
+def _first_that_matters(survey: Survey, ranked: list[Candidate]) -> Choice | None:
     """The first layer that the score depends on; failing that, the first one a head of zeros does.
 
     Raises the `SurgeryError` of a layer where no graph can be recorded, if no other one will do.
@@ -123,7 +142,7 @@ def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | No
     closed: SurgeryError | None = None
     score = survey.score or all_outputs
     for head in _heads(survey.given.model):
-        tries = list(_tries(survey, ranking))
+        tries = list(_tries(survey, ranked))
         while tries:
             rows, grid = tries.pop(0)
             try:
@@ -137,7 +156,7 @@ def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | No
                     raise
             else:
                 for row in compress(rows, matter):
-                    reason = _reason(row, survey.given, ranking.index(row))
+                    reason = _reason(row, survey.given, ranked.index(row))
                     return Choice(row.name, reason, grid)
     if closed is not None:
         raise closed
@@ -145,23 +164,29 @@ def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | No
 
 
 def _tries(
-    survey: Survey, ranking: list[Candidate]
+    survey: Survey, ranked: list[Candidate]
 ) -> Iterator[tuple[list[Candidate], Grid | None]]:
     """Which rows are looked at by one run, and how to read them if their shapes do not tell.
 
     The first is mostly the one. Where it is not, none is for a while: behind the last attention of
     a vision transformer only the class token counts. So those go together.
     """
-    read = []
-    for row in ranking:
-        grid = row.grid if row.grid != grid_of(row.shape, survey.given.frame.images) else None
-        # Measured at its last run; what ran before may have other tokens.
-        if grid is None or row.calls == 1:
-            read.append((row, grid))
+    read = _readable(survey, ranked)
     yield from (([row], grid) for row, grid in read[:1])
     for grid, alike in groupby(read[1:], key=itemgetter(1)):
         rows = [row for row, _ in alike]
         yield from ((rows[k : k + _AT_ONCE], grid) for k in range(0, len(rows), _AT_ONCE))
+
+
+def _readable(survey: Survey, rows: list[Candidate]) -> list[tuple[Candidate, Grid | None]]:
+    """The rows, and how to read those whose shapes do not tell."""
+    read = []
+    for row in rows:
+        grid = row.grid if row.grid != grid_of(row.shape, survey.given.frame.images) else None
+        # Measured at its last run; what ran before may have other tokens.
+        if grid is None or row.calls == 1:
+            read.append((row, grid))
+    return read
 
 
 def _heads(model: nn.Module) -> Iterator[nn.Module | None]:
