@@ -24,8 +24,9 @@ from sightline.surgery.layers.search import Choice as Choice
 from sightline.surgery.pixel_trace import capture_pixels as capture_pixels
 from sightline.surgery.place.carried import carried as carried
 from sightline.surgery.place.opened import LayerRun as LayerRun
-from sightline.surgery.place.proof import Proof as Proof
 from sightline.surgery.place.proof import prove as prove
+from sightline.surgery.place.sizes import holds as holds
+from sightline.surgery.place.verdict import Proof as Proof
 from sightline.surgery.rerun.from_layer import replay_from_layer as replay_from_layer
 from sightline.surgery.rerun.replay import look as look
 from sightline.surgery.rerun.replay import looking as looking

@@ -12,7 +12,7 @@ from sightline.explanation.assemble import NewMaps, Origin, assemble
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.method_inputs import MethodInputs
 from sightline.explanation.passes.reruns import Reruns
-from sightline.explanation.placed import Place, proved
+from sightline.explanation.placed import Place, as_elsewhere, proved
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
 from sightline.maps.upsample import extremes, image_map
@@ -21,6 +21,7 @@ from sightline.surgery import (
     Choice,
     Given,
     LayerRun,
+    Proof,
     Reads,
     Trace,
     TracedLayer,
@@ -78,8 +79,13 @@ def _run(
     grid: Any,
     reason: str = "named by the caller",
 ) -> _Run:
-    call, proofs = proved(given, layers, job.call, grid) if job.checked else (job.call, {})
-    trace = capture(job.model, given, layers, call=call, grid=grid)
+    for trusting in (True, False):
+        call, proofs = job.call, dict[str, Proof]()
+        if job.checked:
+            call, proofs = proved(given, layers, job.call, grid, trusting=trusting)
+        trace = capture(job.model, given, layers, call=call, grid=grid)
+        if as_elsewhere(given, call, grid, trace.cuts):
+            break
     score, about = _asked(job)
     if about is None:
         question, reads = job.ask(trace.outputs), Reads()

@@ -28,6 +28,10 @@ _MOST_NAMES = 20_000
 
 Names = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
+_SAMPLES = frozenset(
+    {"grid_sample", "grid_sampler", "affine_grid", "deform_conv2d", "DeformConv2d", "remap"}
+)
+
 
 def names_in(code: CodeType) -> Names:
     """What a code reads of its module's names, imports while it runs, and all names it has.
@@ -40,7 +44,9 @@ def names_in(code: CodeType) -> Names:
     known = _NAMES.get(id(code))
     if known is not None:
         return known[1]  # the code is kept beside: its address is no other's
-    reads, imports, every = {}, {}, dict.fromkeys(code.co_names)
+    reads: dict[str, None] = {}
+    imports: dict[str, None] = {}
+    every = dict.fromkeys(code.co_names)
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
             reads[step.argval] = None
@@ -55,6 +61,18 @@ def names_in(code: CodeType) -> Names:
     found = tuple(reads), tuple(imports), tuple(every)
     _NAMES[id(code)] = code, found
     return found
+
+
+@lru_cache(maxsize=8192)
+def samples(names: tuple[str, ...]) -> bool:
+    """Whether code with these names looks at a picture at places that are numbers.
+
+    Where these come from weights, weights decide where something lies.
+
+    >>> samples(("F", "grid_sample")), samples(("F", "relu"))
+    (True, False)
+    """
+    return not _SAMPLES.isdisjoint(names)
 
 
 def functions_in(value: Any) -> Iterator[FunctionType]:
@@ -88,6 +106,23 @@ def home(value: Any) -> str:
         owner = value.__self__
         name = owner.__name__ if isinstance(owner, ModuleType) else type(owner).__module__
     return name if isinstance(name, str) else ""
+
+
+def by_library(function: FunctionType) -> bool:
+    """Whether a function is what a library's file says, and was not made while the program runs.
+
+    >>> import torch
+    >>> by_library(torch.nn.Module.train), by_library(lambda x: x)
+    (True, False)
+    """
+    module = home(function)
+    if not is_library(module):
+        return False
+    # A data class has its methods made from strings, a part of Python itself is frozen.
+    made = function.__code__.co_filename
+    if made == "<string>" or made.startswith("<frozen"):
+        return True
+    return made == getattr(sys.modules.get(module), "__file__", None)
 
 
 def is_library(module: str) -> bool:

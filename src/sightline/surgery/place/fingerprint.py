@@ -1,7 +1,7 @@
 """What decides where the places of a layer lie, as it stands now: read at every call, so cheaply.
 
 Code is not read but recognised: a function by being the same object. Whoever is to find an outcome
-again in another process reads to the letter (`reading.py`), at a hundred times the price.
+again in another process reads to the letter (`transcript.py`), at a hundred times the price.
 """
 
 from collections import deque
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from sightline.surgery.harness.supported import fingerprint, modules_of
-from sightline.surgery.place.code_of import functions_in, home, is_library, names_in
+from sightline.surgery.place.code_of import by_library, functions_in, is_library, names_in, samples
 from sightline.surgery.place.counted import HOOKS, MADE_BY_TORCH, counts
-from sightline.surgery.place.reading import Unreadable, numbers
+from sightline.surgery.place.transcript import UnreadableError, numbers
 
 State = dict[Hashable, dict[Hashable, Any]]
 """For each module, class and function by what names it goes, and what stands under them."""
@@ -69,7 +69,7 @@ no other thing can lie at their addresses, so that the addresses tell whether on
 
 
 @lru_cache(maxsize=4096)
-def _settings(own: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+def _settings(own: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
     """Which of the names in a module are settings, and what takes their values."""
     names = tuple(name for name in own if name not in MADE_BY_TORCH)
     # With one name or none, `itemgetter` returns no tuple.
@@ -92,6 +92,7 @@ class _State:
         self.functions: list[FunctionType] = []
         self.met: set[int] = set()
         self.objects = 0
+        self.samples = False
 
     def of(self, model: nn.Module) -> State:
         tables = nn.modules.module
@@ -115,6 +116,9 @@ class _State:
                 self.found[ref(kind)], classes = self.body(kind), classes + 1
             for function in self.functions[functions:]:
                 self.found[ref(function)], functions = self.named(function), functions + 1
+        if self.samples:
+            weights = enumerate(model.parameters())
+            self.found["weights"] = {k: (same(one), _version(one)) for k, one in weights}
         return self.found
 
     def add(self, model: nn.Module) -> None:
@@ -193,7 +197,7 @@ class _State:
         if known is None or known[0] != held:
             # Looked through once: PyTorch's own root of all modules alone has 130 functions.
             runs = "forward" in vars(kind) and not kind.__module__.startswith("torch.")
-            known = held, [one for one in held if runs or not is_library(home(one()))]
+            known = held, [one for one in held if runs or not by_library(one())]
             _bodies[kind] = known
         for one in known[1]:
             self.function(one())
@@ -207,9 +211,10 @@ class _State:
     def named(self, function: FunctionType) -> dict[Hashable, Any]:
         """What stands under the names that the code of a function reads, and in its cells."""
         reads, _, every = names_in(function.__code__)
+        self.samples = self.samples or samples(every)
         found: dict[Hashable, Any] = {}
         theirs = function.__globals__
-        library = is_library(home(function))
+        library = by_library(function)
         for name in reads:
             value = theirs.get(name, _MISSING)
             if value is _MISSING:
@@ -254,7 +259,7 @@ class _State:
         if kind is tuple and _PLAIN.issuperset(map(type, value)):
             return value
         if kind is FunctionType:
-            if not is_library(home(value)) or value.__closure__:
+            if not by_library(value) or value.__closure__:
                 self.function(value)
             return ref(value)
         if isinstance(value, nn.Module):
@@ -288,12 +293,12 @@ class _State:
         if isinstance(value, np.ndarray | np.generic):
             return kind, value.shape, hash(value.tobytes()) if value.nbytes < _MOST_HASHED else 0
         if isinstance(value, BuiltinFunctionType | ModuleType):
-            return _same(value)
+            return same(value)
         own = getattr(value, "__dict__", None)
         if not isinstance(own, dict):
-            return _same(value)
+            return same(value)
         if id(value) in self.met or self.objects >= _MOST_OBJECTS:
-            return _same(value)
+            return same(value)
         self.met.add(id(value))
         self.objects += 1
         if not is_library(kind.__module__):
@@ -301,7 +306,7 @@ class _State:
         return kind, {name: self.value(one, deep - 1) for name, one in own.items()}
 
 
-def _same(value: Any) -> Any:
+def same(value: Any) -> Any:
     """What tells an object from all others for as long as it lives, and keeps it not."""
     try:
         return _Same(value)
@@ -324,6 +329,11 @@ class _Same:
         return id(self.to)
 
 
+def _version(tensor: Tensor) -> int:
+    """How often it was written to; -1 where nobody counts."""
+    return -1 if tensor.is_inference() else tensor._version
+
+
 _hashed: dict[int, tuple[Any, int, int]] = {}
 
 
@@ -331,13 +341,13 @@ def _contents(tensor: Tensor) -> int | None:
     """A number for what a tensor holds, read anew only where it was written to."""
     if tensor.numel() * tensor.element_size() > _MOST_HASHED:
         return None
-    version = -1 if tensor.is_inference() else tensor._version
+    version = _version(tensor)
     known = _hashed.get(id(tensor))
     if known is not None and known[0]() is tensor and known[1] == version != -1:
         return known[2]
     try:
         found = hash(numbers(tensor))
-    except Unreadable:
+    except UnreadableError:
         return None
     key = id(tensor)
     _hashed[key] = ref(tensor, lambda _: _hashed.pop(key, None)), version, found

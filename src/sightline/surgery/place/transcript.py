@@ -26,6 +26,7 @@ from types import (
     MethodType,
     ModuleType,
     NoneType,
+    NotImplementedType,
     SimpleNamespace,
 )
 from typing import Any
@@ -38,7 +39,7 @@ from sightline.surgery.harness.supported import modules_of
 from sightline.surgery.place.code_of import home, is_library
 from sightline.surgery.place.counted import HOOKS, counts, settings_of
 
-_PLAIN = (NoneType, bool, int, float, complex, str, EllipsisType)
+_PLAIN = (NoneType, bool, int, float, complex, str, EllipsisType, NotImplementedType)
 _BY_NAME = (torch.dtype, torch.device, torch.memory_format, torch.layout, PurePath, range, slice)
 _LOCK = type(threading.Lock()), type(threading.RLock())
 _NO_PART = (*_LOCK, threading.local, logging.Logger, GetSetDescriptorType, MemberDescriptorType)
@@ -48,14 +49,14 @@ _MOST_BYTES = 64 << 20
 _MOST_WORDS = 400_000
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """Something that may decide a place and cannot be read, in words."""
 
 
-class Reading:
+class Transcript:
     """A digest that is fed with values, each of them read as deep as it goes.
 
-    >>> one, other = Reading(), Reading()
+    >>> one, other = Transcript(), Transcript()
     >>> one.read({"scale": (1, 2)})
     >>> other.read({"scale": (1, 3)})
     >>> one.digest == other.digest
@@ -66,6 +67,7 @@ class Reading:
         self._hash, self._words = sha256(), 0
         self._met: dict[int, int] = {}
         self._kept: list[Any] = []
+        self.samples = False
         self.opened: set[tuple[ModuleType, tuple[str, ...]]] = set()
 
     @property
@@ -77,7 +79,7 @@ class Reading:
         """One word; its length goes before its content, so that no two sayings are the same."""
         self._words += 1
         if self._words > _MOST_WORDS:
-            raise Unreadable("more than can be read in short time")
+            raise UnreadableError("more than can be read in short time")
         content = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         self._hash.update(f"{word} {len(content)} ".encode())
         self._hash.update(content)
@@ -92,7 +94,7 @@ class Reading:
         return False
 
     def read(self, value: Any) -> None:
-        """Anything; raises `Unreadable`."""
+        """Anything; raises `UnreadableError`."""
         kind = type(value)
         if kind in _PLAIN:
             self.say(kind.__name__, repr(value))
@@ -116,16 +118,16 @@ class Reading:
             self._read_once(value, kind)
 
     def _read_once(self, value: Any, kind: type) -> None:
-        from sightline.surgery.place import reading_code  # reads values in turn
+        from sightline.surgery.place import transcript_of_code as of_code  # reads values in turn
 
         if isinstance(value, nn.Module):
             self.model(value)
         elif isinstance(value, CodeType):
-            reading_code.read_code(self, value)
+            of_code.read_code(self, value)
         elif isinstance(value, FunctionType):
-            reading_code.read_function(self, value)
+            of_code.read_function(self, value)
         elif isinstance(value, type):
-            reading_code.read_class(self, value)
+            of_code.read_class(self, value)
         elif isinstance(value, MethodType):
             self.say("method")
             self.read(value.__func__)
@@ -162,7 +164,7 @@ class Reading:
         # Its order is another one in each process.
         digests = []
         for one in values:
-            alone = Reading()
+            alone = Transcript()
             alone.read(one)
             digests.append(alone.digest)
         self.say("set", " ".join(sorted(digests)))
@@ -170,14 +172,14 @@ class Reading:
     def _builtin(self, value: BuiltinFunctionType) -> None:
         owner = value.__self__
         if not is_library(home(value)):
-            raise Unreadable(f"{value.__qualname__} is written in C")
+            raise UnreadableError(f"{value.__qualname__} is written in C")
         self.say("builtin", f"{home(value)} {value.__qualname__}")
         if owner is not None and not isinstance(owner, ModuleType):
             self.read(owner)
 
-    def _array(self, value: np.ndarray[Any, Any]) -> None:
+    def _array(self, value: Any) -> None:
         if value.dtype.hasobject or value.nbytes > _MOST_BYTES:
-            raise Unreadable("an array of objects, or a very large one")
+            raise UnreadableError("an array of objects, or a very large one")
         self.say("array", f"{value.dtype} {value.shape}")
         self.say("numbers", value.tobytes())
 
@@ -197,7 +199,7 @@ class Reading:
         slots = [name for one in kind.__mro__ for name in _slots(one) if hasattr(value, name)]
         if not isinstance(own, dict) or (kind.__module__ == "builtins"):
             if not slots:
-                raise Unreadable(f"a {kind.__module__}.{kind.__qualname__}")
+                raise UnreadableError(f"a {kind.__module__}.{kind.__qualname__}")
             own = {}
         self.say("object")
         if kind is not SimpleNamespace:
@@ -243,13 +245,13 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 def numbers(tensor: Tensor) -> bytes:
-    """The numbers of a tensor as bytes; raises `Unreadable` where there are none, or too many."""
+    """The numbers of a tensor as bytes; `UnreadableError` where there are none, or too many."""
     if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
-        raise Unreadable("a tensor whose numbers do not lie in rows")
+        raise UnreadableError("a tensor whose numbers do not lie in rows")
     if tensor.numel() * tensor.element_size() > _MOST_BYTES:
-        raise Unreadable("a very large tensor")
+        raise UnreadableError("a very large tensor")
     try:
         rows = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
         return rows.numpy().tobytes()
     except (RuntimeError, TypeError) as error:
-        raise Unreadable("a tensor of a kind of its own") from error
+        raise UnreadableError("a tensor of a kind of its own") from error

@@ -12,16 +12,18 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sightline.surgery.place.code_of import (
+    by_library,
     file_of,
     functions_in,
     home,
     is_library,
     library,
     names_in,
+    samples,
 )
 
 if TYPE_CHECKING:
-    from sightline.surgery.place.reading import Reading
+    from sightline.surgery.place.transcript import Transcript
 
 _UNSAID = frozenset(
     {
@@ -36,7 +38,7 @@ _UNSAID = frozenset(
 _MISSING = object()
 
 
-def read_code(to: "Reading", code: CodeType) -> None:
+def read_code(to: "Transcript", code: CodeType) -> None:
     """Instructions, constants and names; code inside of it, too."""
     to.say("code", code.co_code)
     to.say("errors", code.co_exceptiontable)
@@ -47,9 +49,9 @@ def read_code(to: "Reading", code: CodeType) -> None:
         to.read(constant)
 
 
-def read_function(to: "Reading", function: FunctionType) -> None:
+def read_function(to: "Transcript", function: FunctionType) -> None:
     """Its code, what it holds from where it was made, and what it names of its module."""
-    if is_library(home(function)):
+    if by_library(function):
         _name_of(to, function)
     else:
         to.say("function")
@@ -64,16 +66,17 @@ def read_function(to: "Reading", function: FunctionType) -> None:
             to.say("empty")
 
 
-def _name_of(to: "Reading", function: FunctionType) -> None:
+def _name_of(to: "Transcript", function: FunctionType) -> None:
     module, code = home(function), function.__code__
     version, file = library(module.partition(".")[0]), file_of(module)
     to.say("of library", f"{module} {code.co_qualname} {code.co_firstlineno} {version} {file}")
 
 
-def _read_named(to: "Reading", function: FunctionType) -> None:
-    from sightline.surgery.place.reading import Unreadable
+def _read_named(to: "Transcript", function: FunctionType) -> None:
+    from sightline.surgery.place.transcript import UnreadableError
 
     reads, imports, every = names_in(function.__code__)
+    to.samples = to.samples or samples(every)
     for name in reads:
         value = function.__globals__.get(name, _MISSING)
         if value is _MISSING:
@@ -83,7 +86,7 @@ def _read_named(to: "Reading", function: FunctionType) -> None:
     for name in imports:
         found = imported(function, name)
         if found is None:
-            raise Unreadable(f"{name}, which is imported while the code runs")
+            raise UnreadableError(f"{name}, which is imported while the code runs")
         _read_module(to, found, every)
 
 
@@ -96,7 +99,7 @@ def imported(function: FunctionType, name: str) -> ModuleType | None:
     return None
 
 
-def _read_module(to: "Reading", module: ModuleType, names: tuple[str, ...]) -> None:
+def _read_module(to: "Transcript", module: ModuleType, names: tuple[str, ...]) -> None:
     """What a code takes out of a module by one of its names."""
     to.say("import", module.__name__)
     if (module, names) in to.opened:
@@ -110,7 +113,7 @@ def _read_module(to: "Reading", module: ModuleType, names: tuple[str, ...]) -> N
         _read_module(to, value, names) if isinstance(value, ModuleType) else to.read(value)
 
 
-def read_class(to: "Reading", kind: type) -> None:
+def read_class(to: "Transcript", kind: type) -> None:
     """A class with all it inherits."""
     to.say("class", f"{kind.__module__}.{kind.__qualname__}")
     if type(kind) not in (type, ABCMeta):
@@ -122,7 +125,7 @@ def read_class(to: "Reading", kind: type) -> None:
             to.read(one)
 
 
-def _read_body(to: "Reading", kind: type) -> None:
+def _read_body(to: "Transcript", kind: type) -> None:
     if is_library(kind.__module__):
         version = library(kind.__module__.partition(".")[0])
         to.say("of library", f"{version} {file_of(kind.__module__)}")
@@ -140,17 +143,18 @@ def _read_body(to: "Reading", kind: type) -> None:
             to.read(value)
 
 
-def _read_foreign(to: "Reading", kind: type) -> None:
+def _read_foreign(to: "Transcript", kind: type) -> None:
     """What is in a library's class that the library did not write, or that its `forward` meets."""
     runs = "forward" in vars(kind) and not home(kind).startswith("torch.nn.modules.module")
     for name, value in list(vars(kind).items()):
         for function in functions_in(value):
             to.say("member", name)
-            if not is_library(home(function)):
+            if not by_library(function):
                 to.read(function)
                 continue
             _name_of(to, function)
             if runs:
+                to.samples = to.samples or samples(names_in(function.__code__)[2])
                 for met in foreign_to(function):
                     to.read(met)
 
@@ -165,4 +169,4 @@ def foreign_to(function: FunctionType) -> list[FunctionType]:
             [vars(value).get(one) for one in every] if isinstance(value, ModuleType) else [value]
         )
         found += [one for one in inside if isinstance(one, FunctionType)]
-    return [one for one in found if not is_library(home(one))]
+    return [one for one in found if not by_library(one)]
