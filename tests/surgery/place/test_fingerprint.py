@@ -1,11 +1,59 @@
-"""What has the place of a layer proved anew, and what does not."""
+"""What has the place of a layer proved anew in this process, and what does not."""
+
+import functools
+import gc
+import types
+import weakref
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from helpers.nets import batch, convnet
-from sightline.surgery.place.fingerprint import made_and_hooked
+from sightline.surgery.place.fingerprint import changed, made_and_hooked
+
+SCALE = 1
+TABLE = {"mirror": [False]}
+
+
+def helper(x):
+    return deeper(x)
+
+
+def deeper(x):
+    return x * SCALE
+
+
+class Config:
+    def __init__(self):
+        self.mirror, self.inner = False, types.SimpleNamespace(axes=[2, 3])
+
+
+class Own(nn.Module):
+    """Somebody's own module, with all that may decide where it looks."""
+
+    kind = "plain"
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.mirror, self.axes, self.way = False, [2, 3], helper
+        self.config, self.part = Config(), functools.partial(torch.roll, shifts=0)
+        self.act = F.relu
+        self.register_buffer("order", torch.arange(4))
+        self.register_buffer("grid", torch.zeros(2))
+        self.table = torch.arange(3)
+
+    @property
+    def turned(self):
+        return self.mirror
+
+    def body(self, x):
+        return self.act(self.norm(self.conv(self.way(x))))
+
+    def forward(self, x):
+        return self.body(x).flip(3) if self.turned or TABLE["mirror"][0] else self.body(x)
 
 
 def exchange(net):
@@ -40,10 +88,29 @@ def pre_hook(net):
     net[0].register_forward_pre_hook(lambda *_: None)
 
 
+def setting(net):
+    net[0].padding = (0, 1)
+
+
+def setting_of_another_type(net):
+    net[0].groups = True
+
+
+def new_setting(net):
+    net[0].mirror = False
+
+
+def shape(net):
+    net[0].weight.data = torch.zeros(6, 3, 5, 5)
+
+
 @pytest.mark.parametrize(
     "change",
-    [exchange, take_away, add, another_kind, own_forward, own_forward_of_all, hook, pre_hook],
-)
+    [
+        exchange, take_away, add, another_kind, own_forward, own_forward_of_all, hook, pre_hook,
+        setting, setting_of_another_type, new_setting, shape,
+    ],
+)  # fmt: skip
 def test_what_may_move_places(change):
     net = convnet()
     before = made_and_hooked(net)
@@ -51,7 +118,79 @@ def test_what_may_move_places(change):
     change(net)
     after = made_and_hooked(net)
     assert after != before
+    assert changed(before, after)
     assert made_and_hooked(net) == after
+
+
+def flip(self, x):
+    return x.flip(3)
+
+
+OF_ITS_OWN = {
+    "a flag": lambda net, patch: setattr(net, "mirror", True),
+    "a list": lambda net, patch: net.axes.append(1),
+    "a function": lambda net, patch: setattr(net, "way", lambda x: x.flip(3)),
+    "of a config": lambda net, patch: setattr(net.config, "mirror", True),
+    "deep in a config": lambda net, patch: net.config.inner.axes.reverse(),
+    "a partial": lambda net, patch: setattr(net, "part", functools.partial(torch.roll, shifts=1)),
+    "a builtin": lambda net, patch: setattr(net, "act", torch.tanh),
+    "a buffer": lambda net, patch: net.order.copy_(net.order.flip(0)),
+    "another buffer": lambda net, patch: setattr(net, "order", net.order.flip(0)),
+    "a grid of floats": lambda net, patch: net.grid.add_(1),
+    "a table": lambda net, patch: net.table.add_(1),
+    "a method": lambda net, patch: patch.setattr(Own, "body", flip),
+    "the forward": lambda net, patch: patch.setattr(Own, "forward", flip),
+    "a property": lambda net, patch: patch.setattr(Own, "turned", property(lambda self: True)),
+    "a word of the class": lambda net, patch: patch.setattr(Own, "kind", "mirrored"),
+    "a global function": lambda net, patch: patch.setitem(globals(), "deeper", flip),
+    "a global number": lambda net, patch: patch.setitem(globals(), "SCALE", -1),
+    "a global table": lambda net, patch: patch.setitem(TABLE, "mirror", [True]),
+    "a library's class": lambda net, patch: patch.setattr(nn.Conv2d, "forward", flip),
+    "what is named of a library": lambda net, patch: patch.setattr(F, "relu", flip),
+    "a global hook": lambda net, patch: patch.setitem(
+        nn.modules.module._global_forward_hooks, -1, flip
+    ),
+    "a global hook before": lambda net, patch: patch.setitem(
+        nn.modules.module._global_forward_pre_hooks, -1, flip
+    ),
+}
+
+
+@pytest.mark.parametrize("change", OF_ITS_OWN)
+def test_what_may_move_places_of_somebodys_own(change, monkeypatch):
+    net = Own()
+    before = made_and_hooked(net)
+    with monkeypatch.context() as patch:
+        OF_ITS_OWN[change](net, patch)
+        after = made_and_hooked(net)
+        assert after != before
+        assert made_and_hooked(net) == after
+
+
+def test_what_a_function_holds():
+    turned = [False]
+    net = convnet()
+    net[0].forward = lambda x: x.flip(3) if turned[0] else x
+    before = made_and_hooked(net)
+    turned[0] = True
+    assert made_and_hooked(net) != before
+
+
+def test_weights_count_where_code_samples_at_numbers():
+    class Sampler(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.theta = nn.Parameter(torch.eye(2, 3))
+
+        def forward(self, x):
+            where = F.affine_grid(self.theta.expand(len(x), 2, 3), list(x.shape))
+            return F.grid_sample(x, where)
+
+    net = Sampler()
+    before = made_and_hooked(net)
+    with torch.no_grad():
+        net.theta[0, 0] = -1
+    assert made_and_hooked(net) != before
 
 
 def test_another_hook_another_forward_and_none_again():
@@ -77,10 +216,31 @@ def test_a_hook_before_is_not_one_behind():
     one, other = convnet(), convnet()
     # Handles are numbered throughout: of one number only here.
     one[0]._forward_hooks[7] = other[0]._forward_pre_hooks[7] = print
-    assert made_and_hooked(one)[1] != made_and_hooked(other)[1]
-    one[1]._forward_pre_hooks[8] = other[1]._forward_pre_hooks[8] = print
-    del one[0]._forward_hooks[7], other[0]._forward_pre_hooks[7]
-    assert made_and_hooked(one)[1] == made_and_hooked(other)[1]
+    names = {name for _, name in changed(made_and_hooked(one), made_and_hooked(other))}
+    assert {"_forward_hooks", "_forward_pre_hooks"} <= names
+
+
+def test_an_address_that_is_used_again_is_no_sameness():
+    net = convnet()
+    net[0].forward = lambda x: x
+    before = made_and_hooked(net)
+    for _ in range(50):  # one of them will lie where the first lay
+        del net[0].forward
+        net[0].forward = lambda x: x.flip(-1)
+        assert made_and_hooked(net) != before
+
+
+def test_it_keeps_nothing_alive():
+    net = Own()
+    net.way = lambda x: net.body(x)
+    net.hidden = [net]
+    state = made_and_hooked(net)
+    gone, way = weakref.ref(net), weakref.ref(net.way)
+    del net
+    gc.collect()
+    assert gone() is None
+    assert way() is None
+    assert state
 
 
 def loaded(net):
@@ -115,4 +275,12 @@ def test_what_moves_none(change):
     net = convnet()
     before = made_and_hooked(net)
     change(net)
+    assert made_and_hooked(net) == before
+
+
+def test_a_norm_that_counts_moves_none():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
+    before = made_and_hooked(net)
+    net(torch.rand(2, 3, 8, 8))
+    assert net[1].num_batches_tracked == 1
     assert made_and_hooked(net) == before

@@ -51,7 +51,12 @@ def read_code(to: "Transcript", code: CodeType) -> None:
 
 def read_function(to: "Transcript", function: FunctionType) -> None:
     """Its code, what it holds from where it was made, and what it names of its module."""
+    inner = getattr(function, "__wrapped__", None)
     if by_library(function):
+        # PyTorch wraps functions of its own while it is running, and they do what they did.
+        if isinstance(inner, FunctionType) and by_library(inner):
+            read_function(to, inner)
+            return
         _name_of(to, function)
     else:
         to.say("function")
