@@ -1,5 +1,6 @@
 """What is asked of a model, as a key: in this process, and as a digest for all others."""
 
+import logging
 import sys
 from collections.abc import Hashable, Mapping
 from functools import lru_cache
@@ -10,11 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Shape
 from sightline.surgery.place.code_of import library
 from sightline.surgery.place.fingerprint import same
-from sightline.surgery.place.transcript import Transcript, UnreadableError, numbers
+from sightline.surgery.place.transcript import Transcript, numbers
+
+logger = logging.getLogger(__name__)
 
 _WORDS = (bool, int, float, str)
 _OF_EACH = 16
@@ -64,7 +68,8 @@ def _key(about: Any, unread: list[Any]) -> Hashable:
     read = Transcript()
     try:
         read.read(about)
-    except (UnreadableError, RecursionError):
+    except Exception as error:  # whatever an object of somebody's own may raise when it is read
+        _say(error)
         unread.append(same(about))
         return "cannot be read"
     return read.digest
@@ -83,16 +88,34 @@ def digest(given: Given, about: Any, *, weights: bool = False) -> str | None:
         read.say("sightline", f"{library('sightline')} {_own_code()}")
         for name in ("_global_forward_hooks", "_global_forward_pre_hooks"):
             read.items(name, getattr(nn.modules.module, name))
-        read.read(given.model)
+        model, samples = _model(given)
+        read.say("model", model)
         read.read(about)
         read.say("arguments", str(len(given.args)))
         for value in (*given.args, given.kwargs):
             _read_argument(read, given, value)
-        if weights or read.samples:
+        if weights or samples or read.samples:
             read.say("weights", sample(given.model))
-    except (UnreadableError, RecursionError):
+    except Exception as error:  # whatever an object of somebody's own may raise when it is read
+        _say(error)
         return None
     return read.digest
+
+
+def _say(error: Exception) -> None:
+    deep = isinstance(error, RecursionError)
+    why = "it goes too deep" if deep else reason(error)
+    logger.debug("what is asked has no digest, and is asked anew in each process: %s", why)
+
+
+def _model(given: Given) -> tuple[str, bool]:
+    """The digest of the model alone, and whether it samples; read once for a call of `explain`."""
+    if "transcript" not in given._known:
+        read = Transcript()
+        read.read(given.model)
+        given._known["transcript"] = read.digest, read.samples
+    found: tuple[str, bool] = given._known["transcript"]
+    return found
 
 
 def _read_argument(read: Transcript, given: Given, value: Any) -> None:

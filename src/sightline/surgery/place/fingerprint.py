@@ -197,10 +197,12 @@ class _State:
         if known is None or known[0] != held:
             # Looked through once: PyTorch's own root of all modules alone has 130 functions.
             runs = "forward" in vars(kind) and not kind.__module__.startswith("torch.")
-            known = held, [one for one in held if runs or not by_library(one())]
+            there = [(one, function) for one in held if (function := one()) is not None]
+            known = held, [one for one, function in there if runs or not by_library(function)]
             _bodies[kind] = known
         for one in known[1]:
-            self.function(one())
+            if (function := one()) is not None:
+                self.function(function)
         return {"functions": held}
 
     def function(self, function: FunctionType) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.place import disk
@@ -138,7 +139,8 @@ def remembered(
                 return found
     found = find()
     # Read once more behind the search, since some models are finished at their first run.
-    after = given._known["made"] = made_and_hooked(given.model)
+    given._known.pop("transcript", None)
+    after = given._known["made"] = _read_state(given.model)
     memory.searched(before, after)
     seen = None if run is None else noted(given, run)
     memory.keep(asked, size, _Answer(found, given.size, unread, seen))
@@ -151,9 +153,17 @@ def remembered(
 def _state(given: Given) -> State:
     """Read once for what one call asks of a model."""
     if "made" not in given._known:
-        given._known["made"] = made_and_hooked(given.model)
+        given._known["made"] = _read_state(given.model)
     state: State = given._known["made"]
     return state
+
+
+def _read_state(model: nn.Module) -> State:
+    try:
+        return made_and_hooked(model)
+    except Exception as error:  # whatever an object of somebody's own may raise
+        logger.debug("the model is asked anew each time: %s", reason(error))
+        return {"cannot be read": {"": object()}}  # equal to no other
 
 
 def _read(digest: str, lasting: Lasting) -> dict[Shape, _Answer]:

@@ -35,6 +35,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sightline.surgery.harness.fallback import Foreseen
 from sightline.surgery.harness.supported import modules_of
 from sightline.surgery.place.code_of import home, is_library
 from sightline.surgery.place.counted import HOOKS, counts, settings_of
@@ -49,7 +50,7 @@ _MOST_BYTES = 64 << 20
 _MOST_WORDS = 400_000
 
 
-class UnreadableError(Exception):
+class UnreadableError(Foreseen):
     """Something that may decide a place and cannot be read, in words."""
 
 
