@@ -207,3 +207,12 @@ def test_a_norm_that_counts_moves_none():
     net(torch.rand(2, 3, 8, 8))
     assert net[1].num_batches_tracked == 1
     assert made_and_hooked(net) == before
+
+
+def test_but_a_table_in_a_norm_of_somebodys_own_does():
+    norm = type("Norm", (nn.BatchNorm2d,), {})(4)
+    norm.register_buffer("order", torch.arange(4))
+    net = nn.Sequential(norm)
+    before = made_and_hooked(net)
+    norm.order.copy_(norm.order.flip(0))
+    assert made_and_hooked(net) != before

@@ -138,3 +138,25 @@ def test_nor_does_a_question_about_it():
     del net, given
     gc.collect()
     assert gone() is None
+
+
+class Touchy(dict):
+    """Raises what nobody foresaw when it is looked at."""
+
+    def items(self):
+        raise ZeroDivisionError("do not look")
+
+    keys = values = __iter__ = items
+
+
+def test_what_raises_when_it_is_looked_at_is_asked_each_time(as_for_users):
+    net, found = convnet(), []
+    net[0].touchy = Touchy(a=1)
+    assert [asking(net, found), asking(net, found)] == [1, 2]
+
+
+def test_and_is_an_error_in_the_tests():
+    net = convnet()
+    net[0].touchy = Touchy(a=1)
+    with pytest.raises(ZeroDivisionError):
+        asking(net, [])

@@ -18,7 +18,7 @@ _OF_THE_WEIGHTS = frozenset(
 )
 """Under these names timm and transformers say where weights came from."""
 
-_WEIGHTS = frozenset({"weight", "bias", "running_mean", "running_var", "num_batches_tracked"})
+WEIGHTS = frozenset({"weight", "bias", "running_mean", "running_var", "num_batches_tracked"})
 """Buffers of these names are weights that are not trained, or counted while they are."""
 
 
@@ -42,7 +42,7 @@ def counts(module: nn.Module, name: str, buffer: Tensor) -> bool:
     >>> [counts(norm, name, one) for name, one in norm.named_buffers()]
     [False, False, False]
     """
-    if name in _WEIGHTS or isinstance(module, nn.modules.batchnorm._NormBase):
+    if name in WEIGHTS:
         return False
     if buffer.is_floating_point() or buffer.dtype in (torch.complex64, torch.complex128):
         return not type(module).__module__.startswith("torch.")

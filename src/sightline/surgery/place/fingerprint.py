@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sightline.surgery.harness.supported import fingerprint, modules_of
 from sightline.surgery.place.code_of import by_library, functions_in, is_library, names_in, samples
-from sightline.surgery.place.counted import HOOKS, MADE_BY_TORCH, counts
+from sightline.surgery.place.counted import HOOKS, MADE_BY_TORCH, WEIGHTS, counts
 from sightline.surgery.place.transcript import UnreadableError, numbers
 
 State = dict[Hashable, dict[Hashable, Any]]
@@ -147,7 +147,7 @@ class _State:
             found = self.settings(module, addresses)
         if weights := own["_parameters"]:
             found["_parameters"] = [None if one is None else one.shape for one in weights.values()]
-        if buffers := own["_buffers"]:
+        if (buffers := own["_buffers"]) and not buffers.keys() <= WEIGHTS:
             found["_buffers"] = [
                 (name, buffer.shape, _contents(buffer) if counts(module, name, buffer) else None)
                 for name, buffer in buffers.items()
