@@ -7,7 +7,7 @@ the layer, on any model, without rewriting it. `torch.autograd.grad` writes no `
 hooks are gone before `capture` returns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Grid, Reader, Shape
+from sightline.surgery.harness.grids import Grid, Reader, Shape, stated_for
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import tensors_in
 from sightline.surgery.harness.opened_layer import OpeningHook, TracedLayer
@@ -112,14 +112,15 @@ def capture(
     layer: Where | Sequence[Where],
     *,
     call: int = -1,
-    grid: Shape | Reader | None = None,
+    grid: Shape | Reader | Mapping[str, Any] | None = None,
     differentiable: bool = False,
 ) -> Trace:
     """Run the model on the inputs once, opened at a layer (or several).
 
     `inputs` is a tensor, a tuple of positional or a dict of keyword arguments. `layer` is a name, a
     module or a function from the model to a module. A layer that runs more than once is taken at
-    its last run, or at `call`. `grid` states how to read the layer where that cannot be inferred.
+    its last run, or at `call`. `grid` states how to read the layer where that cannot be inferred;
+    a mapping by the layers' names does so for each.
     `differentiable=True` keeps the whole graph, so that a loss on the maps can train the model.
 
     The model runs in eval mode and comes out bit-equal, also after an error. Raises `LayerError`
@@ -142,7 +143,10 @@ def capture(
         )
     wanted: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     modules = [resolve(given.model, one) for one in wanted]
-    hooks = [OpeningHook(name, module, given.frame, call, grid) for name, module in modules]
+    hooks = [
+        OpeningHook(name, module, given.frame, call, stated_for(name, grid))
+        for name, module in modules
+    ]
     with guard.untouched(given.model):
         outputs, plain = _run(given, hooks, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):

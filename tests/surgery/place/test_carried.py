@@ -146,7 +146,7 @@ def test_the_status_says_how_large_a_part_it_is():
     assert whole.provenance["layer"]["place"]["share"] == 1
 
 
-def test_an_ensemble_says_that_each_member_is_a_part():
+def test_a_member_of_an_ensemble_says_that_it_is_a_part():
     class Ensemble(nn.Module):
         def __init__(self, *members):
             super().__init__()
@@ -156,7 +156,7 @@ def test_an_ensemble_says_that_each_member_is_a_part():
             return torch.stack([member(x) for member in self.members]).mean(0)
 
     net = Ensemble(convnet(), convnet()).eval()
-    e = explain(net, batch(), 1, "layer_cam")
+    e = explain(net, batch(), 1, "layer_cam", "members.1.5")
     assert {one.word for one in e.status} <= {"part of the evidence", "no positive evidence"}
     # twice the same network: half of it, and by squares of derivatives a half, too
     assert e.provenance["layer"]["place"]["share"] == pytest.approx(0.5, abs=1e-5)

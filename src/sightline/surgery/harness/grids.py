@@ -7,10 +7,10 @@ map has the input's proportions.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -128,6 +128,11 @@ def stated_grid(grid: Shape | Reader, shape: Shape) -> Grid:
         f"Expected a layer output with the grid {tuple(grid)} that you named; it has the shape"
         f" {shape}. Give sizes that match, or a function from this output to [b, c, height, width]."
     )
+
+
+def stated_for(name: str, grid: Any) -> Any:
+    """What is stated of one layer, where each has its own."""
+    return grid.get(name) if isinstance(grid, Mapping) else grid
 
 
 def unreadable_output(name: str, shapes: list[Shape], images: Shape) -> LayerError:

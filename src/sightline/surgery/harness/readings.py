@@ -35,7 +35,7 @@ class Reading:
         axes = len(self.order)
         size = maps.shape[-axes:]
         leading = maps.ndim - axes
-        turned = maps.flatten(leading).unflatten(leading, [size[k] for k in self.order])
+        turned: Tensor = maps.flatten(leading).unflatten(leading, [size[k] for k in self.order])
         back = sorted(range(axes), key=lambda k: self.order[k])
         turned = turned.permute(*range(leading), *(leading + k for k in back))
         turned = turned.flip([leading + k for k in self.mirrored])
@@ -56,7 +56,8 @@ class Reading:
             maps = maps.roll(-(size[axis] // 2), leading + axis)
         turned = maps.flip([leading + k for k in self.mirrored])
         turned = turned.permute(*range(leading), *(leading + k for k in self.order))
-        return turned.flatten(leading).unflatten(leading, size)
+        undone: Tensor = turned.flatten(leading).unflatten(leading, size)
+        return undone
 
     def moved(self, places: Sequence[Shape], size: Shape) -> list[Shape]:
         """Where each place of the grid lies by this reading, as a place of a grid again.

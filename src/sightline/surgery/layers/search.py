@@ -43,14 +43,16 @@ class Choice:
     grid: Grid | None = None
 
 
-def search(given: Given, score: Score | None) -> tuple[Choice, bool]:
-    """The choice, and whether it is the same for other pictures."""
-    survey = _look_at(given, score)
+def search(
+    given: Given, score: Score | None, without: frozenset[str] = frozenset()
+) -> tuple[Choice, bool]:
+    """The choice, and whether it is the same for other pictures. `without` are layers left out."""
+    survey = _look_at(given, score, without)
     rows = _ranked(survey)
     choice = _first_that_matters(survey, rows)
     if choice is None and survey.score is not None:
         # What was asked depends on nothing: the layer of the outputs, and the map will say so.
-        survey = _look_at(given, None)
+        survey = _look_at(given, None, without)
         rows = _ranked(survey)
         choice = _first_that_matters(survey, rows)
     if choice is None:
@@ -92,23 +94,28 @@ class Survey:
     general: bool
 
 
-def _look_at(given: Given, score: Score | None) -> Survey:
+def _look_at(given: Given, score: Score | None, without: frozenset[str] = frozenset()) -> Survey:
     """On noise, if the score can be asked of that; else on the pictures themselves.
 
     A box that was found, a row of its own: what is asked for need not be in noise. Detections hang
     on the level of a pyramid they were found on, so these are no general choice.
     """
     shown = with_noise(given)
-    rows, outputs = survey_layers(shown)
+    rows, outputs = _survey(shown, without)
     general = not are_detections(outputs)
     if score is None or (general and _can_answer(score, outputs)):
         return Survey(shown, rows, outputs, score, general)
-    rows, outputs = survey_layers(given)
+    rows, outputs = _survey(given, without)
     if general and not _can_answer(score, outputs):
         if all(not tensor.numel() for tensor in tensors_in(outputs)):
             score(outputs)  # nothing was detected, and the target can say so
         score = None
     return Survey(given, rows, outputs, score, general)
+
+
+def _survey(given: Given, without: frozenset[str]) -> tuple[list[Candidate], Any]:
+    rows, outputs = survey_layers(given)
+    return [row for row in rows if without.isdisjoint(row.names)], outputs
 
 
 def _can_answer(score: Score, outputs: Any) -> bool:

@@ -107,21 +107,16 @@ class Flow:
         """How much of it comes through these layers; None where nothing comes back."""
         if layers and not self.reaches(self.leaf, {one.map.grad_fn for one in layers}):
             return 1.0
-        (whole,) = torch.autograd.grad(self.score, self.leaf, retain_graph=True, allow_unused=True)
-        if whole is None:
-            return None
-        parts = [part for one in layers if (part := self._through(one)) is not None]
-        if not parts:
-            return None
-        through = torch.stack(parts).sum(0)
-        around = (whole - through).double().norm()
-        if not bool(around > _NOTHING * whole.double().norm()):
-            return 1.0
-        own = through.double().norm() ** 2
-        return float(own / (own + around**2))
+        whole = self.whole()
+        parts = [part for one in layers if (part := self.through(one)) is not None]
+        return None if whole is None or not parts else share(whole, torch.stack(parts).sum(0))
 
-    def _through(self, layer: Passed) -> Tensor | None:
-        """What comes back to the picture through a layer, `[b, c, *s]`."""
+    def whole(self) -> Tensor | None:
+        """All that comes back to the picture, `[b, c, *s]`."""
+        return self._back(self.score, None)
+
+    def through(self, layer: Passed) -> Tensor | None:
+        """What of it comes through a layer."""
         stream = layer.entered
         wanted = [layer.map] if stream is None else [layer.map, stream]
         found = torch.autograd.grad(self.score, wanted, retain_graph=True, allow_unused=True)
@@ -132,13 +127,12 @@ class Flow:
             # Around the norm before a vision transformer's last attention the class token goes on.
             others = layer.grid.read(found[1] - inside).abs().max()
             if bool(others <= _NOTHING * found[1].abs().max()):
-                return self._to_the_picture(stream, found[1])
-        return self._to_the_picture(layer.map, found[0])
+                return self._back(stream, found[1])
+        return self._back(layer.map, found[0])
 
-    def _to_the_picture(self, node: Tensor, gradient: Tensor) -> Tensor | None:
-        return torch.autograd.grad(node, self.leaf, gradient, retain_graph=True, allow_unused=True)[
-            0
-        ]
+    def _back(self, node: Tensor, gradient: Tensor | None) -> Tensor | None:
+        found = torch.autograd.grad(node, self.leaf, gradient, retain_graph=True, allow_unused=True)
+        return found[0]
 
     def reaches(self, end: Tensor, without: set[Any], start: Tensor | None = None) -> bool:
         """Whether a way leads from the score (or `start`) back to `end` through none of these."""
@@ -152,6 +146,15 @@ class Flow:
             seen.add(node)
             stack.extend(child for child, _ in node.next_functions)
         return False
+
+
+def share(whole: Tensor, through: Tensor) -> float:
+    """How large a part is of the whole: by its square beside that of what is missing."""
+    around = (whole - through).double().norm()
+    if not bool(around > _NOTHING * whole.double().norm()):
+        return 1.0
+    own = through.double().norm() ** 2
+    return float(own / (own + around**2))
 
 
 @contextmanager

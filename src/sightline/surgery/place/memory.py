@@ -19,7 +19,7 @@ from sightline.surgery.place import disk
 from sightline.surgery.place.asked import arguments, digest, key, size_of
 from sightline.surgery.place.fingerprint import State, changed, made_and_hooked
 from sightline.surgery.place.opened import LayerRun
-from sightline.surgery.place.sizes import Seen, noted, presume
+from sightline.surgery.place.sizes import Seen, noted, presume, trusted
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def remembered(
                 memory.keep(asked, there, answer)
         if size in known and known[size].unread == unread:
             return known[size].found
-        if lasting is not None and trusting and not unread:
+        if lasting is not None and trusting and trusted(given) and not unread:
             found = _elsewhere(given, known, lasting, run)
             if found is not None:
                 return found

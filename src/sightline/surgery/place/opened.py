@@ -106,5 +106,16 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     return Opened(kept[0][0], kept[0][1], leaf, kept[0][2])
 
 
+def grid_of_run(given: Given, run: LayerRun) -> Grid:
+    """How a layer's output is read: its grid as it was inferred, or stated.
+
+    Raises `NotRun` where the layer does not run on the pictures.
+    """
+    here = opened(given, run, given.picture[:1] if given.batch_only else given.picture, graph=False)
+    if here is None:
+        raise NotRun(f"layer {run.name!r} did not run")
+    return here.grid
+
+
 def _inputs(given: Given) -> Any:
     return given.kwargs if given.kwargs and not given.args else given.args

@@ -6,24 +6,29 @@ of them are opened together.
 """
 
 from collections.abc import Hashable
+from dataclasses import replace
 
 from sightline.surgery.harness.given import Given
 from sightline.surgery.layers.search import Choice, ranking
-from sightline.surgery.place.carried import WHOLE, Flow, Passed, Score, flow
+from sightline.surgery.place.carried import WHOLE, Flow, Passed, Score, flow, share
 from sightline.surgery.place.memory import remembered
 from sightline.surgery.place.opened import LayerRun
 
 _MORE = 0.005
-"""A layer that carries less than this of what is missing is not worth a place in the cut."""
+"""A layer that adds less than this is not worth a place in the cut."""
+
+_MOST = 64
+"""So many layers beside the first are looked through: three derivatives each."""
 
 
 def whole_cut(
     given: Given, choice: Choice, score: Score, about: Hashable = None
 ) -> tuple[Choice, ...]:
-    """The choice, and the layers beside it that carry what it does not; alone if there are none.
+    """The choice, and the layers beside it that carry what it does not, in the order of running.
 
-    The last ones are taken, and none that lies before or behind another: what comes back would
-    come twice. Together they carry all; where no layers do, the choice stays alone.
+    None of them lies before or behind another: what comes back would come twice. Where no layers
+    carry all together, the last one before the choice that does so alone; where that is far before
+    it (and knows little of what is on the picture), the choice.
 
     >>> import torch
     >>> from torch import nn
@@ -37,7 +42,7 @@ def whole_cut(
     >>> given = Given.of(Two(), torch.rand(1, 3, 8, 8))
     >>> cut = whole_cut(given, Choice("right", "named"), lambda out: out.sum(1))
     >>> [one.name for one in cut]
-    ['right', 'left']
+    ['left', 'right']
     """
     key = "cut", choice.name, choice.grid, about
     cut: tuple[Choice, ...] = remembered(given, key, lambda: _whole_cut(given, choice, score))
@@ -50,25 +55,43 @@ def _whole_cut(given: Given, choice: Choice, score: Score) -> tuple[Choice, ...]
     with flow(given, runs, score) as found:
         if found is None or not found.layers or found.layers[0].run.name != choice.name:
             return (choice,)
-        cut, share = _together(found)
-    if share < WHOLE:
+        cut, carries = _together(found)
+        alone = None if carries >= WHOLE else _alone(found)
+    if alone is not None:
+        why = f"the last layer that carries the whole score; {choice.name!r} carries a part"
+        return (replace(known[alone.run.name], reason=why),)
+    if carries < WHOLE:
         return (choice,)
-    return tuple(known[one.run.name] for one in cut)
+    names = {one.run.name for one in cut}
+    return tuple(one for name, one in reversed(known.items()) if name in names)
+
+
+def _alone(found: Flow) -> Passed | None:
+    """The last layer that carries all by itself and has no more than four places for one."""
+    first, *rest = found.layers
+    most = 4 * first.grid.read(first.map)[0, 0].numel()
+    near = [one for one in rest if one.grid.read(one.map)[0, 0].numel() <= most]
+    return next((one for one in near[:_MOST] if (found.share([one]) or 0) >= WHOLE), None)
 
 
 def _together(found: Flow) -> tuple[list[Passed], float]:
-    """The first layer and those that add to it, and the share that they carry together."""
+    """The first layer and those that add most to it, and the share that they carry together."""
     first, *rest = found.layers
-    cut, share = [first], found.share([first]) or 0.0
-    for layer in rest:
-        if share >= WHOLE:
+    whole, through = found.whole(), found.through(first)
+    if whole is None or through is None:
+        return [first], 0.0
+    cut, carries = [first], share(whole, through)
+    others = [one for one in rest if not _on_one_way(found, one, first)][:_MOST]
+    parts = [(one, part) for one in others if (part := found.through(one)) is not None]
+    while parts and carries < WHOLE:
+        shares = [share(whole, through + part) for _, part in parts]
+        best = next(k for k, one in enumerate(shares) if one >= max(shares) - _MORE)  # the last
+        if shares[best] <= carries + _MORE:
             break
-        if any(_on_one_way(found, layer, other) for other in cut):
-            continue
-        more = found.share([*cut, layer]) or 0.0
-        if more > share + _MORE:
-            cut, share = [*cut, layer], more
-    return cut, share
+        added, part = parts[best]
+        cut, through, carries = [*cut, added], through + part, shares[best]
+        parts = [one for one in parts if not _on_one_way(found, one[0], added)]
+    return cut, carries
 
 
 def _on_one_way(found: Flow, one: Passed, other: Passed) -> bool:

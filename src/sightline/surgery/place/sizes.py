@@ -95,6 +95,18 @@ def presume(given: Given, run: "LayerRun", there: Seen) -> None:
     given._known[_word("presumed", run)] = there
 
 
+def distrust(given: Given) -> None:
+    """From now on nothing is taken over from other sizes."""
+    given._known["distrust"] = True
+    for word in [one for one in given._known if one.startswith("presumed ")]:
+        del given._known[word]
+
+
+def trusted(given: Given) -> bool:
+    """Whether something may be taken over."""
+    return "distrust" not in given._known
+
+
 def holds(given: Given, run: "LayerRun", grid: Grid, size: Shape) -> bool:
     """Whether what was presumed holds, now that the layer has been seen; nothing presumed does."""
     there: Seen | None = given._known.get(_word("presumed", run))
