@@ -11,7 +11,10 @@ from sightline.surgery import (
     LayerRun,
     Proof,
     Score,
+    TracedLayer,
+    distrust,
     grid_of_run,
+    holds,
     prove,
     remembered,
     search,
@@ -71,24 +74,39 @@ def proved(given: Given, runs: Sequence[LayerRun], *, stated: bool) -> Opening:
     Where the last run of a single layer lies elsewhere (it saw another picture, or this one
     mirrored) and nobody named a run, the first of its runs that is confirmed is taken. Where no run
     is, and the grid was not `stated` by the caller, another reading of it is: by that the places
-    lie on the picture.
+    lie on the picture. What was proved at another size of the picture is taken over: whoever opens
+    the layers asks `as_elsewhere` then.
     """
     call = runs[0].call
-    proofs = {run.name: prove(given, run) for run in runs}
+    proofs = {run.name: prove(given, run, trusting=True) for run in runs}
     grids = {run.name: run.grid for run in runs}
     if call == -1 and len(runs) == 1 and proofs[runs[0].name].outcome == "contradicted":
         for other in range(_MOST_RUNS):
-            proof = prove(given, replace(runs[0], call=other))
+            proof = prove(given, replace(runs[0], call=other), trusting=True)
             if proof.outcome == "confirmed":
                 return Opening(other, grids, {runs[0].name: proof})
     for run in runs:
         if not stated and (reading := proofs[run.name].reading) is not None:
             grid = replace(grid_of_run(given, run), reading=reading)
-            proof = prove(given, replace(run, grid=grid))
+            proof = prove(given, replace(run, grid=grid), trusting=True)
             if proof.outcome == "confirmed":
                 seen = f"{proof.seen}, once the grid is read as {reading}"
                 proofs[run.name], grids[run.name] = replace(proof, seen=seen), grid
     return Opening(call, grids, proofs)
+
+
+def as_elsewhere(given: Given, cuts: Sequence[TracedLayer], call: int) -> bool:
+    """Whether what was proved at another size of the picture holds: the grids scale as that does.
+
+    True where nothing was taken over. Where it does not hold, nothing is taken over any more.
+    """
+    if all(
+        holds(given, LayerRun(cut.layer, call), cut.grid, tuple(cut.activations.shape[2:]))
+        for cut in cuts
+    ):
+        return True
+    distrust(given)
+    return False
 
 
 def lies_right(given: Given, choice: Choice, call: int, score: Score, about: Hashable) -> Choice:

@@ -31,6 +31,8 @@ from sightline.surgery.place.opened import grid_of_run as grid_of_run
 from sightline.surgery.place.proof import prove as prove
 from sightline.surgery.place.several import whole_cut as whole_cut
 from sightline.surgery.place.silent import silent_layers as silent_layers
+from sightline.surgery.place.sizes import distrust as distrust
+from sightline.surgery.place.sizes import holds as holds
 from sightline.surgery.place.verdict import Proof as Proof
 from sightline.surgery.rerun.from_layer import replay_from_layer as replay_from_layer
 from sightline.surgery.rerun.replay import look as look

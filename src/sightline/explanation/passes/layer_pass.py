@@ -13,7 +13,7 @@ from sightline.explanation.cuts import Cut, cut_at, cut_of, joined
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.method_inputs import MethodInputs
 from sightline.explanation.passes.reruns import Reruns
-from sightline.explanation.placed import WHOLE, Place, lies_right, proved
+from sightline.explanation.placed import WHOLE, Place, as_elsewhere, lies_right, proved
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
 from sightline.maps.upsample import extremes, image_map
@@ -43,10 +43,9 @@ from sightline.tensors import autocast_dtype, unexpanded, without_autocast
 def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> Found:
     """Run once, open every layer, weigh by every method."""
     given = Given.of_supported(job.model, job.batch.inputs)
-    if layers:
-        run = _run(job, given, [cut_at(job.model, layer, job.grid) for layer in layers])
-    else:
-        run = _run_at_choice(job, given)
+    run = _opened(job, given, layers)
+    if not as_elsewhere(given, run.trace.cuts, run.call):
+        run = _opened(job, given, layers)
     trace, question = run.trace, run.question
     inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, run.grids))
     found: Found = {}
@@ -73,6 +72,12 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
     return found
 
 
+def _opened(job: Job, given: Given, layers: Sequence[Where]) -> "_Run":
+    if layers:
+        return _run(job, given, [cut_at(job.model, layer, job.grid) for layer in layers])
+    return _run_at_choice(job, given)
+
+
 def _connected(inputs: MethodInputs, parts: Sequence[int]) -> bool:
     return any(inputs.connected(k) for k in parts)
 
@@ -87,6 +92,7 @@ class _Run:
     cuts: Sequence[Cut]
     places: Sequence[Place | None]
     grids: Mapping[str, Any]
+    call: int
 
 
 def _run(job: Job, given: Given, cuts: Sequence[Cut]) -> _Run:
@@ -110,7 +116,7 @@ def _run(job: Job, given: Given, cuts: Sequence[Cut]) -> _Run:
             parts = [LayerRun(name, call, grids[name]) for name in cut.grids]
             share = carried(given, parts, score, (about, reads))
             places[k] = Place(opening.proof_of(list(cut.grids)), share)
-    return _Run(trace, question, reads, cuts, places, grids)
+    return _Run(trace, question, reads, cuts, places, grids, call)
 
 
 def _run_at_choice(job: Job, given: Given) -> _Run:

@@ -23,7 +23,7 @@ from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.resolve import resolve
 from sightline.surgery.place.look_back import noise
-from sightline.surgery.place.memory import remembered
+from sightline.surgery.place.memory import Lasting, remembered
 from sightline.surgery.place.opened import LayerRun
 from sightline.surgery.rerun.replay import with_pictures
 from sightline.tensors import allow_grad
@@ -63,8 +63,21 @@ def carried(
     True
     """
     key = ("carried", *(run.key for run in runs), about)
-    share: float | None = remembered(given, key, lambda: _carried(given, runs, score))
+    share: float | None = remembered(
+        given, key, lambda: _carried(given, runs, score), _ALL_OF_IT, trusting=True
+    )
     return share
+
+
+_ALL_OF_IT = Lasting(
+    plain=lambda share: share if share == 1 else None,
+    back=float,
+    elsewhere=lambda share, size: share if share == 1 else None,
+    weights=True,
+)
+"""That every way leads through some layers holds for every size, and for as long as the weights do:
+a branch of zeros carries nothing. A part is asked for again.
+"""
 
 
 def _carried(given: Given, runs: Sequence[LayerRun], score: Score) -> float | None:

@@ -15,7 +15,7 @@ from sightline.surgery.place.look_back import looked_at, noise, places
 from sightline.surgery.place.look_forward import answers
 from sightline.surgery.place.memory import remembered
 from sightline.surgery.place.opened import LayerRun, NotRun, Opened, opened
-from sightline.surgery.place.verdict import FEWEST, Proof, undecided, verdict
+from sightline.surgery.place.verdict import CONFIRMED, FEWEST, Proof, undecided, verdict
 from sightline.tensors import allow_grad
 
 logger = logging.getLogger(__name__)
@@ -24,15 +24,21 @@ _MANY = 12
 _NO_WAY = "no derivative leads through the model to the picture"
 
 
-def prove(given: Given, run: LayerRun) -> Proof:
+def prove(given: Given, run: LayerRun, *, trusting: bool = False) -> Proof:
     """Whether the places of the layer lie where its grid says. Remembered for a model and a shape.
+
+    Who is `trusting` is told what was found at another size of the picture, for nothing, and asks
+    `holds` once the layer has run at this one.
 
     >>> from torch import nn
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU())
     >>> prove(Given.of(net, torch.rand(1, 3, 16, 16)), LayerRun("1"))
     Proof(outcome='confirmed', way='structure', seen='every place within 0.25 places of its own')
     """
-    proof: Proof = remembered(given, ("place", run.key), lambda: _prove(given, run))
+    about = "place", *run.key
+    proof: Proof = remembered(
+        given, about, lambda: _prove(given, run), CONFIRMED, run=run, trusting=trusting
+    )
     return proof
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.readings import Reading, others
+from sightline.surgery.place.memory import Lasting
 from sightline.surgery.place.statistic import Figures, figures
 
 logger = logging.getLogger("sightline.surgery.place.proof")
@@ -38,6 +39,23 @@ class Proof:
     def record(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {"outcome": self.outcome, "way": self.way, "seen": self.seen}
+
+
+def _elsewhere(proof: Proof, size: str) -> Proof | None:
+    if proof.outcome != "confirmed":
+        return None
+    return replace(proof, seen=f"{proof.seen}, as at {size}")
+
+
+CONFIRMED = Lasting(
+    plain=lambda proof: proof.record if proof.outcome == "confirmed" else None,
+    back=lambda plain: Proof(**plain),
+    elsewhere=_elsewhere,
+)
+"""Only what is confirmed outlasts a process. That places lie right follows from how a model is
+made; that nothing could be said may come from its weights, and what is said against a map shall
+have been seen by who says it.
+"""
 
 
 def undecided(why: str) -> Proof:
