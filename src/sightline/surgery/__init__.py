@@ -26,6 +26,7 @@ from sightline.surgery.layers.search import search as search
 from sightline.surgery.pixel_trace import capture_pixels as capture_pixels
 from sightline.surgery.place.carried import carried as carried
 from sightline.surgery.place.memory import remembered as remembered
+from sightline.surgery.place.memory import take_over as take_over
 from sightline.surgery.place.opened import LayerRun as LayerRun
 from sightline.surgery.place.opened import grid_of_run as grid_of_run
 from sightline.surgery.place.proof import prove as prove

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 import sightline
 from helpers.closeness import assert_near
-from helpers.measured_batch import labelled, measured, net
+from helpers.measured_batch import STATISTICS, labelled, measured, net
+from helpers.nets import convnet
+from sightline import Card, describe
 from sightline.errors import MethodError
 from sightline.evaluation.measure import (
     ExplainedBatch,
@@ -13,6 +16,7 @@ from sightline.evaluation.measure import (
     Measurements,
 )
 from sightline.protocol import Protocol
+from sightline.surgery.harness.randomise import cascade
 
 
 def test_small_batches_are_shown_together(monkeypatch):
@@ -59,3 +63,34 @@ def test_the_least_likely_class_can_be_asked_for():
     assert torch.equal(
         torch.tensor([t.index for t in e.targets]), model(labelled().inputs).argmin(1)
     )
+
+
+class Turned(nn.Module):
+    """Shows its network the picture mirrored; or as it is and then mirrored."""
+
+    def __init__(self, *views):
+        super().__init__()
+        self.net, self.views = convnet(classes=7), views
+
+    def forward(self, x):
+        return sum(self.net(view(x)) for view in self.views)
+
+
+@pytest.mark.parametrize("views", [(lambda x: x.flip(3),), (lambda x: x, lambda x: x.flip(3))])
+def test_maps_that_are_made_again_are_opened_as_the_first_were(views):
+    """At the run, and by the reading, that lie right: of the model and of a shuffled copy."""
+    torch.manual_seed(0)
+    model = Turned(*views).eval()
+    describe(model, Card("test", None, STATISTICS, None, "a test"))
+    batch, _ = measured(model=model)
+    first = batch.explanations["grad_cam"]
+    said = first.provenance["layer"]
+    assert (said["call"], said["grid"].get("reading")) == (
+        (0, "mirrored along the width") if len(views) == 1 else (0, None)
+    )
+    again = batch.explained(model, batch.pictures, ["grad_cam"])["grad_cam"]
+    assert torch.equal(again.coarse, batch.coarse_of("grad_cam"))
+    copy = next(iter(cascade(model, 5, 0)))
+    shuffled = batch.explained(copy, batch.pictures, ["grad_cam"])["grad_cam"]
+    other = shuffled.provenance["layer"]
+    assert (other["call"], other["grid"]) == (said["call"], said["grid"])

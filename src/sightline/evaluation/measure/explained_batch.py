@@ -17,7 +17,7 @@ from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
 from sightline.models import card_of
 from sightline.protocol import Protocol
-from sightline.surgery import Given, channels_second, looking, supported_model
+from sightline.surgery import Given, channels_second, looking, supported_model, take_over
 from sightline.types import ImageMap
 
 TOP = 5
@@ -96,8 +96,9 @@ class ExplainedBatch:
         rules = [self.rules[name] for name in names]
         inputs = inputs.movedim(1, self._channel_axis)
         layer = _layer_if_opened(rules, self.layer)
-        # The same layer of the same model, or of a copy: its place was proved with the maps.
-        found = explain(model, inputs, self.classes, rules, layer, place="unchecked")
+        if model is not self.model:
+            take_over(model, self.model)  # the run and the reading that lie right in the one
+        found = explain(model, inputs, self.classes, rules, layer)
         return {name: found[name] for name in names}
 
     def scaled(self, one: Explanation) -> ImageMap:
