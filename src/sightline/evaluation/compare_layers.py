@@ -29,6 +29,7 @@ from sightline.surgery.harness.resolve import Where
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.neighbours import neighbours, with_automatic
 
+_Key = tuple[str, int]
 _LEAST = 0.01
 """The least difference in order that is told: one hundredth of a confidence."""
 
@@ -129,12 +130,13 @@ def compare_layers(
     data = opened(data, limit)
     one = _noise(like_model(supported_model(model), _first_picture(model, data).unsqueeze(0)), 1)
     rows = neighbours(model, one) if layers is None else with_automatic(model, one, layers)
-    measured: dict[str, Results | None] = {}
+    measured: dict[_Key, Results | None] = {}
     for row, place in sorted(
         rows, key=lambda one: one[1] != 0
     ):  # the automatic one first: the others are held to it
-        where = None if out is None else Path(out) / re.sub(r"[^\w.-]", "_", row.name)
-        measured[row.name] = (
+        folder = re.sub(r"[^\w.-]", "_", row.name) + ("" if row.call < 0 else f"_{row.call}")
+        where = None if out is None else Path(out) / folder
+        measured[row.name, row.call] = (
             None
             if place and not has_maps(model, row.name, one, method)
             else evaluate(
@@ -142,7 +144,8 @@ def compare_layers(
                 data,
                 [method],
                 "deletion,insertion",
-                protocol=replace(protocol, layer=row.name),
+                # Another run than its name stands for is only ever the automatic layer.
+                protocol=replace(protocol, layer=row.name if row.call < 0 else None),
                 out=where,
                 classes=classes,
                 batch_size=batch_size,
@@ -270,18 +273,18 @@ def _faults(rows: Results) -> list[str]:
 
 
 def _compared(
-    rows: Sequence[tuple[Candidate, int]], measured: dict[str, Results | None]
+    rows: Sequence[tuple[Candidate, int]], measured: dict[_Key, Results | None]
 ) -> list[Neighbour]:
     """The rows of each layer against those of the automatic one."""
-    orders = {name: None if one is None else _order(one) for name, one in measured.items()}
-    chosen = next(row.name for row, place in rows if place == 0)
+    orders = {key: None if one is None else _order(one) for key, one in measured.items()}
+    chosen = next((row.name, row.call) for row, place in rows if place == 0)
     own, level = (
         orders[chosen],
         1 - 0.05 / max(1, sum(one is not None for one in orders.values()) - 1),
     )
     found = []
     for row, place in rows:
-        order = orders[row.name]
+        order = orders[row.name, row.call]
         less = None
         if place and order is not None and own is not None:
             less = paired(mean, order, own, level=level)

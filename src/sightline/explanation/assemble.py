@@ -221,4 +221,5 @@ def _grid(traced: TracedLayer) -> dict[str, Any]:
         "kind": traced.grid.kind,
         "size": list(traced.activations.shape[2:]),
         "prefix": traced.grid.prefix,
+        **({} if traced.grid.order is None else {"order": list(traced.grid.order)}),
     }

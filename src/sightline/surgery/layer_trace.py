@@ -21,7 +21,7 @@ from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Grid, Reader, Shape
+from sightline.surgery.harness.grids import Grid, Reader, Readings, Shape
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import tensors_in
 from sightline.surgery.harness.opened_layer import OpeningHook, TracedLayer
@@ -112,15 +112,16 @@ def capture(
     layer: Where | Sequence[Where],
     *,
     call: int = -1,
-    grid: Shape | Reader | None = None,
+    grid: Shape | Reader | Readings | None = None,
     differentiable: bool = False,
 ) -> Trace:
     """Run the model on the inputs once, opened at a layer (or several).
 
     `inputs` is a tensor, a tuple of positional or a dict of keyword arguments. `layer` is a name, a
     module or a function from the model to a module. A layer that runs more than once is taken at
-    its last run, or at `call`. `grid` states how to read the layer where that cannot be inferred.
-    `differentiable=True` keeps the whole graph, so that a loss on the maps can train the model.
+    its last run that has a map, or at `call`. `grid` states how to read the layer where that cannot
+    be inferred. `differentiable=True` keeps the whole graph, so that a loss on the maps can train
+    the model.
 
     The model runs in eval mode and comes out bit-equal, also after an error. Raises `LayerError`
     for an unknown or a grid-less layer, `SurgeryError` for a layer that did not run.

@@ -18,7 +18,17 @@ from sightline.errors import (
 from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
-from sightline.surgery import Opened, Trace, Where, capture, choose, noise, supported_model
+from sightline.surgery import (
+    Given,
+    Opened,
+    Trace,
+    Where,
+    capture,
+    choose,
+    noise,
+    readings,
+    supported_model,
+)
 from sightline.targets import Wanted, find_class, logits
 from sightline.targets.class_names import checked_index
 from sightline.tensors import first_weight
@@ -73,6 +83,9 @@ def exportable(
     if layer is None:
         choice = choose(inner, example)
         layer, reason, grid = choice.name, choice.reason, choice.grid if grid is None else grid
+        call = choice.call if call == -1 else call
+    elif grid is None:
+        grid = readings(Given.of_supported(inner, example), [layer], call)
     trace = capture(inner, example, layer, call=call, grid=grid)
     if classes is not None:
         card = replace(card, classes=tuple(classes))

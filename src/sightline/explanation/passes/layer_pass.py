@@ -32,6 +32,7 @@ from sightline.surgery import (
     choose_by_reading,
     outputs_read,
     readable,
+    readings,
 )
 from sightline.targets import Aim, Question, ask, beyond_classes
 from sightline.tensors import autocast_dtype, unexpanded, without_autocast
@@ -40,7 +41,7 @@ from sightline.tensors import autocast_dtype, unexpanded, without_autocast
 def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> Found:
     """Run once, open every layer, weigh by every method."""
     given = Given.of_supported(job.model, job.batch.inputs)
-    run = _run(job, given, layers, job.grid) if layers else _run_at_choice(job, given)
+    run = _run_at_named(job, given, layers) if layers else _run_at_choice(job, given)
     trace, question = run.trace, run.question
     inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, run.grid))
     found: Found = {}
@@ -76,9 +77,10 @@ def _run(
     given: Given,
     layers: Sequence[Where],
     grid: Any,
-    reason: str = "named by the caller",
+    call: int,
+    reason: str,
 ) -> _Run:
-    call, proofs = proved(given, layers, job.call, grid) if job.checked else (job.call, {})
+    call, proofs = proved(given, layers, call, grid) if job.checked else (call, {})
     trace = capture(job.model, given, layers, call=call, grid=grid)
     score, about = _asked(job)
     if about is None:
@@ -94,12 +96,18 @@ def _run(
     return _Run(trace, question, reads, reason, grid, places)
 
 
+def _run_at_named(job: Job, given: Given, layers: Sequence[Where]) -> _Run:
+    grid = readings(given, layers, job.call) if job.grid is None else job.grid
+    return _run(job, given, layers, grid, job.call, "named by the caller")
+
+
 def _run_at_choice(job: Job, given: Given) -> _Run:
     """Opened at the last layer on which the outputs depend, or what a target made of them."""
 
     def run(choice: Choice) -> tuple[_Run, Reads]:
         grid = choice.grid if job.grid is None else job.grid
-        one = _run(job, given, [choice.name], grid, choice.reason)
+        call = choice.call if job.call == -1 else job.call
+        one = _run(job, given, [choice.name], grid, call, choice.reason)
         return one, one.reads
 
     if not beyond_classes(job.target):

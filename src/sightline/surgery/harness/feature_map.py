@@ -10,8 +10,10 @@ from torch import Tensor
 
 from sightline.errors import LayerError
 from sightline.surgery.harness.grids import (
+    Channels,
     Grid,
     Reader,
+    Readings,
     Shape,
     infer,
     stated_grid,
@@ -20,18 +22,24 @@ from sightline.surgery.harness.grids import (
 
 
 def find_map(
-    output: Any, images: Shape, name: str, grid: Shape | Reader | None = None
+    output: Any, images: Shape, name: str, grid: Shape | Reader | Readings | None = None
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]]:
     """The feature map in a layer's output, its grid, and how to put another tensor in its place.
 
     `images` is the shape `[b, c, *s]` of the picture. Tuples, lists, mappings and dataclasses are
     searched one level deep; the first tensor with a grid and as many rows as there are images is
-    the map.
+    the map. Of `Readings` the one by this name counts.
     """
+    if isinstance(grid, Readings):
+        grid = grid.of(name)
     shapes = []
     for tensor, put in slots(output):
         shapes.append(tuple(tensor.shape))
-        if isinstance(grid, Grid) and (grid_of(shapes[-1], images) is None or is_attention(tensor)):
+        if isinstance(grid, Grid) and (
+            not grid.suits(shapes[-1])
+            or grid_of(shapes[-1], images) is None
+            or is_attention(tensor)
+        ):
             continue  # measured on the tensor that has a grid
         if grid is not None:
             found = stated_grid(grid, shapes[-1])
@@ -49,12 +57,32 @@ def find_map(
     raise unreadable_output(name, shapes, images)
 
 
-def grid_of(shape: Shape, images: Shape) -> Grid | None:
+def find_map_at(
+    output: Any,
+    images: Shape,
+    name: str,
+    grid: Shape | Reader | Readings | None,
+    call: int,
+) -> tuple[Tensor, Grid, Callable[[Tensor], Any]] | LayerError:
+    """The same; an error is raised only where this very run was asked for.
+
+    Else (`call` -1) the last run with a map counts: an activation may run once more on the vector
+    that goes into a classifier.
+    """
+    try:
+        return find_map(output, images, name, grid)
+    except LayerError as error:
+        if call >= 0:
+            raise
+        return error
+
+
+def grid_of(shape: Shape, images: Shape, channels: Channels | None = None) -> Grid | None:
     """The grid of an output of this shape, if it has one and a row for each image.
 
-    Layers that see windows or frames have more rows.
+    Layers that see windows or frames have more rows. `channels` is what is known of its channels.
     """
-    return infer(shape, images[2:]) if shape and shape[0] == images[0] else None
+    return infer(shape, images[2:], channels) if shape and shape[0] == images[0] else None
 
 
 def is_attention(tensor: Tensor) -> bool:

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sightline.errors import LayerError
 from sightline.surgery.backward.batch_norm import mended
 from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.harness import guard
-from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
@@ -101,7 +102,10 @@ class _Watch:
         index, self._calls = self._calls, self._calls + 1
         if self.run.call >= 0 and index != self.run.call:
             return None
-        self.map, self.grid, put = find_map(output, self._images, self.name, self.run.grid)
+        found = find_map_at(output, self._images, self.name, self.run.grid, self.run.call)
+        if isinstance(found, LayerError):
+            return None
+        self.map, self.grid, put = found
         self.entered = args[0] if args and isinstance(args[0], Tensor) else None
         # A clone goes on: an in-place layer behind would put itself in the layer's place.
         return put(self.map.clone())

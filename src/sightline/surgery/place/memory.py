@@ -38,4 +38,4 @@ def _arguments(given: Given) -> Hashable:
     shapes = tuple((tuple(tensor.shape[1:]), tensor.dtype) for tensor in given.tensors)
     plain = (bool, int, float, str)
     words = tuple(one for one in (*given.args, *given.kwargs.values()) if isinstance(one, plain))
-    return shapes, tuple(given.kwargs), words
+    return given.axes, shapes, tuple(given.kwargs), words

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sightline.errors import LayerError
 from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.checkpoints import unless_checkpointed
 from sightline.surgery.harness.fallback import Foreseen, first_line
-from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
@@ -67,10 +68,15 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     leaf = pictures.detach().clone().requires_grad_(graph)
     images = (len(leaf), *given.frame.images[1:])
     kept: list[tuple[Tensor, Grid, bool]] = []
+    unreadable: list[LayerError] = []
 
     def keep(_: nn.Module, __: Any, output: Any) -> None:
         if run.call < 0 or calls == run.call:
-            tensor, grid, _put = find_map(output, images, name, run.grid)
+            found = find_map_at(output, images, name, run.grid, run.call)
+            if isinstance(found, LayerError):
+                unreadable[:] = [found]
+                return
+            tensor, grid, _put = found
             recording = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
             kept[:] = [(tensor, grid, recording)]
 
@@ -99,6 +105,8 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     ):
         try:
             unless_checkpointed(call_detached, call)
+            if unreadable and not kept:
+                raise unreadable[0]
         except Exception as error:  # whatever a model of somebody's own may raise
             raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
     return None if not kept else Opened(kept[0][0], kept[0][1], leaf, kept[0][2])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -73,7 +74,8 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
 def with_pictures(inputs: Any, images: Tensor, channel_axis: int = 1) -> Any:
     """The inputs with other pictures `[m * b, c, *s]` in the place of their own.
 
-    A tuple, or a mapping by name. `channel_axis` is where the inputs have their channels.
+    A tuple, or a mapping by name; a `Given` of a `Given`. `channel_axis` is where the inputs have
+    their channels.
 
     >>> mask, pictures = torch.tensor([[1], [2]]), torch.ones(4, 3, 5)
     >>> _, twice = with_pictures((torch.zeros(2, 3, 5), mask), pictures)
@@ -81,6 +83,8 @@ def with_pictures(inputs: Any, images: Tensor, channel_axis: int = 1) -> Any:
     tensor([1, 2, 1, 2])
     """
     args, kwargs = _with_images(*arguments(inputs), images.movedim(1, channel_axis))
+    if isinstance(inputs, Given):
+        return replace(inputs, args=args, kwargs=kwargs)
     return kwargs or args
 
 

@@ -1,0 +1,68 @@
+"""How a named layer is read where its shape alone would not tell: as the survey saw it."""
+
+import logging
+import weakref
+from collections.abc import Hashable, Sequence
+
+from torch import nn
+
+from sightline.surgery.harness.fallback import first_line
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.grids import Grid, Readings
+from sightline.surgery.harness.resolve import Where, resolve
+from sightline.surgery.harness.supported import fingerprint, made_of
+from sightline.surgery.layers.search import special_grid, with_noise
+from sightline.surgery.layers.token_grid import survey_layers
+
+logger = logging.getLogger(__name__)
+
+_Runs = dict[tuple[str, int], Grid | None]
+_remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, _Runs]]]"
+_remembered = weakref.WeakKeyDictionary()
+"""For each model and shape of inputs: what it was made of, and the readings of all its layers."""
+
+
+def readings(given: Given, layers: Sequence[Where], call: int = -1) -> Readings | None:
+    """The readings of these layers that do not follow from their shapes; None where all do.
+
+    Looked for once, for a model and a shape of inputs: on one image of noise, as the automatic
+    layer is.
+
+    >>> import torch
+    >>> net = nn.Sequential(nn.Conv1d(12, 9, 1), nn.Flatten())
+    >>> readings(Given.of(net, torch.rand(1, 12, 9)), ["0"]) is None
+    True
+    """
+    runs = _runs(given)
+    special = []
+    for layer in layers:
+        name, _ = resolve(given.model, layer)
+        if (grid := runs.get((name, call))) is not None:
+            special.append((name, grid))
+    return Readings(tuple(special)) if special else None
+
+
+def _runs(given: Given) -> _Runs:
+    known = _remembered.setdefault(given.model, {})
+    key = given.key
+    if key not in known or known[key][0] != made_of(given.model):
+        runs = _look(given)
+        # Read behind the survey, since some models are finished at their first run.
+        known[key] = fingerprint(given.model), runs
+    return known[key][1]
+
+
+def _look(given: Given) -> _Runs:
+    """The special grid of each run of each layer; -1 is the run that is taken if none is named."""
+    try:
+        rows, _ = survey_layers(with_noise(given))
+    except Exception as error:
+        # Whatever a model of somebody's own may raise; run in earnest it will raise it again.
+        logger.debug("layers are read by their shapes alone: %s", first_line(error))
+        return {}
+    runs: _Runs = {}
+    for row in rows:
+        grid = special_grid(row, given)
+        for name, run in zip(row.names, row.runs, strict=True):
+            runs[name, run] = runs[name, -1] = grid
+    return runs
