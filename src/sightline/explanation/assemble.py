@@ -180,6 +180,7 @@ def _provenance(
             "shape": list(picture.shape),
             "dtype": str(picture.dtype),
             "device": str(picture.device),
+            **({} if (axis := job.batch.channel_axis) == 1 else {"channel_axis": axis}),
         },
         "preprocess": {
             name: list(value) if isinstance(value, tuple) else value

@@ -52,7 +52,7 @@ def explain(
     counterfactual: bool = False,
     call: int = -1,
     grid: Any = None,
-    axes: str | None = None,
+    axes: Any = None,
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
     place: Literal["proved", "unchecked"] = "proved",

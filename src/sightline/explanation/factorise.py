@@ -130,7 +130,7 @@ def factorise(
     layer: Where | None = None,
     *,
     grid: Any = None,
-    axes: str | None = None,
+    axes: Any = None,
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
 ) -> Factorisation:

@@ -45,7 +45,7 @@ class Batch:
         return channels_second(image_among(*arguments(self.inputs)), self.channel_axis)
 
 
-def ready(images: Any, model: nn.Module, preprocess: Preprocess, axes: str | None = None) -> Batch:
+def ready(images: Any, model: nn.Module, preprocess: Preprocess, axes: Any = None) -> Batch:
     """A float tensor `[b, c, *s]`, or a tuple or mapping with one, is taken; pictures are prepared.
 
     Pictures are files, PIL images, arrays and uint8 tensors, one or a list. A path may be a folder:
@@ -74,9 +74,17 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess, axes: str | Non
     size = tuple(inputs.shape[2:])
     if axes is None:
         return Batch(inputs, prepared.names, size, sources=prepared.sources)
-    axis = channel_axis(axes, inputs.shape)
-    given = Given.of_supported(model, inputs.movedim(1, axis), axes)
-    return Batch(given, prepared.names, size, axis, prepared.sources)
+    given = Given.of_supported(model, turned(inputs, axes), axes)
+    return Batch(given, prepared.names, size, given.channel_axis, prepared.sources)
+
+
+def turned(inputs: Tensor, axes: Any) -> Tensor:
+    """Prepared pictures `[b, c, *s]` with their axes in the order that was said, if it was.
+
+    >>> turned(torch.zeros(2, 3, 8, 9), "b h w c").shape
+    torch.Size([2, 8, 9, 3])
+    """
+    return inputs if axes is None else inputs.movedim(1, channel_axis(axes, inputs.shape))
 
 
 def expand(images: Any) -> Any:
@@ -103,7 +111,7 @@ def expand(images: Any) -> Any:
     return images
 
 
-def _validated(tensor: Tensor, model: nn.Module, axes: str | None) -> Tensor:
+def _validated(tensor: Tensor, model: nn.Module, axes: Any) -> Tensor:
     if not tensor.is_floating_point():
         raise ImageError(
             f"Expected a model-ready float tensor [b, 3, h, w]; got {tensor.dtype}. Pass raw"
@@ -142,7 +150,7 @@ def _axes(model: nn.Module) -> int | None:
     return None
 
 
-def _as_it_is(inputs: Any, model: nn.Module, axes: str | None) -> Batch:
+def _as_it_is(inputs: Any, model: nn.Module, axes: Any) -> Batch:
     """Inputs that are ready, as they came."""
     given = Given.of_supported(model, inputs, axes)
     try:

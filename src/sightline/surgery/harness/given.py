@@ -33,13 +33,13 @@ class Given:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     batch_only: bool = False
-    axes: str | None = None
+    axes: Any = None
     # No `cached_property`: before Python 3.12 it holds a lock of its own while it computes, here
     # while `framed` waits for the guard's, which another thread may hold that waits for the former.
     _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
-    def of(model: Any, inputs: Any, *, opened: bool = True, axes: str | None = None) -> "Given":
+    def of(model: Any, inputs: Any, *, opened: bool = True, axes: Any = None) -> "Given":
         """A tensor, a tuple of positional or a mapping of keyword arguments; a `Given` as it is.
 
         Raises `ModelError` for a model that cannot be `opened`, as `supported_model` does.
@@ -54,7 +54,7 @@ class Given:
         return Given.of_supported(supported_model(model, opened=opened), inputs, axes)
 
     @staticmethod
-    def of_supported(model: nn.Module, inputs: Any, axes: str | None = None) -> "Given":
+    def of_supported(model: nn.Module, inputs: Any, axes: Any = None) -> "Given":
         """The same for what `supported_model` has just returned, which is not looked at again."""
         if isinstance(inputs, Given):
             return inputs

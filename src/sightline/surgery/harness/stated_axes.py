@@ -1,11 +1,12 @@
 """Which axis is which, where the user says it: `axes="b t c"`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sightline.errors import ImageError
 
 
-def channel_axis(axes: str, shape: Sequence[int]) -> int:
+def channel_axis(axes: Any, shape: Sequence[int]) -> int:
     """The axis of the channels of an input of this shape, by what was said of its axes.
 
     `b` is the batch, `c` are the channels, every other word is an axis of places. Raises

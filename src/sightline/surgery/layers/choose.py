@@ -148,7 +148,7 @@ def _extent(where: Tensor) -> tuple[str, ...]:
     )
 
 
-def layers(model: nn.Module, inputs: Any, *, axes: str | None = None) -> list[Candidate]:
+def layers(model: nn.Module, inputs: Any, *, axes: Any = None) -> list[Candidate]:
     """Every layer with a grid, in the order of running, the chosen one marked with its reason.
 
     A layer that runs several times has a row for each run; to explain one of them say its `call`.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from sightline.errors import LayerError, near
 from sightline.surgery.harness.given import Given
@@ -50,7 +50,7 @@ def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
 
 
 def with_automatic(
-    model: nn.Module, inputs: Tensor, layers: Where | Sequence[Where]
+    model: nn.Module, inputs: Any, layers: Where | Sequence[Where]
 ) -> list[tuple[Candidate, int]]:
     """These layers and the automatic one, with the numbers of layers between."""
     listed = layers if isinstance(layers, list | tuple) else [layers]
