@@ -24,7 +24,7 @@ _PASSES_ON = re.compile(
 )
 
 
-@dataclass
+@dataclass(eq=False)
 class Candidate:
     """A run of a layer with a spatial grid, in the order of running.
 

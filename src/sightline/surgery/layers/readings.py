@@ -54,15 +54,16 @@ def _runs(given: Given) -> _Runs:
 
 def _look(given: Given) -> _Runs:
     """The special grid of each run of each layer; -1 is the run that is taken if none is named."""
+    shown = with_noise(given)
     try:
-        rows, _ = survey_layers(with_noise(given))
+        rows, _ = survey_layers(shown)
     except Exception as error:
         # Whatever a model of somebody's own may raise; run in earnest it will raise it again.
         logger.debug("layers are read by their shapes alone: %s", first_line(error))
         return {}
     runs: _Runs = {}
     for row in rows:
-        grid = special_grid(row, given)
+        grid = special_grid(row, shown)
         for name, run in zip(row.names, row.runs, strict=True):
             runs[name, run] = runs[name, -1] = grid
     return runs

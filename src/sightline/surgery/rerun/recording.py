@@ -13,7 +13,7 @@ from torch import nn
 from sightline.errors import SurgeryError
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.grids import Reader, Readings, Shape
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
@@ -32,10 +32,12 @@ class LayerCall:
     name: str
     module: nn.Module
     call: int
-    grid: Shape | Reader | None
+    grid: Shape | Reader | Readings | None
 
     @staticmethod
-    def of(given: Given, layer: Where, call: int, grid: Shape | Reader | None) -> "LayerCall":
+    def of(
+        given: Given, layer: Where, call: int, grid: Shape | Reader | Readings | None
+    ) -> "LayerCall":
         """The layer's run number `call`, counted from 0; -1 stands for its last one."""
         name, module = resolve(given.model, layer)
         call = call if call >= 0 else _runs(given, module) - 1

@@ -12,7 +12,7 @@ from sightline.errors import LayerError
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given, arguments, image_among
-from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.grids import Reader, Readings, Shape
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
@@ -119,7 +119,7 @@ def replay(
     activations: Activations,
     *,
     call: int = -1,
-    grid: Shape | Reader | None = None,
+    grid: Shape | Reader | Readings | None = None,
 ) -> Any:
     """The outputs the model would give had `layer` returned these activations `[b, c, *s]`.
 
@@ -151,7 +151,7 @@ def replace_map(
     activations: Activations,
     images: Shape,
     name: str,
-    grid: Shape | Reader | None,
+    grid: Shape | Reader | Readings | None,
     *,
     own: bool = False,
 ) -> Any:
