@@ -19,9 +19,10 @@ from sightline.surgery.backward.detached_weights import DetachFrom
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Grid, Reader, Readings, Shape
+from sightline.surgery.harness.grids import Grid, Reading
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import tensors_in
 from sightline.surgery.harness.opened_layer import OpeningHook, TracedLayer
@@ -112,7 +113,7 @@ def capture(
     layer: Where | Sequence[Where],
     *,
     call: int = -1,
-    grid: Shape | Reader | Readings | None = None,
+    grid: Reading = None,
     differentiable: bool = False,
 ) -> Trace:
     """Run the model on the inputs once, opened at a layer (or several).
@@ -143,7 +144,10 @@ def capture(
         )
     wanted: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     modules = [resolve(given.model, one) for one in wanted]
-    hooks = [OpeningHook(name, module, given.frame, call, grid) for name, module in modules]
+    hooks = [
+        OpeningHook(name, module, given.frame, call, kind_of(module) if grid is None else grid)
+        for name, module in modules
+    ]
     with guard.untouched(given.model):
         outputs, plain = _run(given, hooks, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):

@@ -11,7 +11,10 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.pooling import _AvgPoolNd, _MaxPoolNd
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from sightline.surgery.harness.grids import Channels, Shape
@@ -28,9 +31,22 @@ _CHANNELS_SECOND = (
     "pixel_shuffle",
     "pixel_unshuffle",
 )
+_FIRST = (_ConvNd, _NormBase, nn.GroupNorm, _MaxPoolNd, _AvgPoolNd)
 _CHANNELS_LAST = ("addmm", "mm", "linear", "native_layer_norm", "_fused_rms_norm", "embedding")
 _LOST = ("bmm", "baddbmm", "matmul", "im2col", "col2im", "as_strided", "unfold", "_unsafe_index")
 _RESHAPED = ("view", "_unsafe_view", "reshape", "_reshape_copy", "_reshape_alias", "reshape_as")
+
+
+def kind_of(module: nn.Module) -> Channels | None:
+    """What is known of the channels in what a module returns, by its class.
+
+    >>> kind_of(nn.Conv1d(3, 4, 1)), kind_of(nn.Linear(3, 4)), kind_of(nn.ReLU())
+    (Channels(axis=1, sure=True), Channels(axis=-1, sure=False), None)
+    """
+    if isinstance(module, _FIRST):
+        return Channels(1, sure=True)
+    # No class made of these: some turn the axes round for them (LayerNorm2d).
+    return Channels(-1, sure=False) if type(module) in (nn.Linear, nn.LayerNorm) else None
 
 
 class ChannelKinds(TorchDispatchMode):

@@ -12,7 +12,7 @@ from sightline.errors import LayerError
 from sightline.surgery.harness.grids import (
     Channels,
     Grid,
-    Reader,
+    Reading,
     Readings,
     Shape,
     infer,
@@ -22,7 +22,7 @@ from sightline.surgery.harness.grids import (
 
 
 def find_map(
-    output: Any, images: Shape, name: str, grid: Shape | Reader | Readings | None = None
+    output: Any, images: Shape, name: str, grid: Reading = None
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]]:
     """The feature map in a layer's output, its grid, and how to put another tensor in its place.
 
@@ -32,6 +32,8 @@ def find_map(
     """
     if isinstance(grid, Readings):
         grid = grid.of(name)
+    channels = grid if isinstance(grid, Channels) else None
+    grid = None if isinstance(grid, Channels) else grid
     shapes = []
     for tensor, put in slots(output):
         shapes.append(tuple(tensor.shape))
@@ -52,7 +54,10 @@ def find_map(
                     f" reads {came}. Change grid=, or name a layer outside of windows and frames."
                 )
             return tensor, found, put
-        if tensor.is_floating_point() and (here := grid_of(shapes[-1], images)) is not None:
+        if (
+            tensor.is_floating_point()
+            and (here := grid_of(shapes[-1], images, channels)) is not None
+        ):
             return tensor, here, put
     raise unreadable_output(name, shapes, images)
 
@@ -61,7 +66,7 @@ def find_map_at(
     output: Any,
     images: Shape,
     name: str,
-    grid: Shape | Reader | Readings | None,
+    grid: Reading,
     call: int,
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]] | LayerError:
     """The same; an error is raised only where this very run was asked for.

@@ -1,10 +1,11 @@
 """Where the positions are: any layer's output, read as `[b, c, *s]`.
 
 Convolutional networks put channels first, some put them last (`[b, h, w, c]`: Swin, MetaFormers),
-transformers return tokens (`[b, n, c]`: class, register and distillation tokens first, then the
-grid row by row). Which of these it is follows from what made the output, where that is known: a
-convolution puts the channels first, whatever the sizes. Else it follows from the shape and the size
-of the input: a feature map has the input's proportions.
+or behind the time of a clip whose frames they see one by one (`[b, t, c, h, w]`); transformers
+return tokens (`[b, n, c]`: class, register and distillation tokens first, then the grid row by
+row). Which of these it is follows from what made the output, where that is known: a convolution
+puts the channels first, whatever the sizes. Else it follows from the shape and the size of the
+input: a feature map has the input's proportions.
 """
 
 import math
@@ -56,7 +57,7 @@ class Grid:
     [[[[0, 2, 4], [1, 3, 5]]]]
     """
 
-    kind: Literal["channels first", "channels last", "tokens", "own"]
+    kind: Literal["channels first", "channels last", "frames", "tokens", "own"]
     size: Shape
     prefix: int = 0
     certain: bool = True
@@ -72,8 +73,8 @@ class Grid:
             return self.reader(tensor)
         if self.kind == "channels first":
             return tensor
-        if self.kind == "channels last":
-            return tensor.movedim(-1, 1)
+        if self.kind != "tokens":
+            return tensor.movedim(self.channel_axis, 1)
         order = self.order or tuple(range(len(self.size)))
         tokens = tensor[:, self.prefix : self.prefix + self.positions]
         counted = tokens.unflatten(1, tuple(self.size[axis] for axis in order))
@@ -82,6 +83,11 @@ class Grid:
         return canonical
 
     __call__ = read
+
+    @property
+    def channel_axis(self) -> int:
+        """Which axis of the output holds the channels."""
+        return {"channels first": 1, "frames": 2}.get(self.kind, -1)
 
     @property
     def positions(self) -> int:
@@ -103,8 +109,8 @@ class Grid:
             )
         if self.kind == "channels first":
             return canonical
-        if self.kind == "channels last":
-            return canonical.movedim(1, -1)
+        if self.kind != "tokens":
+            return canonical.movedim(1, self.channel_axis)
         order = self.order or tuple(range(len(self.size)))
         moved = canonical.permute(0, *(2 + axis for axis in order), 1)
         before, behind = original[:, : self.prefix], original[:, self.prefix + self.positions :]
@@ -122,6 +128,10 @@ class Readings:
         return dict(self.by_name).get(name)
 
 
+Reading = Shape | Reader | Readings | Channels | None
+"""How a layer is to be read: as the user states it (sizes, a function), or as was found out."""
+
+
 @lru_cache(maxsize=4096)
 def infer(shape: Shape, image: Shape, channels: Channels | None = None) -> Grid | None:
     """The grid of an output of this shape, for an input of the spatial size `image`; None: no grid.
@@ -136,15 +146,17 @@ def infer(shape: Shape, image: Shape, channels: Channels | None = None) -> Grid 
     ((14, 14), 5)
     """
     axes, sure = len(image), channels is not None and channels.sure
-    axis = None if channels is None else channels.axis
+    axis = None if channels is None else channels.axis % max(1, len(shape))
     if len(shape) == axes + 2:
         first, last = shape[2:], shape[1:-1]
         if axis == 1 and (sure or fits(first, image)):
             return Grid("channels first", first, certain=_is_map(first, image, sure))
         if axis == axes + 1 and (sure or fits(last, image)):
             return Grid("channels last", last, certain=_is_map(last, image, sure))
+        if axis == 2 and sure and axes == 3:
+            return Grid("frames", (shape[1], *shape[3:]))
         if sure:
-            return None  # frames, each with its channels
+            return None
         if fits(first, image) or not fits(last, image):
             return Grid("channels first", first, certain=fits(first, image))
         return Grid("channels last", last)

@@ -65,7 +65,7 @@ class Candidate:
     @property
     def channels(self) -> int:
         """How many feature maps it has."""
-        return self.shape[1] if self.grid.kind == "channels first" else self.shape[-1]
+        return self.shape[self.grid.channel_axis]
 
     @property
     def passes_on(self) -> bool:

@@ -86,7 +86,11 @@ def _without_a_way(given: Given, run: LayerRun, here: Opened) -> Proof:
 def _axes(given: Given, here: Opened) -> tuple[list[int], list[int]] | None:
     """The grid's axes in the layer's output, and the picture's in what was handed in."""
     axes = len(given.size)
-    own = {"channels first": range(2, 2 + axes), "channels last": range(1, 1 + axes)}
+    own = {
+        "channels first": range(2, 2 + axes),
+        "channels last": range(1, 1 + axes),
+        "frames": (1, *range(3, 2 + axes)),
+    }
     if here.grid.kind not in own or given.frame.shares is not None:
         return None
     if here.leaf.ndim != 2 + axes or len(here.map.shape) != 2 + axes:

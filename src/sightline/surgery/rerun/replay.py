@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from sightline.errors import LayerError
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given, arguments, image_among
-from sightline.surgery.harness.grids import Reader, Readings, Shape
+from sightline.surgery.harness.grids import Reading, Shape
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
@@ -119,7 +120,7 @@ def replay(
     activations: Activations,
     *,
     call: int = -1,
-    grid: Shape | Reader | Readings | None = None,
+    grid: Reading = None,
 ) -> Any:
     """The outputs the model would give had `layer` returned these activations `[b, c, *s]`.
 
@@ -134,6 +135,7 @@ def replay(
     given = Given.of(model, inputs)
     name, module = resolve(given.model, layer)
     images, calls = given.shape, 0
+    grid = kind_of(module) if grid is None else grid
 
     def swap(_: nn.Module, __: Any, output: Any) -> Any:
         nonlocal calls
@@ -151,7 +153,7 @@ def replace_map(
     activations: Activations,
     images: Shape,
     name: str,
-    grid: Shape | Reader | Readings | None,
+    grid: Reading,
     *,
     own: bool = False,
 ) -> Any:
