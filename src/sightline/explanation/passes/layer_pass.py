@@ -26,6 +26,7 @@ from sightline.surgery import (
     TracedLayer,
     Where,
     all_outputs,
+    beyond_doubt,
     capture,
     carried,
     choose,
@@ -97,8 +98,18 @@ def _run(
 
 
 def _run_at_named(job: Job, given: Given, layers: Sequence[Where]) -> _Run:
-    grid = readings(given, layers, job.call) if job.grid is None else job.grid
-    return _run(job, given, layers, grid, job.call, "named by the caller")
+    def run(grid: Any) -> _Run:
+        return _run(job, given, layers, grid, job.call, "named by the caller")
+
+    if job.grid is not None:
+        return run(job.grid)
+    if not job.checked:  # then it is not looked at more often than it must
+        one = run(None)
+        if all(beyond_doubt(cut, given) for cut in one.trace.cuts):
+            return one
+        grid = readings(given, layers, job.call)
+        return one if grid is None else run(grid)
+    return run(readings(given, layers, job.call))
 
 
 def _run_at_choice(job: Job, given: Given) -> _Run:

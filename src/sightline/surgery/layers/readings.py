@@ -6,9 +6,10 @@ from collections.abc import Hashable, Sequence
 
 from torch import nn
 
-from sightline.surgery.harness.fallback import first_line
+from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Grid, Readings
+from sightline.surgery.harness.grids import Grid, Readings, fits
+from sightline.surgery.harness.opened_layer import TracedLayer
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.surgery.harness.supported import fingerprint, made_of
 from sightline.surgery.layers.search import special_grid, with_noise
@@ -42,6 +43,22 @@ def readings(given: Given, layers: Sequence[Where], call: int = -1) -> Readings 
     return Readings(tuple(special)) if special else None
 
 
+def beyond_doubt(cut: TracedLayer, given: Given) -> bool:
+    """Whether the shape alone says how a layer is read: it can only be channels first.
+
+    >>> import torch
+    >>> from sightline.surgery.layer_trace import capture
+    >>> given = Given.of(nn.Conv2d(3, 64, 3, 4, 1), torch.rand(1, 3, 64, 64))
+    >>> trace = capture(nn.Sequential(given.model), given.image, "0")
+    >>> beyond_doubt(trace.cuts[0], given)
+    True
+    """
+    image, size = given.frame.images[2:], cut.grid.size
+    if cut.grid.kind != "channels first":
+        return False
+    return fits(size, image) and not fits((cut.activations.shape[1], *size[:-1]), image)
+
+
 def _runs(given: Given) -> _Runs:
     known = _remembered.setdefault(given.model, {})
     key = given.key
@@ -57,9 +74,8 @@ def _look(given: Given) -> _Runs:
     shown = with_noise(given)
     try:
         rows, _ = survey_layers(shown)
-    except Exception as error:
-        # Whatever a model of somebody's own may raise; run in earnest it will raise it again.
-        logger.debug("layers are read by their shapes alone: %s", first_line(error))
+    except Exception as error:  # whatever a model of somebody's own may raise on noise
+        logger.debug("layers are read by their shapes alone: %s", reason(error))
         return {}
     runs: _Runs = {}
     for row in rows:
