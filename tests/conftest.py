@@ -1,7 +1,8 @@
 """Tests run side by side: one thread each, or small tensors wait for each other's.
 
-And they are strict: where a fast strategy fails for a reason that nobody foresaw, the failure is
-raised and not covered by the general one (`sightline/surgery/harness/fallback.py`).
+They keep nothing on the disk of what they found out of a model, and find nothing there. And they
+are strict: where a fast strategy fails for a reason that nobody foresaw, the failure is raised and
+not covered by the general one (`sightline/surgery/harness/fallback.py`).
 """
 
 import gc
@@ -16,6 +17,7 @@ from jaxtyping import config as shape_checks
 
 torch.set_num_threads(1)
 os.environ["SIGHTLINE_STRICT"] = "1"
+os.environ["SIGHTLINE_CACHE"] = "off"
 
 # A busy machine is no failure: hypothesis asks for no time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from math import prod
 from typing import Any
 
 import torch
@@ -40,13 +41,14 @@ class NewMaps:
 class Origin:
     """Where maps come from: a layer (or `input`), and why that one.
 
-    `traced` is the layer as it ran, where it was opened; `connected` tells whether the scores
-    depend on it, and is asked only where a map is zero; `place` is what is known of where it lies.
+    `traced` is the layer as it ran, where it was opened, or several that make one map; `connected`
+    tells whether the scores depend on it, and is asked only where a map is zero; `place` is what is
+    known of where it lies.
     """
 
     layer: str
     reason: str
-    traced: TracedLayer | None = None
+    traced: tuple[TracedLayer, ...] = ()
     connected: Callable[[], bool] = lambda: True
     place: Place | None = None
 
@@ -165,7 +167,7 @@ def _provenance(
     notes: Sequence[str],
 ) -> dict[str, Any]:
     """The record of how an explanation was made, as plain JSON values."""
-    card, picture, traced = job.card, job.batch.picture, origin.traced
+    card, picture = job.card, job.batch.picture
     remarks = [*notes, *_remarks(question, origin)]
     return {
         **_versions(),
@@ -189,9 +191,7 @@ def _provenance(
         "layer": {
             "name": origin.layer,
             "reason": origin.reason,
-            "grid": None if traced is None else _grid(traced),
-            "calls": None if traced is None else traced.calls,
-            "call": None if traced is None else traced.call,
+            **_opened(origin.traced),
             "place": None if origin.place is None else origin.place.record,
         },
         "method": method,
@@ -202,12 +202,17 @@ def _provenance(
 
 def _remarks(question: Question, origin: Origin) -> Iterator[str]:
     """What a reader of any method's map should know of the layer and of the outputs."""
-    traced = origin.traced
-    if traced is not None and traced.calls > 1:
-        yield (
-            f"layer {origin.layer!r} ran {traced.calls} times; run {traced.call} (from 0) is"
-            " explained"
-        )
+    for traced in origin.traced:
+        if traced.calls > 1:
+            yield (
+                f"layer {traced.layer!r} ran {traced.calls} times; run {traced.call} (from 0) is"
+                " explained"
+            )
+        if traced.grid.reading is not None:
+            yield (
+                f"the grid of layer {traced.layer!r} is {traced.grid.reading}: it is read so, since"
+                " then its places lie on the picture"
+            )
     if origin.place is not None and origin.place.proof.outcome == "undecided":
         yield f"place not checked: {origin.place.proof.seen}"
     if question.rows is not None and not question.single and look_like_probabilities(question.rows):
@@ -217,10 +222,25 @@ def _remarks(question: Question, origin: Origin) -> Iterator[str]:
         )
 
 
+def _opened(traced: Sequence[TracedLayer]) -> dict[str, Any]:
+    """How a layer was opened; of several by their names."""
+    if not traced:
+        return {"grid": None, "calls": None, "call": None}
+    rows = {one.layer: {"grid": _grid(one), "calls": one.calls, "call": one.call} for one in traced}
+    return rows[traced[0].layer] if len(rows) == 1 else {**_together(rows), "parts": rows}
+
+
+def _together(rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Of several layers the finest grid, which is the map's."""
+    return max(rows.values(), key=lambda row: prod(row["grid"]["size"]))
+
+
 def _grid(traced: TracedLayer) -> dict[str, Any]:
+    reading = traced.grid.reading
     return {
         "kind": traced.grid.kind,
         "size": list(traced.activations.shape[2:]),
         "prefix": traced.grid.prefix,
         **({} if traced.grid.order is None else {"order": list(traced.grid.order)}),
+        **({} if reading is None else {"reading": str(reading)}),
     }

@@ -178,7 +178,7 @@ def factorise(
         layer, reason, call = choice.name, choice.reason, choice.call
         grid = choice.grid if grid is None else grid
     elif grid is None:
-        grid = readings(given, [layer])
+        (grid,) = readings(given, [layer]).values() or (None,)
     (cut,) = (trace := capture(model, given, layer, call=call, grid=grid)).cuts
     with torch.no_grad():
         own = at_least_float32(cut.activations.detach())

@@ -1,20 +1,35 @@
-"""What is known of a layer's place, and which run of it is explained: one that lies right."""
+"""What is known of a layer's place, and which run, reading or layer is explained: the right one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sightline.surgery import Given, LayerRun, Proof, Where, prove
-from sightline.surgery.harness.resolve import resolve
+from sightline.errors import SightlineError
+from sightline.surgery import (
+    Choice,
+    Given,
+    LayerRun,
+    Proof,
+    Score,
+    TracedLayer,
+    distrust,
+    grid_of_run,
+    holds,
+    prove,
+    remembered,
+    search,
+    silent_layers,
+)
 
 _MOST_RUNS = 4
-_WHOLE = 0.995
+_MOST_LAYERS = 6
+WHOLE = 0.995
 """A layer that carries as much as this of what reaches the score carries all that can be seen."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a map of a layer can be trusted with.
+    """What a map of a layer, or of several together, can be trusted with.
 
     `proof` is about where its places lie, `share` how much of what comes back from the score to the
     picture comes through it, None where that is not known.
@@ -31,27 +46,97 @@ class Place:
     @property
     def partial(self) -> bool:
         """Whether the layer is one branch of several."""
-        return self.share is not None and self.share < _WHOLE
+        return self.share is not None and self.share < WHOLE
 
     @property
     def record(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {**vars(self.proof), "share": self.share}
+        return {**self.proof.record, "share": self.share}
 
 
-def proved(
-    given: Given, layers: Sequence[Where], call: int, grid: Any
-) -> tuple[int, dict[str, Proof]]:
-    """The run to explain, and for each layer whether its places lie where its grid says.
+@dataclass(frozen=True)
+class Opening:
+    """How some layers are opened: at which run, each read by which grid, and what was proved."""
+
+    call: int
+    grids: dict[str, Any]
+    proofs: dict[str, Proof]
+
+    def proof_of(self, names: Sequence[str]) -> Proof:
+        """The worst of some layers' proofs."""
+        worst = ("contradicted", "undecided", "confirmed")
+        return min((self.proofs[name] for name in names), key=lambda one: worst.index(one.outcome))
+
+
+def proved(given: Given, runs: Sequence[LayerRun], *, stated: bool) -> Opening:
+    """How to open layers so that their places lie where the maps show them, as far as can be.
 
     Where the last run of a single layer lies elsewhere (it saw another picture, or this one
-    mirrored) and nobody named a run, the first of its runs that is confirmed is taken.
+    mirrored) and nobody named a run, the first of its runs that is confirmed is taken. Where no run
+    is, and the grid was not `stated` by the caller, another reading of it is: by that the places
+    lie on the picture. What was proved at another size of the picture is taken over: whoever opens
+    the layers asks `as_elsewhere` then.
     """
-    names = [resolve(given.model, layer)[0] for layer in layers]
-    proofs = {name: prove(given, LayerRun(name, call, grid)) for name in names}
-    if call == -1 and len(names) == 1 and proofs[names[0]].outcome == "contradicted":
+    call = runs[0].call
+    proofs = {run.name: prove(given, run, trusting=True) for run in runs}
+    grids = {run.name: run.grid for run in runs}
+    if call == -1 and len(runs) == 1 and proofs[runs[0].name].outcome == "contradicted":
         for other in range(_MOST_RUNS):
-            proof = prove(given, LayerRun(names[0], other, grid))
+            proof = prove(given, replace(runs[0], call=other), trusting=True)
             if proof.outcome == "confirmed":
-                return other, {names[0]: proof}
-    return call, proofs
+                return Opening(other, grids, {runs[0].name: proof})
+    for run in runs:
+        if not stated and (reading := proofs[run.name].reading) is not None:
+            grid = replace(grid_of_run(given, run), reading=reading)
+            proof = prove(given, replace(run, grid=grid), trusting=True)
+            if proof.outcome == "confirmed":
+                seen = f"{proof.seen}, once the grid is read as {reading}"
+                proofs[run.name], grids[run.name] = replace(proof, seen=seen), grid
+    return Opening(call, grids, proofs)
+
+
+def as_elsewhere(given: Given, cuts: Sequence[TracedLayer], call: int) -> bool:
+    """Whether what was proved at another size of the picture holds: the grids scale as that does.
+
+    True where nothing was taken over. Where it does not hold, nothing is taken over any more.
+    """
+    if all(
+        holds(given, LayerRun(cut.layer, call), cut.grid, tuple(cut.activations.shape[2:]))
+        for cut in cuts
+    ):
+        return True
+    distrust(given)
+    return False
+
+
+def lies_right(given: Given, choice: Choice, call: int, score: Score, about: Hashable) -> Choice:
+    """The layer that was chosen; or, where its places lie elsewhere, another that is confirmed."""
+    if _outcome(given, choice, call) != "contradicted":
+        return choice
+    key = "instead", choice.name, choice.call, choice.grid, call, about
+    other: Choice = remembered(given, key, lambda: _instead(given, choice, call, score))
+    return other
+
+
+def _instead(given: Given, choice: Choice, call: int, score: Score) -> Choice:
+    without = silent_layers(given) | {choice.name}
+    for _ in range(_MOST_LAYERS):
+        try:
+            other, _general = search(given, score, without)
+        except SightlineError:  # there is no other
+            break
+        if _outcome(given, other, call) == "confirmed":
+            reason = f"{other.reason}; the places of {choice.name!r} do not lie on this picture"
+            return replace(other, reason=reason)
+        without |= {other.name}
+    return choice
+
+
+def _outcome(given: Given, choice: Choice, call: int) -> str:
+    run = LayerRun(choice.name, run_of(choice, call), choice.grid)
+    return proved(given, [run], stated=False).proofs[choice.name].outcome
+
+
+def run_of(choice: Choice, call: int) -> int:
+    """Which run of a chosen layer is explained: the one the caller named, else its own."""
+    return choice.call if call == -1 else call

@@ -31,7 +31,7 @@ class Joined(nn.Module):
 
 def asked(net, layer, score=lambda out: out.sum(1), **run):
     x = torch.rand(1, 3, 8, 8, dtype=torch.double)
-    return carried(Given.of(net.double().eval(), x), LayerRun(layer, **run), score, about=score)
+    return carried(Given.of(net.double().eval(), x), [LayerRun(layer, **run)], score, about=score)
 
 
 @pytest.mark.parametrize("how", ["cat", "add"])
@@ -53,7 +53,7 @@ def test_a_branch_that_the_score_does_not_ask_for_does_not_count():
 def test_in_a_chain_every_layer_carries_all(layer):
     net = convnet()
     given = Given.of(net, batch())
-    assert carried(given, LayerRun(layer), all_outputs) == 1
+    assert carried(given, [LayerRun(layer)], all_outputs) == 1
 
 
 class Residual(nn.Module):
@@ -99,9 +99,9 @@ def test_a_class_token_around_the_norm_is_no_place():
     x = torch.rand(1, 3, 16, 16)
     for read, whole in (("token", True), ("mean", False)):
         net = ClassToken(read).eval()
-        share = carried(Given.of(net, x), LayerRun("norm"), all_outputs)
+        share = carried(Given.of(net, x), [LayerRun("norm")], all_outputs)
         assert (share == 1) == whole  # the mean reads the stream's own places, too
-    assert carried(Given.of(net, x), LayerRun("first"), all_outputs) == 1
+    assert carried(Given.of(net, x), [LayerRun("first")], all_outputs) == 1
 
 
 class Twice(nn.Module):
@@ -119,8 +119,8 @@ class Twice(nn.Module):
 def test_a_run_that_saw_another_picture_carries_nothing_of_this_one():
     net, x = Twice().eval(), torch.rand(1, 3, 8, 8)
     given = Given.of(net, (x, torch.rand(1, 3, 8, 8)))
-    assert carried(given, LayerRun("net", 0), all_outputs) == 1
-    assert carried(given, LayerRun("net", 1), all_outputs) is None
+    assert carried(given, [LayerRun("net", 0)], all_outputs) == 1
+    assert carried(given, [LayerRun("net", 1)], all_outputs) is None
 
 
 def test_what_cannot_be_asked_is_not_known_and_the_model_is_as_it_was():
@@ -130,8 +130,8 @@ def test_what_cannot_be_asked_is_not_known_and_the_model_is_as_it_was():
     def fails(outputs):
         raise ValueError("not of noise")
 
-    assert carried(Given.of(net, x), LayerRun("2"), fails) is None
-    assert carried(Given.of(net, x), LayerRun("2"), lambda out: out[:, 0].detach()) is None
+    assert carried(Given.of(net, x), [LayerRun("2")], fails) is None
+    assert carried(Given.of(net, x), [LayerRun("2")], lambda out: out[:, 0].detach()) is None
     assert_same(before, photograph(net))
 
 
@@ -146,7 +146,7 @@ def test_the_status_says_how_large_a_part_it_is():
     assert whole.provenance["layer"]["place"]["share"] == 1
 
 
-def test_an_ensemble_says_that_each_member_is_a_part():
+def test_a_member_of_an_ensemble_says_that_it_is_a_part():
     class Ensemble(nn.Module):
         def __init__(self, *members):
             super().__init__()
@@ -156,7 +156,7 @@ def test_an_ensemble_says_that_each_member_is_a_part():
             return torch.stack([member(x) for member in self.members]).mean(0)
 
     net = Ensemble(convnet(), convnet()).eval()
-    e = explain(net, batch(), 1, "layer_cam")
+    e = explain(net, batch(), 1, "layer_cam", "members.1.5")
     assert {one.word for one in e.status} <= {"part of the evidence", "no positive evidence"}
     # twice the same network: half of it, and by squares of derivatives a half, too
     assert e.provenance["layer"]["place"]["share"] == pytest.approx(0.5, abs=1e-5)

@@ -9,9 +9,17 @@ from helpers.axes_nets import pair
 from helpers.nets import assert_same, photograph
 from sightline.surgery.harness.given import Given
 from sightline.surgery.place.look_back import looked_at, noise, places
-from sightline.surgery.place.opened import LayerRun, NotRun
+from sightline.surgery.place.opened import LayerRun, NotRun, opened
+from sightline.tensors import allow_grad
 
 SIZES = [(9,), (24,), (7, 7), (14, 14), (6, 10), (4, 5, 6)]
+
+
+def looked(given, run, some, half):
+    """What places look at; None where no graph leads to the picture."""
+    with allow_grad(), torch.enable_grad():
+        here = opened(given, run, noise(given, half))
+        return looked_at(given, here, some, half) if here.on_the_way else None
 
 
 def all_live(size):
@@ -140,7 +148,7 @@ def test_autograd_place_by_place(half, kind):
     rows = torch.rand(3, 6, dtype=torch.double) if kind == "rows" else None
     inputs = {"a batch": x, "a tuple": (x,), "a mapping": {"x": x}, "rows": (x, rows)}[kind]
     given, before = Given.of(net, inputs), photograph(net)
-    found = looked_at(given, LayerRun("second"), SOME, half)
+    found = looked(given, LayerRun("second"), SOME, half)
     assert_same(before, photograph(net))
     pictures = noise(given, half)
     assert len(pictures) == (1 if kind == "a batch" else 3)
@@ -151,7 +159,7 @@ def test_autograd_place_by_place(half, kind):
 
 def test_the_two_halves_are_two_pictures_and_two_mixtures():
     given = Given.of(Net().eval(), torch.rand(1, 3, 16, 16, dtype=torch.double))
-    one, other = (looked_at(given, LayerRun("second"), SOME, half) for half in (0, 1))
+    one, other = (looked(given, LayerRun("second"), SOME, half) for half in (0, 1))
     assert float((one - other).abs().max()) > 0.1 * float(one.max())
 
 
@@ -159,8 +167,8 @@ def test_the_rows_of_the_picture_that_is_looked_at():
     """Each picture's own rows go with it: the first picture's channels are silent here."""
     net, x = Net().eval(), torch.rand(2, 3, 16, 16, dtype=torch.double)
     rows = torch.stack([torch.zeros(6), torch.ones(6)]).double()
-    assert float(looked_at(Given.of(net, (x, rows)), LayerRun("second"), SOME, 0).max()) == 0
-    heard = looked_at(Given.of(net, (x, rows.flip(0))), LayerRun("second"), SOME, 0)
+    assert float(looked(Given.of(net, (x, rows)), LayerRun("second"), SOME, 0).max()) == 0
+    heard = looked(Given.of(net, (x, rows.flip(0))), LayerRun("second"), SOME, 0)
     assert float(heard.flatten(1).sum(1).min()) > 0
 
 
@@ -171,7 +179,7 @@ def test_the_rows_of_the_picture_that_is_looked_at():
 )  # fmt: skip
 def test_no_more_cells_than_pixels_and_than_fourteen(shape, cells):
     given = Given.of(nn.Sequential(nn.Identity()), torch.rand(shape, dtype=torch.double))
-    found = looked_at(given, LayerRun("0"), [(0,) * len(cells)], 0)
+    found = looked(given, LayerRun("0"), [(0,) * len(cells)], 0)
     assert found.shape == (1, *cells)
     assert int((found > 0).sum()) == 1  # the place's own pixel lies in the first cell alone
     assert float(found.flatten()[0]) > 0
@@ -179,7 +187,7 @@ def test_no_more_cells_than_pixels_and_than_fourteen(shape, cells):
 
 def test_of_few_places_there_are_four_cells():
     given = Given.of(nn.Sequential(nn.AvgPool2d(8)), torch.rand(1, 3, 16, 16))
-    assert looked_at(given, LayerRun("0"), [(0, 0)], 0).shape == (1, 4, 4)
+    assert looked(given, LayerRun("0"), [(0, 0)], 0).shape == (1, 4, 4)
 
 
 @pytest.mark.parametrize("name", ["height, width, colours", "steps, leads"])
@@ -187,8 +195,8 @@ def test_pixels_come_in_the_order_of_a_twin_with_channels_second(name):
     net, x, twin, turned = pair(name)
     axes = x.ndim - 2
     some = [(0,) * axes, (2,) * axes, (1,) + (3,) * (axes - 1)]
-    found = looked_at(Given.of(net, x), LayerRun("net.0"), some, 0)
-    want = looked_at(Given.of(twin, turned), LayerRun("0"), some, 0)
+    found = looked(Given.of(net, x), LayerRun("net.0"), some, 0)
+    want = looked(Given.of(twin, turned), LayerRun("0"), some, 0)
     torch.testing.assert_close(found, want, rtol=1e-6, atol=1e-9)
     assert float(want.max()) > 0
 
@@ -213,16 +221,16 @@ class Apart(nn.Module):
 @pytest.mark.parametrize("how", ["no_grad", "inference", "detached", "another picture"])
 def test_no_graph_leads_to_the_picture(how):
     given = Given.of(Apart(how), torch.rand(1, 3, 8, 8))
-    assert looked_at(given, LayerRun("layer"), [(0, 0)], 0) is None
+    assert looked(given, LayerRun("layer"), [(0, 0)], 0) is None
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_the_caller_may_record_nothing(mode):
     net = Net().eval()
     x = torch.rand(1, 3, 16, 16, dtype=torch.double)
-    want = looked_at(Given.of(net, x), LayerRun("second"), SOME, 0)
+    want = looked(Given.of(net, x), LayerRun("second"), SOME, 0)
     with mode():
-        assert torch.equal(looked_at(Given.of(net, x), LayerRun("second"), SOME, 0), want)
+        assert torch.equal(looked(Given.of(net, x), LayerRun("second"), SOME, 0), want)
 
 
 class Refuses(torch.autograd.Function):
@@ -247,5 +255,5 @@ def test_a_way_back_that_fails():
     net = Model()
     given, before = Given.of(net, torch.rand(1, 3, 8, 8)), photograph(net)
     with pytest.raises(NotRun, match="LookupError: no way back"):
-        looked_at(given, LayerRun("act"), [(0, 0)], 0)
+        looked(given, LayerRun("act"), [(0, 0)], 0)
     assert_same(before, photograph(net))

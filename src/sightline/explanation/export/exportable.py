@@ -93,7 +93,7 @@ def exportable(
         layer, reason, grid = choice.name, choice.reason, choice.grid if grid is None else grid
         call = choice.call if call == -1 else call
     elif grid is None:
-        grid = readings(given, [layer], call)
+        (grid,) = readings(given, [layer], call).values() or (None,)
     trace = capture(inner, given, layer, call=call, grid=grid)
     if classes is not None:
         card = replace(card, classes=tuple(classes))

@@ -132,7 +132,7 @@ class HigherOrder:
         reruns = self._reruns()
         traced, inputs = reruns.trace.cuts[cut], reruns.job.batch.inputs
         trace = capture(
-            reruns.trace.model, inputs, traced.layer, call=traced.call, grid=reruns.grid
+            reruns.trace.model, inputs, traced.layer, call=traced.call, grid=reruns.grids
         )
         with allow_grad(), torch.enable_grad():
             return trace, ask(trace.outputs)

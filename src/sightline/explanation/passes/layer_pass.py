@@ -1,7 +1,7 @@
 """Through the model to a layer, and on to the maps."""
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from sightline.explanation.assemble import NewMaps, Origin, assemble
+from sightline.explanation.cuts import Cut, cut_at, cut_of, joined
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.method_inputs import MethodInputs
 from sightline.explanation.passes.reruns import Reruns
-from sightline.explanation.placed import Place, proved
+from sightline.explanation.placed import WHOLE, Place, as_elsewhere, lies_right, proved, run_of
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
 from sightline.maps.upsample import extremes, image_map
@@ -22,6 +23,7 @@ from sightline.surgery import (
     Given,
     LayerRun,
     Reads,
+    Score,
     Trace,
     TracedLayer,
     Where,
@@ -34,6 +36,7 @@ from sightline.surgery import (
     outputs_read,
     readable,
     readings,
+    whole_cut,
 )
 from sightline.targets import Aim, Question, ask, beyond_classes
 from sightline.tensors import autocast_dtype, unexpanded, without_autocast
@@ -42,47 +45,66 @@ from sightline.tensors import autocast_dtype, unexpanded, without_autocast
 def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> Found:
     """Run once, open every layer, weigh by every method."""
     given = Given.of_supported(job.model, job.batch.inputs)
-    run = _run_at_named(job, given, layers) if layers else _run_at_choice(job, given)
+    run = _opened(job, given, layers)
+    if not as_elsewhere(given, run.trace.cuts, run.call):
+        run = _opened(job, given, layers)
     trace, question = run.trace, run.question
-    inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, run.grid))
+    inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, run.grids))
     found: Found = {}
     with inputs, torch.no_grad(), without_autocast(job.batch.picture.device):
-        for index, cut in enumerate(trace.cuts):
-            connected, place = partial(inputs.connected, index), run.places.get(cut.layer)
-            origin = Origin(cut.layer, run.reason, cut, connected, place)
+        for cut, place in zip(run.cuts, run.places, strict=True):
+            parts = [k for k, one in enumerate(trace.cuts) if one.layer in cut.grids]
+            origin = Origin(
+                cut.name,
+                cut.reason,
+                tuple(trace.cuts[k] for k in parts),
+                partial(_connected, inputs, parts),
+                place,
+            )
             tally = _Tally()
             for step in plan:
                 wanted = step.method.requests
-                maps = _maps(step, inputs.of(index, wanted, tally), job, cut)
-                notes = inputs.notes(index, step.name, wanted)
-                found[step.name, cut.layer] = assemble(
-                    job, question, step, maps, origin, counts=tally.taken(), notes=notes
+                supplies = [inputs.of(k, wanted, tally) for k in parts]
+                maps = _maps(step, supplies, job, origin.traced)
+                counts = tally.taken(len(question.scores) * len(job.batch))
+                notes = [note for k in parts for note in inputs.notes(k, step.name, wanted)]
+                found[step.name, cut.name] = assemble(
+                    job, question, step, maps, origin, counts=counts, notes=notes
                 )
     return found
 
 
+def _opened(job: Job, given: Given, layers: Sequence[Where]) -> "_Run":
+    if layers:
+        return _run_at_named(job, given, layers)
+    return _run_at_choice(job, given)
+
+
+def _connected(inputs: MethodInputs, parts: Sequence[int]) -> bool:
+    return any(inputs.connected(k) for k in parts)
+
+
 @dataclass(frozen=True)
 class _Run:
-    """One run of the model, opened at its layers, and what was asked of it."""
+    """One run of the model, opened at some cuts, and what was asked of it."""
 
     trace: Trace
     question: Question
     reads: Reads
-    reason: str
-    grid: Any
-    places: dict[str, Place]
+    cuts: Sequence[Cut]
+    places: Sequence[Place | None]
+    grids: Mapping[str, Any]
+    call: int
 
 
-def _run(
-    job: Job,
-    given: Given,
-    layers: Sequence[Where],
-    grid: Any,
-    call: int,
-    reason: str,
-) -> _Run:
-    call, proofs = proved(given, layers, call, grid) if job.checked else (call, {})
-    trace = capture(job.model, given, layers, call=call, grid=grid)
+def _run(job: Job, given: Given, cuts: Sequence[Cut], call: int) -> _Run:
+    grids = {name: grid for cut in cuts for name, grid in cut.grids.items()}
+    opening = None
+    if job.checked:
+        runs = [LayerRun(name, call, grid) for name, grid in grids.items()]
+        opening = proved(given, runs, stated=job.grid is not None)
+        call, grids = opening.call, opening.grids
+    trace = capture(job.model, given, list(grids), call=call, grid=grids)
     score, about = _asked(job)
     if about is None:
         question, reads = job.ask(trace.outputs), Reads()
@@ -90,59 +112,95 @@ def _run(
         with readable(trace.outputs):
             question = job.ask(trace.outputs)
             reads = outputs_read(question.scores, trace.outputs)
-    places = {
-        name: Place(proof, carried(given, LayerRun(name, call, grid), score, (about, reads)))
-        for name, proof in proofs.items()
-    }
-    return _Run(trace, question, reads, reason, grid, places)
+    places: list[Place | None] = [None] * len(cuts)
+    if opening is not None:
+        for k, cut in enumerate(cuts):
+            parts = [LayerRun(name, call, grids[name]) for name in cut.grids]
+            share = carried(given, parts, score, (about, reads))
+            places[k] = Place(opening.proof_of(list(cut.grids)), share)
+    return _Run(trace, question, reads, cuts, places, grids, call)
 
 
 def _run_at_named(job: Job, given: Given, layers: Sequence[Where]) -> _Run:
-    def run(grid: Any) -> _Run:
-        return _run(job, given, layers, grid, job.call, "named by the caller")
-
-    if job.grid is not None:
-        return run(job.grid)
-    if not job.checked:  # then it is not looked at more often than it must
-        one = run(None)
-        if all(beyond_doubt(cut, given) for cut in one.trace.cuts):
+    cuts = [cut_at(job.model, layer, job.grid) for layer in layers]
+    if job.grid is None and not job.checked:  # then it is not looked at more often than it must
+        one = _run(job, given, cuts, job.call)
+        if all(beyond_doubt(layer, given) for layer in one.trace.cuts):
             return one
-        grid = readings(given, layers, job.call)
-        return one if grid is None else run(grid)
-    return run(readings(given, layers, job.call))
+    if job.grid is None:
+        special = readings(given, [name for cut in cuts for name in cut.grids], job.call)
+        cuts = [replace(cut, grids={n: special.get(n) for n in cut.grids}) for cut in cuts]
+    return _run(job, given, cuts, job.call)
 
 
 def _run_at_choice(job: Job, given: Given) -> _Run:
-    """Opened at the last layer on which the outputs depend, or what a target made of them."""
+    """Opened at the last layer on which the outputs depend, or what a target made of them.
+
+    Where that is one branch of several, they are opened together.
+    """
+    score, about = _asked(job)
 
     def run(choice: Choice) -> tuple[_Run, Reads]:
-        grid = choice.grid if job.grid is None else job.grid
-        call = choice.call if job.call == -1 else job.call
-        one = _run(job, given, [choice.name], grid, call, choice.reason)
+        call = run_of(choice, job.call)
+        if not job.checked or job.grid is not None:
+            one = _run(job, given, [cut_of([choice], job.grid)], call)
+            return one, one.reads
+        choice = lies_right(given, choice, job.call, score, about)
+        call = run_of(choice, job.call)
+        cut = [choice] if about is not None else _whole(job, given, choice, score, (None, Reads()))
+        one = _run(job, given, [cut_of(cut)], call)
+        if about is not None:  # what is read is known by now
+            cut = _whole(job, given, choice, score, (about, one.reads))
+            if len(cut) > 1 or cut[0] != choice:
+                one = _run(job, given, [cut_of(cut)], call)
         return one, one.reads
 
-    if not beyond_classes(job.target):
+    if about is None:
         return run(choose(job.model, given))[0]
-    return choose_by_reading(given, *_asked(job), run)[1]
+    return choose_by_reading(given, score, about, run)[1]
 
 
-def _maps(step: Step, supplies: Sequence[Supply], job: Job, cut: TracedLayer) -> NewMaps:
-    """What a method makes of a layer: weights from what it asks for, combined and enlarged.
+def _whole(
+    job: Job, given: Given, choice: Choice, score: Score, about: Hashable
+) -> Sequence[Choice]:
+    """The choice; or, where it carries a part of the score, all that carry it together."""
+    call = run_of(choice, job.call)
+    share = carried(given, [LayerRun(choice.name, call, choice.grid)], score, about)
+    if call != -1 or share is None or share >= WHOLE:
+        return [choice]
+    cut = whole_cut(given, choice, score, about)
+    opening = proved(given, [LayerRun(one.name, -1, one.grid) for one in cut], stated=False)
+    lie_right = opening.proof_of([one.name for one in cut]).outcome != "contradicted"
+    return cut if lie_right else [choice]
 
-    Each supply serves some of the n targets, which stand one after another along the batch axis.
+
+def _maps(
+    step: Step,
+    supplies: Sequence[Sequence[Supply]],
+    job: Job,
+    traced: Sequence[TracedLayer],
+) -> NewMaps:
+    """What a method makes of a cut: weights from what it asks for, combined and enlarged.
+
+    A row of supplies for each of its layers; each supply serves some of the n targets, which stand
+    one after another along the batch axis.
     """
-    parts = [
-        combine(supply.call(step.method.function, **step.options), supply["activations"])
-        for supply in supplies
-    ]
-    coarse = parts[0] if len(parts) == 1 else torch.cat(parts)
+    coarse = joined([_coarse(step, row) for row in supplies])
     ends = extremes(coarse)
-    image = image_map(coarse, job.batch.size, ends, shares=cut.shares)
+    image = image_map(coarse, job.batch.size, ends, shares=traced[0].shares)
     by_target = (-1, len(job.batch))
     return NewMaps(coarse.unflatten(0, by_target), image.unflatten(0, by_target), ends=ends)
 
 
-def _asked(job: Job) -> tuple[Callable[[Any], Tensor], Hashable]:
+def _coarse(step: Step, supplies: Sequence[Supply]) -> Tensor:
+    parts = [
+        combine(supply.call(step.method.function, **step.options), supply["activations"])
+        for supply in supplies
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _asked(job: Job) -> tuple[Score, Hashable]:
     """What is asked of outputs, one number an image, and what that is about.
 
     Classes are asked about together: what one of the logits depends on, all do.
@@ -177,16 +235,19 @@ class _Tally:
         counts = positions.flatten(1).sum(1).tolist() if anywhere else [0] * len(positions)
         self.counts.setdefault(word, []).extend(counts)
 
-    def taken(self) -> dict[str, list[int]]:
-        """The words with their counts so far; counting begins anew.
+    def taken(self, maps: int) -> dict[str, list[int]]:
+        """The words with their counts so far, of so many maps; counting begins anew.
 
         Methods of one layer share what they ask for, and so the tally that was handed out with it.
+        Where several layers make one map, its counts are those of all of them.
         """
         counts, self.counts = self.counts, {}
-        return counts
+        return {word: [sum(often[k::maps]) for k in range(maps)] for word, often in counts.items()}
 
 
-def _reruns(job: Job, trace: Trace, question: Question, grid: Any) -> Callable[[], Reruns]:
+def _reruns(
+    job: Job, trace: Trace, question: Question, grids: Mapping[str, Any]
+) -> Callable[[], Reruns]:
     """What it takes to run the model again, for a method that asks for it."""
     autocast = autocast_dtype(trace.cuts[0].activations.device)
-    return lambda: Reruns(job, question, trace, grid, autocast)
+    return lambda: Reruns(job, question, trace, grids, autocast)

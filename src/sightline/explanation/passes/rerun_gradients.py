@@ -48,7 +48,7 @@ def noisy_gradients(
         inputs = with_pictures(batch.inputs, noisy, batch.channel_axis)
         with reruns.as_the_caller():
             trace = capture(
-                reruns.trace.model, inputs, traced.layer, call=traced.call, grid=reruns.grid
+                reruns.trace.model, inputs, traced.layer, call=traced.call, grid=reruns.grids
             )
         (gradient,) = trace.gradients(lambda outputs: reruns.ask_again(outputs, 1)[:, 0])
         if gradient is None:

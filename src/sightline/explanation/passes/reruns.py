@@ -6,7 +6,7 @@ versions go through the model at a time, so that memory does not grow with their
 targets of one image share their runs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +40,7 @@ class Reruns:
     job: Job
     question: Question
     trace: Trace
-    grid: Any
+    grids: Mapping[str, Any]
     autocast: torch.dtype | None = None
 
     def ask_again(self, outputs: Any, versions: int, probability: bool = False) -> Tensor:
@@ -115,7 +115,7 @@ class Reruns:
         most = max(1, _REPLAYED // max(1, own.numel()))
         found = []
         with replay_from_layer(
-            model, inputs, traced.layer, call=traced.call, grid=self.grid
+            model, inputs, traced.layer, call=traced.call, grid=self.grids.get(traced.layer)
         ) as replayed:
             for some in shares.split(min(most, replayed.most)):
                 versions = own * some.to(own.dtype)

@@ -12,9 +12,8 @@ from sightline.errors import LayerError
 from sightline.surgery.harness.grids import (
     Channels,
     Grid,
-    Reading,
-    Readings,
     Shape,
+    Stated,
     infer,
     stated_grid,
     unreadable_output,
@@ -22,16 +21,14 @@ from sightline.surgery.harness.grids import (
 
 
 def find_map(
-    output: Any, images: Shape, name: str, grid: Reading = None
+    output: Any, images: Shape, name: str, grid: Stated = None
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]]:
     """The feature map in a layer's output, its grid, and how to put another tensor in its place.
 
     `images` is the shape `[b, c, *s]` of the picture. Tuples, lists, mappings and dataclasses are
     searched one level deep; the first tensor with a grid and as many rows as there are images is
-    the map. Of `Readings` the one by this name counts.
+    the map.
     """
-    if isinstance(grid, Readings):
-        grid = grid.of(name)
     channels = grid if isinstance(grid, Channels) else None
     grid = None if isinstance(grid, Channels) else grid
     shapes = []
@@ -66,7 +63,7 @@ def find_map_at(
     output: Any,
     images: Shape,
     name: str,
-    grid: Reading,
+    grid: Stated,
     call: int,
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]] | LayerError:
     """The same; an error is raised only where this very run was asked for.

@@ -9,16 +9,17 @@ input: a feature map has the input's proportions.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from sightline.errors import LayerError
+from sightline.surgery.harness.readings import Reading
 
 Shape = tuple[int, ...]
 Reader = Callable[[Tensor], Tensor]
@@ -47,8 +48,9 @@ class Grid:
     `prefix` tokens stand before the grid of a token sequence (others may stand behind it);
     `certain` tells whether the grid has the proportions of the input; `reader` is the user's own
     function, where one was given. `order` are the picture's axes as the tokens count them, the
-    slowest first; None: row by row, as a picture is written. A grid may be called, and so be stated
-    where such a function may be.
+    slowest first; None: row by row, as a picture is written. `reading` says how the places lie
+    where they are not laid out as usual. A grid may be called, and so be stated where such a
+    function may be.
 
     >>> Grid("tokens", (2, 3), prefix=1).read(torch.zeros(5, 7, 4)).shape
     torch.Size([5, 4, 2, 3])
@@ -63,12 +65,17 @@ class Grid:
     certain: bool = True
     reader: Reader | None = None
     order: Shape | None = None
+    reading: Reading | None = field(default=None, repr=False)
 
     def read(self, tensor: Tensor) -> Tensor:
         """The output (or its gradient) as `[b, c, *s]`, without a copy.
 
         A leading axis of classes may stand before.
         """
+        maps = self._read(tensor)
+        return maps if self.reading is None else self.reading(maps)
+
+    def _read(self, tensor: Tensor) -> Tensor:
         if self.reader is not None:
             return self.reader(tensor)
         if self.kind == "channels first":
@@ -107,6 +114,8 @@ class Grid:
                 "Expected a grid that can be written back; this one is read by a function of your"
                 " own, which has no inverse. Name the grid as sizes instead: grid=(height, width)."
             )
+        if self.reading is not None:
+            canonical = self.reading.undone(canonical)
         if self.kind == "channels first":
             return canonical
         if self.kind != "tokens":
@@ -117,18 +126,7 @@ class Grid:
         return torch.cat([before, moved.flatten(1, -2), behind], dim=1)
 
 
-@dataclass(frozen=True)
-class Readings:
-    """How the layers of these names are read, where their shapes alone would not tell."""
-
-    by_name: tuple[tuple[str, Grid], ...]
-
-    def of(self, name: str) -> Grid | None:
-        """The reading of this layer, if there is a special one."""
-        return dict(self.by_name).get(name)
-
-
-Reading = Shape | Reader | Readings | Channels | None
+Stated = Shape | Reader | Channels | None
 """How a layer is to be read: as the user states it (sizes, a function), or as was found out."""
 
 
@@ -196,6 +194,11 @@ def stated_grid(grid: Shape | Reader, shape: Shape) -> Grid:
         f"Expected a layer output with the grid {tuple(grid)} that you named; it has the shape"
         f" {shape}. Give sizes that match, or a function from this output to [b, c, height, width]."
     )
+
+
+def stated_for(name: str, grid: Any) -> Any:
+    """What is stated of one layer, where each has its own."""
+    return grid.get(name) if isinstance(grid, Mapping) else grid
 
 
 def unreadable_output(name: str, shapes: list[Shape], images: Shape) -> LayerError:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sightline.errors import LayerError, SurgeryError
 from sightline.surgery.harness.feature_map import find_map_at
-from sightline.surgery.harness.grids import Grid, Reading
+from sightline.surgery.harness.grids import Grid, Stated
 from sightline.surgery.harness.input_frame import Frame
 from sightline.types import Activations
 
@@ -44,7 +44,7 @@ class OpeningHook:
         module: nn.Module,
         frame: Frame,
         call: int,
-        grid: Reading,
+        grid: Stated,
     ) -> None:
         self.name, self.module, self.frame, self.call, self.stated = name, module, frame, call, grid
 

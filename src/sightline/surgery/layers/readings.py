@@ -8,7 +8,7 @@ from torch import nn
 
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Grid, Readings, fits
+from sightline.surgery.harness.grids import Grid, fits
 from sightline.surgery.harness.opened_layer import TracedLayer
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.surgery.harness.supported import fingerprint, made_of
@@ -23,24 +23,20 @@ _remembered = weakref.WeakKeyDictionary()
 """For each model and shape of inputs: what it was made of, and the readings of all its layers."""
 
 
-def readings(given: Given, layers: Sequence[Where], call: int = -1) -> Readings | None:
-    """The readings of these layers that do not follow from their shapes; None where all do.
+def readings(given: Given, layers: Sequence[Where], call: int = -1) -> dict[str, Grid]:
+    """How to read those of these layers whose shapes do not tell it, by their names.
 
     Looked for once, for a model and a shape of inputs: on one image of noise, as the automatic
     layer is.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv1d(12, 9, 1), nn.Flatten())
-    >>> readings(Given.of(net, torch.rand(1, 12, 9)), ["0"]) is None
-    True
+    >>> readings(Given.of(net, torch.rand(1, 12, 9)), ["0"])
+    {}
     """
     runs = _runs(given)
-    special = []
-    for layer in layers:
-        name, _ = resolve(given.model, layer)
-        if (grid := runs.get((name, call))) is not None:
-            special.append((name, grid))
-    return Readings(tuple(special)) if special else None
+    names = [resolve(given.model, layer)[0] for layer in layers]
+    return {name: grid for name in names if (grid := runs.get((name, call))) is not None}
 
 
 def beyond_doubt(cut: TracedLayer, given: Given) -> bool:

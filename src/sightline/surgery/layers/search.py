@@ -48,19 +48,40 @@ class Choice:
     call: int = -1
 
 
-def search(given: Given, score: Score | None) -> tuple[Choice, bool]:
-    """The choice, and whether it is the same for other pictures."""
-    survey = _look_at(given, score)
-    ranking = _ranked(survey)
-    choice = _first_that_matters(survey, ranking)
+def search(
+    given: Given, score: Score | None, without: frozenset[str] = frozenset()
+) -> tuple[Choice, bool]:
+    """The choice, and whether it is the same for other pictures. `without` are layers left out."""
+    survey = _look_at(given, score, without)
+    rows = _ranked(survey)
+    choice = _first_that_matters(survey, rows)
     if choice is None and survey.score is not None:
         # What was asked depends on nothing: the layer of the outputs, and the map will say so.
-        survey = _look_at(given, None)
-        ranking = _ranked(survey)
-        choice = _first_that_matters(survey, ranking)
+        survey = _look_at(given, None, without)
+        rows = _ranked(survey)
+        choice = _first_that_matters(survey, rows)
     if choice is None:
-        raise _no_influence(given.model, len(ranking))
+        raise _no_influence(given.model, len(rows))
     return choice, survey.general
+
+
+def ranking(given: Given, score: Score | None) -> list[Choice]:
+    """Every layer that may be explained: the stages, the last first, then what else has a grid.
+
+    Whether the score depends on them is not asked.
+
+    >>> import torch
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten())
+    >>> [choice.name for choice in ranking(Given.of(net, torch.rand(1, 3, 9, 9)), None)]
+    ['2', '1', '0']
+    """
+    survey = _look_at(given, score)
+    first = _ranked(survey)
+    rest = [row for row in survey.rows if not (row in first or row.inside or row.passes_on)]
+    return [
+        Choice(row.name, _reason(row, given, later), special_grid(row, survey.given), row.call)
+        for later, row in enumerate([*first, *reversed(rest)])
+    ]
 
 
 @dataclass(frozen=True)
@@ -78,23 +99,28 @@ class Survey:
     general: bool
 
 
-def _look_at(given: Given, score: Score | None) -> Survey:
+def _look_at(given: Given, score: Score | None, without: frozenset[str] = frozenset()) -> Survey:
     """On noise, if the score can be asked of that; else on the pictures themselves.
 
     A box that was found, a row of its own: what is asked for need not be in noise. Detections hang
     on the level of a pyramid they were found on, so these are no general choice.
     """
     shown = with_noise(given)
-    rows, outputs = survey_layers(shown)
+    rows, outputs = _survey(shown, without)
     general = not are_detections(outputs)
     if score is None or (general and _can_answer(score, outputs)):
         return Survey(shown, rows, outputs, score, general)
-    rows, outputs = survey_layers(given)
+    rows, outputs = _survey(given, without)
     if general and not _can_answer(score, outputs):
         if all(not tensor.numel() for tensor in tensors_in(outputs)):
             score(outputs)  # nothing was detected, and the target can say so
         score = None
     return Survey(given, rows, outputs, score, general)
+
+
+def _survey(given: Given, without: frozenset[str]) -> tuple[list[Candidate], Any]:
+    rows, outputs = survey_layers(given)
+    return [row for row in rows if without.isdisjoint(row.names)], outputs
 
 
 def _can_answer(score: Score, outputs: Any) -> bool:
@@ -120,7 +146,7 @@ def _too_small(row: Candidate, given: Given) -> bool:
     return min(row.grid.size[-2:]) < min(_SMALLEST, *given.size[-2:])
 
 
-def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | None:
+def _first_that_matters(survey: Survey, ranked: list[Candidate]) -> Choice | None:
     """The first layer that the score depends on; failing that, the first one a head of zeros does.
 
     Raises the `SurgeryError` of a layer where no graph can be recorded, if no other one will do.
@@ -128,7 +154,7 @@ def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | No
     closed: SurgeryError | None = None
     score = survey.score or all_outputs
     for head in _heads(survey.given.model):
-        tries = list(_tries(survey, ranking))
+        tries = list(_tries(survey, ranked))
         while tries:
             rows, grid, call = tries.pop(0)
             names = [row.name for row in rows]
@@ -143,7 +169,7 @@ def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | No
                     raise
             else:
                 for row in compress(rows, matter):
-                    reason = _reason(row, survey.given, ranking.index(row))
+                    reason = _reason(row, survey.given, ranked.index(row))
                     return Choice(row.name, reason, grid, call)
     if closed is not None:
         raise closed
@@ -151,7 +177,7 @@ def _first_that_matters(survey: Survey, ranking: list[Candidate]) -> Choice | No
 
 
 def _tries(
-    survey: Survey, ranking: list[Candidate]
+    survey: Survey, ranked: list[Candidate]
 ) -> Iterator[tuple[list[Candidate], Grid | None, int]]:
     """Which rows are looked at by one run, how to read them if their shapes do not tell, and which
     of their runs they are.
@@ -159,7 +185,7 @@ def _tries(
     The first is mostly the one. Where it is not, none is for a while: behind the last attention of
     a vision transformer only the class token counts. So those go together.
     """
-    read = [(row, special_grid(row, survey.given), row.call) for row in ranking]
+    read = [(row, special_grid(row, survey.given), row.call) for row in ranked]
     yield from (([row], grid, call) for row, grid, call in read[:1])
     for (grid, call), alike in groupby(read[1:], key=itemgetter(1, 2)):
         rows = [row for row, *_ in alike]

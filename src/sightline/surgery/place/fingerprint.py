@@ -1,26 +1,356 @@
-"""What decides where the places of a layer lie, as far as it can be read off a model."""
+"""What decides where the places of a layer lie, as it stands now: read at every call, so cheaply.
 
-from collections.abc import Hashable
+Code is not read but recognised: a function by being the same object. Whoever is to find an outcome
+again in another process reads to the letter (`transcript.py`), at a hundred times the price.
+"""
 
-from torch import nn
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache, partial
+from operator import itemgetter
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from sightline.surgery.harness.supported import fingerprint, modules_of
+from sightline.surgery.place.code_of import by_library, functions_in, is_library, names_in, samples
+from sightline.surgery.place.counted import HOOKS, MADE_BY_TORCH, WEIGHTS, counts
+from sightline.surgery.place.transcript import UnreadableError, numbers
+
+State = dict[Hashable, dict[Hashable, Any]]
+"""For each module, class and function by what names it goes, and what stands under them."""
+
+_PLAIN = frozenset({type(None), bool, int, float, str, complex, bytes, torch.dtype, torch.device})
+_MISSING = object()
+_DEEP, _LONG, _MOST_OBJECTS = 3, 256, 200
+_MOST_HASHED = 4 << 20
 
 
-def made_and_hooked(model: nn.Module) -> Hashable:
-    """Equal for as long as no module, no forward of one and no hook is exchanged.
+def made_and_hooked(model: nn.Module) -> State:
+    """Equal for as long as nothing is exchanged that decides where places lie.
+
+    Modules, their classes and the functions in them, settings, shapes, buffers, hooks, and what own
+    code names: functions, classes, numbers of its module. Weights do not count. It keeps nothing
+    alive that it names.
 
     >>> net = nn.Sequential(nn.ReLU())
     >>> before = made_and_hooked(net)
     >>> net[0].forward = lambda x: x.flip(-1)
-    >>> before == made_and_hooked(net)
-    False
+    >>> flipped = made_and_hooked(net)
+    >>> before == flipped, flipped == made_and_hooked(net)
+    (False, True)
     """
-    own = [
-        (k, id(parts.get("forward")), *module._forward_hooks, None, *module._forward_pre_hooks)
-        for k, module in enumerate(modules_of(model))
-        if "forward" in (parts := module.__dict__)
-        or module._forward_hooks
-        or module._forward_pre_hooks
-    ]
-    return fingerprint(model), tuple(own)
+    return _State().of(model)
+
+
+def changed(one: State, other: State) -> set[tuple[Hashable, Hashable]]:
+    """Under which names of whom two states differ."""
+    return {
+        (who, name)
+        for who in one.keys() | other.keys()
+        for name in one.get(who, {}).keys() | other.get(who, {}).keys()
+        if one.get(who, {}).get(name, _MISSING) != other.get(who, {}).get(name, _MISSING)
+    }
+
+
+_bodies: "WeakKeyDictionary[type, tuple[list[Any], list[Any]]]" = WeakKeyDictionary()
+"""Of classes of libraries: the functions in them, and those of these that are looked into."""
+
+
+_plain_modules: "WeakKeyDictionary[nn.Module, tuple[list[int], list[str], dict[Hashable, Any]]]"
+_plain_modules = WeakKeyDictionary()
+"""Modules whose settings are all plain: where each lies and what they are. While they are kept here
+no other thing can lie at their addresses, so that the addresses tell whether one was exchanged.
+"""
+
+
+@lru_cache(maxsize=4096)
+def _settings(own: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
+    """Which of the names in a module are settings, and what takes their values."""
+    names = tuple(name for name in own if name not in MADE_BY_TORCH)
+    # With one name or none, `itemgetter` returns no tuple.
+    return names, itemgetter(*names) if len(names) > 1 else lambda of: [of[one] for one in names]
+
+
+@lru_cache(maxsize=4096)
+def _not_plain(types: tuple[type, ...]) -> tuple[int, ...]:
+    """At which places something stands that is more than a number or a word."""
+    return tuple(k for k, one in enumerate(types) if one not in _PLAIN)
+
+
+class _State:
+    """One reading: what was met on the way is gone through in its turn, each thing once."""
+
+    def __init__(self) -> None:
+        self.found: State = {}
+        self.modules: list[nn.Module] = []
+        self.classes: list[type] = []
+        self.functions: list[FunctionType] = []
+        self.met: set[int] = set()
+        self.objects = 0
+        self.samples = False
+
+    def of(self, model: nn.Module) -> State:
+        tables = nn.modules.module
+        self.found["made"] = {"of": fingerprint(model)}
+        self.found["everywhere"] = {
+            name: self.value(table)
+            for name in ("_global_forward_hooks", "_global_forward_pre_hooks")
+            if (table := getattr(tables, name))
+        }
+        self.add(model)
+        # These lists grow while they are gone through.
+        modules, classes, functions = 0, 0, 0
+        while (
+            modules < len(self.modules)
+            or classes < len(self.classes)
+            or functions < len(self.functions)
+        ):
+            for module in self.modules[modules:]:
+                self.found[modules], modules = self.module(module), modules + 1
+            for kind in self.classes[classes:]:
+                self.found[ref(kind)], classes = self.body(kind), classes + 1
+            for function in self.functions[functions:]:
+                self.found[ref(function)], functions = self.named(function), functions + 1
+        if self.samples:
+            weights = enumerate(model.parameters())
+            self.found["weights"] = {k: (same(one), _version(one)) for k, one in weights}
+        return self.found
+
+    def add(self, model: nn.Module) -> None:
+        """A network, with all its modules."""
+        for module in modules_of(model):
+            if id(module) not in self.met:
+                self.met.add(id(module))
+                self.modules.append(module)
+
+    def kind(self, kind: type) -> None:
+        """A class, with all it inherits."""
+        if id(kind) not in self.met:
+            for one in kind.__mro__:
+                if id(one) not in self.met:
+                    self.met.add(id(one))
+                    self.classes.append(one)
+
+    def module(self, module: nn.Module) -> dict[Hashable, Any]:
+        own = module.__dict__
+        self.kind(type(module))
+        addresses = list(map(id, own.values()))
+        known = _plain_modules.get(module)
+        if known is not None and known[0] == addresses and known[1] == list(own):
+            found = dict(known[2])
+        else:
+            found = self.settings(module, addresses)
+        if weights := own["_parameters"]:
+            found["_parameters"] = [None if one is None else one.shape for one in weights.values()]
+        if (buffers := own["_buffers"]) and not buffers.keys() <= WEIGHTS:
+            found["_buffers"] = [
+                (name, buffer.shape, _contents(buffer) if counts(module, name, buffer) else None)
+                for name, buffer in buffers.items()
+                if buffer is not None
+            ]
+        for name in HOOKS:
+            if hooks := own[name]:
+                found[name] = self.value(hooks)
+        return found
+
+    def settings(self, module: nn.Module, addresses: list[int]) -> dict[Hashable, Any]:
+        own = module.__dict__
+        names, take = _settings(tuple(own))
+        values = list(take(own))
+        types = tuple(map(type, values))
+        plain = True
+        for k in _not_plain(types):
+            before = values[k]
+            values[k] = self.value(before)
+            plain = plain and values[k] is before
+        # 1 == True == 1.0, and a model may tell them apart.
+        found: dict[Hashable, Any] = {"_types": types, **dict(zip(names, values, strict=True))}
+        if plain:
+            _plain_modules[module] = addresses, list(own), found
+        return found
+
+    def body(self, kind: type) -> dict[Hashable, Any]:
+        """What stands in a class itself."""
+        if is_library(kind.__module__):
+            return self.library_body(kind)
+        found: dict[Hashable, Any] = {}
+        for name, value in vars(kind).items():
+            if functions := tuple(functions_in(value)):
+                found[name] = tuple(map(ref, functions))
+                for function in functions:
+                    self.function(function)
+            elif type(value) in _PLAIN:
+                found[name] = value
+            elif not name.startswith("__"):
+                found[name] = self.value(value)
+        return found
+
+    def library_body(self, kind: type) -> dict[Hashable, Any]:
+        """Of a class that somebody installed which functions are in it, and what these meet."""
+        held = [ref(one) for one in vars(kind).values() if type(one) is FunctionType]
+        known = _bodies.get(kind)
+        if known is None or known[0] != held:
+            # Looked through once: PyTorch's own root of all modules alone has 130 functions.
+            runs = "forward" in vars(kind) and not kind.__module__.startswith("torch.")
+            there = [(one, function) for one in held if (function := one()) is not None]
+            known = held, [one for one, function in there if runs or not by_library(function)]
+            _bodies[kind] = known
+        for one in known[1]:
+            if (function := one()) is not None:
+                self.function(function)
+        return {"functions": held}
+
+    def function(self, function: FunctionType) -> None:
+        if id(function) not in self.met:
+            self.met.add(id(function))
+            self.functions.append(function)
+
+    def named(self, function: FunctionType) -> dict[Hashable, Any]:
+        """What stands under the names that the code of a function reads, and in its cells."""
+        reads, _, every = names_in(function.__code__)
+        self.samples = self.samples or samples(every)
+        found: dict[Hashable, Any] = {}
+        theirs = function.__globals__
+        library = by_library(function)
+        for name in reads:
+            value = theirs.get(name, _MISSING)
+            if value is _MISSING:
+                continue
+            if type(value) is ModuleType:
+                inside = vars(value)
+                for one in every:
+                    if (taken := inside.get(one, _MISSING)) is not _MISSING:
+                        found[name, one] = self.outer(taken, library)
+            else:
+                found[name] = self.outer(value, library)
+        self.held(function, found, library)
+        return found
+
+    def held(self, function: FunctionType, found: dict[Hashable, Any], library: bool) -> None:
+        """What a function was given when it was made: cells and defaults."""
+        if function.__defaults__:
+            found[0] = self.value(function.__defaults__)
+        if function.__kwdefaults__:
+            found[1] = self.value(function.__kwdefaults__)
+        if code_is_exchanged := function.__code__:
+            found[2] = id(code_is_exchanged)  # kept by `names_in`
+        for k, cell in enumerate(function.__closure__ or ()):
+            try:
+                found["cell", k] = self.value(cell.cell_contents)
+            except ValueError:  # nothing there yet
+                found["cell", k] = None
+
+    def outer(self, value: Any, library: bool) -> Any:
+        """What a name means; of a library's code only which function it is."""
+        if type(value) in _PLAIN:
+            return value
+        if library and not isinstance(value, FunctionType):
+            return type(value)
+        return self.value(value)
+
+    def value(self, value: Any, deep: int = _DEEP) -> Any:
+        """Anything, by its contents where these are plain, else by being the same object."""
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is tuple and _PLAIN.issuperset(map(type, value)):
+            return value
+        if kind is FunctionType:
+            if not by_library(value) or value.__closure__:
+                self.function(value)
+            return ref(value)
+        if isinstance(value, nn.Module):
+            self.add(value)
+            return ref(value)
+        if isinstance(value, Tensor):
+            whole = not (value.is_floating_point() or isinstance(value, nn.Parameter))
+            return "tensor", value.shape, _contents(value) if whole else None
+        if isinstance(value, type):
+            if not is_library(value.__module__):
+                self.kind(value)
+            return ref(value)
+        if deep == 0:
+            return kind
+        if isinstance(value, tuple | list | deque):
+            inner = [self.value(one, deep - 1) for one in list(value)[:_LONG]]
+            return kind, len(value), inner
+        if isinstance(value, Mapping):
+            inner = [(self.value(k, 1), self.value(v, deep - 1)) for k, v in value.items()]
+            return kind, inner[:_LONG]
+        return self.other(value, kind, deep)
+
+    def other(self, value: Any, kind: type, deep: int) -> Any:
+        if isinstance(value, set | frozenset):
+            plain = all(type(one) in _PLAIN for one in value)
+            return kind, frozenset(value) if plain else len(value)
+        if isinstance(value, MethodType):
+            return self.value(value.__func__), self.value(value.__self__, 1)
+        if isinstance(value, partial):
+            return [self.value(one, deep) for one in (value.func, value.args, value.keywords)]
+        if isinstance(value, np.ndarray | np.generic):
+            return kind, value.shape, hash(value.tobytes()) if value.nbytes < _MOST_HASHED else 0
+        if isinstance(value, BuiltinFunctionType | ModuleType):
+            return same(value)
+        own = getattr(value, "__dict__", None)
+        if not isinstance(own, dict):
+            return same(value)
+        if id(value) in self.met or self.objects >= _MOST_OBJECTS:
+            return same(value)
+        self.met.add(id(value))
+        self.objects += 1
+        if not is_library(kind.__module__):
+            self.kind(kind)
+        return kind, {name: self.value(one, deep - 1) for name, one in own.items()}
+
+
+def same(value: Any) -> Any:
+    """What tells an object from all others for as long as it lives, and keeps it not."""
+    try:
+        return _Same(value)
+    except TypeError:  # no weak references to these
+        return type(value)
+
+
+class _Same:
+    """An object by being itself, whatever it calls equal."""
+
+    __slots__ = ("to",)
+
+    def __init__(self, value: Any) -> None:
+        self.to = ref(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.to() is other.to() is not None
+
+    def __hash__(self) -> int:
+        return id(self.to)
+
+
+def _version(tensor: Tensor) -> int:
+    """How often it was written to; -1 where nobody counts."""
+    return -1 if tensor.is_inference() else tensor._version
+
+
+_hashed: dict[int, tuple[Any, int, int]] = {}
+
+
+def _contents(tensor: Tensor) -> int | None:
+    """A number for what a tensor holds, read anew only where it was written to."""
+    if tensor.numel() * tensor.element_size() > _MOST_HASHED:
+        return None
+    version = _version(tensor)
+    known = _hashed.get(id(tensor))
+    if known is not None and known[0]() is tensor and known[1] == version != -1:
+        return known[2]
+    try:
+        found = hash(numbers(tensor))
+    except UnreadableError:
+        return None
+    key = id(tensor)
+    _hashed[key] = ref(tensor, lambda _: _hashed.pop(key, None)), version, found
+    return found

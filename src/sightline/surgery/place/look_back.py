@@ -18,13 +18,10 @@ from sightline.surgery.harness import guard
 from sightline.surgery.harness.fallback import first_line
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
-from sightline.surgery.place.opened import LayerRun, NotRun, Opened, opened
-from sightline.tensors import allow_grad, at_least_float32
+from sightline.surgery.place.opened import NotRun, Opened
+from sightline.tensors import at_least_float32
 
-AT_ONCE = 4
-"""Places that are looked back from together, each on its own copy of the picture."""
-
-_FEWEST_CELLS, _MOST_CELLS = 4, 14
+_FEWEST_CELLS, MOST_CELLS = 4, 14
 _GOLDEN = {1: 1.618033988749895, 2: 1.324717957244746, 3: 1.2207440846057596}
 """The roots of x^(d + 1) = x + 1: their powers spread a sequence evenly over d axes."""
 
@@ -59,39 +56,33 @@ def noise(given: Given, half: int) -> Tensor:
     return torch.randn(picture.shape, generator=generator, device="cpu").to(picture)
 
 
-def looked_at(given: Given, run: LayerRun, some: Sequence[Shape], half: int) -> Tensor | None:
-    """What each of some places looks at, `[n, *cells]`.
+def looked_at(given: Given, here: Opened, some: Sequence[Shape], half: int) -> Tensor:
+    """What each of some places of a layer that was opened on the noise of a half looks at.
 
-    None where no graph leads from the layer to the picture.
+    `[n, *cells]`. One graph serves all places: a derivative costs about as much as a forward pass,
+    and no copy of the picture is needed. Raises `NotRun` where the way back fails.
     """
-    one, found = noise(given, half), []
-    for start in range(0, len(some), AT_ONCE):
-        group = list(some[start : start + AT_ONCE])
-        with allow_grad(), torch.enable_grad():
-            here = opened(given, run, one.repeat(len(group), *[1] * (one.ndim - 1)))
-            if here is None or not here.on_the_way:
-                return None
-            found.append(_back(given, here, group, half))
-    return torch.cat(found)
-
-
-def _back(given: Given, here: Opened, group: list[Shape], half: int) -> Tensor:
     maps = here.grid.read(here.map)
-    b = len(here.leaf) // len(group)
     generator = torch.Generator("cpu").manual_seed(11 + half)
     mixture = torch.randn(maps.shape[1], generator=generator, device="cpu").to(maps)
-    own = maps[::b].flatten(2)  # the first image of each version
-    at = torch.stack([own[j, :, _flat(place, maps)] for j, place in enumerate(group)])
+    cells = [_cells(n, s) for n, s in zip(maps.shape[2:], given.size, strict=True)]
+    found = []
     with guard.untouched(given.model):
-        try:
-            gradient = derivatives(
-                (at @ mixture).sum(), here.leaf, allow_unused=True, materialize_grads=True
-            )
-        except Exception as error:  # whatever an operator of somebody's own may raise
-            raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
-    pixels = _pixels(at_least_float32(gradient.detach()[::b]).abs(), given.size)
-    sizes = zip(maps.shape[2:], pixels.shape[1:], strict=True)
-    return _pooled(pixels, [_cells(n, s) for n, s in sizes])
+        mixed = torch.einsum("c...,c->...", maps[0], mixture)
+        for place in some:
+            try:
+                gradient = derivatives(
+                    mixed[place],
+                    here.leaf,
+                    retain_graph=True,
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+            except Exception as error:  # whatever an operator of somebody's own may raise
+                raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
+            pixels = at_least_float32(gradient.detach()[:1]).abs()
+            found.append(pooled(_pixels(pixels, given.size), cells))
+    return torch.cat(found)
 
 
 def _pixels(own: Tensor, size: Shape) -> Tensor:
@@ -102,20 +93,14 @@ def _pixels(own: Tensor, size: Shape) -> Tensor:
     return patches.reshape(-1, *size)
 
 
-def _flat(place: Shape, maps: Tensor) -> int:
-    at = 0
-    for p, n in zip(place, maps.shape[2:], strict=True):
-        at = at * n + p
-    return at
-
-
 def _cells(places_there: int, pixels: int) -> int:
-    return min(max(places_there, _FEWEST_CELLS), _MOST_CELLS, pixels)
+    return min(max(places_there, _FEWEST_CELLS), MOST_CELLS, pixels)
 
 
-def _pooled(values: Tensor, cells: Sequence[int]) -> Tensor:
+def pooled(values: Tensor, cells: Sequence[int]) -> Tensor:
+    """Values `[n, *s]` averaged over cells."""
     pool: Any = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[
         values.ndim - 2
     ]
-    pooled: Tensor = pool(values.unsqueeze(1), tuple(cells)).squeeze(1).cpu()
-    return pooled
+    averaged: Tensor = pool(values.unsqueeze(1), tuple(cells)).squeeze(1).cpu()
+    return averaged

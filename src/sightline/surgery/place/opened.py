@@ -1,6 +1,5 @@
 """A layer in the graph that begins at the picture: what its places are made from."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import resolve
+from sightline.surgery.place.sizes import note
 from sightline.surgery.rerun.replay import with_pictures
 
 
@@ -34,10 +34,9 @@ class LayerRun:
     grid: Any = None
 
     @property
-    def key(self) -> Hashable:
-        """The same as something that can be looked up."""
-        grid = tuple(self.grid) if isinstance(self.grid, list) else self.grid
-        return self.name, self.call, grid
+    def key(self) -> tuple[Any, ...]:
+        """The same as what is asked of the memory."""
+        return self.name, self.call, self.grid
 
 
 @dataclass
@@ -109,7 +108,21 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
                 raise unreadable[0]
         except Exception as error:  # whatever a model of somebody's own may raise
             raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
-    return None if not kept else Opened(kept[0][0], kept[0][1], leaf, kept[0][2])
+    if not kept:
+        return None
+    note(given, run, kept[0][1], tuple(kept[0][1].read(kept[0][0].detach()).shape[2:]))
+    return Opened(kept[0][0], kept[0][1], leaf, kept[0][2])
+
+
+def grid_of_run(given: Given, run: LayerRun) -> Grid:
+    """How a layer's output is read: its grid as it was inferred, or stated.
+
+    Raises `NotRun` where the layer does not run on the pictures.
+    """
+    here = opened(given, run, given.picture[:1] if given.batch_only else given.picture, graph=False)
+    if here is None:
+        raise NotRun(f"layer {run.name!r} did not run")
+    return here.grid
 
 
 def _inputs(given: Given) -> Any:

@@ -14,7 +14,7 @@ from sightline.errors import SurgeryError
 from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Reading
+from sightline.surgery.harness.grids import Stated
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
@@ -33,10 +33,10 @@ class LayerCall:
     name: str
     module: nn.Module
     call: int
-    grid: Reading
+    grid: Stated
 
     @staticmethod
-    def of(given: Given, layer: Where, call: int, grid: Reading) -> "LayerCall":
+    def of(given: Given, layer: Where, call: int, grid: Stated) -> "LayerCall":
         """The layer's run number `call`, counted from 0; -1 stands for its last one."""
         name, module = resolve(given.model, layer)
         grid = kind_of(module) if grid is None else grid

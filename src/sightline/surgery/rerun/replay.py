@@ -13,7 +13,7 @@ from sightline.surgery.harness import guard
 from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given, arguments, image_among
-from sightline.surgery.harness.grids import Reading, Shape
+from sightline.surgery.harness.grids import Shape, Stated
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
@@ -120,7 +120,7 @@ def replay(
     activations: Activations,
     *,
     call: int = -1,
-    grid: Reading = None,
+    grid: Stated = None,
 ) -> Any:
     """The outputs the model would give had `layer` returned these activations `[b, c, *s]`.
 
@@ -153,7 +153,7 @@ def replace_map(
     activations: Activations,
     images: Shape,
     name: str,
-    grid: Reading,
+    grid: Stated,
     *,
     own: bool = False,
 ) -> Any:
