@@ -183,7 +183,7 @@ def test_tokens_that_stand_column_by_column():
         e = explain(Columns(), x, 1, "hires_cam", "norm")
         said = e.provenance["layer"]
         assert said["place"]["outcome"] == "confirmed"
-        assert said["grid"]["order"] == [1, 0]  # measured when the layers were listed
+        assert said["grid"]["reading"] == "transposed"
         columns = tuple(n // 4 for n in reversed(size))
         own = explain(
             Columns(), x, 1, "hires_cam", "norm",

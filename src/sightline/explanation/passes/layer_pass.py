@@ -36,6 +36,7 @@ from sightline.surgery import (
     outputs_read,
     readable,
     readings,
+    surveyed,
     whole_cut,
 )
 from sightline.targets import Aim, Question, ask, beyond_classes
@@ -123,13 +124,17 @@ def _run(job: Job, given: Given, cuts: Sequence[Cut], call: int) -> _Run:
 
 def _run_at_named(job: Job, given: Given, layers: Sequence[Where]) -> _Run:
     cuts = [cut_at(job.model, layer, job.grid) for layer in layers]
-    if job.grid is None and not job.checked:  # then it is not looked at more often than it must
+    if job.grid is not None:
+        return _run(job, given, cuts, job.call)
+    one = None
+    if not surveyed(given):  # nor shall it be, where the shapes say it all
         one = _run(job, given, cuts, job.call)
         if all(beyond_doubt(layer, given) for layer in one.trace.cuts):
             return one
-    if job.grid is None:
-        special = readings(given, [name for cut in cuts for name in cut.grids], job.call)
-        cuts = [replace(cut, grids={n: special.get(n) for n in cut.grids}) for cut in cuts]
+    special = readings(given, [name for cut in cuts for name in cut.grids], job.call)
+    if one is not None and not special:
+        return one
+    cuts = [replace(cut, grids={name: special.get(name) for name in cut.grids}) for cut in cuts]
     return _run(job, given, cuts, job.call)
 
 

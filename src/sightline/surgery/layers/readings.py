@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 
 from torch import nn
 
+from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, fits
@@ -40,29 +41,41 @@ def readings(given: Given, layers: Sequence[Where], call: int = -1) -> dict[str,
 
 
 def beyond_doubt(cut: TracedLayer, given: Given) -> bool:
-    """Whether the shape alone says how a layer is read: it can only be channels first.
+    """Whether the shape alone says how a layer is read, or its class.
+
+    Of the tokens of a picture it is taken to: how many lie along each axis follows from the
+    picture's proportions, and that they lie in another order is found out when the place is proved.
 
     >>> import torch
     >>> from sightline.surgery.layer_trace import capture
-    >>> given = Given.of(nn.Conv2d(3, 64, 3, 4, 1), torch.rand(1, 3, 64, 64))
-    >>> trace = capture(nn.Sequential(given.model), given.image, "0")
-    >>> beyond_doubt(trace.cuts[0], given)
+    >>> net = nn.Sequential(nn.Conv2d(3, 64, 3, 4, 1), nn.ReLU())
+    >>> given = Given.of(net, torch.rand(1, 3, 64, 64))
+    >>> beyond_doubt(capture(net, given, "1").cuts[0], given)
     True
     """
+    kind = kind_of(given.model.get_submodule(cut.layer))
     image, size = given.frame.images[2:], cut.grid.size
-    if cut.grid.kind != "channels first":
-        return False
-    return fits(size, image) and not fits((cut.activations.shape[1], *size[:-1]), image)
+    if (kind is not None and kind.sure) or cut.grid.kind == "own":
+        return True
+    if cut.grid.kind == "tokens":
+        return len(size) == 2
+    first = cut.grid.kind == "channels first" and fits(size, image)
+    return first and not fits((cut.activations.shape[1], *size[:-1]), image)
+
+
+def surveyed(given: Given) -> bool:
+    """Whether the readings of this model's layers are known already, for inputs of this shape."""
+    known = _remembered.get(given.model, {})
+    return given.key in known and known[given.key][0] == made_of(given.model)
 
 
 def _runs(given: Given) -> _Runs:
     known = _remembered.setdefault(given.model, {})
-    key = given.key
-    if key not in known or known[key][0] != made_of(given.model):
+    if not surveyed(given):
         runs = _look(given)
         # Read behind the survey, since some models are finished at their first run.
-        known[key] = fingerprint(given.model), runs
-    return known[key][1]
+        known[given.key] = fingerprint(given.model), runs
+    return known[given.key][1]
 
 
 def _look(given: Given) -> _Runs:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sightline.errors import LayerError
 from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.checkpoints import unless_checkpointed
 from sightline.surgery.harness.fallback import Foreseen, first_line
 from sightline.surgery.harness.feature_map import find_map_at
@@ -66,12 +67,13 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     name, module = resolve(given.model, run.name)
     leaf = pictures.detach().clone().requires_grad_(graph)
     images = (len(leaf), *given.frame.images[1:])
+    stated = kind_of(module) if run.grid is None else run.grid
     kept: list[tuple[Tensor, Grid, bool]] = []
     unreadable: list[LayerError] = []
 
     def keep(_: nn.Module, __: Any, output: Any) -> None:
         if run.call < 0 or calls == run.call:
-            found = find_map_at(output, images, name, run.grid, run.call)
+            found = find_map_at(output, images, name, stated, run.call)
             if isinstance(found, LayerError):
                 unreadable[:] = [found]
                 return
