@@ -25,6 +25,7 @@ def test_every_field_changes_the_digest(field):
     other = {
         "explained": "given",
         "layer": "layer4",
+        "axes": "b h w c",
         "score": "logit",
         "drop": "absolute",
         "space": "normalised",

@@ -32,6 +32,7 @@ class Protocol:
     |---|---|---|
     | `explained` | the class explained: the `predicted` or the `given` one | predicted |
     | `layer` | the layer, by name; None: the last feature map | last |
+    | `axes` | how the model's inputs are read, as in `explain`; None: read off the model | |
     | `score` | what Y and O are: a `probability` or a `logit` | probability |
     | `drop` | what Average Drop divides by: Y (`relative`) or nothing (`absolute`) | relative |
     | `space` | what is multiplied: `raw` pixels (0: black) or `normalised` (0: the mean) | silent |
@@ -61,6 +62,7 @@ class Protocol:
 
     explained: str = "predicted"
     layer: str | None = None
+    axes: str | None = None
     score: str = "probability"
     drop: str = "relative"
     space: str = "raw"
@@ -119,7 +121,10 @@ class Protocol:
         >>> Protocol.from_dict(Protocol(top=0.3).as_dict()) == Protocol(top=0.3)
         True
         """
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        entries = asdict(self)
+        if self.axes is None:  # as protocols were written before there was a word for it
+            del entries["axes"]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in entries.items()}
 
     @staticmethod
     def from_dict(entries: Mapping[str, Any]) -> "Protocol":

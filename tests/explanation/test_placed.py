@@ -155,7 +155,7 @@ def test_a_view_that_was_turned_is_turned_back(views, turned, layer):
     assert_lies_at(e, 6, 9)
     said = e.provenance["layer"]
     assert said["place"]["outcome"] == "confirmed"
-    assert said["grid"]["reading"] == turned
+    assert said["grid"]["turn"] == turned
     assert any(f"is {turned}: it is read so" in note for note in e.provenance["notes"])
 
 
@@ -183,7 +183,7 @@ def test_tokens_that_stand_column_by_column():
         e = explain(Columns(), x, 1, "hires_cam", "norm")
         said = e.provenance["layer"]
         assert said["place"]["outcome"] == "confirmed"
-        assert said["grid"]["reading"] == "transposed"
+        assert said["grid"]["turn"] == "transposed"
         columns = tuple(n // 4 for n in reversed(size))
         own = explain(
             Columns(), x, 1, "hires_cam", "norm",

@@ -7,6 +7,7 @@ from timm.models import _registry as registry
 
 from helpers.random_weights import NoDrawing, assert_untouched, lively, noise, photographed
 from sightline import explain
+from sightline.surgery import choose
 from sightline.surgery.harness.given import Given
 from sightline.surgery.layers.candidates import candidates
 from zoo.timm_table import SMALLEST
@@ -64,3 +65,13 @@ def test_a_network_without_a_head_keeps_its_last_features():
     with torch.no_grad():
         assert vit(noise(1, 3, 64, 64)).shape == (1, 192)
     assert explain(vit, noise(1, 3, 64, 64)).layer == "blocks"
+
+
+@pytest.mark.parametrize("name", ["levit_128s", "levit_256d", "levit_384_s8", "levit_conv_128s"])
+def test_the_stages_of_a_levit_are_found_and_not_its_stem(name):
+    """Its blocks make tokens without a class token, or maps; the stem makes a map in either."""
+    with NoDrawing():
+        model = lively(timm.create_model(name))
+    choice = choose(model, noise(1, 3, 224, 224))
+    assert (choice.name, choice.call) == ("stages", -1)
+    assert ("tokens" in choice.reason) == ("conv" not in name)

@@ -134,3 +134,12 @@ def test_a_question_about_a_pooled_token_is_asked_before_the_last_attention():
     first = explain(model, inputs(case), lambda out: out.last_hidden_state[:, 0, 0])
     assert every.layer == "encoder"
     assert first.layer == "encoder.layers.2.layer_norm1"
+
+
+@pytest.mark.parametrize("name", ["levit", "levit, distilled"])
+def test_the_stages_of_a_levit_are_found_and_not_its_patch_embedding(name):
+    case = CASES[name]
+    rows = layers(build(case.kind, case.config), inputs(case))
+    (chosen,) = [row for row in rows if row.chosen]
+    assert chosen.grid.kind == "tokens"
+    assert any("stages.2" in inner for inner in chosen.names)

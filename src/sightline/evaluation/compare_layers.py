@@ -23,12 +23,13 @@ from sightline.explanation.plan import steps
 from sightline.metrics.metric import mean
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
-from sightline.surgery import noise, supported_model
+from sightline.surgery import Given, noise, supported_model
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.resolve import Where
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.neighbours import neighbours, with_automatic
 
+_Key = tuple[str, int]
 _LEAST = 0.01
 """The least difference in order that is told: one hundredth of a confidence."""
 
@@ -127,22 +128,26 @@ def compare_layers(
         )
     _comes_again(data)
     data = opened(data, limit)
-    one = _noise(like_model(supported_model(model), _first_picture(model, data).unsqueeze(0)), 1)
-    rows = neighbours(model, one) if layers is None else with_automatic(model, one, layers)
-    measured: dict[str, Results | None] = {}
+    first = _first_picture(model, data, protocol.axes).unsqueeze(0)
+    one = _noise(like_model(supported_model(model), first), 1)
+    given = Given.of(model, one, axes=protocol.axes)
+    rows = neighbours(model, given) if layers is None else with_automatic(model, given, layers)
+    measured: dict[_Key, Results | None] = {}
     for row, place in sorted(
         rows, key=lambda one: one[1] != 0
     ):  # the automatic one first: the others are held to it
-        where = None if out is None else Path(out) / re.sub(r"[^\w.-]", "_", row.name)
-        measured[row.name] = (
+        folder = re.sub(r"[^\w.-]", "_", row.name) + ("" if row.call < 0 else f"_{row.call}")
+        where = None if out is None else Path(out) / folder
+        measured[row.name, row.call] = (
             None
-            if place and not has_maps(model, row.name, one, method)
+            if place and not has_maps(model, row.name, one, method, protocol.axes)
             else evaluate(
                 model,
                 data,
                 [method],
                 "deletion,insertion",
-                protocol=replace(protocol, layer=row.name),
+                # Another run than its name stands for is only ever the automatic layer.
+                protocol=replace(protocol, layer=row.name if row.call < 0 else None),
                 out=where,
                 classes=classes,
                 batch_size=batch_size,
@@ -155,7 +160,11 @@ def compare_layers(
 
 
 def has_maps(
-    model: nn.Module, layer: str, inputs: Tensor, method: str | Callable[..., Any] = "grad_cam"
+    model: nn.Module,
+    layer: str,
+    inputs: Tensor,
+    method: str | Callable[..., Any] = "grad_cam",
+    axes: str | None = None,
 ) -> bool:
     """Whether any of four pictures of noise like these has a map there.
 
@@ -166,7 +175,8 @@ def has_maps(
     >>> has_maps(net, "0", torch.rand(1, 3, 8, 8))
     True
     """
-    return bool(explain(model, _noise(inputs, 4), layer=layer, method=method).coarse.any())
+    found = explain(model, _noise(inputs, 4), layer=layer, method=method, axes=axes)
+    return bool(found.coarse.any())
 
 
 def advice(found: Sequence[Neighbour]) -> str:
@@ -220,9 +230,9 @@ def _comes_again(data: Any) -> None:
         )
 
 
-def _first_picture(model: nn.Module, data: Any) -> Tensor:
+def _first_picture(model: nn.Module, data: Any, axes: str | None) -> Tensor:
     """The first picture that can be used, as the model takes it."""
-    items = source_of(data, card_of(model).preprocess).items()
+    items = source_of(data, card_of(model).preprocess, axes=axes).items()
     found: Tensor | None = next((item.inputs for item in items if item.inputs is not None), None)
     if found is None:
         raise DataError(
@@ -270,18 +280,18 @@ def _faults(rows: Results) -> list[str]:
 
 
 def _compared(
-    rows: Sequence[tuple[Candidate, int]], measured: dict[str, Results | None]
+    rows: Sequence[tuple[Candidate, int]], measured: dict[_Key, Results | None]
 ) -> list[Neighbour]:
     """The rows of each layer against those of the automatic one."""
-    orders = {name: None if one is None else _order(one) for name, one in measured.items()}
-    chosen = next(row.name for row, place in rows if place == 0)
+    orders = {key: None if one is None else _order(one) for key, one in measured.items()}
+    chosen = next((row.name, row.call) for row, place in rows if place == 0)
     own, level = (
         orders[chosen],
         1 - 0.05 / max(1, sum(one is not None for one in orders.values()) - 1),
     )
     found = []
     for row, place in rows:
-        order = orders[row.name]
+        order = orders[row.name, row.call]
         less = None
         if place and order is not None and own is not None:
             less = paired(mean, order, own, level=level)

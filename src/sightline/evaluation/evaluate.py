@@ -76,7 +76,9 @@ def evaluate(
     batch_size = batch_size or (4 if _on_cpu(model) else 32)
     division = Division(part_size, batch_size, shard, workers)
     preprocess = card_of(model).preprocess
-    source = source_of(opened(data, limit), preprocess, division, protocol.explained, views)
+    source = source_of(
+        opened(data, limit), preprocess, division, protocol.explained, views, protocol.axes
+    )
     source.match_classes(model, request.metrics, protocol, classes)
     run = identity(
         model,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sightline.datasets import Data, Placement, load
 from sightline.errors import SightlineError
+from sightline.explanation.inputs import turned
 from sightline.images import seen
 from sightline.types import Preprocess
 
@@ -52,13 +53,19 @@ class DatasetItems(torch.utils.data.Dataset[Item]):
     """The items of a data set: one an image, or one an image and class where given ones count.
 
     `class_numbers` says which of the model's classes a class of the data set is; a class that is
-    not there is none of them. `views` is the longest side of a thumbnail in pixels (0: none).
+    not there is none of them. `views` is the longest side of a thumbnail in pixels (0: none);
+    `axes` is the order in which the model takes a picture's axes, where that was said.
     """
 
     def __init__(
-        self, data: Data, preprocess: Preprocess, explained: str = "predicted", views: int = 0
+        self,
+        data: Data,
+        preprocess: Preprocess,
+        explained: str = "predicted",
+        views: int = 0,
+        axes: Any = None,
     ) -> None:
-        self.data, self.preprocess, self.views = data, preprocess, views
+        self.data, self.preprocess, self.views, self.axes = data, preprocess, views, axes
         self.class_numbers: Mapping[str, int | None] = {}
         self.plan: list[tuple[int, str | None]] = [(index, None) for index in range(len(data))]
         if explained == "given":
@@ -94,7 +101,7 @@ class DatasetItems(torch.utils.data.Dataset[Item]):
             return Item(**known, error=str(error))
         return Item(
             **known,
-            inputs=view.inputs,
+            inputs=turned(view.inputs.unsqueeze(0), self.axes)[0],
             boxes=self._by_number(view.boxes_by_name),
             masks=self._by_number(view.masks_by_name),
             annotated=record.annotated,

@@ -205,11 +205,15 @@ def source_of(
     division: Division | None = None,
     explained: str = "predicted",
     views: int = 0,
+    axes: Any = None,
 ) -> Source:
-    """What `opened` has made of the caller's data, as a source."""
+    """What `opened` has made of the caller's data, as a source.
+
+    `axes` is the order that pictures of a data set are turned into; batches come in it.
+    """
     division = division or Division()
     if isinstance(data, Data):
-        return DatasetSource(DatasetItems(data, preprocess, explained, views), division)
+        return DatasetSource(DatasetItems(data, preprocess, explained, views, axes), division)
     return BatchSource(data, division, preprocess, views)
 
 

@@ -182,6 +182,7 @@ def _provenance(
             "shape": list(picture.shape),
             "dtype": str(picture.dtype),
             "device": str(picture.device),
+            **({} if (axis := job.batch.channel_axis) == 1 else {"channel_axis": axis}),
         },
         "preprocess": {
             name: list(value) if isinstance(value, tuple) else value
@@ -207,9 +208,9 @@ def _remarks(question: Question, origin: Origin) -> Iterator[str]:
                 f"layer {traced.layer!r} ran {traced.calls} times; run {traced.call} (from 0) is"
                 " explained"
             )
-        if traced.grid.reading is not None:
+        if traced.grid.turn is not None:
             yield (
-                f"the grid of layer {traced.layer!r} is {traced.grid.reading}: it is read so, since"
+                f"the grid of layer {traced.layer!r} is {traced.grid.turn}: it is read so, since"
                 " then its places lie on the picture"
             )
     if origin.place is not None and origin.place.proof.outcome == "undecided":
@@ -235,10 +236,11 @@ def _together(rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _grid(traced: TracedLayer) -> dict[str, Any]:
-    reading = traced.grid.reading
+    turn = traced.grid.turn
     return {
         "kind": traced.grid.kind,
         "size": list(traced.activations.shape[2:]),
         "prefix": traced.grid.prefix,
-        **({} if reading is None else {"reading": str(reading)}),
+        **({} if traced.grid.order is None else {"order": list(traced.grid.order)}),
+        **({} if turn is None else {"turn": str(turn)}),
     }

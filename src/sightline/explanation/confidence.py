@@ -38,12 +38,13 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
         per_channel(torch.tensor(values, device=images.device), images.ndim)
         for values in (done.mean, done.std)
     )
-    columns = []
+    axis, columns = explanation.provenance.get("input", {}).get("channel_axis", 1), []
     for j in range(held.maps.shape[1]):
         inputs = (explanation_map(images, held.maps[:, j]) - mean) / std
         anchor = explanation.inputs if explanation.inputs is not None else inputs
+        anchored = inputs.to(anchor).movedim(1, axis)  # in the order in which the model takes them
         classes = torch.tensor([targets[j].index for targets in held.targets])
-        columns.append(confidence(look(model, inputs.to(anchor)), classes, card.outputs))
+        columns.append(confidence(look(model, anchored), classes, card.outputs))
     kept = torch.stack(columns, dim=1)
     return kept if explanation.several else kept[:, 0]
 

@@ -52,6 +52,7 @@ def explain(
     counterfactual: bool = False,
     call: int = -1,
     grid: Any = None,
+    axes: Any = None,
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
     place: Literal["proved", "unchecked"] = "proved",
@@ -72,8 +73,10 @@ def explain(
       found.
     - `counterfactual=True` negates the gradients: what speaks against the target. `call` picks a
       run of a layer that runs several times. `grid` says how to read a layer whose grid cannot be
-      inferred: its sizes, or a function from its output to `[b, c, *s]`. `classes` are the names of
-      the outputs. That the layer's places lie on the picture where the map shows them is proved at
+      inferred: its sizes, or a function from its output to `[b, c, *s]`. `axes` says how the
+      images' axes are to be read, where no convolution tells: `b` the batch, `c` the channels, any
+      other word an axis of places, as in `axes="b steps c"`. `classes` are the names of the
+      outputs. That the layer's places lie on the picture where the map shows them is proved at
       the first call, unless `place="unchecked"`; a map that lies elsewhere has the status `place
       not confirmed`.
     - `options` go to the method: `score="softmax"`, `alpha="authors"`.
@@ -114,7 +117,7 @@ def explain(
             preprocess=preprocess or card.preprocess,
             classes=card.classes if names is None else names,
         )
-    batch = ready(images, inner, card.preprocess)
+    batch = ready(images, inner, card.preprocess, axes)
     checked = place == "proved"
     job = Job(inner, card, batch, target, counterfactual, call, grid, classes is not None, checked)
     found: Found = {}

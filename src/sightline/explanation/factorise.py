@@ -20,7 +20,16 @@ from sightline.images import framed, seen
 from sightline.maps.upsample import enlarged
 from sightline.models import card_of
 from sightline.render import overlay, sheet, show
-from sightline.surgery import Where, capture, choose, replay, supported_model
+from sightline.surgery import (
+    Given,
+    TracedLayer,
+    Where,
+    capture,
+    choose,
+    readings,
+    replay,
+    supported_model,
+)
 from sightline.targets import Target, label, logits
 from sightline.targets.model_outputs import two_rows
 from sightline.tensors import at_least_float32, per_channel, per_image
@@ -121,6 +130,7 @@ def factorise(
     layer: Where | None = None,
     *,
     grid: Any = None,
+    axes: Any = None,
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
 ) -> Factorisation:
@@ -143,9 +153,9 @@ def factorise(
     taken out of the activations, once for each concept, and the class whose logit loses most is
     named. Behind a pooled linear head that is the head applied to the concept.
 
-    `images`, `layer`, `grid`, `preprocess`, `classes` are as in `explain`. Needs scikit-learn, the
-    extra `concepts`. Raises `MethodError` without it, and for more concepts than the activations
-    have channels or places.
+    `images`, `layer`, `grid`, `axes`, `preprocess`, `classes` are as in `explain`. Needs
+    scikit-learn, the extra `concepts`. Raises `MethodError` without it, and for more concepts than
+    the activations have channels or places.
 
     >>> import torch
     >>> net = nn.Sequential(
@@ -160,12 +170,16 @@ def factorise(
         raise LayerError(f"Expected one layer to factorise; got {len(layer)}. Call once a layer.")
     model = supported_model(model)
     card = card_of(model)
-    batch = ready(images, model, preprocess or card.preprocess)
-    reason = "named by the caller"
+    batch = ready(images, model, preprocess or card.preprocess, axes)
+    reason, call = "named by the caller", -1
+    given = Given.of_supported(model, batch.inputs)
     if layer is None:
-        choice = choose(model, batch.inputs)
-        layer, reason, grid = choice.name, choice.reason, choice.grid if grid is None else grid
-    (cut,) = (trace := capture(model, batch.inputs, layer, grid=grid)).cuts
+        choice = choose(model, given)
+        layer, reason, call = choice.name, choice.reason, choice.call
+        grid = choice.grid if grid is None else grid
+    elif grid is None:
+        (grid,) = readings(given, [layer]).values() or (None,)
+    (cut,) = (trace := capture(model, given, layer, call=call, grid=grid)).cuts
     with torch.no_grad():
         own = at_least_float32(cut.activations.detach())
         rows = own.movedim(1, -1).flatten(0, -2).double().cpu()
@@ -176,7 +190,7 @@ def factorise(
         coarse = where.view(len(own), *own.shape[2:], concepts).movedim(-1, 1).to(own)
         maps = enlarged(coarse.flatten(0, 1), batch.size, cut.shares).unflatten(0, coarse.shape[:2])
         peak = maps.transpose(0, 1).flatten(1).amax(1).clamp(min=torch.finfo(maps.dtype).tiny)
-        changes = _changes(model, batch, cut.layer, grid, own, coarse, what.to(own), trace.outputs)
+        changes = _changes(model, batch, cut, grid, own, coarse, what.to(own), trace.outputs)
     names = classes if classes is not None else card.classes
     return Factorisation(
         maps=maps / per_image(peak, maps.ndim - 1),
@@ -249,7 +263,7 @@ def _ordered(where: Tensor, what: Tensor, converged: bool) -> tuple[Tensor, Tens
 def _changes(
     model: nn.Module,
     batch: Batch,
-    layer: str,
+    cut: TracedLayer,
     grid: Any,
     own: Tensor,
     coarse: Tensor,
@@ -264,7 +278,8 @@ def _changes(
     found = []
     for j, concept in enumerate(what):
         part = coarse[:, j : j + 1] * per_channel(concept, own.ndim)
-        without = _rows(replay(model, batch.inputs, layer, own - part, grid=grid))
+        changed = replay(model, batch.inputs, cut.layer, own - part, call=cut.call, grid=grid)
+        without = _rows(changed)
         found.append((whole - without).mean(0))
     return torch.stack(found)
 

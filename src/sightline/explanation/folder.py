@@ -15,7 +15,7 @@ from sightline.atomic_write import replacing, write_atomically
 from sightline.errors import ImageError, LayerError, TargetError
 from sightline.explanation.batch_size import AdaptiveBatches, largest_batch
 from sightline.explanation.explain import explain
-from sightline.explanation.inputs import like_model
+from sightline.explanation.inputs import like_model, turned
 from sightline.explanation.page import entries, page
 from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
@@ -27,7 +27,7 @@ from sightline.render import Entry
 from sightline.tensors import first_weight
 from sightline.types import Preprocess
 
-_OF_EXPLAIN = ("counterfactual", "call", "grid", "preprocess", "classes")
+_OF_EXPLAIN = ("counterfactual", "call", "grid", "axes", "preprocess", "classes", "place")
 """Options that are no method's."""
 
 _MOST_ON_CPU, _MOST_ON_GPU = 8, 64
@@ -171,6 +171,7 @@ class _FolderRun:
     def explained(self, some: Sequence[Picture]) -> dict[Any, Explanation]:
         """Explanations of some pictures of one shape, by method."""
         inputs = like_model(self.model, torch.cat([one.inputs for one in some]))
+        inputs = turned(inputs, self.options.get("axes"))
         target = self.target[[one.number for one in some]] if self._one_a_file else self.target
         found = explain(
             self.model,

@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from sightline.errors import ImageError, SurgeryError
 from sightline.images import find, prepare
 from sightline.surgery.harness.given import Given, arguments, channels_second, image_among
+from sightline.surgery.harness.stated_axes import channel_axis
 from sightline.tensors import first_weight
 from sightline.types import Preprocess
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs ready for the model, and what is known of the images in them."""
+    """Inputs ready for the model, and what is known of the images in them.
+
+    `inputs` are a `Given` where the user said how they are to be read.
+    """
 
     inputs: Any
     names: list[str]
@@ -41,19 +45,20 @@ class Batch:
         return channels_second(image_among(*arguments(self.inputs)), self.channel_axis)
 
 
-def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
+def ready(images: Any, model: nn.Module, preprocess: Preprocess, axes: Any = None) -> Batch:
     """A float tensor `[b, c, *s]`, or a tuple or mapping with one, is taken; pictures are prepared.
 
     Pictures are files, PIL images, arrays and uint8 tensors, one or a list. A path may be a folder:
-    then it is every picture in it. Prepared inputs go to the model's device and dtype. Raises
-    `ImageError` for what is neither.
+    then it is every picture in it. Prepared inputs go to the model's device and dtype, and get
+    their axes in the order that `axes` says. Raises `ImageError` for what is neither, and where the
+    `axes` do not fit.
     """
     if isinstance(images, Tensor) and images.dtype != torch.uint8:
-        return _as_it_is(_validated(images, model), model)
+        return _as_it_is(_validated(images, model, axes), model, axes)
     if isinstance(images, Mapping):
-        return _as_it_is(dict(images), model)
+        return _as_it_is(dict(images), model, axes)
     if isinstance(images, tuple) and any(_is_ready(one) for one in images):
-        return _as_it_is(images, model)
+        return _as_it_is(images, model, axes)
     if isinstance(images, list) and images and all(_is_ready(one) for one in images):
         sizes = sorted({tuple(one.shape) for one in images})
         if len(sizes) != 1:
@@ -63,10 +68,23 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess) -> Batch:
                 " (uint8, files, PIL), which are made one size."
             )
         joined = torch.cat(images) if images[0].ndim == _axes(model) else torch.stack(images)
-        return _as_it_is(_validated(joined, model), model)
+        return _as_it_is(_validated(joined, model, axes), model, axes)
     prepared = prepare(expand(images), preprocess)
     inputs = like_model(model, prepared.inputs)
-    return Batch(inputs, prepared.names, tuple(inputs.shape[2:]), sources=prepared.sources)
+    size = tuple(inputs.shape[2:])
+    if axes is None:
+        return Batch(inputs, prepared.names, size, sources=prepared.sources)
+    given = Given.of_supported(model, turned(inputs, axes), axes)
+    return Batch(given, prepared.names, size, given.channel_axis, prepared.sources)
+
+
+def turned(inputs: Tensor, axes: Any) -> Tensor:
+    """Prepared pictures `[b, c, *s]` with their axes in the order that was said, if it was.
+
+    >>> turned(torch.zeros(2, 3, 8, 9), "b h w c").shape
+    torch.Size([2, 8, 9, 3])
+    """
+    return inputs if axes is None else inputs.movedim(1, channel_axis(axes, inputs.shape))
 
 
 def expand(images: Any) -> Any:
@@ -93,14 +111,14 @@ def expand(images: Any) -> Any:
     return images
 
 
-def _validated(tensor: Tensor, model: nn.Module) -> Tensor:
+def _validated(tensor: Tensor, model: nn.Module, axes: Any) -> Tensor:
     if not tensor.is_floating_point():
         raise ImageError(
             f"Expected a model-ready float tensor [b, 3, h, w]; got {tensor.dtype}. Pass raw"
             " pictures as files, PIL images or uint8 (they are then prepared), or normalise:"
             " (pixels / 255 - mean) / std."
         )
-    if tensor.ndim < 3 or tensor.ndim + 1 == _axes(model):
+    if tensor.ndim < 3 or (axes is None and tensor.ndim + 1 == _axes(model)):
         raise ImageError(
             "Expected a batch [b, c, *s] (for photographs [b, 3, h, w]); got the shape"
             f" {tuple(tensor.shape)}. A single picture needs a batch axis: images.unsqueeze(0)."
@@ -132,12 +150,13 @@ def _axes(model: nn.Module) -> int | None:
     return None
 
 
-def _as_it_is(inputs: Any, model: nn.Module) -> Batch:
+def _as_it_is(inputs: Any, model: nn.Module, axes: Any) -> Batch:
     """Inputs that are ready, as they came."""
-    given = Given.of_supported(model, inputs)
+    given = Given.of_supported(model, inputs, axes)
     try:
         names = [f"image {i}" for i in range(len(given.image))]
-        return Batch(inputs, names, given.size, given.channel_axis)
+        own = inputs if axes is None else given
+        return Batch(own, names, given.size, given.channel_axis)
     except SurgeryError as error:  # for who explains it is the input that is wrong, not the model
         raise ImageError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""What is known of a layer's place, and which run, reading or layer is explained: the right one."""
+"""What is known of a layer's place, and which run, turn or layer is explained: the right one."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -73,7 +73,7 @@ def proved(given: Given, runs: Sequence[LayerRun], *, stated: bool) -> Opening:
 
     Where the last run of a single layer lies elsewhere (it saw another picture, or this one
     mirrored) and nobody named a run, the first of its runs that is confirmed is taken. Where no run
-    is, and the grid was not `stated` by the caller, another reading of it is: by that the places
+    is, and the grid was not `stated` by the caller, a turn of it is: by that the places
     lie on the picture. What was proved at another size of the picture is taken over: whoever opens
     the layers asks `as_elsewhere` then.
     """
@@ -86,11 +86,11 @@ def proved(given: Given, runs: Sequence[LayerRun], *, stated: bool) -> Opening:
             if proof.outcome == "confirmed":
                 return Opening(other, grids, {runs[0].name: proof})
     for run in runs:
-        if not stated and (reading := proofs[run.name].reading) is not None:
-            grid = replace(grid_of_run(given, run), reading=reading)
+        if not stated and (turn := proofs[run.name].turn) is not None:
+            grid = replace(grid_of_run(given, run), turn=turn)
             proof = prove(given, replace(run, grid=grid), trusting=True)
             if proof.outcome == "confirmed":
-                seen = f"{proof.seen}, once the grid is read as {reading}"
+                seen = f"{proof.seen}, once the grid is read as {turn}"
                 proofs[run.name], grids[run.name] = replace(proof, seen=seen), grid
     return Opening(call, grids, proofs)
 
@@ -113,7 +113,7 @@ def lies_right(given: Given, choice: Choice, call: int, score: Score, about: Has
     """The layer that was chosen; or, where its places lie elsewhere, another that is confirmed."""
     if _outcome(given, choice, call) != "contradicted":
         return choice
-    key = "instead", choice.name, choice.grid, call, about
+    key = "instead", choice.name, choice.call, choice.grid, call, about
     other: Choice = remembered(given, key, lambda: _instead(given, choice, call, score))
     return other
 
@@ -133,5 +133,10 @@ def _instead(given: Given, choice: Choice, call: int, score: Score) -> Choice:
 
 
 def _outcome(given: Given, choice: Choice, call: int) -> str:
-    opening = proved(given, [LayerRun(choice.name, call, choice.grid)], stated=False)
-    return opening.proofs[choice.name].outcome
+    run = LayerRun(choice.name, run_of(choice, call), choice.grid)
+    return proved(given, [run], stated=False).proofs[choice.name].outcome
+
+
+def run_of(choice: Choice, call: int) -> int:
+    """Which run of a chosen layer is explained: the one the caller named, else its own."""
+    return choice.call if call == -1 else call

@@ -21,6 +21,9 @@ from sightline.surgery.layers.choose import outputs_read as outputs_read
 from sightline.surgery.layers.choose import readable as readable
 from sightline.surgery.layers.influence import Score as Score
 from sightline.surgery.layers.influence import all_outputs as all_outputs
+from sightline.surgery.layers.readings import beyond_doubt as beyond_doubt
+from sightline.surgery.layers.readings import readings as readings
+from sightline.surgery.layers.readings import surveyed as surveyed
 from sightline.surgery.layers.search import Choice as Choice
 from sightline.surgery.layers.search import search as search
 from sightline.surgery.pixel_trace import capture_pixels as capture_pixels

@@ -19,9 +19,10 @@ from sightline.surgery.backward.detached_weights import DetachFrom
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Grid, Reader, Shape, stated_for
+from sightline.surgery.harness.grids import Grid, Stated, stated_for
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import tensors_in
 from sightline.surgery.harness.opened_layer import OpeningHook, TracedLayer
@@ -112,16 +113,16 @@ def capture(
     layer: Where | Sequence[Where],
     *,
     call: int = -1,
-    grid: Shape | Reader | Mapping[str, Any] | None = None,
+    grid: Stated | Mapping[str, Any] = None,
     differentiable: bool = False,
 ) -> Trace:
     """Run the model on the inputs once, opened at a layer (or several).
 
     `inputs` is a tensor, a tuple of positional or a dict of keyword arguments. `layer` is a name, a
     module or a function from the model to a module. A layer that runs more than once is taken at
-    its last run, or at `call`. `grid` states how to read the layer where that cannot be inferred;
-    a mapping by the layers' names does so for each.
-    `differentiable=True` keeps the whole graph, so that a loss on the maps can train the model.
+    its last run that has a map, or at `call`. `grid` states how to read the layer where that cannot
+    be inferred; a mapping by the layers' names does so for each. `differentiable=True` keeps the
+    whole graph, so that a loss on the maps can train the model.
 
     The model runs in eval mode and comes out bit-equal, also after an error. Raises `LayerError`
     for an unknown or a grid-less layer, `SurgeryError` for a layer that did not run.
@@ -144,7 +145,7 @@ def capture(
     wanted: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     modules = [resolve(given.model, one) for one in wanted]
     hooks = [
-        OpeningHook(name, module, given.frame, call, stated_for(name, grid))
+        OpeningHook(name, module, given.frame, call, _stated(name, module, grid))
         for name, module in modules
     ]
     with guard.untouched(given.model):
@@ -161,6 +162,12 @@ def capture(
         differentiable,
         plain,
     )
+
+
+def _stated(name: str, module: nn.Module, grid: Any) -> Stated:
+    """What is stated of one layer, or known of it by its class."""
+    stated: Stated = stated_for(name, grid)
+    return kind_of(module) if stated is None else stated
 
 
 def _run(given: Given, hooks: Sequence[OpeningHook], graph: bool) -> tuple[Any, bool]:

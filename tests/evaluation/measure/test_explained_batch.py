@@ -78,14 +78,14 @@ class Turned(nn.Module):
 
 @pytest.mark.parametrize("views", [(lambda x: x.flip(3),), (lambda x: x, lambda x: x.flip(3))])
 def test_maps_that_are_made_again_are_opened_as_the_first_were(views):
-    """At the run, and by the reading, that lie right: of the model and of a shuffled copy."""
+    """At the run, and by the turn, that lie right: of the model and of a shuffled copy."""
     torch.manual_seed(0)
     model = Turned(*views).eval()
     describe(model, Card("test", None, STATISTICS, None, "a test"))
     batch, _ = measured(model=model)
     first = batch.explanations["grad_cam"]
     said = first.provenance["layer"]
-    assert (said["call"], said["grid"].get("reading")) == (
+    assert (said["call"], said["grid"].get("turn")) == (
         (0, "mirrored along the width") if len(views) == 1 else (0, None)
     )
     again = batch.explained(model, batch.pictures, ["grad_cam"])["grad_cam"]

@@ -76,9 +76,14 @@ def test_the_outputs_and_the_means_are_those_of_the_run():
     assert [row.sketch.shape for row in rows] == [(120, 4)] * 6 + [(1, 4)]
 
 
-def test_a_layer_that_runs_twice_has_the_row_of_its_last_run():
+def test_a_layer_that_runs_twice_has_a_row_for_each_run():
     rows = rows_of(Twice().eval(), batch())
-    assert [(row.name, row.calls) for row in rows] == [("conv", 2), ("act", 2)]
+    assert [(row.name, row.run, row.calls, row.call) for row in rows] == [
+        ("conv", 0, 2, 0),
+        ("act", 0, 2, 0),
+        ("conv", 1, 2, -1),
+        ("act", 1, 2, -1),
+    ]
 
 
 def test_an_in_place_layer_has_a_row_of_its_own():

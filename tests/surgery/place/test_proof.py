@@ -69,7 +69,7 @@ def test_what_the_graph_contradicts(way, seen):
     assert told(proof) == ("contradicted", "measured")
     turned = "lies" not in seen
     assert proof.seen.startswith(seen if turned else "the places look elsewhere: ")
-    assert (proof.reading is not None) == turned
+    assert (proof.turn is not None) == turned
 
 
 def test_a_picture_that_is_no_square():
@@ -171,7 +171,7 @@ class Closed(nn.Module):
 
 @pytest.mark.parametrize("how", ["inference", "no_grad"])
 @pytest.mark.parametrize(
-    ("way", "reading"),
+    ("way", "turn"),
     [
         (as_it_is, ""),
         (mirrored, "mirrored along the width"),
@@ -181,15 +181,15 @@ class Closed(nn.Module):
     ],
 )
 @pytest.mark.parametrize("axes", [(32, 32), (32, 48)])
-def test_wrong_readings_show_without_derivatives(way, reading, how, axes):
-    if reading == "transposed" and axes != (32, 32):
+def test_wrong_readings_show_without_derivatives(way, turn, how, axes):
+    if turn == "transposed" and axes != (32, 32):
         return
     net, x = Closed(way, how), picture(1, 3, *axes)
     before = photograph(net)
     proof = proof_of(net, x, "net.act")
     assert_same(before, photograph(net))
-    assert told(proof) == ("confirmed" if reading == "" else "contradicted", "measured")
-    assert str(proof.reading or "") == reading
+    assert told(proof) == ("confirmed" if turn == "" else "contradicted", "measured")
+    assert str(proof.turn or "") == turn
 
 
 def test_a_crop_without_derivatives_is_not_confirmed():

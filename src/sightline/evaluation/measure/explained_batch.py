@@ -59,14 +59,20 @@ class ExplainedBatch:
             batch_size,
         )
         self.card = card_of(self.model)
-        self._channel_axis = Given.of_supported(self.model, labelled.inputs).channel_axis
+        given = Given.of_supported(self.model, labelled.inputs, protocol.axes)
+        self._channel_axis = given.channel_axis
         self.pictures = channels_second(labelled.inputs, self._channel_axis)
         self.controls = list(controls)
         self.top = min(TOP, outputs)
         self.column_of, target = _columns_and_target(labelled, protocol, set(columns), self.top)
         methods = list(methods)
         self.explanations: dict[str, Explanation] = explain(
-            self.model, labelled.inputs, target, methods, _layer_if_opened(methods, protocol.layer)
+            self.model,
+            labelled.inputs,
+            target,
+            methods,
+            _layer_if_opened(methods, protocol.layer),
+            axes=protocol.axes,
         )
         first = next(iter(self.explanations.values()))
         self.statistics = first.statistics
@@ -89,6 +95,13 @@ class ExplainedBatch:
         )
         return next(opened, self.protocol.layer)
 
+    @property
+    def _call(self) -> int:
+        """Which run of the layer is explained; -1 where it runs once, or is one of several."""
+        records = [one.provenance["layer"] for one in self.explanations.values()]
+        opened = (one["call"] for one in records if (one["calls"] or 1) > 1 and "parts" not in one)
+        return next(opened, -1)
+
     def explained(
         self, model: nn.Module, inputs: Tensor, names: Sequence[str]
     ) -> dict[str, Explanation]:
@@ -97,8 +110,16 @@ class ExplainedBatch:
         inputs = inputs.movedim(1, self._channel_axis)
         layer = _layer_if_opened(rules, self.layer)
         if model is not self.model:
-            take_over(model, self.model)  # the run and the reading that lie right in the one
-        found = explain(model, inputs, self.classes, rules, layer)
+            take_over(model, self.model)  # the run and the turn that lie right in the one
+        found = explain(
+            model,
+            inputs,
+            self.classes,
+            rules,
+            layer,
+            call=-1 if layer is None else self._call,
+            axes=self.protocol.axes,
+        )
         return {name: found[name] for name in names}
 
     def scaled(self, one: Explanation) -> ImageMap:

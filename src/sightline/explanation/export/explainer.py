@@ -72,13 +72,14 @@ class Explainer(nn.Module):
         head: Tensor | None,
         any_size: bool,
         coarse: bool,
+        channel_axis: int = 1,
     ) -> None:
         super().__init__()
         self.layer, self.layer_reason, self.grid = opened.layer, layer_reason, opened.grid
         self.method, self.variant, self.weigh = step.name, step.options, step.method.function
         self.shape, self.any_size = tuple(example.shape[1:]), any_size
         self.target, self.coarse, self.way = target, coarse, "tail" if head is None else "head"
-        self._like = example[:0]
+        self._like, self.channel_axis = example[:0], channel_axis
         self.opened: Opened | None = None
         self.tail: nn.Module | None = None
         if head is None:
@@ -129,7 +130,7 @@ class Explainer(nn.Module):
                 }
             )
             signed = combine(supply.call(self.weigh, **self.variant), run.activations)
-            maps = image_map_unread(signed, images.shape[2:])
+            maps = image_map_unread(signed, images.movedim(self.channel_axis, 1).shape[2:])
         return (run.outputs, maps, signed) if self.coarse else (run.outputs, maps)
 
     def agrees(self, images: Tensor, trace: Trace) -> bool:

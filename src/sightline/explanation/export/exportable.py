@@ -16,9 +16,20 @@ from sightline.errors import (
     TargetError,
 )
 from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer
+from sightline.explanation.inputs import turned
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
-from sightline.surgery import Opened, Trace, Where, capture, choose, noise, supported_model
+from sightline.surgery import (
+    Given,
+    Opened,
+    Trace,
+    Where,
+    capture,
+    choose,
+    noise,
+    readings,
+    supported_model,
+)
 from sightline.targets import Wanted, find_class, logits
 from sightline.targets.class_names import checked_index
 from sightline.tensors import first_weight
@@ -38,13 +49,14 @@ def exportable(
     coarse: bool = False,
     call: int = -1,
     grid: Any = None,
+    axes: Any = None,
     classes: Sequence[str] | None = None,
     **options: Any,
 ) -> Explainer:
     """A module that returns `(outputs, maps)` in one pass without autograd, for export and ONNX.
 
-    - `layer`, `method`, `call`, `grid` and `options` are those of `explain`; the layer is found
-      where none is named.
+    - `layer`, `method`, `call`, `grid`, `axes` and `options` are those of `explain`; the layer is
+      found where none is named.
     - `target`: the predicted class; `281` or `"tabby"` for the same class of every image; `"given"`
       for classes as a second input, where -1 asks for the predicted one.
     - `images`: an example `[b, c, h, w]`, whose size the explainer will have; left out, noise of
@@ -68,12 +80,21 @@ def exportable(
     """
     inner = supported_model(model)
     step, card = _step(method, options), card_of(inner)
-    example = _example(inner, card, images)
+    example = _example(inner, card, images, axes)
+    given = Given.of_supported(inner, example, axes)
+    if any_size and given.channel_axis != 1:
+        raise SurgeryError(
+            "Expected pictures [b, c, height, width] for an explainer of any size; this model takes"
+            f" its channels on axis {given.channel_axis}. Leave any_size out."
+        )
     reason = "named by the caller"
     if layer is None:
-        choice = choose(inner, example)
+        choice = choose(inner, given)
         layer, reason, grid = choice.name, choice.reason, choice.grid if grid is None else grid
-    trace = capture(inner, example, layer, call=call, grid=grid)
+        call = choice.call if call == -1 else call
+    elif grid is None:
+        (grid,) = readings(given, [layer], call).values() or (None,)
+    trace = capture(inner, given, layer, call=call, grid=grid)
     if classes is not None:
         card = replace(card, classes=tuple(classes))
     rows = logits(trace.outputs)
@@ -88,6 +109,7 @@ def exportable(
         head=head,
         any_size=any_size,
         coarse=coarse,
+        channel_axis=given.channel_axis,
     )
     explainer.card = card
     if any_size:
@@ -135,7 +157,7 @@ def _check_words(step: Step, trace: Trace, head: Tensor | None) -> None:
             )
 
 
-def _example(model: nn.Module, card: Card, images: Tensor | None) -> Tensor:
+def _example(model: nn.Module, card: Card, images: Tensor | None, axes: Any) -> Tensor:
     """Two images of the right size, in the model's type and on its device."""
     weight = first_weight(model)
     weight = torch.zeros(0) if weight is None else weight
@@ -149,19 +171,18 @@ def _example(model: nn.Module, card: Card, images: Tensor | None) -> Tensor:
         first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
         height, width = card.preprocess.crop or (224, 224)
         channels = first.in_channels if first else 3
-    else:
-        if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
-            came = (
-                f"{images.dtype} {list(images.shape)}"
-                if isinstance(images, Tensor)
-                else type(images).__name__
-            )
-            raise ImageError(
-                f"Expected a float tensor [b, c, height, width] as an example; got {came}. Its size"
-                " is all that counts: torch.rand(1, 3, 224, 224)."
-            )
-        channels, height, width = images.shape[1:]
-    return noise((2, channels, height, width), weight)
+        return turned(noise((2, channels, height, width), weight), axes)
+    if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
+        came = (
+            f"{images.dtype} {list(images.shape)}"
+            if isinstance(images, Tensor)
+            else type(images).__name__
+        )
+        raise ImageError(
+            f"Expected a float tensor [b, c, height, width] as an example; got {came}. Its size"
+            " is all that counts: torch.rand(1, 3, 224, 224)."
+        )
+    return noise((2, *images.shape[1:]), weight)
 
 
 def _class(target: Any, rows: Tensor, names: Sequence[str] | None) -> int | str | None:

@@ -1,7 +1,7 @@
 """Through the model to a layer, and on to the maps."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from sightline.explanation.cuts import Cut, cut_at, cut_of, joined
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.method_inputs import MethodInputs
 from sightline.explanation.passes.reruns import Reruns
-from sightline.explanation.placed import WHOLE, Place, as_elsewhere, lies_right, proved
+from sightline.explanation.placed import WHOLE, Place, as_elsewhere, lies_right, proved, run_of
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
 from sightline.maps.upsample import extremes, image_map
@@ -28,12 +28,15 @@ from sightline.surgery import (
     TracedLayer,
     Where,
     all_outputs,
+    beyond_doubt,
     capture,
     carried,
     choose,
     choose_by_reading,
     outputs_read,
     readable,
+    readings,
+    surveyed,
     whole_cut,
 )
 from sightline.targets import Aim, Question, ask, beyond_classes
@@ -74,7 +77,7 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
 
 def _opened(job: Job, given: Given, layers: Sequence[Where]) -> "_Run":
     if layers:
-        return _run(job, given, [cut_at(job.model, layer, job.grid) for layer in layers])
+        return _run_at_named(job, given, layers)
     return _run_at_choice(job, given)
 
 
@@ -95,11 +98,11 @@ class _Run:
     call: int
 
 
-def _run(job: Job, given: Given, cuts: Sequence[Cut]) -> _Run:
+def _run(job: Job, given: Given, cuts: Sequence[Cut], call: int) -> _Run:
     grids = {name: grid for cut in cuts for name, grid in cut.grids.items()}
-    call, opening = job.call, None
+    opening = None
     if job.checked:
-        runs = [LayerRun(name, job.call, grid) for name, grid in grids.items()]
+        runs = [LayerRun(name, call, grid) for name, grid in grids.items()]
         opening = proved(given, runs, stated=job.grid is not None)
         call, grids = opening.call, opening.grids
     trace = capture(job.model, given, list(grids), call=call, grid=grids)
@@ -119,6 +122,22 @@ def _run(job: Job, given: Given, cuts: Sequence[Cut]) -> _Run:
     return _Run(trace, question, reads, cuts, places, grids, call)
 
 
+def _run_at_named(job: Job, given: Given, layers: Sequence[Where]) -> _Run:
+    cuts = [cut_at(job.model, layer, job.grid) for layer in layers]
+    if job.grid is not None:
+        return _run(job, given, cuts, job.call)
+    one = None
+    if not surveyed(given):  # nor shall it be, where the shapes say it all
+        one = _run(job, given, cuts, job.call)
+        if all(beyond_doubt(layer, given) for layer in one.trace.cuts):
+            return one
+    special = readings(given, [name for cut in cuts for name in cut.grids], job.call)
+    if one is not None and not special:
+        return one
+    cuts = [replace(cut, grids={name: special.get(name) for name in cut.grids}) for cut in cuts]
+    return _run(job, given, cuts, job.call)
+
+
 def _run_at_choice(job: Job, given: Given) -> _Run:
     """Opened at the last layer on which the outputs depend, or what a target made of them.
 
@@ -127,16 +146,18 @@ def _run_at_choice(job: Job, given: Given) -> _Run:
     score, about = _asked(job)
 
     def run(choice: Choice) -> tuple[_Run, Reads]:
+        call = run_of(choice, job.call)
         if not job.checked or job.grid is not None:
-            one = _run(job, given, [cut_of([choice], job.grid)])
+            one = _run(job, given, [cut_of([choice], job.grid)], call)
             return one, one.reads
         choice = lies_right(given, choice, job.call, score, about)
+        call = run_of(choice, job.call)
         cut = [choice] if about is not None else _whole(job, given, choice, score, (None, Reads()))
-        one = _run(job, given, [cut_of(cut)])
+        one = _run(job, given, [cut_of(cut)], call)
         if about is not None:  # what is read is known by now
             cut = _whole(job, given, choice, score, (about, one.reads))
             if len(cut) > 1 or cut[0] != choice:
-                one = _run(job, given, [cut_of(cut)])
+                one = _run(job, given, [cut_of(cut)], call)
         return one, one.reads
 
     if about is None:
@@ -148,8 +169,9 @@ def _whole(
     job: Job, given: Given, choice: Choice, score: Score, about: Hashable
 ) -> Sequence[Choice]:
     """The choice; or, where it carries a part of the score, all that carry it together."""
-    share = carried(given, [LayerRun(choice.name, job.call, choice.grid)], score, about)
-    if job.call != -1 or share is None or share >= WHOLE:
+    call = run_of(choice, job.call)
+    share = carried(given, [LayerRun(choice.name, call, choice.grid)], score, about)
+    if call != -1 or share is None or share >= WHOLE:
         return [choice]
     cut = whole_cut(given, choice, score, about)
     opening = proved(given, [LayerRun(one.name, -1, one.grid) for one in cut], stated=False)

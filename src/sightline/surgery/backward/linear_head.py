@@ -99,7 +99,7 @@ def pooled_head(rows: Tensor, node: Tensor, grid: Grid) -> Tensor | None:
 def _confirmed_head(rows: Tensor, node: Tensor, grid: Grid) -> Tensor:
     """The head's weights, as autograd confirms them."""
     weights, chain, edge = _chain(rows, node)
-    if weights.shape != (rows.shape[1], node.shape[1 if grid.kind == "channels first" else -1]):
+    if weights.shape != (rows.shape[1], node.shape[grid.channel_axis]):
         raise NoPooledHead(f"weights {tuple(weights.shape)} that are not one a logit and channel")
     if edge is None:  # the weights stand before the mean: autograd is asked about them each time
         if rows.dtype.itemsize < 4:

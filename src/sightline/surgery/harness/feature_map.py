@@ -10,9 +10,10 @@ from torch import Tensor
 
 from sightline.errors import LayerError
 from sightline.surgery.harness.grids import (
+    Channels,
     Grid,
-    Reader,
     Shape,
+    Stated,
     infer,
     stated_grid,
     unreadable_output,
@@ -20,7 +21,7 @@ from sightline.surgery.harness.grids import (
 
 
 def find_map(
-    output: Any, images: Shape, name: str, grid: Shape | Reader | None = None
+    output: Any, images: Shape, name: str, grid: Stated = None
 ) -> tuple[Tensor, Grid, Callable[[Tensor], Any]]:
     """The feature map in a layer's output, its grid, and how to put another tensor in its place.
 
@@ -28,10 +29,16 @@ def find_map(
     searched one level deep; the first tensor with a grid and as many rows as there are images is
     the map.
     """
+    channels = grid if isinstance(grid, Channels) else None
+    grid = None if isinstance(grid, Channels) else grid
     shapes = []
     for tensor, put in slots(output):
         shapes.append(tuple(tensor.shape))
-        if isinstance(grid, Grid) and (grid_of(shapes[-1], images) is None or is_attention(tensor)):
+        if isinstance(grid, Grid) and (
+            not grid.suits(shapes[-1])
+            or grid_of(shapes[-1], images) is None
+            or is_attention(tensor)
+        ):
             continue  # measured on the tensor that has a grid
         if grid is not None:
             found = stated_grid(grid, shapes[-1])
@@ -44,17 +51,40 @@ def find_map(
                     f" reads {came}. Change grid=, or name a layer outside of windows and frames."
                 )
             return tensor, found, put
-        if tensor.is_floating_point() and (here := grid_of(shapes[-1], images)) is not None:
+        if (
+            tensor.is_floating_point()
+            and (here := grid_of(shapes[-1], images, channels)) is not None
+        ):
             return tensor, here, put
     raise unreadable_output(name, shapes, images)
 
 
-def grid_of(shape: Shape, images: Shape) -> Grid | None:
+def find_map_at(
+    output: Any,
+    images: Shape,
+    name: str,
+    grid: Stated,
+    call: int,
+) -> tuple[Tensor, Grid, Callable[[Tensor], Any]] | LayerError:
+    """The same; an error is raised only where this very run was asked for.
+
+    Else (`call` -1) the last run with a map counts: an activation may run once more on the vector
+    that goes into a classifier.
+    """
+    try:
+        return find_map(output, images, name, grid)
+    except LayerError as error:
+        if call >= 0:
+            raise
+        return error
+
+
+def grid_of(shape: Shape, images: Shape, channels: Channels | None = None) -> Grid | None:
     """The grid of an output of this shape, if it has one and a row for each image.
 
-    Layers that see windows or frames have more rows.
+    Layers that see windows or frames have more rows. `channels` is what is known of its channels.
     """
-    return infer(shape, images[2:]) if shape and shape[0] == images[0] else None
+    return infer(shape, images[2:], channels) if shape and shape[0] == images[0] else None
 
 
 def is_attention(tensor: Tensor) -> bool:

@@ -4,7 +4,7 @@ Whoever opens a model needs some of this. It is worked out once, from what the u
 handed on: `Given.of(model, inputs)` where a public function begins, a `Given` everywhere inside.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from sightline.surgery.harness.first_convolution import Seen, first_seen
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.input_frame import Frame, framed
 from sightline.surgery.harness.model_io import run, tensors_in
+from sightline.surgery.harness.stated_axes import channel_axis
 from sightline.surgery.harness.supported import supported_model
 
 
@@ -22,7 +23,8 @@ from sightline.surgery.harness.supported import supported_model
 class Given:
     """A model without its wrappers, and the arguments it is to be called with.
 
-    `batch_only` tells that a tensor alone was handed in, no tuple and no mapping. What has to be
+    `batch_only` tells that a tensor alone was handed in, no tuple and no mapping. `axes` is what
+    the user said of the axes of the image (`"b t c"`), which then are not read off. What has to be
     looked for, or costs a run, is worked out when it is first asked for; where there is no image,
     that is when the error comes, since a model without one can be run, too.
     """
@@ -31,12 +33,13 @@ class Given:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     batch_only: bool = False
+    axes: Any = None
     # No `cached_property`: before Python 3.12 it holds a lock of its own while it computes, here
     # while `framed` waits for the guard's, which another thread may hold that waits for the former.
     _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
-    def of(model: Any, inputs: Any, *, opened: bool = True) -> "Given":
+    def of(model: Any, inputs: Any, *, opened: bool = True, axes: Any = None) -> "Given":
         """A tensor, a tuple of positional or a mapping of keyword arguments; a `Given` as it is.
 
         Raises `ModelError` for a model that cannot be `opened`, as `supported_model` does.
@@ -48,12 +51,14 @@ class Given:
         """
         if isinstance(inputs, Given):
             return inputs
-        return Given.of_supported(supported_model(model, opened=opened), inputs)
+        return Given.of_supported(supported_model(model, opened=opened), inputs, axes)
 
     @staticmethod
-    def of_supported(model: nn.Module, inputs: Any) -> "Given":
+    def of_supported(model: nn.Module, inputs: Any, axes: Any = None) -> "Given":
         """The same for what `supported_model` has just returned, which is not looked at again."""
-        return Given(model, *arguments(inputs), isinstance(inputs, Tensor))
+        if isinstance(inputs, Given):
+            return inputs
+        return Given(model, *arguments(inputs), isinstance(inputs, Tensor), axes)
 
     @property
     def image(self) -> Tensor:
@@ -70,7 +75,10 @@ class Given:
 
     @property
     def channel_axis(self) -> int:
-        """Which axis of the image holds the channels; 1 where it was cut into patches, too."""
+        """Which axis of the image holds the channels; 1 where it was cut into patches, too.
+
+        Raises `ImageError` where the user's words for the axes do not fit.
+        """
         if "axis" not in self._known:
             self._known["axis"] = _channel_axis(self)
         axis: int = self._known["axis"]
@@ -110,6 +118,11 @@ class Given:
         """Every tensor among the arguments."""
         return tensors_in((self.args, self.kwargs))
 
+    @property
+    def key(self) -> Hashable:
+        """What is remembered of a model is by this: the shapes of its inputs, how they are read."""
+        return (self.axes, *((tuple(t.shape[1:]), t.dtype) for t in self.tensors))
+
     def run(self) -> Any:
         """Call the model, on copies of the arguments."""
         return run(self.model, self.args, self.kwargs)
@@ -129,6 +142,8 @@ class Given:
 
 def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """A tensor, a tuple of positional or a mapping of keyword arguments, as `(args, kwargs)`."""
+    if isinstance(inputs, Given):
+        return inputs.args, inputs.kwargs
     if isinstance(inputs, Mapping):
         return (), dict(inputs)
     return (tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)), {}
@@ -152,7 +167,8 @@ def channels_second(image: Tensor, channel_axis: int) -> Tensor:
 
 
 def _channel_axis(given: Given) -> int:
-    """As the first convolution has it; without one, clips may have the time before the colours.
+    """As it was said, or as the first convolution has it; without one, clips may have the time
+    before the colours.
 
     >>> import torch
     >>> Given.of(nn.Flatten(), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)}).shape
@@ -165,6 +181,8 @@ def _channel_axis(given: Given) -> int:
     (2, 48, 4, 12)
     """
     shape = tuple(given.image.shape)
+    if given.axes is not None:
+        return channel_axis(given.axes, shape)
     if len(shape) == 3 and _patches(given.kwargs) is not None:
         return 1
     if given.seen is not None:

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.errors import SurgeryError
-from sightline.surgery.harness.feature_map import find_map
-from sightline.surgery.harness.grids import Grid, Reader, Shape
+from sightline.errors import LayerError, SurgeryError
+from sightline.surgery.harness.feature_map import find_map_at
+from sightline.surgery.harness.grids import Grid, Stated
 from sightline.surgery.harness.input_frame import Frame
 from sightline.types import Activations
 
@@ -33,10 +33,18 @@ class TracedLayer:
 
 
 class OpeningHook:
-    """The forward hook of one layer: what that returns at the wanted run becomes a leaf."""
+    """The forward hook of one layer: what that returns at the wanted run becomes a leaf.
+
+    The last run with a map is the wanted one where `call` is -1.
+    """
 
     def __init__(
-        self, name: str, module: nn.Module, frame: Frame, call: int, grid: Shape | Reader | None
+        self,
+        name: str,
+        module: nn.Module,
+        frame: Frame,
+        call: int,
+        grid: Stated,
     ) -> None:
         self.name, self.module, self.frame, self.call, self.stated = name, module, frame, call, grid
 
@@ -46,6 +54,7 @@ class OpeningHook:
         self.calls, self.kept = 0, -1
         self.node: Tensor | None = None
         self.grid: Grid | None = None
+        self.unreadable: LayerError | None = None
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         """The layer's output with a clone of the leaf in the place of its map."""
@@ -58,7 +67,11 @@ class OpeningHook:
         index, self.calls = self.calls, self.calls + 1
         if self.call >= 0 and index != self.call:
             return None
-        tensor, grid, put = find_map(output, self.frame.images, self.name, self.stated)
+        found = find_map_at(output, self.frame.images, self.name, self.stated, self.call)
+        if isinstance(found, LayerError):
+            self.unreadable = found
+            return None
+        tensor, grid, put = found
         # Where the graph has begun already, at an earlier layer or at the weights, it goes on: a
         # leaf here would cut the earlier layer off.
         if not (tensor.requires_grad and torch.is_grad_enabled()):
@@ -75,6 +88,8 @@ class OpeningHook:
 
     def traced(self, differentiable: bool) -> TracedLayer:
         """What was found. Raises `SurgeryError` where the layer did not run as often as wanted."""
+        if self.node is None and self.unreadable is not None:
+            raise self.unreadable
         if self.node is None or self.grid is None:
             ran = f"it ran {self.calls} times" if self.calls else "it did not run on this input"
             raise SurgeryError(

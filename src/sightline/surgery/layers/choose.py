@@ -45,7 +45,7 @@ def choose(model: nn.Module, inputs: Any, score: Score | None = None) -> Choice:
     '1'
     """
     given = Given.of(model, inputs)
-    key = tuple((tuple(t.shape[1:]), t.dtype) for t in given.tensors)
+    key = given.key
     known = _remembered.setdefault(given.model, {})
     if key in known and score is None:
         then, choice = known[key]
@@ -80,7 +80,7 @@ def choose_by_reading(
     this score reads other outputs. Who wrote the function is not asked: a fresh lambda that reads
     the same has the same layer.
     """
-    key = (about, *((tuple(t.shape[1:]), t.dtype) for t in given.tensors))
+    key = about, given.key
     known = _by_reading.setdefault(given.model, {})
     made, choices = known.get(key, (None, {}))
     if made != made_of(given.model):
@@ -148,19 +148,22 @@ def _extent(where: Tensor) -> tuple[str, ...]:
     )
 
 
-def layers(model: nn.Module, inputs: Any) -> list[Candidate]:
+def layers(model: nn.Module, inputs: Any, *, axes: Any = None) -> list[Candidate]:
     """Every layer with a grid, in the order of running, the chosen one marked with its reason.
 
-    Where no layer can be chosen (the outputs depend on none) none is marked.
+    A layer that runs several times has a row for each run; to explain one of them say its `call`.
+    Where no layer can be chosen (the outputs depend on none) none is marked. `axes` as in
+    `explain`.
     """
-    given = Given.of(model, inputs)
+    given = Given.of(model, inputs, axes=axes)
     rows, _ = survey_layers(with_noise(given))
     try:
         choice = choose(model, given)
     except LayerError:
         return rows
     for row in rows:
-        row.chosen = choice.reason if choice.name in row.names else ""
+        chosen = choice.name in row.names and choice.call == row.call
+        row.chosen = choice.reason if chosen else ""
     return rows
 
 

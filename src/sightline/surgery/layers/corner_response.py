@@ -10,8 +10,16 @@ from torch import Tensor
 from sightline.surgery.harness.given import Given
 from sightline.surgery.layers.candidates import Candidate, candidates
 
-Corners = tuple[int, int, int]
-"""A position for the top left, one for the top right and one for the bottom right."""
+Corners = tuple[int, ...]
+"""A position for the top left, one for the top right and one for the bottom right.
+
+Of clips and volumes four: the first three in the first frame, but the third at the bottom left, and
+the last at the bottom right of the last.
+"""
+
+_CORNERS = ((True, True, True), (True, True, False), (False, False, False))
+_CORNERS_OF_CLIPS = (*_CORNERS[:2], (True, False, True), _CORNERS[2])
+"""Whether each lies in the first frame, at the top, and at the left."""
 
 _PATCH = 32
 """A change is this part of the picture's sides: smaller than a patch, for one token to feel it."""
@@ -19,7 +27,7 @@ _PATCH = 32
 
 @dataclass(frozen=True)
 class Response:
-    """How the positions of a layer answered to three changes of the picture.
+    """How the positions of a layer answered to changes of the picture in its corners.
 
     `peaks` are those that changed most, one for each change; None where one of the changes had no
     effect, or the layer did not run as before. `still`: none had any effect. `sharp`: to each, one
@@ -32,7 +40,7 @@ class Response:
 
 
 def responses(rows: list[Candidate], given: Given) -> list[Response]:
-    """For each of the layers, at the price of three runs."""
+    """For each of the layers, at the price of three runs, of clips and volumes four."""
     changes = [_changes(rows, candidates(changed)[0]) for changed in _changed_in_corners(given)]
     return [_response(of_row) for of_row in zip(*changes, strict=True)]
 
@@ -43,15 +51,14 @@ def _response(changes: tuple[Tensor | None, ...]) -> Response:
     some_effect = [bool(one.any()) for one in ran]
     if not everywhere or not all(some_effect):
         return Response(None, everywhere and not any(some_effect), sharp=False)
-    top_left, top_right, bottom_right = (int(one.argmax()) for one in ran)
     sharp = all(bool(one.max() * 2 > one.sum()) for one in ran)
-    return Response((top_left, top_right, bottom_right), still=False, sharp=sharp)
+    return Response(tuple(int(one.argmax()) for one in ran), still=False, sharp=sharp)
 
 
 def _changes(rows: list[Candidate], others: list[Candidate]) -> list[Tensor | None]:
     """For each row how much each position changed; None where the other run has no such row."""
-    by_name = {row.names[0]: row for row in others}
-    return [_change(row.sketch, by_name.get(row.names[0])) for row in rows]
+    by_run = {(row.names[0], row.runs[0]): row for row in others}
+    return [_change(row.sketch, by_run.get((row.names[0], row.runs[0]))) for row in rows]
 
 
 def _change(before: Tensor | None, other: Candidate | None) -> Tensor | None:
@@ -62,20 +69,17 @@ def _change(before: Tensor | None, other: Candidate | None) -> Tensor | None:
 
 
 def _changed_in_corners(given: Given) -> Iterable[Given]:
-    """The same with a changed picture: top left, top right, bottom right.
-
-    Of a clip the first two in its first frame, the third in its last.
-    """
+    """The same with a changed picture, in each of the `Corners`."""
     image, (*_, rows, columns) = given.image, given.size
     cut_into_patches = given.picture.shape[-2:] != (rows, columns)
-    for top, left in ((True, True), (True, False), (False, False)):
+    for first, top, left in _CORNERS_OF_CLIPS if image.ndim == 5 else _CORNERS:
         changed = image.clone()
         picture = changed.movedim(given.channel_axis, 1)
         if cut_into_patches:  # [b, n, pixels]: the patch of that corner
             row, column = 0 if top else rows - 1, 0 if left else columns - 1
             corner: Any = (slice(None), row * columns + column)
         else:
-            first_or_last = [slice(0, 1) if top else slice(-1, None)] * (image.ndim == 5)
+            first_or_last = [slice(0, 1) if first else slice(-1, None)] * (image.ndim == 5)
             corner = (..., *first_or_last, _end(rows, top), _end(columns, left))
         # Other numbers than before, also where it is black, and no mere change of sign.
         picture[corner] = -2 * picture[corner] - 1

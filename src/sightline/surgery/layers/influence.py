@@ -25,6 +25,7 @@ def influences(
     grid: Grid | None,
     score: Score,
     head: nn.Module | None = None,
+    call: int = -1,
 ) -> list[bool]:
     """Whether the score depends on more than one position of each layer; by one run for all.
 
@@ -33,7 +34,7 @@ def influences(
     position has no more than one.
     """
     with _inputs_of(head) as head_inputs:
-        trace = capture(given.model, given, list(layers), grid=grid)
+        trace = capture(given.model, given, list(layers), call=call, grid=grid)
     found = trace.gradients(
         lambda outputs: mixed(head_inputs[-1]) if head_inputs else score(outputs)
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from sightline.errors import LayerError, near
 from sightline.surgery.harness.given import Given
@@ -13,7 +13,7 @@ from sightline.surgery.harness.model_io import main_output
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.choose import choose
-from sightline.surgery.layers.search import with_noise
+from sightline.surgery.layers.search import Choice, with_noise
 from sightline.surgery.layers.stages import stages
 from sightline.surgery.layers.token_grid import survey_layers
 
@@ -50,15 +50,15 @@ def neighbours(model: nn.Module, inputs: Any) -> list[tuple[Candidate, int]]:
 
 
 def with_automatic(
-    model: nn.Module, inputs: Tensor, layers: Where | Sequence[Where]
+    model: nn.Module, inputs: Any, layers: Where | Sequence[Where]
 ) -> list[tuple[Candidate, int]]:
     """These layers and the automatic one, with the numbers of layers between."""
     listed = layers if isinstance(layers, list | tuple) else [layers]
     given = Given.of(model, inputs)
     names = [resolve(given.model, cast(Where, layer))[0] for layer in listed]
     rows, _ = survey_layers(with_noise(given))
-    chosen = choose(given.model, given).name
-    at = next(k for k, row in enumerate(rows) if chosen in row.names)
+    choice = choose(given.model, given)
+    at = next(k for k, row in enumerate(rows) if _is_choice(row, choice))
     where = {name: k for k, row in enumerate(rows) for name in row.names}
     for name in names:
         if name not in where:
@@ -76,16 +76,22 @@ def _stages(given: Given) -> tuple[list[Candidate], int]:
     # On the noise that the choice is made on, or the chosen layer may be none of the rows.
     rows, outputs = survey_layers(with_noise(given))
     logits = main_output(outputs)
-    chosen = choose(given.model, given).name
+    choice = choose(given.model, given)
     held = {id(row) for row in stages(rows, outputs, logits)} if logits is not None else set()
     kept = [
         row
         for row in rows
-        if id(row) in held
-        or chosen in row.names
-        or (not row.inside and _is_block(given.model, row))
+        if _is_choice(row, choice)
+        or (
+            row.call == -1  # what runs on later is not what its name stands for
+            and (id(row) in held or (not row.inside and _is_block(given.model, row)))
+        )
     ]
-    return kept, next(k for k, row in enumerate(kept) if chosen in row.names)
+    return kept, next(k for k, row in enumerate(kept) if _is_choice(row, choice))
+
+
+def _is_choice(row: Candidate, choice: Choice) -> bool:
+    return choice.name in row.names and choice.call == row.call
 
 
 def _is_block(model: nn.Module, row: Candidate) -> bool:

@@ -36,11 +36,16 @@ _SMALLEST = 4
 
 @dataclass(frozen=True)
 class Choice:
-    """A layer and the reason for it. `grid` says how to read it where its shape alone would not."""
+    """A layer and the reason for it.
+
+    `grid` says how to read it where its shape alone would not, `call` which of its runs it is,
+    where that is not the one that is taken if none is named.
+    """
 
     name: str
     reason: str
     grid: Grid | None = None
+    call: int = -1
 
 
 def search(
@@ -74,8 +79,8 @@ def ranking(given: Given, score: Score | None) -> list[Choice]:
     first = _ranked(survey)
     rest = [row for row in survey.rows if not (row in first or row.inside or row.passes_on)]
     return [
-        Choice(row.name, _reason(row, given, later), grid)
-        for later, (row, grid) in enumerate(_readable(survey, [*first, *reversed(rest)]))
+        Choice(row.name, _reason(row, given, later), special_grid(row, survey.given), row.call)
+        for later, row in enumerate([*first, *reversed(rest)])
     ]
 
 
@@ -151,12 +156,13 @@ def _first_that_matters(survey: Survey, ranked: list[Candidate]) -> Choice | Non
     for head in _heads(survey.given.model):
         tries = list(_tries(survey, ranked))
         while tries:
-            rows, grid = tries.pop(0)
+            rows, grid, call = tries.pop(0)
+            names = [row.name for row in rows]
             try:
-                matter = influences(survey.given, [row.name for row in rows], grid, score, head)
+                matter = influences(survey.given, names, grid, score, head, call)
             except (SightlineError, RuntimeError) as error:
                 if len(rows) > 1:  # the fault of one of them, perhaps of none that is needed
-                    tries[:0] = [([row], grid) for row in rows]
+                    tries[:0] = [([row], grid, call) for row in rows]
                 elif isinstance(error, SurgeryError):  # perhaps a graph can be behind another layer
                     closed = error
                 else:
@@ -164,7 +170,7 @@ def _first_that_matters(survey: Survey, ranked: list[Candidate]) -> Choice | Non
             else:
                 for row in compress(rows, matter):
                     reason = _reason(row, survey.given, ranked.index(row))
-                    return Choice(row.name, reason, grid)
+                    return Choice(row.name, reason, grid, call)
     if closed is not None:
         raise closed
     return None
@@ -172,28 +178,23 @@ def _first_that_matters(survey: Survey, ranked: list[Candidate]) -> Choice | Non
 
 def _tries(
     survey: Survey, ranked: list[Candidate]
-) -> Iterator[tuple[list[Candidate], Grid | None]]:
-    """Which rows are looked at by one run, and how to read them if their shapes do not tell.
+) -> Iterator[tuple[list[Candidate], Grid | None, int]]:
+    """Which rows are looked at by one run, how to read them if their shapes do not tell, and which
+    of their runs they are.
 
     The first is mostly the one. Where it is not, none is for a while: behind the last attention of
     a vision transformer only the class token counts. So those go together.
     """
-    read = _readable(survey, ranked)
-    yield from (([row], grid) for row, grid in read[:1])
-    for grid, alike in groupby(read[1:], key=itemgetter(1)):
-        rows = [row for row, _ in alike]
-        yield from ((rows[k : k + _AT_ONCE], grid) for k in range(0, len(rows), _AT_ONCE))
+    read = [(row, special_grid(row, survey.given), row.call) for row in ranked]
+    yield from (([row], grid, call) for row, grid, call in read[:1])
+    for (grid, call), alike in groupby(read[1:], key=itemgetter(1, 2)):
+        rows = [row for row, *_ in alike]
+        yield from ((rows[k : k + _AT_ONCE], grid, call) for k in range(0, len(rows), _AT_ONCE))
 
 
-def _readable(survey: Survey, rows: list[Candidate]) -> list[tuple[Candidate, Grid | None]]:
-    """The rows, and how to read those whose shapes do not tell."""
-    read = []
-    for row in rows:
-        grid = row.grid if row.grid != grid_of(row.shape, survey.given.frame.images) else None
-        # Measured at its last run; what ran before may have other tokens.
-        if grid is None or row.calls == 1:
-            read.append((row, grid))
-    return read
+def special_grid(row: Candidate, given: Given) -> Grid | None:
+    """How a layer is to be read, where its shape alone would not tell it."""
+    return row.grid if row.grid != grid_of(row.shape, given.frame.images) else None
 
 
 def _heads(model: nn.Module) -> Iterator[nn.Module | None]:

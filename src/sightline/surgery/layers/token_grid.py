@@ -2,10 +2,11 @@
 
 From a number of tokens a grid can be guessed, but not which of them stand before the grid and which
 behind it (the detection tokens of YOLOS), nor that they are positions at all (the queries of DETR,
-several scales in one row). So the picture is changed in three of its corners, one after another. In
-a token sequence over the picture each change is felt most by the token of that corner: the first of
-the grid, the last of its first row, the last of all. What feels no change at all, as position
-embeddings do, is no map of the picture.
+several scales in one row), nor which of its axes are counted first. So the picture is changed in
+some of its corners, one after another. In a token sequence over the picture each change is felt
+most by the token of that corner: the first of the grid, the last of its first row, the last of all.
+From how far these are apart follow the sizes of the grid and the order of its axes. What feels no
+change at all, as position embeddings do, is no map of the picture.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ Measured = list[tuple[Candidate, Response]]
 def survey_layers(given: Given) -> tuple[list[Candidate], Any]:
     """The layers with a grid and the outputs, as `candidates`, with tokens in their positions.
 
-    Networks without tokens run once, others four times.
+    Networks without tokens run once, others four times, of clips and volumes five times.
     """
     rows, outputs = candidates(given)
     if not any(row.grid.kind == "tokens" for row in rows):
@@ -135,7 +136,7 @@ def _has_corners(grid: Grid, peaks: Corners | None) -> bool:
     corners = (0, 0), (0, width - 1), (height - 1, width - 1)
     away = [
         (abs(peak // width % height - row), abs(peak % width - column))
-        for peak, (row, column) in zip(peaks, corners, strict=True)
+        for peak, (row, column) in zip((*peaks[:2], peaks[-1]), corners, strict=True)
     ]
     near = sum(rows <= height // 8 and columns <= width // 8 for rows, columns in away)
     return (0, 0) in away or near >= 2
@@ -147,16 +148,56 @@ def _is_half_of_one(size: Shape, known: set[Shape]) -> bool:
 
 
 def _most_voted(votes: Counter[Corners], image: Shape) -> tuple[Grid, Corners] | None:
-    """The grid with the most votes among those that are one: row after row of positions.
+    """The grid with the most votes among those that are one.
 
     >>> _most_voted(Counter({(1, 8, 64): 5, (1, 1, 3): 1}), (64, 64))
-    (Grid(kind='tokens', size=(8, 8), prefix=1, certain=True, reader=None), (1, 8, 64))
+    (Grid(kind='tokens', size=(8, 8), prefix=1, certain=True, reader=None, order=None), (1, 8, 64))
     """
     for corners, _ in votes.most_common(3):
-        first, right, last = corners
-        grid = token_grid(last - first + 1, image) if last > first else None
-        # The number of tokens from the first corner to the last gives a grid; the corner between
-        # them, at the end of its first row, is the proof.
-        if grid is not None and not grid.prefix and right == first + grid.size[-1] - 1:
-            return replace(grid, prefix=first), corners
+        if (grid := _between(corners, image)) is not None:
+            return grid, corners
     return None
+
+
+def _between(corners: Corners, image: Shape) -> Grid | None:
+    """The grid whose corners these are; None where they are not those of one.
+
+    From one end of an axis to the other it is (n - 1) s tokens, with s as many as lie on the axes
+    that are counted faster. So the axis with the shortest way is the fastest, and one after another
+    gives its size; that the corners are those of a grid is proved where nothing is left over.
+
+    >>> _between((1, 2, 5, 12), (12, 8, 8))
+    Grid(kind='tokens', size=(2, 3, 2), prefix=1, certain=True, reader=None, order=None)
+    >>> _between((0, 8, 2, 11), (8, 6, 8)).order
+    (2, 1, 0)
+    """
+    first, *others, last = corners
+    far = last - first
+    ways = [one - first for one in reversed(others)]  # along the width last, as axes are counted
+    ways.insert(0, far - sum(ways))
+    if far <= 0 or min(ways) < 0:
+        return None
+    sizes, faster = [1] * len(image), 1
+    order: list[int] = []
+    for axis in sorted(range(len(image)), key=lambda axis: (ways[axis], -axis)):
+        if ways[axis] % faster:
+            return None
+        sizes[axis] = ways[axis] // faster + 1
+        if sizes[axis] > 1:
+            faster *= sizes[axis]
+        order.insert(0, axis)
+    size = tuple(sizes)
+    if any(n > side for n, side in zip(size, image, strict=True)) or faster != far + 1:
+        return None
+    grid = token_grid(far + 1, image)
+    if len(size) == 2 and (grid is None or grid.prefix or grid.size != size):
+        return None  # the proportions of the picture, too
+    if len(size) == 3 and sum(n > 1 for n in size) < 2:
+        return None
+    return Grid("tokens", size, first, order=_unless_usual(order, size))
+
+
+def _unless_usual(order: list[int], size: Shape) -> Shape | None:
+    """None where the axes of more than one place are counted as a picture is written."""
+    long = [axis for axis in order if size[axis] > 1]
+    return None if long == sorted(long) else tuple(order)

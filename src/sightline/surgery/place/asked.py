@@ -36,7 +36,7 @@ def arguments(given: Given) -> Hashable:
         for one in given.tensors
     )
     words = tuple(one for one in (*given.args, *given.kwargs.values()) if isinstance(one, _WORDS))
-    return shapes, tuple(given.kwargs), words
+    return given.axes, shapes, tuple(given.kwargs), words
 
 
 def size_of(given: Given) -> Shape:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
-from sightline.surgery.harness.readings import Reading, others
+from sightline.surgery.harness.turns import Turn, turns
 from sightline.surgery.place.opened import Opened
 from sightline.surgery.place.structure import Track, Tracks, UnknownStep, tracks
 from sightline.surgery.place.verdict import Proof
@@ -37,26 +37,30 @@ def by_structure(given: Given, here: Opened) -> Proof | None:
     if not found:
         return None
     sizes = [here.map.shape[axis] for axis in axes[0]]
-    if here.grid.reading is not None:
-        found = [_read(state, sizes, here.grid.reading) for state in found]
+    if here.grid.turn is not None:
+        found = [_read(state, sizes, here.grid.turn) for state in found]
     away = [_away(state, sizes, given.size, axes[1]) for state in found]
     if all(far <= _NEAR for far, _ in away):
         far = max(far for far, _ in away)
         return Proof("confirmed", "structure", f"every place within {far:.2g} places of its own")
     if all(wrong for _, wrong in away):
-        reading = _agreeing(found, sizes, given.size, axes[1])
-        seen = away[0][1] if reading is None else f"the grid is {reading}"
-        return Proof("contradicted", "structure", seen, reading)
+        turn = _agreeing(found, sizes, given.size, axes[1])
+        seen = away[0][1] if turn is None else f"the grid is {turn}"
+        return Proof("contradicted", "structure", seen, turn)
     return None
 
 
 def _axes(given: Given, here: Opened) -> tuple[list[int], list[int]] | None:
     """The grid's axes in the layer's output, and the picture's in what was handed in."""
     axes = len(given.size)
-    own = {"channels first": range(2, 2 + axes), "channels last": range(1, 1 + axes)}
+    own = {
+        "channels first": range(2, 2 + axes),
+        "channels last": range(1, 1 + axes),
+        "frames": (1, *range(3, 2 + axes)),
+    }
     if here.grid.kind not in own or given.frame.shares is not None:
         return None
-    if here.grid.reading is not None and here.grid.reading.rolled:
+    if here.grid.turn is not None and here.grid.turn.rolled:
         return None
     if here.leaf.ndim != 2 + axes or len(here.map.shape) != 2 + axes:
         return None
@@ -85,24 +89,24 @@ def _away(
 
 def _agreeing(
     found: Sequence[Tracks], sizes: Sequence[int], picture: Shape, axes: Sequence[int]
-) -> Reading | None:
-    """The reading by which every place lies where the graph says; None where there is none."""
-    for reading in others(len(sizes)):
+) -> Turn | None:
+    """The turn by which every place lies where the graph says; None where there is none."""
+    for turn in turns(len(sizes)):
         # Axes that are exchanged lie otherwise in a picture alone, not one after another.
-        if reading.rolled or (list(reading.order) != sorted(reading.order) and len(set(sizes)) > 1):
+        if turn.rolled or (list(turn.order) != sorted(turn.order) and len(set(sizes)) > 1):
             continue
-        read = [_read(state, sizes, reading) for state in found]
+        read = [_read(state, sizes, turn) for state in found]
         if all(_away(state, sizes, picture, axes)[0] <= _NEAR for state in read):
-            return reading
+            return turn
     return None
 
 
-def _read(state: Tracks, sizes: Sequence[int], reading: Reading) -> Tracks:
+def _read(state: Tracks, sizes: Sequence[int], turn: Turn) -> Tracks:
     """The places of a map that was read otherwise: on which axis each of its axes lies, and how."""
-    inverse = sorted(range(len(sizes)), key=lambda k: reading.order[k])
+    inverse = sorted(range(len(sizes)), key=lambda k: turn.order[k])
     turned = [state[inverse[k]] for k in range(len(sizes))]
     return tuple(
-        _mirrored(track, sizes[k]) if k in reading.mirrored else track
+        _mirrored(track, sizes[k]) if k in turn.mirrored else track
         for k, track in enumerate(turned)
     )
 

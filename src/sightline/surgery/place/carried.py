@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sightline.errors import LayerError
 from sightline.surgery.backward.batch_norm import mended
 from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.harness import guard
-from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.channel_kind import kind_of
+from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
@@ -194,6 +196,7 @@ class _Watch:
     def __init__(self, given: Given, run: LayerRun) -> None:
         self.run, self.images = run, (len(noise(given, 0)), *given.frame.images[1:])
         self.name, self.module = resolve(given.model, run.name)
+        self.stated = kind_of(self.module) if run.grid is None else run.grid
         self.passed: Passed | None = None
         self._calls = 0
 
@@ -201,7 +204,10 @@ class _Watch:
         index, self._calls = self._calls, self._calls + 1
         if self.run.call >= 0 and index != self.run.call:
             return None
-        found, grid, put = find_map(output, self.images, self.name, self.run.grid)
+        read = find_map_at(output, self.images, self.name, self.stated, self.run.call)
+        if isinstance(read, LayerError):
+            return None
+        found, grid, put = read
         entered = args[0] if args and isinstance(args[0], Tensor) else None
         same = (
             entered is not None

@@ -6,11 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sightline.errors import LayerError
 from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.checkpoints import unless_checkpointed
 from sightline.surgery.harness.fallback import Foreseen, first_line
-from sightline.surgery.harness.feature_map import find_map
+from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
@@ -65,11 +67,17 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     name, module = resolve(given.model, run.name)
     leaf = pictures.detach().clone().requires_grad_(graph)
     images = (len(leaf), *given.frame.images[1:])
+    stated = kind_of(module) if run.grid is None else run.grid
     kept: list[tuple[Tensor, Grid, bool]] = []
+    unreadable: list[LayerError] = []
 
     def keep(_: nn.Module, __: Any, output: Any) -> None:
         if run.call < 0 or calls == run.call:
-            tensor, grid, _put = find_map(output, images, name, run.grid)
+            found = find_map_at(output, images, name, stated, run.call)
+            if isinstance(found, LayerError):
+                unreadable[:] = [found]
+                return
+            tensor, grid, _put = found
             recording = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
             kept[:] = [(tensor, grid, recording)]
 
@@ -98,6 +106,8 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     ):
         try:
             unless_checkpointed(call_detached, call)
+            if unreadable and not kept:
+                raise unreadable[0]
         except Exception as error:  # whatever a model of somebody's own may raise
             raise NotRun(f"{type(error).__name__}: {first_line(error)}") from error
     if not kept:

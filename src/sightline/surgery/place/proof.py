@@ -95,7 +95,7 @@ def _measured(given: Given, run: LayerRun, here: Opened) -> Proof:
         size = turned[0].grid.read(here.map).shape[2:]
         if (fits(size, given.size) or fits(size[::-1], given.size)) and not _few(turned[0]):
             as_channels = _looked_at(given, turned)
-            if as_channels.outcome == "confirmed" or as_channels.reading is not None:
+            if as_channels.outcome == "confirmed" or as_channels.turn is not None:
                 return Proof("contradicted", "measured", "channels are read as places")
     return proof
 

@@ -44,14 +44,17 @@ def whole_cut(
     >>> [one.name for one in cut]
     ['left', 'right']
     """
-    key = "cut", choice.name, choice.grid, about
+    key = "cut", choice.name, choice.call, choice.grid, about
     cut: tuple[Choice, ...] = remembered(given, key, lambda: _whole_cut(given, choice, score))
     return cut
 
 
 def _whole_cut(given: Given, choice: Choice, score: Score) -> tuple[Choice, ...]:
-    known = {one.name: one for one in (choice, *ranking(given, score))}
-    runs = [LayerRun(one.name, -1, one.grid) for one in known.values()]
+    known = {choice.name: choice}
+    for one in ranking(given, score):
+        if one.call == -1:  # what runs on later is not what its name stands for
+            known.setdefault(one.name, one)
+    runs = [LayerRun(one.name, one.call, one.grid) for one in known.values()]
     with flow(given, runs, score) as found:
         if found is None or not found.layers or found.layers[0].run.name != choice.name:
             return (choice,)

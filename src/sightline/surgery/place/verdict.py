@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sightline.surgery.harness.grids import Shape
-from sightline.surgery.harness.readings import Reading, others
+from sightline.surgery.harness.turns import Turn, turns
 from sightline.surgery.place.memory import Lasting
 from sightline.surgery.place.statistic import Figures, figures
 
@@ -26,14 +26,14 @@ class Proof:
     """What is known of the places of a layer.
 
     `way` is how: `structure` (read off the graph) or `measured`. `seen` says in words what was
-    found; for what was contradicted, what is wrong with it. `reading` is another way to read the
-    grid, by which every place lies where it looks.
+    found; for what was contradicted, what is wrong with it. `turn` is how the grid lies
+    over the picture in truth: so read, every place lies where it looks.
     """
 
     outcome: Outcome
     way: Literal["structure", "measured"]
     seen: str
-    reading: Reading | None = field(default=None, repr=False)
+    turn: Turn | None = field(default=None, repr=False)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def verdict(
     """The outcome for the places `asked` of a grid, of what they `looked` at `[2, n, *cells]`.
 
     None where more places have to be asked; the `final` word is always one. What is not confirmed
-    is compared with every other reading of the grid: where one of them is, this one is wrong.
+    is compared with every turn of the grid: where one of them is, the grid as it is read is wrong.
     """
     heard = looked.flatten(2).sum(2).gt(0).all(0)
     corners = 2 ** sum(n > 1 for n in size)
@@ -99,24 +99,24 @@ def verdict(
     if proof.outcome == "confirmed":
         return proof
     heeded = [one for one, use in zip(asked, usable.tolist(), strict=True) if use]
-    reading = _agreeing(looked[:, usable], heeded, size, shares)
-    if reading is None:
+    turn = _agreeing(looked[:, usable], heeded, size, shares)
+    if turn is None:
         return proof
-    return Proof("contradicted", "measured", f"the grid is {reading}: {_said(found)}", reading)
+    return Proof("contradicted", "measured", f"the grid is {turn}: {_said(found)}", turn)
 
 
 def _agreeing(
     looked: Tensor, asked: Sequence[Shape], size: Shape, shares: Sequence[float] | None
-) -> Reading | None:
-    """The other reading by which the places lie best where they look; None if none is confirmed."""
-    best: tuple[float, Reading | None] = 0.0, None
-    for reading in others(len(size)):
-        there = centres(reading.moved(asked, size), size, shares)
+) -> Turn | None:
+    """The turn by which the places lie best where they look; None if none is confirmed."""
+    best: tuple[float, Turn | None] = 0.0, None
+    for turn in turns(len(size)):
+        there = centres(turn.moved(asked, size), size, shares)
         if bool((there > 1).any()):
             continue
         found = figures(looked, there)
         if found.peak >= 1.25 and _decided(found).outcome == "confirmed" and found.own > best[0]:
-            best = found.own, reading
+            best = found.own, turn
     return best[1]
 
 

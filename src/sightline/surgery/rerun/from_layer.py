@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.fallback import first_line, reason
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.grids import Stated
 from sightline.surgery.harness.resolve import Where
 from sightline.surgery.rerun.recorded import (
     ReadTracker,
@@ -43,7 +43,7 @@ def replay_from_layer(
     layer: Where,
     *,
     call: int = -1,
-    grid: Shape | Reader | None = None,
+    grid: Stated = None,
 ) -> Iterator["PartialReplay"]:
     """For many replays from one layer: `again(activations)` gives the model's outputs with these.
 

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from sightline.errors import SurgeryError
+from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.grids import Stated
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
@@ -32,12 +33,13 @@ class LayerCall:
     name: str
     module: nn.Module
     call: int
-    grid: Shape | Reader | None
+    grid: Stated
 
     @staticmethod
-    def of(given: Given, layer: Where, call: int, grid: Shape | Reader | None) -> "LayerCall":
+    def of(given: Given, layer: Where, call: int, grid: Stated) -> "LayerCall":
         """The layer's run number `call`, counted from 0; -1 stands for its last one."""
         name, module = resolve(given.model, layer)
+        grid = kind_of(module) if grid is None else grid
         call = call if call >= 0 else _runs(given, module) - 1
         return LayerCall(given, name, module, call, grid)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,9 +10,10 @@ from torch import Tensor, nn
 
 from sightline.errors import LayerError
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.feature_map import find_map
 from sightline.surgery.harness.given import Given, arguments, image_among
-from sightline.surgery.harness.grids import Reader, Shape
+from sightline.surgery.harness.grids import Shape, Stated
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import Where, resolve
@@ -73,7 +75,8 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
 def with_pictures(inputs: Any, images: Tensor, channel_axis: int = 1) -> Any:
     """The inputs with other pictures `[m * b, c, *s]` in the place of their own.
 
-    A tuple, or a mapping by name. `channel_axis` is where the inputs have their channels.
+    A tuple, or a mapping by name; a `Given` of a `Given`. `channel_axis` is where the inputs have
+    their channels.
 
     >>> mask, pictures = torch.tensor([[1], [2]]), torch.ones(4, 3, 5)
     >>> _, twice = with_pictures((torch.zeros(2, 3, 5), mask), pictures)
@@ -81,6 +84,8 @@ def with_pictures(inputs: Any, images: Tensor, channel_axis: int = 1) -> Any:
     tensor([1, 2, 1, 2])
     """
     args, kwargs = _with_images(*arguments(inputs), images.movedim(1, channel_axis))
+    if isinstance(inputs, Given):
+        return replace(inputs, args=args, kwargs=kwargs)
     return kwargs or args
 
 
@@ -115,7 +120,7 @@ def replay(
     activations: Activations,
     *,
     call: int = -1,
-    grid: Shape | Reader | None = None,
+    grid: Stated = None,
 ) -> Any:
     """The outputs the model would give had `layer` returned these activations `[b, c, *s]`.
 
@@ -130,6 +135,7 @@ def replay(
     given = Given.of(model, inputs)
     name, module = resolve(given.model, layer)
     images, calls = given.shape, 0
+    grid = kind_of(module) if grid is None else grid
 
     def swap(_: nn.Module, __: Any, output: Any) -> Any:
         nonlocal calls
@@ -147,7 +153,7 @@ def replace_map(
     activations: Activations,
     images: Shape,
     name: str,
-    grid: Shape | Reader | None,
+    grid: Stated,
     *,
     own: bool = False,
 ) -> Any:

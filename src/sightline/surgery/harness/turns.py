@@ -1,4 +1,4 @@
-"""Other ways to read a grid: axes exchanged, mirrored, moved by half; channels taken for places."""
+"""How a grid may be turned over the picture: transposed, mirrored, moved by half."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Reading:
+class Turn:
     """Where the places of a grid `[*s]` would lie if it had been laid out otherwise.
 
     The places, one after another, belong to the axes in the order `order`; then each axis of
     `mirrored` is turned round, and each of `rolled` moved on by half its length. All of it is
-    undone by calling the reading with a map.
+    undone by calling the turn with a map.
 
-    >>> Reading((1, 0))(torch.arange(6.0).view(1, 1, 2, 3))
+    >>> Turn((1, 0))(torch.arange(6.0).view(1, 1, 2, 3))
     tensor([[[[0., 2., 4.],
               [1., 3., 5.]]]])
-    >>> print(Reading((1, 0), mirrored=(1,)))
+    >>> print(Turn((1, 0), mirrored=(1,)))
     transposed and mirrored along the width
     """
 
@@ -31,7 +31,7 @@ class Reading:
     rolled: tuple[int, ...] = ()
 
     def __call__(self, maps: Tensor) -> Tensor:
-        """A map `[..., *s]` with every place where this reading says it lies."""
+        """A map `[..., *s]` with every place where this turn says it lies."""
         axes = len(self.order)
         size = maps.shape[-axes:]
         leading = maps.ndim - axes
@@ -44,10 +44,10 @@ class Reading:
         return turned
 
     def undone(self, maps: Tensor) -> Tensor:
-        """What was read by this reading, as it was before.
+        """What was read by this turn, as it was before.
 
-        >>> reading, maps = Reading((1, 0), mirrored=(0,)), torch.rand(2, 3)
-        >>> torch.equal(reading.undone(reading(maps)), maps)
+        >>> turn, maps = Turn((1, 0), mirrored=(0,)), torch.rand(2, 3)
+        >>> torch.equal(turn.undone(turn(maps)), maps)
         True
         """
         axes = len(self.order)
@@ -60,9 +60,9 @@ class Reading:
         return undone
 
     def moved(self, places: Sequence[Shape], size: Shape) -> list[Shape]:
-        """Where each place of the grid lies by this reading, as a place of a grid again.
+        """Where each place of the grid lies by this turn, as a place of the grid again.
 
-        >>> Reading((0, 1), rolled=(1,)).moved([(0, 0), (1, 3)], (2, 4))
+        >>> Turn((0, 1), rolled=(1,)).moved([(0, 0), (1, 3)], (2, 4))
         [(0, 2), (1, 1)]
         """
         count = prod(size)
@@ -84,19 +84,19 @@ class Reading:
 _AXES = {1: ("length",), 2: ("height", "width"), 3: ("first axis", "height", "width")}
 
 
-def others(axes: int) -> Iterator[Reading]:
-    """Every other reading of a grid of so many axes, the simplest first.
+def turns(axes: int) -> Iterator[Turn]:
+    """Every turn of a grid of so many axes, the simplest first.
 
-    >>> [str(reading) for reading in others(1)]
+    >>> [str(turn) for turn in turns(1)]
     ['mirrored along the length', 'moved by half along the length']
     """
     plain = tuple(range(axes))
     some = [which for which in _subsets(plain) if which]
-    yield from (Reading(plain, mirrored=which) for which in some)
-    yield from (Reading(plain, rolled=which) for which in some)
+    yield from (Turn(plain, mirrored=which) for which in some)
+    yield from (Turn(plain, rolled=which) for which in some)
     for order in permutations(plain):
         if order != plain:
-            yield from (Reading(order, mirrored=which) for which in _subsets(plain))
+            yield from (Turn(order, mirrored=which) for which in _subsets(plain))
 
 
 def _subsets(axes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sightline.surgery.harness.grids import Grid
-from sightline.surgery.harness.readings import Reading, others
+from sightline.surgery.harness.turns import Turn, turns
 
 SIZES = [(6,), (4, 4), (3, 5), (2, 3, 4)]
 
@@ -16,7 +16,7 @@ def test_as_many_as_there_are_ways_and_none_twice(size):
     """Every order of the axes, mirrored along any of them, and moves by half along any."""
     axes = len(size)
     orders = {1: 1, 2: 2, 3: 6}[axes]
-    found = list(others(axes))
+    found = list(turns(axes))
     assert len(found) == orders * 2**axes - 1 + 2**axes - 1
     assert len(set(found)) == len({str(one) + str(one.order) for one in found}) == len(found)
 
@@ -25,25 +25,25 @@ def test_as_many_as_there_are_ways_and_none_twice(size):
 def test_a_place_is_found_where_it_was_moved_to(size):
     maps = torch.rand(2, 3, *size)
     places = list(product(*map(range, size)))
-    for reading in others(len(size)):
-        there = reading.moved(places, size)
+    for turn in turns(len(size)):
+        there = turn.moved(places, size)
         assert sorted(there) == sorted(places)
-        read = reading(maps)
+        read = turn(maps)
         assert read.shape == maps.shape
         for one, other in zip(places, there, strict=True):
-            assert torch.equal(read[(..., *other)], maps[(..., *one)]), reading
-        assert torch.equal(reading.undone(read), maps), reading
+            assert torch.equal(read[(..., *other)], maps[(..., *one)]), turn
+        assert torch.equal(turn.undone(read), maps), turn
 
 
 def test_what_each_word_means():
     rows = torch.arange(6).view(2, 3)
-    assert Reading((0, 1), mirrored=(1,))(rows).tolist() == [[2, 1, 0], [5, 4, 3]]
-    assert Reading((0, 1), mirrored=(0,))(rows).tolist() == [[3, 4, 5], [0, 1, 2]]
-    assert Reading((0, 1), rolled=(1,))(rows).tolist() == [[2, 0, 1], [5, 3, 4]]
+    assert Turn((0, 1), mirrored=(1,))(rows).tolist() == [[2, 1, 0], [5, 4, 3]]
+    assert Turn((0, 1), mirrored=(0,))(rows).tolist() == [[3, 4, 5], [0, 1, 2]]
+    assert Turn((0, 1), rolled=(1,))(rows).tolist() == [[2, 0, 1], [5, 3, 4]]
     # Column by column they were laid out, not row by row.
-    assert Reading((1, 0))(rows).tolist() == [[0, 2, 4], [1, 3, 5]]
+    assert Turn((1, 0))(rows).tolist() == [[0, 2, 4], [1, 3, 5]]
     square = torch.arange(4).view(2, 2)
-    assert torch.equal(Reading((1, 0), mirrored=(1,))(square.mT), square.flip(1))
+    assert torch.equal(Turn((1, 0), mirrored=(1,))(square.mT), square.flip(1))
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_what_each_word_means():
         (Grid("tokens", (3, 5), prefix=2), (2, 18, 4)),
     ],
 )
-@pytest.mark.parametrize("reading", list(others(2)), ids=str)
-def test_a_grid_is_read_so_and_written_back(grid, shape, reading):
+@pytest.mark.parametrize("turn", list(turns(2)), ids=str)
+def test_a_grid_is_read_so_and_written_back(grid, shape, turn):
     output = torch.rand(shape)
-    turned = Grid(grid.kind, grid.size, grid.prefix, reading=reading)
+    turned = Grid(grid.kind, grid.size, grid.prefix, turn=turn)
     maps = turned.read(output)
-    assert torch.equal(maps, reading(grid.read(output)))
+    assert torch.equal(maps, turn(grid.read(output)))
     assert torch.equal(turned.write(maps, output), output)
     assert torch.equal(turned.write(2 * maps, output), grid.write(2 * grid.read(output), output))
