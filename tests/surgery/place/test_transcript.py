@@ -15,7 +15,6 @@ from torch import nn
 
 from helpers.nets import convnet
 from helpers.own_nets import CHANGES, Own
-from sightline.surgery.place.code_of import names_in
 from sightline.surgery.place.transcript import Transcript, UnreadableError
 
 
@@ -112,27 +111,6 @@ def test_what_moves_none(change):
     assert read(net) == before
 
 
-def test_lines_and_comments_are_no_code():
-    made = []
-    for text in ("lambda x: x + 1", "\n\n(lambda x:\n  # a word\n x + 1)"):
-        made.append(eval(text.strip(), {"__name__": "somewhere"}))
-    assert read(made[0]) == read(made[1])
-    assert read(made[0]) != read(eval("lambda x: x + 2"))
-
-
-def test_a_wrapper_that_bears_the_name_of_a_librarys_function_is_read():
-    @functools.wraps(F.relu)
-    def relu(x):
-        return x.flip(3)
-
-    @functools.wraps(F.relu)
-    def other(x):
-        return x
-
-    assert read(relu) != read(other)
-    assert read(relu) != read(F.relu)
-
-
 def test_the_order_of_a_set_is_none():
     words = [f"word {k}" for k in range(50)]
     assert read(set(words)) == read({*words[25:], *words[:25]})
@@ -221,15 +199,3 @@ def test_a_network_that_holds_what_cannot_be_read():
 def test_very_much_is_too_much():
     with pytest.raises(UnreadableError):
         read(list(range(500_000)))
-
-
-def test_the_names_that_code_reads():
-    def code(x):
-        from os import path
-
-        return [F.relu(one) for one in x], path, convnet
-
-    reads, imports, every = names_in(code.__code__)
-    assert {"F", "convnet"} <= set(reads)
-    assert imports == ("os",)
-    assert {"relu", "path"} <= set(every)

@@ -111,7 +111,8 @@ class _State:
             or functions < len(self.functions)
         ):
             for module in self.modules[modules:]:
-                self.found[modules], modules = self.module(module), modules + 1
+                self.module(module, modules)
+                modules += 1
             for kind in self.classes[classes:]:
                 self.found[ref(kind)], classes = self.body(kind), classes + 1
             for function in self.functions[functions:]:
@@ -136,15 +137,16 @@ class _State:
                     self.met.add(id(one))
                     self.classes.append(one)
 
-    def module(self, module: nn.Module) -> dict[Hashable, Any]:
+    def module(self, module: nn.Module, number: int) -> None:
         own = module.__dict__
         self.kind(type(module))
         addresses = list(map(id, own.values()))
         known = _plain_modules.get(module)
         if known is not None and known[0] == addresses and known[1] == list(own):
-            found = dict(known[2])
+            self.found[number] = known[2]
         else:
-            found = self.settings(module, addresses)
+            self.found[number] = self.settings(module, addresses)
+        found: dict[Hashable, Any] = {}
         if weights := own["_parameters"]:
             found["_parameters"] = [None if one is None else one.shape for one in weights.values()]
         if (buffers := own["_buffers"]) and not buffers.keys() <= WEIGHTS:
@@ -156,7 +158,8 @@ class _State:
         for name in HOOKS:
             if hooks := own[name]:
                 found[name] = self.value(hooks)
-        return found
+        if found:
+            self.found[number, "tables"] = found
 
     def settings(self, module: nn.Module, addresses: list[int]) -> dict[Hashable, Any]:
         own = module.__dict__
