@@ -8,8 +8,9 @@ from torch import nn
 from helpers.axes_nets import pair
 from helpers.nets import assert_same, photograph
 from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.layer_run import LayerRun
 from sightline.surgery.place.look_back import looked_at, noise, places
-from sightline.surgery.place.opened import LayerRun, NotRun, opened
+from sightline.surgery.place.opened import NotRun, opened
 from sightline.tensors import allow_grad
 
 SIZES = [(9,), (24,), (7, 7), (14, 14), (6, 10), (4, 5, 6)]

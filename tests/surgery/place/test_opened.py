@@ -8,7 +8,8 @@ from torch.utils.checkpoint import checkpoint
 from helpers.axes_nets import pair
 from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.surgery.harness.given import Given
-from sightline.surgery.place.opened import LayerRun, NotRun, opened
+from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.place.opened import NotRun, opened
 
 
 class Runs(nn.Module):

@@ -16,28 +16,15 @@ from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
+from sightline.surgery.harness.layer_run import LayerRun
 from sightline.surgery.harness.model_io import call_model
 from sightline.surgery.harness.resolve import resolve
-from sightline.surgery.place.sizes import note
+from sightline.surgery.memory.sizes import note
 from sightline.surgery.rerun.replay import with_pictures
 
 
 class NotRun(Foreseen):
     """The model cannot be run so: on noise, on copies, with a graph from the picture on."""
-
-
-@dataclass(frozen=True)
-class LayerRun:
-    """Which run of which layer, and how it is read: what a proof is about."""
-
-    name: str
-    call: int = -1
-    grid: Any = None
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """The same as what is asked of the memory."""
-        return self.name, self.call, self.grid
 
 
 @dataclass

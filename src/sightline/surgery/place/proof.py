@@ -10,11 +10,12 @@ from torch import Tensor
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Shape, fits
+from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.memory.remembered import remembered
 from sightline.surgery.place.by_structure import by_structure
 from sightline.surgery.place.look_back import looked_at, noise, places
 from sightline.surgery.place.look_forward import answers
-from sightline.surgery.place.memory import remembered
-from sightline.surgery.place.opened import LayerRun, NotRun, Opened, opened
+from sightline.surgery.place.opened import NotRun, Opened, opened
 from sightline.surgery.place.verdict import CONFIRMED, FEWEST, Proof, undecided, verdict
 from sightline.tensors import allow_grad
 

@@ -9,10 +9,10 @@ from collections.abc import Hashable
 from dataclasses import replace
 
 from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.layer_run import LayerRun
 from sightline.surgery.layers.search import Choice, ranking
+from sightline.surgery.memory.remembered import remembered
 from sightline.surgery.place.carried import WHOLE, Flow, Passed, Score, flow, share
-from sightline.surgery.place.memory import remembered
-from sightline.surgery.place.opened import LayerRun
 
 _MORE = 0.005
 """A layer that adds less than this is not worth a place in the cut."""

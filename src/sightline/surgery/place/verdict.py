@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.turns import Turn, turns
-from sightline.surgery.place.memory import Lasting
+from sightline.surgery.memory.remembered import Lasting
 from sightline.surgery.place.statistic import Figures, figures
 
 logger = logging.getLogger("sightline.surgery.place.proof")

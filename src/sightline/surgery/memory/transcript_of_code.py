@@ -11,7 +11,7 @@ from abc import ABCMeta
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sightline.surgery.place.code_of import (
+from sightline.surgery.memory.code_of import (
     by_library,
     file_of,
     functions_in,
@@ -23,7 +23,7 @@ from sightline.surgery.place.code_of import (
 )
 
 if TYPE_CHECKING:
-    from sightline.surgery.place.transcript import Transcript
+    from sightline.surgery.memory.transcript import Transcript
 
 _UNSAID = frozenset(
     {
@@ -78,7 +78,7 @@ def _name_of(to: "Transcript", function: FunctionType) -> None:
 
 
 def _read_named(to: "Transcript", function: FunctionType) -> None:
-    from sightline.surgery.place.transcript import UnreadableError
+    from sightline.surgery.memory.transcript import UnreadableError
 
     reads, imports, every = names_in(function.__code__)
     to.samples = to.samples or samples(every)

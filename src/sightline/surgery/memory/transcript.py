@@ -37,8 +37,8 @@ from torch import Tensor, nn
 
 from sightline.surgery.harness.fallback import Foreseen
 from sightline.surgery.harness.supported import modules_of
-from sightline.surgery.place.code_of import home, is_library
-from sightline.surgery.place.counted import HOOKS, counts, settings_of
+from sightline.surgery.memory.code_of import home, is_library
+from sightline.surgery.memory.counted import HOOKS, counts, settings_of
 
 _PLAIN = (NoneType, bool, int, float, complex, str, EllipsisType, NotImplementedType)
 _BY_NAME = (torch.dtype, torch.device, torch.memory_format, torch.layout, PurePath, range, slice)
@@ -119,7 +119,7 @@ class Transcript:
             self._read_once(value, kind)
 
     def _read_once(self, value: Any, kind: type) -> None:
-        from sightline.surgery.place import transcript_of_code as of_code  # reads values in turn
+        from sightline.surgery.memory import transcript_of_code as of_code  # reads values in turn
 
         if isinstance(value, nn.Module):
             self.model(value)

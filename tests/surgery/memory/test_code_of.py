@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from helpers.nets import convnet
-from sightline.surgery.place.code_of import by_library, home, is_library, library, names_in
+from sightline.surgery.memory.code_of import by_library, home, is_library, library, names_in
 
 
 def test_the_names_that_code_reads():

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Shape
-from sightline.surgery.place.code_of import library
-from sightline.surgery.place.fingerprint import same
-from sightline.surgery.place.transcript import Transcript, numbers
+from sightline.surgery.memory.code_of import library
+from sightline.surgery.memory.fingerprint import same
+from sightline.surgery.memory.transcript import Transcript, numbers
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from torch import nn
 from helpers.placed_nets import Encoder, Placed
 from sightline import explain
 from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.memory.sizes import Seen
 from sightline.surgery.place import proof
-from sightline.surgery.place.opened import LayerRun
 from sightline.surgery.place.proof import prove
-from sightline.surgery.place.sizes import Seen
 
 
 @pytest.fixture

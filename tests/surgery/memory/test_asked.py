@@ -10,8 +10,8 @@ from helpers.nets import batch, convnet
 from helpers.own_nets import CHANGES, Own
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
-from sightline.surgery.place import asked
-from sightline.surgery.place.asked import digest, key
+from sightline.surgery.memory import asked
+from sightline.surgery.memory.asked import digest, key
 
 
 def digest_of(inputs=None, about=("place", "0", -1, None), net=None, **options):

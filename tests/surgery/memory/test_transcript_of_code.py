@@ -4,7 +4,7 @@ import functools
 
 import torch.nn.functional as F
 
-from sightline.surgery.place.transcript import Transcript
+from sightline.surgery.memory.transcript import Transcript
 
 
 def read(value):

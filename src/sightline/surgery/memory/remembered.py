@@ -15,11 +15,11 @@ from torch import nn
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
-from sightline.surgery.place import disk
-from sightline.surgery.place.asked import arguments, digest, key, size_of
-from sightline.surgery.place.fingerprint import State, changed, made_and_hooked
-from sightline.surgery.place.opened import LayerRun
-from sightline.surgery.place.sizes import Seen, noted, presume, trusted
+from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.memory import disk
+from sightline.surgery.memory.asked import arguments, digest, key, size_of
+from sightline.surgery.memory.fingerprint import State, changed, made_and_hooked
+from sightline.surgery.memory.sizes import Seen, noted, presume, trusted
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from helpers.nets import batch, convnet
 from helpers.own_nets import CHANGES, Own
-from sightline.surgery.place.fingerprint import changed, made_and_hooked
+from sightline.surgery.memory.fingerprint import changed, made_and_hooked
 
 
 def exchange(net):

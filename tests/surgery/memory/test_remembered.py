@@ -9,8 +9,8 @@ from torch import nn
 
 from helpers.nets import batch, convnet
 from sightline.surgery.harness.given import Given
-from sightline.surgery.place import memory
-from sightline.surgery.place.memory import remembered
+from sightline.surgery.memory import remembered as memory
+from sightline.surgery.memory.remembered import remembered
 
 
 def asking(net, found, inputs=None, about="a"):

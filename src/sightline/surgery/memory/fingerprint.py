@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from sightline.surgery.harness.supported import fingerprint, modules_of
-from sightline.surgery.place.code_of import by_library, functions_in, is_library, names_in, samples
-from sightline.surgery.place.counted import HOOKS, MADE_BY_TORCH, WEIGHTS, counts
-from sightline.surgery.place.transcript import UnreadableError, numbers
+from sightline.surgery.memory.code_of import by_library, functions_in, is_library, names_in, samples
+from sightline.surgery.memory.counted import HOOKS, MADE_BY_TORCH, WEIGHTS, counts
+from sightline.surgery.memory.transcript import UnreadableError, numbers
 
 State = dict[Hashable, dict[Hashable, Any]]
 """For each module, class and function by what names it goes, and what stands under them."""

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from sightline.surgery.place.counted import counts, settings_of
+from sightline.surgery.memory.counted import counts, settings_of
 
 
 class Own(nn.Module):

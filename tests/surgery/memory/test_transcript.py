@@ -15,7 +15,7 @@ from torch import nn
 
 from helpers.nets import convnet
 from helpers.own_nets import CHANGES, Own
-from sightline.surgery.place.transcript import Transcript, UnreadableError
+from sightline.surgery.memory.transcript import Transcript, UnreadableError
 
 
 def read(*values):

@@ -1,0 +1,161 @@
+"""One run of the model, opened where the map is to be made: at the layers named, or at a choice."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from sightline.explanation.cuts import Cut, cut_at, cut_of
+from sightline.explanation.job import Job
+from sightline.explanation.placed import WHOLE, Place, as_elsewhere, lies_right, proved, run_of
+from sightline.surgery import (
+    Choice,
+    Given,
+    LayerRun,
+    Reads,
+    Score,
+    Trace,
+    Where,
+    all_outputs,
+    beyond_doubt,
+    capture,
+    carried,
+    choose,
+    choose_by_reading,
+    outputs_read,
+    readable,
+    readings,
+    surveyed,
+    whole_cut,
+)
+from sightline.targets import Aim, Question, ask, beyond_classes
+
+
+@dataclass(frozen=True)
+class LayersRun:
+    """One run of the model, opened at some cuts, and what was asked of it."""
+
+    trace: Trace
+    question: Question
+    reads: Reads
+    cuts: Sequence[Cut]
+    places: Sequence[Place | None]
+    grids: Mapping[str, Any]
+    call: int
+
+
+def open_layers(job: Job, layers: Sequence[Where]) -> LayersRun:
+    """Run the model once, opened at the layers a caller named, or at the one that is chosen."""
+    given = Given.of_supported(job.model, job.batch.inputs)
+    run = _opened(job, given, layers)
+    # What was proved at another size of the picture may not hold at this one.
+    return run if as_elsewhere(given, run.trace.cuts, run.call) else _opened(job, given, layers)
+
+
+def _opened(job: Job, given: Given, layers: Sequence[Where]) -> LayersRun:
+    return _run_at_named(job, given, layers) if layers else _run_at_choice(job, given)
+
+
+def _run(job: Job, given: Given, cuts: Sequence[Cut], call: int) -> LayersRun:
+    grids = {name: grid for cut in cuts for name, grid in cut.grids.items()}
+    opening = None
+    if job.checked:
+        runs = [LayerRun(name, call, grid) for name, grid in grids.items()]
+        opening = proved(given, runs, stated=job.grid is not None)
+        call, grids = opening.call, opening.grids
+    trace = capture(job.model, given, list(grids), call=call, grid=grids)
+    score, about = _asked(job)
+    if about is None:
+        question, reads = job.ask(trace.outputs), Reads()
+    else:
+        with readable(trace.outputs):
+            question = job.ask(trace.outputs)
+            reads = outputs_read(question.scores, trace.outputs)
+    places: list[Place | None] = [None] * len(cuts)
+    if opening is not None:
+        for k, cut in enumerate(cuts):
+            parts = [LayerRun(name, call, grids[name]) for name in cut.grids]
+            share = carried(given, parts, score, (about, reads))
+            places[k] = Place(opening.proof_of(list(cut.grids)), share)
+    return LayersRun(trace, question, reads, cuts, places, grids, call)
+
+
+def _run_at_named(job: Job, given: Given, layers: Sequence[Where]) -> LayersRun:
+    cuts = [cut_at(job.model, layer, job.grid) for layer in layers]
+    if job.grid is not None:
+        return _run(job, given, cuts, job.call)
+    one = None
+    if not surveyed(given):  # nor shall it be, where the shapes say it all
+        one = _run(job, given, cuts, job.call)
+        if all(beyond_doubt(layer, given) for layer in one.trace.cuts):
+            return one
+    special = readings(given, [name for cut in cuts for name in cut.grids], job.call)
+    if one is not None and not special:
+        return one
+    cuts = [replace(cut, grids={name: special.get(name) for name in cut.grids}) for cut in cuts]
+    return _run(job, given, cuts, job.call)
+
+
+def _run_at_choice(job: Job, given: Given) -> LayersRun:
+    """Opened at the last layer on which the outputs depend, or what a target made of them.
+
+    Where that is one branch of several, they are opened together.
+    """
+    score, about = _asked(job)
+
+    def run(choice: Choice) -> tuple[LayersRun, Reads]:
+        call = run_of(choice, job.call)
+        if not job.checked or job.grid is not None:
+            one = _run(job, given, [cut_of([choice], job.grid)], call)
+            return one, one.reads
+        choice = lies_right(given, choice, job.call, score, about)
+        call = run_of(choice, job.call)
+        cut = [choice] if about is not None else _whole(job, given, choice, score, (None, Reads()))
+        one = _run(job, given, [cut_of(cut)], call)
+        if about is not None:  # what is read is known by now
+            cut = _whole(job, given, choice, score, (about, one.reads))
+            if len(cut) > 1 or cut[0] != choice:
+                one = _run(job, given, [cut_of(cut)], call)
+        return one, one.reads
+
+    if about is None:
+        return run(choose(job.model, given))[0]
+    return choose_by_reading(given, score, about, run)[1]
+
+
+def _whole(
+    job: Job, given: Given, choice: Choice, score: Score, about: Hashable
+) -> Sequence[Choice]:
+    """The choice; or, where it carries a part of the score, all that carry it together."""
+    call = run_of(choice, job.call)
+    share = carried(given, [LayerRun(choice.name, call, choice.grid)], score, about)
+    if call != -1 or share is None or share >= WHOLE:
+        return [choice]
+    cut = whole_cut(given, choice, score, about)
+    opening = proved(given, [LayerRun(one.name, -1, one.grid) for one in cut], stated=False)
+    lie_right = opening.proof_of([one.name for one in cut]).outcome != "contradicted"
+    return cut if lie_right else [choice]
+
+
+def _asked(job: Job) -> tuple[Score, Hashable]:
+    """What is asked of outputs, one number an image, and what that is about.
+
+    Classes are asked about together: what one of the logits depends on, all do.
+    """
+    if not beyond_classes(job.target):
+        return all_outputs, None
+
+    def score(outputs: Any) -> Tensor:
+        classes, kind = job.card.classes, job.card.outputs
+        question = ask(job.target, outputs, classes=classes, kind=kind, size=job.batch.size)
+        return question.scores.sum(0)
+
+    return score, _about(job.target)
+
+
+def _about(target: Any) -> Hashable:
+    """What is asked, as far as the layer goes; of a function only that it is one."""
+    if isinstance(target, list | tuple):
+        return tuple(_about(one) for one in target)
+    return type(target), str(target) if isinstance(target, Aim) else ""
