@@ -17,6 +17,7 @@ from sightline.surgery import (
     holds,
     prove,
     remembered,
+    runs_of,
     search,
     silent_layers,
 )
@@ -81,7 +82,8 @@ def proved(given: Given, runs: Sequence[LayerRun], *, stated: bool) -> Opening:
     proofs = {run.name: prove(given, run, trusting=True) for run in runs}
     grids = {run.name: run.grid for run in runs}
     if call == -1 and len(runs) == 1 and proofs[runs[0].name].outcome == "contradicted":
-        for other in range(_MOST_RUNS):
+        count: int = remembered(given, ("runs", runs[0].name), lambda: runs_of(given, runs[0].name))
+        for other in range(min(count - 1, _MOST_RUNS)):
             proof = prove(given, replace(runs[0], call=other), trusting=True)
             if proof.outcome == "confirmed":
                 return Opening(other, grids, {runs[0].name: proof})

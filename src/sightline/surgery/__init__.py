@@ -34,6 +34,7 @@ from sightline.surgery.memory.sizes import holds as holds
 from sightline.surgery.pixel_trace import capture_pixels as capture_pixels
 from sightline.surgery.place.carried import carried as carried
 from sightline.surgery.place.opened import grid_of_run as grid_of_run
+from sightline.surgery.place.opened import runs_of as runs_of
 from sightline.surgery.place.proof import prove as prove
 from sightline.surgery.place.several import whole_cut as whole_cut
 from sightline.surgery.place.silent import silent_layers as silent_layers

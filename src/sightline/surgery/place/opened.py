@@ -103,6 +103,19 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     return Opened(kept[0][0], kept[0][1], leaf, kept[0][2])
 
 
+def runs_of(given: Given, name: str) -> int:
+    """How often a layer runs when the model does, on the pictures themselves."""
+    _, module = resolve(given.model, name)
+    runs: list[nn.Module] = []
+    with (
+        guard.untouched(given.model),
+        torch.no_grad(),
+        hooked([(module, lambda one, _: runs.append(one))], before=True),
+    ):
+        given.run()
+    return len(runs)
+
+
 def grid_of_run(given: Given, run: LayerRun) -> Grid:
     """How a layer's output is read: its grid as it was inferred, or stated.
 
