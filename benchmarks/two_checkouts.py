@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--jobs", nargs="+", default=["explain", "evaluate"])
+    parser.add_argument("--jobs", nargs="+", default=["explain", "evaluate"])  # also: lambdas, sizes
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--pairs", type=int, default=11)
     options = parser.parse_args()
@@ -104,6 +104,7 @@ def work(source: str) -> None:
 
     assert str(sightline.__file__).startswith(source), sightline.__file__
     built: dict[str, Any] = {}
+    sides = dict.fromkeys(MODELS, 64)
     for line in sys.stdin:
         task = json.loads(line)
         name = task["model"]
@@ -117,6 +118,13 @@ def work(source: str) -> None:
         if task["job"] == "explain":
             for _ in range(REPEATS[name]):
                 sightline.explain(model, images[:1])
+        elif task["job"] == "lambdas":  # a new function in each call, that reads the same
+            for k in range(REPEATS[name]):
+                sightline.explain(model, images[:1], lambda out, k=k: out[:, k], "grad_cam")
+        elif task["job"] == "sizes":  # as long as they are new: never the same twice
+            for _ in range(max(1, REPEATS[name] // 4)):
+                side, sides[name] = sides[name], sides[name] + 1
+                sightline.explain(model, torch.rand(1, 3, side, side + 9))
         else:
             sightline.evaluate(
                 model, [images], ["grad_cam_pp", "grad_cam", "centre"], progress=False, views=0

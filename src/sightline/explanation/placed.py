@@ -2,12 +2,14 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sightline.errors import SightlineError
 from sightline.surgery import (
     Choice,
     Given,
+    Grid,
     LayerRun,
     Proof,
     Score,
@@ -74,22 +76,24 @@ def proved(given: Given, runs: Sequence[LayerRun], *, stated: bool) -> Opening:
 
     Where the last run of a single layer lies elsewhere (it saw another picture, or this one
     mirrored) and nobody named a run, the first of its runs that is confirmed is taken. Where no run
-    is, and the grid was not `stated` by the caller, a turn of it is: by that the places
-    lie on the picture. What was proved at another size of the picture is taken over: whoever opens
-    the layers asks `as_elsewhere` then.
+    is, and the grid was not `stated` by the caller, a turn of it is: by that the places lie on the
+    picture. What was proved at another size of the picture is taken over: whoever opens the layers
+    asks `as_elsewhere` then.
     """
     call = runs[0].call
     proofs = {run.name: prove(given, run, trusting=True) for run in runs}
     grids = {run.name: run.grid for run in runs}
     if call == -1 and len(runs) == 1 and proofs[runs[0].name].outcome == "contradicted":
-        count: int = remembered(given, ("runs", runs[0].name), lambda: runs_of(given, runs[0].name))
+        name = runs[0].name
+        count: int = remembered(given, ("runs", name), partial(runs_of, given, name))
         for other in range(min(count - 1, _MOST_RUNS)):
             proof = prove(given, replace(runs[0], call=other), trusting=True)
             if proof.outcome == "confirmed":
-                return Opening(other, grids, {runs[0].name: proof})
+                return Opening(other, grids, {name: proof})
     for run in runs:
         if not stated and (turn := proofs[run.name].turn) is not None:
-            grid = replace(grid_of_run(given, run), turn=turn)
+            own: Grid = remembered(given, ("grid", *run.key), partial(grid_of_run, given, run))
+            grid = replace(own, turn=turn)
             proof = prove(given, replace(run, grid=grid), trusting=True)
             if proof.outcome == "confirmed":
                 seen = f"{proof.seen}, once the grid is read as {turn}"

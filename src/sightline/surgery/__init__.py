@@ -6,7 +6,7 @@ from sightline.surgery.harness.finite import first_nonfinite as first_nonfinite
 from sightline.surgery.harness.given import Given as Given
 from sightline.surgery.harness.given import channels_second as channels_second
 from sightline.surgery.harness.grids import Grid as Grid
-from sightline.surgery.harness.layer_run import LayerRun as LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun as LayerRun
 from sightline.surgery.harness.opened_layer import TracedLayer as TracedLayer
 from sightline.surgery.harness.randomise import noise as noise
 from sightline.surgery.harness.resolve import Where as Where

@@ -15,7 +15,7 @@ from torch import nn
 from helpers.placed_nets import Placed, measured, mirrored
 from sightline import explain
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.memory import disk
 from sightline.surgery.memory import remembered as memory
 from sightline.surgery.place import proof

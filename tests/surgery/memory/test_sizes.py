@@ -8,7 +8,7 @@ from torch import nn
 from helpers.placed_nets import Encoder, Placed
 from sightline import explain
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.memory.sizes import Seen
 from sightline.surgery.place import proof
 from sightline.surgery.place.proof import prove

@@ -8,7 +8,7 @@ from helpers.nets import assert_same, batch, convnet, photograph
 from sightline import explain
 from sightline.surgery import all_outputs, carried
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 
 
 class Joined(nn.Module):

@@ -8,7 +8,7 @@ from torch import nn
 from helpers.axes_nets import pair
 from helpers.nets import assert_same, photograph
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.place.look_back import looked_at, noise, places
 from sightline.surgery.place.opened import NotRun, opened
 from sightline.tensors import allow_grad

@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 from helpers.axes_nets import pair
 from helpers.nets import assert_same, batch, convnet, photograph
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.place.opened import NotRun, opened
 
 

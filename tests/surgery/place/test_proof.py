@@ -22,7 +22,7 @@ from helpers.placed_nets import (
     turned_in_place,
 )
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.memory import remembered as memory
 from sightline.surgery.place import proof as of_proof
 from sightline.surgery.place.proof import prove

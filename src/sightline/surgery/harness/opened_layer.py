@@ -14,6 +14,20 @@ from sightline.surgery.harness.input_frame import Frame
 from sightline.types import Activations
 
 
+@dataclass(frozen=True)
+class LayerRun:
+    """A run of a layer (`call`; -1: the last that has a map), and how its output is read."""
+
+    name: str
+    call: int = -1
+    grid: Any = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The same as what is asked of the memory."""
+        return self.name, self.call, self.grid
+
+
 @dataclass
 class TracedLayer:
     """One layer, opened: its activations `[b, c, *s]` and where they lie in the graph.

@@ -15,7 +15,7 @@ from torch import nn
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.memory import disk
 from sightline.surgery.memory.asked import arguments, digest, key, size_of
 from sightline.surgery.memory.fingerprint import State, changed, made_and_hooked

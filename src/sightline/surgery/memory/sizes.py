@@ -8,7 +8,7 @@ from sightline.surgery.harness.grids import Grid, Shape
 from sightline.surgery.harness.input_frame import Frame
 
 if TYPE_CHECKING:
-    from sightline.surgery.harness.layer_run import LayerRun
+    from sightline.surgery.harness.opened_layer import LayerRun
 
 _MOST = 2
 """So many times as many places, or so many times fewer, are taken on trust.

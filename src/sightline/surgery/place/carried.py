@@ -23,7 +23,7 @@ from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.harness.resolve import resolve
 from sightline.surgery.memory.remembered import Lasting, remembered
 from sightline.surgery.place.look_back import noise

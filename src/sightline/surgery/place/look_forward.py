@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.place.look_back import MOST_CELLS, noise, pooled
 from sightline.surgery.place.opened import NotRun, opened
 from sightline.tensors import at_least_float32

@@ -16,8 +16,8 @@ from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
-from sightline.surgery.harness.layer_run import LayerRun
 from sightline.surgery.harness.model_io import call_model
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.harness.resolve import resolve
 from sightline.surgery.memory.sizes import note
 from sightline.surgery.rerun.replay import with_pictures

@@ -10,7 +10,7 @@ from torch import Tensor
 from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Shape, fits
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.memory.remembered import remembered
 from sightline.surgery.place.by_structure import by_structure
 from sightline.surgery.place.look_back import looked_at, noise, places

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.layer_run import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.layers.search import Choice, ranking
 from sightline.surgery.memory.remembered import remembered
 from sightline.surgery.place.carried import WHOLE, Flow, Passed, Score, flow, share
