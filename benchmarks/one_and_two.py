@@ -62,7 +62,7 @@ JOBS = {
     "usual": (
         Job(CLOSED),
         Job(CLOSED, last=1, words="the automatic layer alone"),
-        Job(("grad_cam_pp", "hires_cam"), questions=(3, 7), words="two questions"),
+        Job(("grad_cam_pp", "hires_cam"), questions=(3, 5), words="two questions"),
         Job(("gradient", "guided_backprop", "deconvnet"), pixels=True),
         Job(("full_grad",), pixels=True),
     ),
@@ -71,7 +71,7 @@ JOBS = {
         Job(("shapley_cam",), last=2),
         Job(("smooth_grad_cam_pp",), options={"samples": 1}),
         Job(("guided_grad_cam",), last=1),
-        Job(("gradient",), questions=(3, 7), pixels=True, words="two questions"),
+        Job(("gradient",), questions=(3, 5), pixels=True, words="two questions"),
         Job(("opti_cam",), last=1, options={"steps": 2}),
         Job(("grad_cam_pp",), last=1, options={"alpha": "exact"}, words="exact"),
     ),
@@ -165,8 +165,10 @@ def _do(
         return
     for (method, layer), value in found.items():
         row["figures"][f"{method}{words} @ {layer}"] = value
-        if value > LOOKED_AT_AGAIN and method in CLOSED and not job.options:
-            left = share_left(model, two, asked, method, layer)
+        if value > LOOKED_AT_AGAIN and method in (*CLOSED, "shapley_cam") and not job.options:
+            # Shapley-CAM's weights are means of gradients, as Grad-CAM's, and a correction.
+            summed = "grad_cam" if method == "shapley_cam" else method
+            left = share_left(model, two, asked, summed, layer)
             row.setdefault("left", {})[f"{method}{words} @ {layer}"] = left
 
 
