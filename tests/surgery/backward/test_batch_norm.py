@@ -1,6 +1,6 @@
 """One picture alone is looked back through as in a batch of two, in whatever order it lies."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 import torch
@@ -51,6 +51,31 @@ def test_in_every_order_in_memory(kind, places, skip_zeros):
         )
 
 
+KINDS_OF_MEMORY = {
+    "dense": laid_out,
+    "cut": lambda values, order: laid_out(torch.cat([values, values], 1), order)[:, :6],
+    "in steps": lambda values, order: laid_out(values.repeat_interleave(2, -1), order)[..., ::2],
+    "repeated": lambda values, order: laid_out(values[..., :1], order).expand_as(values),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_MEMORY)
+@pytest.mark.parametrize("comes_back", KINDS_OF_MEMORY)
+@pytest.mark.parametrize("b", [1, 2])
+def test_whatever_enters_in_whatever_order(b, kind, comes_back):
+    """Every pair of orders of what enters the norm and what comes back, with images in front."""
+    net = norm("batch", 2)
+    slope = (net.weight / (net.running_var + net.eps).sqrt()).detach()
+    for places in ((4, 3), (1, 4), (4, 1)):
+        x, signal = (torch.rand(b, 6, *places, dtype=torch.double) for _ in range(2))
+        orders = [(0, *order) for order in permutations(range(1, 4))]
+        for order, back in product(orders, repeat=2):
+            leaf = KINDS_OF_MEMORY[kind](x, order).requires_grad_()
+            returned = KINDS_OF_MEMORY[comes_back](signal, back)
+            got = derivatives(net(leaf), leaf, returned)
+            assert (got - returned * slope.view(1, 6, 1, 1)).abs().max() < 1e-12
+
+
 class Tokens(nn.Module):
     """A norm whose places become tokens, as in LeViT and XCiT."""
 
@@ -66,6 +91,23 @@ class Tokens(nn.Module):
         return self.head(self.mix(tokens).tanh().mean(1))
 
 
+class Column(nn.Module):
+    """A norm that tokens enter as a map one place wide, and whose places are mixed then."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.early = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.GELU())
+        self.mix, self.norm = nn.Sequential(nn.LayerNorm(6), nn.Linear(6, 6)), norm("batch", 2)
+        self.places, self.head = nn.Linear(64, 5), nn.Linear(6, 4)
+
+    def forward(self, x):
+        tokens = self.mix(self.early(x).flatten(2).transpose(1, 2))
+        maps = self.norm(tokens.transpose(1, 2).unsqueeze(3))
+        return self.head(self.places(maps.flatten(2)).tanh().mean(2))
+
+
+@pytest.mark.parametrize("network", [Tokens, Column])
 @pytest.mark.parametrize(
     "method",
     [
@@ -79,8 +121,8 @@ class Tokens(nn.Module):
     ],
 )
 @pytest.mark.parametrize("target", [1, [0, 3]])
-def test_one_picture_alone_and_in_a_batch_of_two(method, target):
-    net = Tokens().double().eval()
+def test_one_picture_alone_and_in_a_batch_of_two(method, target, network):
+    net = network().double().eval()
     x = torch.rand(2, 3, 8, 8, dtype=torch.double)
     layer = (
         {}

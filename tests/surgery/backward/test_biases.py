@@ -68,6 +68,16 @@ def test_a_pointwise_activation_implies_what_its_tangent_misses(function, value,
     assert float(bias) == pytest.approx(implied)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("function", [F.hardswish, F.silu, F.gelu, F.mish, F.elu, F.softplus])
+def test_an_open_gate_implies_none(function, dtype):
+    """Else a layer of open gates, all of it rounding, would be scaled to [0, 1] by FullGrad."""
+    z = torch.linspace(40, 4000, 1001, dtype=dtype).requires_grad_()
+    with Biases() as biases:
+        function(z)
+    assert not biases.terms[0].bias().any()
+
+
 def test_what_is_in_place_is_as_it_was_before():
     (bias,) = terms(lambda x: F.hardtanh(x * 1, inplace=True), [5.0])
     assert float(bias) == 1.0

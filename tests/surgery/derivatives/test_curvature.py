@@ -142,6 +142,43 @@ def test_tokens_behind_a_class_token_are_the_layer_too():
             assert_near(found.third[n, image], third[0], 1e-8)
 
 
+class Joined(nn.Module):
+    """A constant token is put before the places, as the class token of CaiT; or the best place's
+    score is the output, as a detector's is asked.
+    """
+
+    def __init__(self, best):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.best, self.head = nn.Identity(), best, nn.Linear(3, 5)
+
+    def forward(self, x):
+        tokens = self.layer(x).flatten(2).transpose(1, 2)
+        if self.best:
+            return nn.functional.silu(self.head(tokens))[..., 0].amax(1)
+        joined = torch.cat([torch.ones(len(x), 1, 3).to(x), tokens], 1)
+        return self.head(nn.functional.silu(joined).mean(1))[:, 0]
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_what_is_joined_with_constants_and_the_best_of_many(best):
+    """No chain and no map of numbers, and no error of a strategy that takes it for one."""
+    net = Joined(best).double().eval()
+    activations = torch.randn(2, 3, 2, 2, dtype=torch.float64)
+
+    def again():
+        trace = capture(net, activations, "layer")
+        return trace, trace.outputs[None]
+
+    found = curvature(again, again()[1])
+    assert found.strategy != "graph"
+    for image in range(2):
+        with bends.brute():
+            _, second, third = true_derivatives(lambda a: net(a)[0], activations[image : image + 1])
+        assert_near(found.second[0, image], second[0], 1e-8)
+        assert_near(found.third[0, image], third[0], 1e-8)
+
+
 def test_single_precision_keeps_most_digits():
     net, activations = bends.made("squeeze and excitation")
     want = curvature(*asked(net, activations))

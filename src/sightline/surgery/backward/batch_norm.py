@@ -1,10 +1,12 @@
 """torch's backward of a batch norm in eval mode, put right for one picture.
 
-On a CPU (seen in torch 2.14, in every dtype) the operator reads its gradient in the wrong
-order where the input lies in memory channel by channel and the gradient place by place, as it does
-behind `flatten(2).transpose(1, 2)`, and the shape alone does not tell the two apart: with a batch
-of one, or an axis of one. What comes back then is as far off as it is large, without an error. An
-instance norm goes through the same operator. A gradient in the input's own order is always right.
+On a CPU (seen in torch 2.14, in every dtype) the operator reads its gradient in the wrong order
+where of input and gradient one lies in memory channel by channel and the other place by place, and
+the shape alone does not tell the two apart: with a batch of one, or an axis of one. So it is behind
+`flatten(2).transpose(1, 2)`, and where tokens enter by `transpose(1, 2).unsqueeze(3)` and the
+gradient comes back channel by channel. What comes back then is as far off as it is large, without
+an error. An instance norm goes through the same operator. A gradient with the input's own strides
+is always right: so it was in every pair of orders, dense, cut and repeated.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -21,7 +23,10 @@ BATCH_NORM_BACKWARD = aten("native_batch_norm_backward")
 
 def batch_norm_backward(func: Any, grad: Tensor, entered: Tensor, *args: Any, **kwargs: Any) -> Any:
     """The operator on a gradient in the order of what `entered` the norm."""
-    return func(grad.contiguous() if entered.is_contiguous() else grad, entered, *args, **kwargs)
+    if grad.stride() != entered.stride():
+        # Of what is cut or repeated no copy has the strides; one in the same order is as good.
+        grad = torch.empty_like(entered, dtype=grad.dtype).copy_(grad)
+    return func(grad, entered, *args, **kwargs)
 
 
 class MendedBatchNorm(TorchDispatchMode):

@@ -84,12 +84,14 @@ class DiagonalDerivatives:
         there: Tensor = self.tape.play(self.tape.start, run_op, slice(count), end=slot)
         if self.index[0].numel() * there[0].numel() > _MARKS:
             return None  # to know what affects what would take more memory than it saves time
-        affected = colouring.reach(self.tape, self.index, count, slot, self.chunk).flatten(1)
+        # One number an image, such as the best of many scores, leaves no axis to flatten.
+        affected = colouring.reach(self.tape, self.index, count, slot, self.chunk)
+        affected = affected.reshape(len(affected), -1)
         groups = colouring.colours(affected)
         if len(groups) == len(affected):
             return None
         weights = piecewise_linear.weights_behind(self.tape, count, slot, there)
-        weights = weights.flatten(2)  # [n, b, m]
+        weights = weights.reshape(*weights.shape[:2], -1)  # [n, b, m]
         channels, z = self.index.flatten(1).shape
         out = self.tape.start.new_zeros(3, *weights.shape[:2], channels, z + 1)
         for group in groups:

@@ -67,7 +67,8 @@ def by_powers(tape: Tape) -> tuple[Tensor, ...] | None:
         return None
     steps, values = tape.steps[:count], [tape.start]
     for step, before in zip(steps, (0, *(one.gives[0] for one in steps)), strict=False):
-        if step.takes != (before,) or len(_moving(step)) != 1:
+        moving = _moving(step)
+        if step.takes != (before,) or len(moving) != 1 or moving[0] < 0:
             return None
         values.append(_run(step, values[-1]))
     slot = steps[-1].gives[0]

@@ -114,6 +114,18 @@ def test_log_softmax_keeps_its_digits_in_float32(gap):
         assert_relative(ours, true.reshape(1, 1, 1), 2e-5)
 
 
+@pytest.mark.parametrize("explained", [0, 1, 2])
+def test_log_softmax_of_any_class_where_the_network_is_sure(explained):
+    """v and t are those of the class that is hardly there, and no rounding of the one that is."""
+    small = 1e-20
+    chances = torch.tensor([[1.0, small, 0.0]])
+    gradients = torch.tensor([0.7, 1.9, -0.3]).view(3, 1, 1, 1)
+    _, second, third = log_softmax_derivatives(gradients, chances, torch.tensor([explained]))
+    e = float(gradients[1] - gradients[0])
+    assert second.item() == pytest.approx(-small * e**2, rel=1e-5, abs=0)
+    assert third.item() == pytest.approx(-small * e**3, rel=1e-5, abs=0)
+
+
 def test_log_softmax_by_hand_is_the_derivative_of_log_sigmoid():
     """The twin of the test above: its closed form is right too."""
     x = torch.tensor([[[0.7]]], dtype=torch.float64)

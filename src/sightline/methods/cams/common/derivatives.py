@@ -80,8 +80,10 @@ def log_softmax_derivatives(
     $$Y' = d, \quad Y'' = -v, \quad Y''' = -t$$
 
     with d, v, t as in `softmax_shape`. Only the first depends on the explained class. d is
-    summed as $-\sum_k p_k (s^k - s^c)$, so that it keeps its digits when $p_c$ is near 1; v and t
-    are taken about m in a second pass over the classes, for the same reason.
+    summed as $-\sum_k p_k (s^k - s^c)$, so that it keeps its digits when $p_c$ is near 1. v and t
+    are taken about m in a second pass over the classes, for the same reason, and both from the
+    gradients of the most probable class r: as its distance from m is small where the network is
+    sure, $-\sum_k p_k (s^k - s^r)$, it may not be the difference of two large numbers.
 
     >>> import torch
     >>> class_gradients = torch.tensor([[[[2.0]]], [[[0.0]]]])
@@ -91,9 +93,11 @@ def log_softmax_derivatives(
     (0.5, -0.75, 0.75)
     """
     own = _explained_gradients(class_gradients, explained)
-    mean, *_ = _moments(class_gradients, probabilities, own)  # of s^k - s^c, that is -d
-    _, v, t = _moments(class_gradients, probabilities, own + mean)
-    return -mean, -v, -t
+    minus_d, *_ = _moments(class_gradients, probabilities, own)  # the mean of s^k - s^c
+    top = _explained_gradients(class_gradients, probabilities.argmax(1))
+    mean, *_ = _moments(class_gradients, probabilities, top)
+    _, v, t = _moments(class_gradients, probabilities, top, mean)
+    return -minus_d, -v, -t
 
 
 def _others(probabilities: Tensor, explained: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,16 +117,16 @@ def _column(values: Tensor, class_gradients: Tensor) -> Tensor:
 
 
 def _moments(
-    class_gradients: Tensor, weights: Tensor, centre: Tensor
+    class_gradients: Tensor, weights: Tensor, centre: Tensor, mean: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum over the classes of weight x (gradient - centre)^n, n = 1, 2, 3.
+    """Sum over the classes of weight x (gradient - centre - mean)^n, n = 1, 2, 3.
 
     Some classes at a time: a thousand classes of a large layer fill hundreds of megabytes, and no
     second tensor of that size is made.
     """
     n1, n2, n3 = torch.zeros_like(centre), torch.zeros_like(centre), torch.zeros_like(centre)
     for gradients, share in _some_at_a_time(class_gradients, weights.T):
-        e = gradients - centre
+        e = gradients - centre if mean is None else (gradients - centre).sub_(mean)
         weighted = per_image(share, e.ndim) * e
         n1 = n1 + weighted.sum(0)
         weighted = weighted * e
