@@ -9,6 +9,7 @@ are a cut again.
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -89,8 +90,12 @@ def _carried(given: Given, runs: Sequence[LayerRun], score: Score) -> float | No
 
 @dataclass
 class Passed:
-    """One layer in a run of the model: what it was given and what it returned, in the graph."""
+    """One layer in a run of the model: what it was given and what it returned, in the graph.
 
+    `number` tells which of several layers ran first.
+    """
+
+    number: int
     run: LayerRun
     map: Tensor
     grid: Grid
@@ -166,7 +171,8 @@ def flow(given: Given, runs: Sequence[LayerRun], score: Score) -> Iterator[Flow 
     None where the score cannot be asked of noise, or depends on nothing. Layers that did not run,
     or have no grid, are left out; with one of a single layer there is nothing to look at.
     """
-    watches = [_Watch(given, run) for run in runs]
+    numbers = count()
+    watches = [_Watch(given, run, numbers) for run in runs]
     with allow_grad(), torch.enable_grad(), guard.untouched(given.model):
         leaf = noise(given, 0).requires_grad_()
         try:
@@ -193,7 +199,8 @@ def _outputs(given: Given, pictures: Tensor) -> Any:
 class _Watch:
     """The forward hook of a layer: what it was given and what it returned, both in the graph."""
 
-    def __init__(self, given: Given, run: LayerRun) -> None:
+    def __init__(self, given: Given, run: LayerRun, numbers: Iterator[int]) -> None:
+        self.numbers = numbers
         self.run, self.images = run, (len(noise(given, 0)), *given.frame.images[1:])
         self.name, self.module = resolve(given.model, run.name)
         self.stated = kind_of(self.module) if run.grid is None else run.grid
@@ -215,6 +222,6 @@ class _Watch:
             and entered.grad_fn is not None
             and entered.shape[:2] == found.shape[:2]
         )
-        self.passed = Passed(self.run, found, grid, entered if same else None)
+        self.passed = Passed(next(self.numbers), self.run, found, grid, entered if same else None)
         # A clone goes on: an in-place layer behind would put itself in the layer's place.
         return put(found.clone())

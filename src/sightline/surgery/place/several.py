@@ -65,8 +65,7 @@ def _whole_cut(given: Given, choice: Choice, score: Score) -> tuple[Choice, ...]
         return (replace(known[alone.run.name], reason=why),)
     if carries < WHOLE:
         return (choice,)
-    names = {one.run.name for one in cut}
-    return tuple(one for name, one in reversed(known.items()) if name in names)
+    return tuple(known[one.run.name] for one in sorted(cut, key=lambda one: one.number))
 
 
 def _alone(found: Flow) -> Passed | None:
