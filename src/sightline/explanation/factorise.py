@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from sightline.atomic_write import replacing
 from sightline.errors import LayerError, MethodError, TargetError, install_advice
 from sightline.explanation.inputs import Batch, ready
+from sightline.explanation.placed import lies_right, lying_right
 from sightline.explanation.save import writable
 from sightline.images import framed, seen
 from sightline.maps.upsample import enlarged
@@ -24,6 +25,7 @@ from sightline.surgery import (
     Given,
     TracedLayer,
     Where,
+    all_outputs,
     capture,
     choose,
     readings,
@@ -131,6 +133,7 @@ def factorise(
     *,
     grid: Any = None,
     axes: Any = None,
+    place: Literal["proved", "unchecked"] = "proved",
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
 ) -> Factorisation:
@@ -153,9 +156,10 @@ def factorise(
     taken out of the activations, once for each concept, and the class whose logit loses most is
     named. Behind a pooled linear head that is the head applied to the concept.
 
-    `images`, `layer`, `grid`, `axes`, `preprocess`, `classes` are as in `explain`. Needs
+    `images`, `layer`, `grid`, `axes`, `place`, `preprocess`, `classes` are as in `explain`. Needs
     scikit-learn, the extra `concepts`. Raises `MethodError` without it, and for more concepts than
-    the activations have channels or places.
+    the activations have channels or places; `LayerError` for a layer whose places do not lie on the
+    picture.
 
     >>> import torch
     >>> net = nn.Sequential(
@@ -171,14 +175,18 @@ def factorise(
     model = supported_model(model)
     card = card_of(model)
     batch = ready(images, model, preprocess or card.preprocess, axes)
-    reason, call = "named by the caller", -1
+    reason, call, stated = "named by the caller", -1, grid is not None
     given = Given.of_supported(model, batch.inputs)
     if layer is None:
         choice = choose(model, given)
+        if place == "proved" and not stated:
+            choice = lies_right(given, choice, -1, all_outputs, None)
         layer, reason, call = choice.name, choice.reason, choice.call
         grid = choice.grid if grid is None else grid
     elif grid is None:
         (grid,) = readings(given, [layer]).values() or (None,)
+    if place == "proved":
+        call, grid = lying_right(given, layer, call, grid, stated=stated)
     (cut,) = (trace := capture(model, given, layer, call=call, grid=grid)).cuts
     with torch.no_grad():
         own = at_least_float32(cut.activations.detach())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from sightline.errors import SightlineError
+from sightline.errors import LayerError, SightlineError
 from sightline.surgery import (
     Choice,
     Given,
@@ -14,6 +14,7 @@ from sightline.surgery import (
     Proof,
     Score,
     TracedLayer,
+    Where,
     distrust,
     grid_of_run,
     holds,
@@ -23,6 +24,7 @@ from sightline.surgery import (
     search,
     silent_layers,
 )
+from sightline.surgery.harness.resolve import resolve
 
 _MOST_RUNS = 4
 _MOST_LAYERS = 6
@@ -71,34 +73,55 @@ class Opening:
         return min((self.proofs[name] for name in names), key=lambda one: worst.index(one.outcome))
 
 
-def proved(given: Given, runs: Sequence[LayerRun], *, stated: bool) -> Opening:
+def proved(
+    given: Given, runs: Sequence[LayerRun], *, stated: bool, trusting: bool = True
+) -> Opening:
     """How to open layers so that their places lie where the maps show them, as far as can be.
 
     Where the last run of a single layer lies elsewhere (it saw another picture, or this one
     mirrored) and nobody named a run, the first of its runs that is confirmed is taken. Where no run
     is, and the grid was not `stated` by the caller, a turn of it is: by that the places lie on the
-    picture. What was proved at another size of the picture is taken over: whoever opens the layers
-    asks `as_elsewhere` then.
+    picture. Who is `trusting` takes over what was proved at another size of the picture, and asks
+    `as_elsewhere` once the layers are open.
     """
     call = runs[0].call
-    proofs = {run.name: prove(given, run, trusting=True) for run in runs}
+    proofs = {run.name: prove(given, run, trusting=trusting) for run in runs}
     grids = {run.name: run.grid for run in runs}
     if call == -1 and len(runs) == 1 and proofs[runs[0].name].outcome == "contradicted":
         name = runs[0].name
         count: int = remembered(given, ("runs", name), partial(runs_of, given, name))
         for other in range(min(count - 1, _MOST_RUNS)):
-            proof = prove(given, replace(runs[0], call=other), trusting=True)
+            proof = prove(given, replace(runs[0], call=other), trusting=trusting)
             if proof.outcome == "confirmed":
                 return Opening(other, grids, {name: proof})
     for run in runs:
         if not stated and (turn := proofs[run.name].turn) is not None:
             own: Grid = remembered(given, ("grid", *run.key), partial(grid_of_run, given, run))
             grid = replace(own, turn=turn)
-            proof = prove(given, replace(run, grid=grid), trusting=True)
+            proof = prove(given, replace(run, grid=grid), trusting=trusting)
             if proof.outcome == "confirmed":
                 seen = f"{proof.seen}, once the grid is read as {turn}"
                 proofs[run.name], grids[run.name] = replace(proof, seen=seen), grid
     return Opening(call, grids, proofs)
+
+
+def lying_right(
+    given: Given, layer: Where, call: int, grid: Any, *, stated: bool
+) -> tuple[int, Any]:
+    """The run at which a layer is opened, and how it is read, for a result that has no status.
+
+    Raises `LayerError` where its places do not lie on the picture.
+    """
+    name, _ = resolve(given.model, layer)
+    opening = proved(given, [LayerRun(name, call, grid)], stated=stated, trusting=False)
+    proof = opening.proofs[name]
+    if proof.outcome == "contradicted":
+        raise LayerError(
+            f"Expected a layer whose places lie on the picture; those of {name!r} do not:"
+            f" {proof.seen}. Name another layer, or how it is read (grid=); place='unchecked' takes"
+            " it as it is."
+        )
+    return opening.call, opening.grids[name]
 
 
 def as_elsewhere(given: Given, cuts: Sequence[TracedLayer], call: int) -> bool:

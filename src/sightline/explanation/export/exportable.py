@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from sightline.errors import (
 )
 from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer
 from sightline.explanation.inputs import turned
+from sightline.explanation.placed import lies_right, lying_right
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
 from sightline.surgery import (
@@ -24,6 +25,7 @@ from sightline.surgery import (
     Opened,
     Trace,
     Where,
+    all_outputs,
     capture,
     choose,
     noise,
@@ -50,13 +52,15 @@ def exportable(
     call: int = -1,
     grid: Any = None,
     axes: Any = None,
+    place: Literal["proved", "unchecked"] = "proved",
     classes: Sequence[str] | None = None,
     **options: Any,
 ) -> Explainer:
     """A module that returns `(outputs, maps)` in one pass without autograd, for export and ONNX.
 
-    - `layer`, `method`, `call`, `grid`, `axes` and `options` are those of `explain`; the layer is
-      found where none is named.
+    - `layer`, `method`, `call`, `grid`, `axes`, `place` and `options` are those of `explain`; the
+      layer is found where none is named. An explainer says no status: for a layer whose places do
+      not lie on the picture there is a `LayerError`.
     - `target`: the predicted class; `281` or `"tabby"` for the same class of every image; `"given"`
       for classes as a second input, where -1 asks for the predicted one.
     - `images`: an example `[b, c, h, w]`, whose size the explainer will have; left out, noise of
@@ -87,13 +91,17 @@ def exportable(
             "Expected pictures [b, c, height, width] for an explainer of any size; this model takes"
             f" its channels on axis {given.channel_axis}. Leave any_size out."
         )
-    reason = "named by the caller"
+    reason, stated = "named by the caller", grid is not None
     if layer is None:
         choice = choose(inner, given)
+        if place == "proved" and not stated:
+            choice = lies_right(given, choice, call, all_outputs, None)
         layer, reason, grid = choice.name, choice.reason, choice.grid if grid is None else grid
         call = choice.call if call == -1 else call
     elif grid is None:
         (grid,) = readings(given, [layer], call).values() or (None,)
+    if place == "proved":
+        call, grid = lying_right(given, layer, call, grid, stated=stated)
     trace = capture(inner, given, layer, call=call, grid=grid)
     if classes is not None:
         card = replace(card, classes=tuple(classes))
