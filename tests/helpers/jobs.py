@@ -22,7 +22,7 @@ def reruns_of(net: nn.Module, x: Tensor, target: Any, layer: str, **kwargs: Any)
     """The model opened at a layer, the target asked, to be run again."""
     job = job_of(net, x, target, **kwargs)
     trace = capture(net, x, [layer])
-    return Reruns(job, job.ask(trace.outputs), trace, None)
+    return Reruns(job, job.ask(trace.outputs), trace, {})
 
 
 def inputs_of(net: nn.Module, x: Tensor, target: Any, layer: str, **kwargs: Any) -> MethodInputs:

@@ -43,7 +43,7 @@ DETECTION = {
     "retinanet_resnet50_fpn": (4, 4),
     "retinanet_resnet50_fpn_v2": (4, 4),
     "ssd300_vgg16": (19, 19),
-    "ssdlite320_mobilenet_v3_large": (20, 20),
+    "ssdlite320_mobilenet_v3_large": (10, 10),
 }
 """The grids of 128 x 128 pixels, which the last two enlarge to 300 and 320."""
 

@@ -628,7 +628,6 @@ CASES = {
 
 EXCEPTIONS = {
     "ImageGPT": "reads colours as words, token by token: there is no picture among its inputs",
-    "TimeSformer": "its tokens stand place by place, each through all frames: said in an error",
     "ViT-MAE, pretraining": (
         "shuffles the patches at random: said in an error; with noise=... in order it works"
     ),

@@ -9,6 +9,8 @@ from sightline.surgery import capture, choose, choose_by_reading, outputs_read, 
 from sightline.surgery.harness.given import Given
 from sightline.surgery.layers import choose as module
 
+PICTURE = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
 
 class Levels(nn.Module):
     """A head on each of two levels."""
@@ -44,7 +46,7 @@ def searched(monkeypatch):
 
 
 def test_another_output_has_another_layer_whichever_is_asked_first(searched):
-    x = torch.rand(1, 3, 32, 32)
+    x = PICTURE
     for order in (("fine", "coarse"), ("coarse", "fine")):
         net = Levels().eval()
         found = {key: explain(net, x, of(key), "layer_cam") for key in order}
@@ -54,7 +56,7 @@ def test_another_output_has_another_layer_whichever_is_asked_first(searched):
 
 
 def test_a_fresh_function_that_reads_the_same_searches_no_more(searched):
-    net, x = Levels().eval(), torch.rand(1, 3, 32, 32)
+    net, x = Levels().eval(), PICTURE
     for k in (0, 1, 0):
         assert explain(net, x, of("coarse", k), "grad_cam").layer == "coarse"
     explain(net, x, lambda outputs: outputs["coarse"].mean((1, 2, 3)), "grad_cam")
@@ -65,7 +67,7 @@ def test_a_fresh_function_that_reads_the_same_searches_no_more(searched):
 
 
 def test_a_score_of_both_is_a_third_question(searched):
-    net, x = Levels().eval(), torch.rand(1, 3, 32, 32)
+    net, x = Levels().eval(), PICTURE
     explain(net, x, of("coarse"), "grad_cam")
     both = explain(net, x, lambda out: of("fine")(out) + of("coarse")(out), "grad_cam")
     assert both.layer == "one + coarse"
@@ -74,7 +76,7 @@ def test_a_score_of_both_is_a_third_question(searched):
 
 
 def test_another_model_and_another_part_are_searched_anew(searched):
-    net, x = Levels().eval(), torch.rand(1, 3, 32, 32)
+    net, x = Levels().eval(), PICTURE
     explain(net, x, of("coarse"), "grad_cam")
     net.coarse = nn.Sequential(nn.Conv2d(8, 8, 3, 2, 1), nn.SiLU())
     explain(net, x, of("coarse"), "grad_cam")
@@ -119,7 +121,7 @@ def test_how_much_of_an_output_is_read():
 
 
 def test_the_run_that_was_right_is_run_once():
-    net, x, runs = Levels().eval(), torch.rand(1, 3, 32, 32), []
+    net, x, runs = Levels().eval(), PICTURE, []
     given = Given.of(net, x)
 
     def run(choice):

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from sightline.surgery.memory.code_of import is_library
 
@@ -20,6 +21,15 @@ _OF_THE_WEIGHTS = frozenset(
 
 WEIGHTS = frozenset({"weight", "bias", "running_mean", "running_var", "num_batches_tracked"})
 """Buffers of these names are weights that are not trained, or counted while they are."""
+
+
+def shape_of(weight: Tensor) -> tuple[int, ...] | None:
+    """Its shape; None for one that has none yet, in a layer that is finished at its first run.
+
+    >>> shape_of(torch.zeros(2, 3)), shape_of(nn.LazyLinear(2).weight)
+    ((2, 3), None)
+    """
+    return None if is_lazy(weight) else tuple(weight.shape)
 
 
 def settings_of(own: Mapping[str, Any], kind: type) -> dict[str, Any]:

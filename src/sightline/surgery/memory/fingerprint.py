@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sightline.surgery.harness.supported import fingerprint, modules_of
 from sightline.surgery.memory.code_of import by_library, functions_in, is_library, names_in, samples
-from sightline.surgery.memory.counted import HOOKS, MADE_BY_TORCH, WEIGHTS, counts
+from sightline.surgery.memory.counted import HOOKS, MADE_BY_TORCH, WEIGHTS, counts, shape_of
 from sightline.surgery.memory.transcript import UnreadableError, numbers
 
 State = dict[Hashable, dict[Hashable, Any]]
@@ -148,10 +148,16 @@ class _State:
             self.found[number] = self.settings(module, addresses)
         found: dict[Hashable, Any] = {}
         if weights := own["_parameters"]:
-            found["_parameters"] = [None if one is None else one.shape for one in weights.values()]
+            found["_parameters"] = [
+                None if one is None else shape_of(one) for one in weights.values()
+            ]
         if (buffers := own["_buffers"]) and not buffers.keys() <= WEIGHTS:
             found["_buffers"] = [
-                (name, buffer.shape, _contents(buffer) if counts(module, name, buffer) else None)
+                (
+                    name,
+                    shape_of(buffer),
+                    _contents(buffer) if counts(module, name, buffer) else None,
+                )
                 for name, buffer in buffers.items()
                 if buffer is not None
             ]

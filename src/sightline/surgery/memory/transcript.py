@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from sightline.surgery.harness.fallback import Foreseen
 from sightline.surgery.harness.supported import modules_of
@@ -217,6 +218,8 @@ class Transcript:
 
     def _module(self, module: nn.Module) -> None:
         own, kind = module.__dict__, type(module)
+        if any(map(is_lazy, [*own["_parameters"].values(), *own["_buffers"].values()])):
+            raise UnreadableError("a weight that has no shape yet")
         self.say("module")
         self.read(kind)
         for name, child in own["_modules"].items():
