@@ -229,3 +229,25 @@ def test_a_checkpointed_model_is_looked_back_through():
     torch.testing.assert_close(here.map, want)
     (gradient,) = torch.autograd.grad(here.map.sum(), here.leaf)
     torch.testing.assert_close(gradient, torch.autograd.grad(want.sum(), plain)[0])
+
+
+class WeightsAlone(nn.Module):
+    """A layer of another picture, through something whose weights cannot be put aside."""
+
+    def __init__(self):
+        super().__init__()
+        self.act, self.table = nn.Tanh(), nn.Parameter(torch.rand(3, 1, 1))
+
+    def forward(self, x, y):
+        table = torch.Tensor.as_subclass(self.table, torch.Tensor).view(3, 1, 1)
+        return self.act(y * table.requires_grad_()).sum() + x.sum()
+
+
+def test_a_graph_to_weights_alone_is_no_way_to_the_picture():
+    x, y = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+    given = Given.of(WeightsAlone(), (x, y))
+    here = opened(given, LayerRun("act"), x)
+    assert here.map.requires_grad
+    assert not here.on_the_way
+    # One picture in both places is this one.
+    assert opened(Given.of(WeightsAlone(), (y, y)), LayerRun("act"), x).on_the_way

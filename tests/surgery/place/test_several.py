@@ -77,9 +77,9 @@ def test_none_before_another():
     runs = [LayerRun(name) for name in ("left.0", "left", "right.0", "right")]
     with flow(given, runs, all_outputs) as found:
         rows = {one.run.name: one for one in found.layers}
-        assert _on_one_way(found, rows["left.0"], rows["left"])
-        assert _on_one_way(found, rows["right"], rows["right.0"])
-        assert not _on_one_way(found, rows["left"], rows["right.0"])
+        assert _on_one_way(rows["left.0"], rows["left"])
+        assert _on_one_way(rows["right"], rows["right.0"])
+        assert not _on_one_way(rows["left"], rows["right.0"])
 
 
 def test_in_a_chain_there_is_nothing_beside():

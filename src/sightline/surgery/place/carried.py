@@ -28,6 +28,7 @@ from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.harness.resolve import resolve
 from sightline.surgery.memory.remembered import Lasting, remembered
 from sightline.surgery.place.look_back import noise
+from sightline.surgery.place.opened import leads
 from sightline.surgery.rerun.replay import with_pictures
 from sightline.tensors import allow_grad
 
@@ -112,7 +113,7 @@ class Flow:
 
     def share(self, layers: Sequence[Passed]) -> float | None:
         """How much of it comes through these layers; None where nothing comes back."""
-        if layers and not self.reaches(self.leaf, {one.map.grad_fn for one in layers}):
+        if layers and not leads(self.score, self.leaf, [one.map.grad_fn for one in layers]):
             return 1.0
         whole = self.whole()
         parts = [part for one in layers if (part := self.through(one)) is not None]
@@ -140,19 +141,6 @@ class Flow:
     def _back(self, node: Tensor, gradient: Tensor | None) -> Tensor | None:
         found = torch.autograd.grad(node, self.leaf, gradient, retain_graph=True, allow_unused=True)
         return found[0]
-
-    def reaches(self, end: Tensor, without: set[Any], start: Tensor | None = None) -> bool:
-        """Whether a way leads from the score (or `start`) back to `end` through none of these."""
-        seen, stack = set(without), [(self.score if start is None else start).grad_fn]
-        while stack:
-            node: Any = stack.pop()
-            if node is None or node in seen:
-                continue
-            if getattr(node, "variable", None) is end or node is end.grad_fn:
-                return True
-            seen.add(node)
-            stack.extend(child for child, _ in node.next_functions)
-        return False
 
 
 def share(whole: Tensor, through: Tensor) -> float:

@@ -1,5 +1,6 @@
 """A layer in the graph that begins at the picture: what its places are made from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,26 @@ from sightline.surgery.memory.sizes import note
 from sightline.surgery.rerun.replay import with_pictures
 
 
+def leads(start: Tensor, end: Tensor, without: Iterable[Any] = ()) -> bool:
+    """Whether a way of the graph leads back from one tensor to another, through none of some nodes.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> y = x.exp()
+    >>> leads(y.sum(), x), leads(y.sum(), y), leads(y.sum(), x, {y.grad_fn})
+    (True, True, False)
+    """
+    seen, stack = set(without), [start.grad_fn]
+    while stack:
+        node: Any = stack.pop()
+        if node is None or node in seen:
+            continue
+        if getattr(node, "variable", None) is end or node is end.grad_fn:
+            return True
+        seen.add(node)
+        stack.extend(child for child, _ in node.next_functions)
+    return start is end
+
+
 class NotRun(Foreseen):
     """The model cannot be run so: on noise, on copies, with a graph from the picture on."""
 
@@ -42,8 +63,8 @@ class Opened:
 
     @property
     def on_the_way(self) -> bool:
-        """Whether a graph leads from the layer to something that wants a derivative."""
-        return self.recording and self.map.requires_grad
+        """Whether a graph leads from the layer to the picture; one to weights alone is none."""
+        return self.recording and self.map.requires_grad and leads(self.map, self.leaf)
 
 
 def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True) -> Opened | None:

@@ -13,6 +13,7 @@ from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.layers.search import Choice, ranking
 from sightline.surgery.memory.remembered import remembered
 from sightline.surgery.place.carried import WHOLE, Flow, Passed, Score, flow, share
+from sightline.surgery.place.opened import leads
 
 _MORE = 0.005
 """A layer that adds less than this is not worth a place in the cut."""
@@ -83,7 +84,7 @@ def _together(found: Flow) -> tuple[list[Passed], float]:
     if whole is None or through is None:
         return [first], 0.0
     cut, carries = [first], share(whole, through)
-    others = [one for one in rest if not _on_one_way(found, one, first)][:_MOST]
+    others = [one for one in rest if not _on_one_way(one, first)][:_MOST]
     parts = [(one, part) for one in others if (part := found.through(one)) is not None]
     while parts and carries < WHOLE:
         shares = [share(whole, through + part) for _, part in parts]
@@ -92,9 +93,9 @@ def _together(found: Flow) -> tuple[list[Passed], float]:
             break
         added, part = parts[best]
         cut, through, carries = [*cut, added], through + part, shares[best]
-        parts = [one for one in parts if not _on_one_way(found, one[0], added)]
+        parts = [one for one in parts if not _on_one_way(one[0], added)]
     return cut, carries
 
 
-def _on_one_way(found: Flow, one: Passed, other: Passed) -> bool:
-    return found.reaches(one.map, set(), other.map) or found.reaches(other.map, set(), one.map)
+def _on_one_way(one: Passed, other: Passed) -> bool:
+    return leads(one.map, other.map) or leads(other.map, one.map)
