@@ -32,7 +32,6 @@ WAYS = {
 
 CUTS = {
     ("crossvit", 240): "blocks.2.blocks.0 + blocks.2.blocks.1",
-    ("coat", 128): " + ".join(f"parallel_blocks.5.norm1{k}" for k in (2, 3, 4)),
     ("efficientvim", 224): "stages.1.blocks.0",
 }
 """Networks whose head reads several branches, and from where all that it reads is seen."""
@@ -83,7 +82,10 @@ def test_a_wrong_one_is_contradicted_and_read_as_it_lies(family, way):
     said = e.provenance["layer"]
     proof = prove(Given.of(net, x), LayerRun(e.layer))
     assert (proof.outcome, str(proof.turn)) == ("contradicted", way)
-    assert (said["place"]["outcome"], said["grid"]["turn"]) == ("confirmed", way)
+    assert said["place"]["outcome"] == "confirmed"
+    # In which order tokens are counted was seen before anything had to be proved.
+    counted = "transposed" if said["grid"].get("order") == [1, 0] else None
+    assert said["grid"].get("turn", counted) == way
     # As the network itself explains the picture that was moved, moved back.
     straight = explain(model, WRONG[way](x), 3, "hires_cam", e.layer.removeprefix("net."))
     torch.testing.assert_close(e.coarse, proof.turn(straight.coarse))
