@@ -31,7 +31,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--jobs", nargs="+", default=["explain", "evaluate"])  # also: lambdas, sizes
+    parser.add_argument(
+        "--jobs", nargs="+", default=["explain", "evaluate"]
+    )  # also: lambdas, sizes
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--pairs", type=int, default=11)
     options = parser.parse_args()
