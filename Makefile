@@ -29,7 +29,7 @@ demo: .venv/ready-demo
 	$(BIN)/sightline demo --out out
 
 quick: .venv/ready-check
-	$(PYTEST) -x -m "not slow and not zoo and not apps" --sample 4 $(PLAIN) tests $(ARGS)
+	$(PYTEST) -x -m "not slow and not zoo and not apps" --sample 8 $(PLAIN) tests $(ARGS)
 
 near: .venv/ready-check
 	@files=$$( { git diff --name-only $(SINCE); git ls-files --others --exclude-standard; } | $(BIN)/python tests/near.py ); \

@@ -78,9 +78,11 @@ def test_a_model_in_which_no_graph_can_be_recorded(method, mode):
 @pytest.mark.filterwarnings("ignore:torch.quantize_per")
 def test_a_quantised_model_need_not_be_opened(method):
     torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.AdaptiveAvgPool2d(4), nn.Flatten(), torch.ao.nn.quantized.dynamic.Linear(48, 3)
-    )
+    head = torch.ao.nn.quantized.dynamic.Linear(48, 3)
+    # Of its own making it would have whatever lay in memory for weights.
+    weight = torch.quantize_per_tensor(torch.randn(3, 48), 0.03, 0, torch.qint8)
+    head.set_weight_bias(weight, torch.zeros(3))
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), head)
     e = run(net, batch(), 1, method)
     assert [status.word for status in e.status] == ["ok"] * 3
     assert float(e.coarse.abs().max()) > 0

@@ -158,6 +158,7 @@ def test_the_same_modules_and_weights_that_mirror(change, monkeypatch):
     assert asked(Told()).outcome == "confirmed"
 
 
+@pytest.mark.slow
 def test_a_second_process_in_earnest(cache):
     """By `explain`, whole: what is left is one forward pass, as without any proof."""
     program = """
