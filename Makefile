@@ -16,7 +16,7 @@ PLAIN = -o addopts="--strict-markers --strict-config --import-mode=importlib"
 help:
 	@echo "make demo          explain bundled photographs with the bundled model; open out/index.html"
 	@echo "make near          the tests that mirror what you changed (SINCE=main: since you left main)"
-	@echo "make quick         what a change can break, in about a minute: a sample, nothing slow, no whole networks"
+	@echo "make quick         what a change can break, in one to two minutes: a sample, nothing slow, no whole networks"
 	@echo "make test          the whole test suite (ARGS='-k guided -x': some of it; WORKERS=4)"
 	@echo "make test-apps     what needs a browser, PostgreSQL or node; says which of them are missing"
 	@echo "make test-clients  our numbers beside those of other libraries, in an environment of its own"
