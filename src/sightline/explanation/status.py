@@ -96,7 +96,7 @@ _DOUBTS: dict[Word, str] = {
     "part of the evidence": (
         "Of what comes back from the score to the picture {seen} comes through {layer!r}; the rest"
         " goes by other branches, which this map does not show. Name a layer behind the place where"
-        " they join, or explain each: layer=[...]."
+        " they join, or the branches together: layer='left + right'."
     ),
 }
 _NONFINITE: tuple[Word, str] = (

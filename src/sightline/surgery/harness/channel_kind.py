@@ -61,7 +61,7 @@ class ChannelKinds(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch gives this one no types
         # By where the numbers lie: a view comes back to Python as another object than it left. A
         # memory that is used again is marked again by whatever fills it.
         self._marks: dict[Any, Channels] = {}
