@@ -68,15 +68,16 @@ _INTRODUCTION = (
     " thresholds may be moved by what half A says, half B is what they are judged by."
 )
 _PLANTED_WORDS = (
-    "Six mistakes, planted in how the layer's output is read (which is always measured), and three"
-    " of them once more *inside*: the model moves its picture before it looks at it, and the graph"
-    " may tell. *Another picture*: the model runs once more, on another one, and that run is asked."
+    "Six mistakes, planted in how the layer's output is read, and three of them once more *inside*:"
+    " the model moves its picture before it looks at it. *Another picture*: the model runs once"
+    " more, on another one, and that run is asked. The last column: what is measured where the graph"
+    " is not asked; a network that mixes its places hides a wrong reading there."
 )
 _ROOM_WORDS = (
     "What was measured of networks that tell places apart (`peak` >= 1.25). Right readings must"
     " stay above the thresholds of `share` (0.6), `correlation` (0.75) and `spread` (0.2), wrong"
     " ones below 0.5 in `share`, or below 0.2 in `spread`, or below 0.3 in `correlation` with less"
-    " than 0.8 in `share`. The figures are those of the look that decided, of 6 places or of 12;"
+    " than 0.8 in `share`. The figures are those of the look that decided, of 5 places or of 12;"
     " rim and other picture have none."
 )
 
@@ -159,15 +160,12 @@ def _planted(rows: Sequence[Row]) -> str:
         found = [row["planted"][name] for row in rows if name in row["planted"]]
         counts = Counter(one["outcome"] for one in found)
         structure = sum(one["way"] == "structure" for one in found)
-        second = sum(
-            row["planted"].get(name, {}).get("outcome") == "undecided"
-            and row["right"]["outcome"] == "confirmed"
-            for row in rows
-        )
+        alone = Counter(one.get("measured", one)["outcome"] for one in found)
         told = (counts[one] for one in OUTCOMES[::-1])
-        lines.append([name, len(found), *told, structure, second])
-    second = "undecided, beside a right one confirmed"
-    return _markdown(["planted", "n", *OUTCOMES[::-1], "by structure", second], lines)
+        hidden = f"{alone['undecided']}, {alone['confirmed']}"
+        lines.append([name, len(found), *told, structure, hidden])
+    hidden = "measured alone: undecided, confirmed"
+    return _markdown(["planted", "n", *OUTCOMES[::-1], "by structure", hidden], lines)
 
 
 def _prices(rows: Sequence[Row]) -> str:
@@ -175,7 +173,7 @@ def _prices(rows: Sequence[Row]) -> str:
     groups = [
         ("all", lambda _: True),
         ("read off the graph", lambda row: row["right"]["way"] == "structure"),
-        ("measured, 6 places", lambda row: row["right"]["looks"] == 1),
+        ("measured, 5 places", lambda row: row["right"]["looks"] == 1),
         ("measured, 12 places", lambda row: row["right"]["looks"] == 2),
         *((kind, lambda row, kind=kind: row["kind"] == kind) for kind in KINDS),
     ]
@@ -203,10 +201,10 @@ def _room(rows: Sequence[Row]) -> str:
         some = [row for row in rows if row["half"] == half]
         right = [(r["name"], r["measured"]) for r in some if _tells(r["measured"])]
         wrong = [
-            (f"{r['name']}, {name}", found)
+            (f"{r['name']}, {name}", found.get("measured", found))
             for r in some
             for name, found in r["planted"].items()
-            if _tells(found)
+            if _tells(found.get("measured", found))
         ]
         least = (_extreme(right, one, min) for one in ("share", "correlation", "spread"))
         most = (_extreme(wrong, one, max) for one in ("share", "correlation"))

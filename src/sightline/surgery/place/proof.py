@@ -16,12 +16,21 @@ from sightline.surgery.place.by_structure import by_structure
 from sightline.surgery.place.look_back import looked_at, noise, places
 from sightline.surgery.place.look_forward import answers
 from sightline.surgery.place.opened import NotRun, Opened, opened
-from sightline.surgery.place.verdict import CONFIRMED, FEWEST, Proof, undecided, verdict
+from sightline.surgery.place.own_reading import by_own_reading
+from sightline.surgery.place.verdict import (
+    CHANNELS_AS_PLACES,
+    CONFIRMED,
+    FEWEST,
+    Proof,
+    undecided,
+    verdict,
+)
 from sightline.tensors import allow_grad
 
 logger = logging.getLogger(__name__)
 
-_MANY = 12
+_FIRST, _MANY = 5, 12
+"""So many places are looked at in a first step, and in all, by each half."""
 _NO_WAY = "no derivative leads through the model to the picture"
 
 
@@ -51,7 +60,11 @@ def _prove(given: Given, run: LayerRun) -> Proof:
                 return undecided("the layer did not run on noise")
             if not here.on_the_way:
                 return _without_a_way(given, run, here)
-            return by_structure(given, here) or _measured(given, run, here)
+            return (
+                by_structure(given, here)
+                or by_own_reading(given, run, here)
+                or _measured(given, run, here)
+            )
     except NotRun as error:
         return _by_answers(given, run, f"it cannot be looked back to noise ({error})")
     except Exception as error:
@@ -97,7 +110,7 @@ def _measured(given: Given, run: LayerRun, here: Opened) -> Proof:
         if (fits(size, given.size) or fits(size[::-1], given.size)) and not _few(turned[0]):
             as_channels = _looked_at(given, turned)
             if as_channels.outcome == "confirmed" or as_channels.turn is not None:
-                return Proof("contradicted", "measured", "channels are read as places")
+                return Proof("contradicted", "measured", CHANNELS_AS_PLACES)
     return proof
 
 
@@ -128,7 +141,7 @@ def _asked(here: Opened, given: Given, look: Callable[[list[Shape], int], Tensor
     size, live = _size(here), (here.grid.read(here.map.detach())[0] != 0).any(0)
     some = places(size, live, _MANY)
     looked: list[Tensor] = []
-    for start, asked in ((0, FEWEST), (FEWEST, len(some))):
+    for start, asked in ((0, _FIRST), (_FIRST, len(some))):
         if group := some[start:asked]:
             looked.append(torch.stack([look(group, half) for half in range(2)]))
         final = asked >= len(some)

@@ -19,6 +19,7 @@ Outcome = Literal["confirmed", "contradicted", "undecided"]
 
 FEWEST = 6
 """Of fewer places nothing is said: a chance would be too likely."""
+CHANNELS_AS_PLACES = "channels are read as places"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,62 @@
+"""A reading by a function of somebody's own, beside how the output lies by the graph."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import torch
+from torch import Tensor
+
+from sightline.surgery.harness.channel_kind import kind_of
+from sightline.surgery.harness.feature_map import grid_of
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.opened_layer import LayerRun
+from sightline.surgery.harness.resolve import resolve
+from sightline.surgery.harness.turns import turns
+from sightline.surgery.place.by_structure import by_structure
+from sightline.surgery.place.opened import Opened
+from sightline.surgery.place.verdict import CHANNELS_AS_PLACES, Proof
+
+
+def by_own_reading(given: Given, run: LayerRun, here: Opened) -> Proof | None:
+    """The proof of a grid that is a function; None where the graph does not tell of its layer.
+
+    The graph knows nothing of a function. But of the layer's output, read as it would be without
+    one, it may say that every place lies right; and what the function makes of numbers laid out
+    like that output is then that map, a turn of it, or its channels taken for places.
+    """
+    if here.grid.kind != "own":
+        return None
+    shape = tuple(here.map.shape)
+    inferred = grid_of(shape, tuple(here.leaf.shape), kind_of(resolve(given.model, run.name)[1]))
+    if inferred is None:
+        return None
+    proof = by_structure(given, replace(here, grid=inferred))
+    if proof is not None and proof.turn is not None:
+        inferred = replace(inferred, turn=proof.turn)
+        proof = by_structure(given, replace(here, grid=inferred))
+    if proof is None or proof.outcome != "confirmed":
+        return None
+    numbers = torch.arange(1.0, 1 + here.map.numel(), dtype=torch.double).view(shape)
+    read, right = here.grid.read(numbers), inferred.read(numbers)
+    return proof if _same(read, right) else _wrong(read, right)
+
+
+def _wrong(read: Tensor, right: Tensor) -> Proof | None:
+    """What is wrong with a map `[b, c, *s]` beside the right one; None where it is no turn of it.
+
+    >>> right = torch.arange(24.0).view(1, 2, 3, 4)
+    >>> _wrong(right.flip(3), right).seen, _wrong(right.movedim(3, 1), right).seen
+    ('the grid is mirrored along the width', 'channels are read as places')
+    """
+    for turn in turns(right.ndim - 2):
+        if _same(turn(read), right):
+            return Proof("contradicted", "structure", f"the grid is {turn}", turn)
+    for order in permutations(range(1, right.ndim)):
+        if _same(read, right.permute(0, *order)):
+            told = "the axes of the grid are exchanged" if order[0] == 1 else CHANNELS_AS_PLACES
+            return Proof("contradicted", "structure", told)
+    return None
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one, other)
