@@ -15,13 +15,13 @@ from sightline.surgery.harness.supported import supported_model as supported_mod
 from sightline.surgery.layer_trace import Trace as Trace
 from sightline.surgery.layer_trace import capture as capture
 from sightline.surgery.layers.candidates import Candidate as Candidate
-from sightline.surgery.layers.choose import Reads as Reads
 from sightline.surgery.layers.choose import choose as choose
 from sightline.surgery.layers.choose import choose_by_reading as choose_by_reading
 from sightline.surgery.layers.choose import outputs_read as outputs_read
 from sightline.surgery.layers.choose import readable as readable
 from sightline.surgery.layers.influence import Score as Score
 from sightline.surgery.layers.influence import all_outputs as all_outputs
+from sightline.surgery.layers.known_choices import Reads as Reads
 from sightline.surgery.layers.readings import beyond_doubt as beyond_doubt
 from sightline.surgery.layers.readings import readings as readings
 from sightline.surgery.layers.readings import surveyed as surveyed

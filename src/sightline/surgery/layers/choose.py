@@ -3,7 +3,6 @@
 It is searched for once and remembered, for a model and a shape of inputs.
 """
 
-import weakref
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,28 +13,27 @@ from torch import Tensor, nn
 from sightline.errors import LayerError
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.model_io import tensors_in
-from sightline.surgery.harness.supported import fingerprint, made_of
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score
+from sightline.surgery.layers.known_choices import Reads, keep_choice, known_choices
 from sightline.surgery.layers.search import Choice, search, with_noise
 from sightline.surgery.layers.token_grid import survey_layers
 
-_remembered: "weakref.WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, Choice]]]"
-_remembered = weakref.WeakKeyDictionary()
-"""For each model, by the inputs' shapes: what it was made of, and the choice."""
+_OUTPUTS = "the outputs as a whole"
+"""What is asked about where no score is."""
 
-_by_reading: (
-    "weakref.WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, dict[Reads, Choice]]]]"
-)
-_by_reading = weakref.WeakKeyDictionary()
-"""The same for scores of the outputs: a choice for each set of outputs that was read."""
+T = TypeVar("T")
 
 
-def choose(model: nn.Module, inputs: Any, score: Score | None = None) -> Choice:
+def choose(
+    model: nn.Module, inputs: Any, score: Score | None = None, *, trusting: bool = False
+) -> Choice:
     """The layer to explain when none was named, and why.
 
     With a `score` it is the last layer on which that depends, not one on which the outputs as a
-    whole do, and is searched for anew. Raises `LayerError` where there is no feature map at all.
+    whole do, and is searched for anew. Who is `trusting` takes what was chosen at another size of
+    the picture, and asks `holds` once the layer has run at this one. Raises `LayerError` where
+    there is no feature map at all.
 
     >>> import torch
     >>> net = nn.Sequential(
@@ -45,26 +43,14 @@ def choose(model: nn.Module, inputs: Any, score: Score | None = None) -> Choice:
     '1'
     """
     given = Given.of(model, inputs)
-    key = given.key
-    known = _remembered.setdefault(given.model, {})
-    if key in known and score is None:
-        then, choice = known[key]
-        if then == made_of(given.model) and _has(given.model, choice.name):
-            return choice
+    if score is None:
+        known = known_choices(given, _OUTPUTS, trusting=trusting).get(())
+        if known is not None and _has(given.model, known.name):
+            return known
     choice, general = search(given, score)
     if general and score is None:
-        # Taken behind the search, since some models are finished at their first run.
-        known[key] = fingerprint(given.model), choice
+        keep_choice(given, _OUTPUTS, choice)
     return choice
-
-
-Reads = tuple[tuple[int, tuple[str, ...]], ...]
-"""Which of the tensors in the outputs a score depends on, counted from 0, and how much of the
-places or tokens of each: `all`, the `first` alone (a class token), or `some`. Of classes nothing is
-said: one of them has the layer of another.
-"""
-
-T = TypeVar("T")
 
 
 def choose_by_reading(
@@ -78,13 +64,10 @@ def choose_by_reading(
     `run` runs the model at a choice; it returns what it made, and what the score reads. A choice is
     remembered by that: the one of the last call is tried first, and another is taken and run where
     this score reads other outputs. Who wrote the function is not asked: a fresh lambda that reads
-    the same has the same layer.
+    the same has the same layer. What was chosen at another size of the picture is taken over: ask
+    `holds` once the layer has run.
     """
-    key = about, given.key
-    known = _by_reading.setdefault(given.model, {})
-    made, choices = known.get(key, (None, {}))
-    if made != made_of(given.model):
-        choices = {}
+    choices = known_choices(given, about, trusting=True)
     last = next(reversed(choices.values()), None)
     choice, general = search(given, score) if last is None else (last, True)
     found, reads = run(choice)
@@ -93,9 +76,7 @@ def choose_by_reading(
         if choice != last:
             found, _ = run(choice)
     if general:
-        choices.pop(reads, None)
-        choices[reads] = choice  # the last of them is the one of the last call
-        known[key] = fingerprint(given.model), choices
+        keep_choice(given, about, choice, reads)
     return choice, found
 
 

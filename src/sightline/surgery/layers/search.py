@@ -8,7 +8,7 @@ one place (behind the last attention of a vision transformer only the class toke
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress, groupby
 from operator import itemgetter
 from typing import Any
@@ -26,12 +26,13 @@ from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score, all_outputs, heads_of_zeros, influences
 from sightline.surgery.layers.stages import stages
 from sightline.surgery.layers.token_grid import survey_layers
+from sightline.surgery.memory.sizes import Seen
 
 logger = logging.getLogger(__name__)
 
 _MOST_TRIES = 48
 _AT_ONCE = 8
-_SMALLEST = 4
+SMALLEST = 4
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,16 @@ class Choice:
     """A layer and the reason for it.
 
     `grid` says how to read it where its shape alone would not, `call` which of its runs it is,
-    where that is not the one that is taken if none is named.
+    where that is not the one that is taken if none is named. `there` is its grid over the picture
+    it was found on, and `left_out` the largest side of a later one that was too small.
     """
 
     name: str
     reason: str
     grid: Grid | None = None
     call: int = -1
+    there: Seen | None = field(default=None, repr=False, compare=False)
+    left_out: int = field(default=0, repr=False, compare=False)
 
 
 def search(
@@ -53,15 +57,15 @@ def search(
 ) -> tuple[Choice, bool]:
     """The choice, and whether it is the same for other pictures. `without` are layers left out."""
     survey = _look_at(given, score, without)
-    rows = _ranked(survey)
-    choice = _first_that_matters(survey, rows)
+    ranked = _ranked(survey)
+    choice = _first_that_matters(survey, ranked)
     if choice is None and survey.score is not None:
         # What was asked depends on nothing: the layer of the outputs, and the map will say so.
         survey = _look_at(given, None, without)
-        rows = _ranked(survey)
-        choice = _first_that_matters(survey, rows)
+        ranked = _ranked(survey)
+        choice = _first_that_matters(survey, ranked)
     if choice is None:
-        raise _no_influence(given.model, len(rows))
+        raise _no_influence(given.model, len(ranked.rows))
     return choice, survey.general
 
 
@@ -76,7 +80,7 @@ def ranking(given: Given, score: Score | None) -> list[Choice]:
     ['2', '1', '0']
     """
     survey = _look_at(given, score)
-    first = _ranked(survey)
+    first = _ranked(survey).rows
     rest = [row for row in survey.rows if not (row in first or row.inside or row.passes_on)]
     return [
         Choice(row.name, _reason(row, given, later), special_grid(row, survey.given), row.call)
@@ -132,21 +136,31 @@ def _can_answer(score: Score, outputs: Any) -> bool:
         return False
 
 
-def _ranked(survey: Survey) -> list[Candidate]:
-    """The stages of the network, the last first; those with a grid of 4 x 4 if there are any."""
+@dataclass(frozen=True)
+class _Ranked:
+    """The stages of a network, the last first; `left_out` as `Choice` has it."""
+
+    rows: list[Candidate]
+    left_out: int
+
+
+def _ranked(survey: Survey) -> _Ranked:
+    """Those with a grid of 4 x 4, if there are any."""
     logits = main_output(survey.outputs)
     if logits is None or not survey.rows:
         raise _no_feature_map(survey.given.model)
     pool = stages(survey.rows, survey.outputs, logits)
-    large = [row for row in pool if not _too_small(row, survey.given)]
-    return list(reversed(large or pool))[:_MOST_TRIES]
+    small = [row for row in pool if _too_small(row, survey.given)]
+    large = [row for row in pool if row not in small]
+    left_out = max((min(row.grid.size[-2:]) for row in small), default=0)
+    return _Ranked(list(reversed(large or pool))[:_MOST_TRIES], left_out)
 
 
 def _too_small(row: Candidate, given: Given) -> bool:
-    return min(row.grid.size[-2:]) < min(_SMALLEST, *given.size[-2:])
+    return min(row.grid.size[-2:]) < min(SMALLEST, *given.size[-2:])
 
 
-def _first_that_matters(survey: Survey, ranked: list[Candidate]) -> Choice | None:
+def _first_that_matters(survey: Survey, ranked: _Ranked) -> Choice | None:
     """The first layer that the score depends on; failing that, the first one a head of zeros does.
 
     Raises the `SurgeryError` of a layer where no graph can be recorded, if no other one will do.
@@ -154,7 +168,7 @@ def _first_that_matters(survey: Survey, ranked: list[Candidate]) -> Choice | Non
     closed: SurgeryError | None = None
     score = survey.score or all_outputs
     for head in _heads(survey.given.model):
-        tries = list(_tries(survey, ranked))
+        tries = list(_tries(survey, ranked.rows))
         while tries:
             rows, grid, call = tries.pop(0)
             names = [row.name for row in rows]
@@ -169,8 +183,9 @@ def _first_that_matters(survey: Survey, ranked: list[Candidate]) -> Choice | Non
                     raise
             else:
                 for row in compress(rows, matter):
-                    reason = _reason(row, survey.given, ranked.index(row))
-                    return Choice(row.name, reason, grid, call)
+                    reason = _reason(row, survey.given, ranked.rows.index(row))
+                    there = Seen.of(survey.given, row.grid, row.grid.size)
+                    return Choice(row.name, reason, grid, call, there, ranked.left_out)
     if closed is not None:
         raise closed
     return None

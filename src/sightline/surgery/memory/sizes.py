@@ -92,13 +92,21 @@ def noted(given: Given, run: "LayerRun") -> Seen | None:
 
 def presume(given: Given, run: "LayerRun", there: Seen) -> None:
     """What was found at another size is taken to hold, until the layer was seen at this one."""
-    given._known[_word("presumed", run)] = there
+    given._known[_word("presumed", run)] = there, 1
+
+
+def presume_chosen(given: Given, name: str, there: Seen, least: int) -> None:
+    """The same of a layer that was chosen at another size, whichever of its runs is opened.
+
+    Its grid has to have so many places along each side.
+    """
+    given._known[f"chosen {name}"] = there, least
 
 
 def distrust(given: Given) -> None:
     """From now on nothing is taken over from other sizes."""
     given._known["distrust"] = True
-    for word in [one for one in given._known if one.startswith("presumed ")]:
+    for word in [one for one in given._known if one.startswith(("presumed ", "chosen "))]:
         del given._known[word]
 
 
@@ -109,8 +117,14 @@ def trusted(given: Given) -> bool:
 
 def holds(given: Given, run: "LayerRun", grid: Grid, size: Shape) -> bool:
     """Whether what was presumed holds, now that the layer has been seen; nothing presumed does."""
-    there: Seen | None = given._known.get(_word("presumed", run))
-    return there is None or there.scales_to(Seen.of(given, grid, size))
+    presumed: tuple[Seen, int] | None
+    for word in (_word("presumed", run), f"chosen {run.name}"):
+        presumed = given._known.get(word)
+        if presumed is not None:
+            there, least = presumed
+            if min(size[-2:]) < least or not there.scales_to(Seen.of(given, grid, size)):
+                return False
+    return True
 
 
 def _word(what: str, run: "LayerRun") -> str:
