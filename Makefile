@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=# each worker would compile every test once mor
 
 # Workers beyond eight spend their time on collecting; `worksteal` lets none wait for another's last file.
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 8 --dist worksteal
-# Neither the hook that checks every shape (a third of the time) nor the examples in docstrings.
+# Without the examples in docstrings; `SHAPES=unchecked`: nor are the shapes in signatures checked.
 PLAIN = -o addopts="--strict-markers --strict-config --import-mode=importlib"
 
 .PHONY: help demo quick near test test-apps test-clients check dist bench clean
@@ -16,7 +16,7 @@ PLAIN = -o addopts="--strict-markers --strict-config --import-mode=importlib"
 help:
 	@echo "make demo          explain bundled photographs with the bundled model; open out/index.html"
 	@echo "make near          the tests that mirror what you changed (SINCE=main: since you left main)"
-	@echo "make quick         what a change can break, in one to two minutes: a sample, nothing slow, no whole networks"
+	@echo "make quick         what a change can break, in about a minute: a sample, nothing slow, no whole networks"
 	@echo "make test          the whole test suite (ARGS='-k guided -x': some of it; WORKERS=4)"
 	@echo "make test-apps     what needs a browser, PostgreSQL or node; says which of them are missing"
 	@echo "make test-clients  our numbers beside those of other libraries, in an environment of its own"
@@ -29,7 +29,7 @@ demo: .venv/ready-demo
 	$(BIN)/sightline demo --out out
 
 quick: .venv/ready-check
-	$(PYTEST) -x -m "not slow and not zoo and not apps" --sample 8 $(PLAIN) tests $(ARGS)
+	SHAPES=unchecked $(PYTEST) -x -m "not slow and not zoo and not apps" --sample 8 $(PLAIN) tests $(ARGS)
 
 near: .venv/ready-check
 	@files=$$( { git diff --name-only $(SINCE); git ls-files --others --exclude-standard; } | $(BIN)/python tests/near.py ); \
@@ -53,7 +53,7 @@ check: .venv/ready-check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q $(PLAIN) tests/test_contract.py
+	SHAPES=unchecked $(BIN)/python -m pytest -q $(PLAIN) tests/test_contract.py
 	$(BIN)/python docs/links.py
 
 dist: .venv/ready-check

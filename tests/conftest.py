@@ -7,6 +7,7 @@ not covered by the general one (`sightline/surgery/harness/fallback.py`).
 
 import gc
 import os
+import re
 from pathlib import Path
 from zlib import crc32
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from jaxtyping import config as shape_checks
+from jaxtyping import install_import_hook
 
 torch.set_num_threads(1)
 os.environ["SIGHTLINE_STRICT"] = "1"
@@ -43,6 +45,24 @@ MANY_CASES = 8
 """A test with more of them is sampled by `--sample`."""
 
 
+def with_shapes() -> list[str]:
+    """The modules of the library in whose signatures shapes stand, to be checked at every call.
+
+    In others a check costs time and finds what mypy has found.
+    """
+    source = HERE.parent / "src"
+    return sorted(
+        ".".join(file.relative_to(source).with_suffix("").parts)
+        for file in source.rglob("*.py")
+        if file.name != "__init__.py"  # a package stands for all in it
+        and re.search(r"^from (jaxtyping|sightline\.types) import", file.read_text("utf-8"), re.M)
+    )
+
+
+if os.environ.get("SHAPES") != "unchecked":  # before any other file imports the library
+    install_import_hook(with_shapes(), "beartype.beartype")
+
+
 def in_zoo(file: Path) -> bool:
     """Whether all tests of a file bear the mark `zoo`."""
     return file.is_relative_to(HERE) and file.relative_to(HERE).as_posix().startswith(ZOO)
@@ -60,7 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`slow` stands at each test of more than 1 s (`--durations`), `zoo` at whole files."""
+    """`slow` stands at each test of more than half a second, `zoo` at whole files."""
     for item in items:
         if in_zoo(item.path):
             item.add_marker("zoo")

@@ -163,6 +163,7 @@ def test_a_method_s_section_says_all_there_is_to_say(name):
 ROW = re.compile(r"^\| [^|\n]+ \| [^|\n]+ \| `(?P<model>\w+)` \| `(?P<layer>[\w.]+)` \|$", re.M)
 
 
+@pytest.mark.slow
 def test_the_table_of_layers_is_what_the_cards_say():
     rows = [
         m.groupdict()
@@ -205,6 +206,7 @@ def links() -> Any:
     return module
 
 
+@pytest.mark.slow
 def test_no_link_is_dead():
     assert links().dead() == []
 

@@ -28,6 +28,7 @@ def drawn(monkeypatch):
     sys.modules.pop("drawn", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_writes_its_picture(name, drawn, tmp_path, monkeypatch):
     if name in TRANSFORMERS:
@@ -62,6 +63,7 @@ def said(pattern):
     return [int(number) for number in re.search(pattern, text).groups()]
 
 
+@pytest.mark.slow
 def test_a_box_s_map_peaks_in_the_box_with_weights_for_each_place(drawn):
     model, hits, count = drawn.trained("faster_rcnn"), {"layer_cam": 0, "grad_cam": 0}, 0
     for seed in range(1_000_000, 1_000_020):
@@ -101,6 +103,7 @@ def test_a_query_s_map_peaks_in_its_box_with_weights_for_each_place(drawn):
     assert list(hits.values()) == pytest.approx(told, abs=2)
 
 
+@pytest.mark.slow
 def test_a_class_s_map_peaks_on_its_shape(drawn):
     pytest.importorskip(
         "transformers", reason="needs transformers: pip install 'sightline-cam[test]'"
@@ -119,6 +122,7 @@ def test_a_class_s_map_peaks_on_its_shape(drawn):
     assert sum(hits) / len(hits) >= 0.95
 
 
+@pytest.mark.slow
 def test_a_caption_s_map_peaks_on_the_shape_it_names(drawn):
     model, named, other, rather = drawn.trained("clip"), 0, 0, 0
     for seed in range(1_000_000, 1_000_040):

@@ -1,8 +1,15 @@
-"""The list of whole files in conftest.py names files that are there."""
+"""What conftest.py decides of the tests: which are whole networks, which run in a sample, and in
+which modules shapes are checked.
+"""
 
 from itertools import pairwise
 
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+
 import conftest
+from sightline.methods.cams.grad_cam import grad_cam
 
 
 def test_what_is_named_is_there():
@@ -30,3 +37,16 @@ def test_a_sample_is_every_nth_of_many_cases_and_all_of_few():
     assert {after - before for before, after in pairwise(kept)} == {4}
     assert left_out == set(many) - {many[k] for k in kept}
     assert conftest._beyond_the_sample([*many, *few], 1) == set()
+
+
+def test_shapes_are_checked_where_they_stand_in_a_signature():
+    checked = conftest.with_shapes()
+    assert {"sightline.methods.cams.grad_cam", "sightline.surgery.layer_trace"} <= set(checked)
+    assert "sightline.surgery.harness.hooks" not in checked
+    assert "sightline" not in checked, "a package stands for all in it"
+
+
+@pytest.mark.slow  # `make quick` takes the shapes as they are
+def test_a_wrong_shape_is_an_error_in_a_test_run():
+    with pytest.raises(TypeCheckError, match="Float"):
+        grad_cam(torch.rand(4))

@@ -89,6 +89,7 @@ def test_every_extra_for_users_stands_in_the_long_description():
     assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == {*FOR_USERS, "all"}
 
 
+@pytest.mark.slow
 def test_the_sdist_holds_all_that_its_own_tests_need(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     with tarfile.open(tmp_path / hatchling.build.build_sdist(str(tmp_path))) as sdist:

@@ -242,6 +242,7 @@ REAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", REAL)
 def test_real_records_all_load(folder):
     split = {"tinyimagenet50": "val", "cifar10": "test"}.get(folder)

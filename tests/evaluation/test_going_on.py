@@ -60,6 +60,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_needs_no_model(
     same(whole, run(model, folder, **asked, out=tmp_path / "halves"))
 
 
+@pytest.mark.slow
 def test_four_shards_in_any_order_are_one_run(model, folder, tmp_path):
     asked = {
         "methods": ["grad_cam", "centre"],

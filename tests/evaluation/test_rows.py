@@ -131,6 +131,7 @@ def test_maps_larger_than_a_layer_s_are_kept_averaged(model):
     assert np.allclose(kept, e.coarse[0].view(64, 2, 30).mean(1).flatten().tolist(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_model_comes_out_as_it_went_in(model, folder):
     from helpers.nets import photograph
 

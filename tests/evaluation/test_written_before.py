@@ -58,6 +58,7 @@ def test_it_is_read_and_summarised():
         assert scores[method] == pytest.approx(want)
 
 
+@pytest.mark.slow
 def test_it_is_gone_on_with_as_if_it_had_not_stopped(pictures, tmp_path):
     shutil.copytree(BEFORE, tmp_path / "run")
     seen, anew = [], []

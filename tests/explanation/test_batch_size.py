@@ -41,6 +41,7 @@ def photos(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
 def test_a_folder_goes_on_with_fewer_at_once_and_says_the_same(error, photos, tmp_path):
     whole, narrow = explain_folder(convnet(), photos, tmp_path / "a"), Narrow(2, error)

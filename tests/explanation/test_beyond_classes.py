@@ -287,6 +287,7 @@ def test_several_boxes_share_one_forward_pass():
     assert e.provenance["layer"]["name"] == "backbone.5"
 
 
+@pytest.mark.slow
 def test_names_reach_the_target_and_an_unknown_one_is_told():
     model, names = segmenter().eval(), ["ground", "cat", "dog", "cup"]
     pictures = torch.rand(1, 3, 72, 100)
@@ -324,6 +325,7 @@ def test_a_detector_s_files_are_neither_cropped_nor_normalised_twice():
     assert torch.allclose(e.inputs[0], picture / 255)
 
 
+@pytest.mark.slow
 def test_a_mean_over_the_region_is_the_same_grad_cam_as_the_sum_and_another_grad_cam_pp():
     torch.manual_seed(1)
     model, pictures = settled(segmenter()), inputs_of("deeplabv3", torch.float32)

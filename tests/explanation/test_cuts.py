@@ -62,6 +62,7 @@ def test_branches_of_a_sum_have_the_map_of_the_sum():
     torch.testing.assert_close(e.coarse, whole.coarse, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "cam"])
 def test_every_method_makes_one_map_of_several_layers(method):
     e = explain(Branches(), X[:1], 1, method)

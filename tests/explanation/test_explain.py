@@ -107,6 +107,7 @@ def test_the_caller_gets_a_dict_by_what_was_a_list():
         assert_near(e.maps, explain(net, x, 1, method, layer).maps, 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile])
 def test_wrappers_are_taken_off(wrap):
     net, x = convnet(), batch()

@@ -127,6 +127,7 @@ def test_reentrant_checkpoints_are_refused_with_the_way_out(method):
     assert_same(before, photograph(net))
 
 
+@pytest.mark.slow
 def test_four_threads_share_one_model():
     """Each its own images, classes, layer and method; every map is the right one."""
     net = convnet(head="fc").train()
@@ -168,6 +169,7 @@ def test_explaining_beside_a_training_thread_captures_only_its_own_run():
     assert ran
 
 
+@pytest.mark.slow
 def test_a_run_is_let_go_without_the_garbage_collector():
     """A run holds activations and a graph: in a loop they must not wait for the collector."""
     net, x = convnet(), batch()

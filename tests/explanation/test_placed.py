@@ -168,6 +168,7 @@ def test_every_kind_of_method_is_turned_back(method):
     torch.testing.assert_close(e.maps, twin.maps, atol=2e-2, rtol=0)
 
 
+@pytest.mark.slow
 def test_tokens_that_stand_column_by_column():
     """As many rows as columns would be read one for the other, and nobody would see it."""
 

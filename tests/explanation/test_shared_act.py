@@ -115,6 +115,7 @@ def test_what_is_measured_is_measured_of_the_same_run(kind):
         np.testing.assert_allclose(np.asarray(got, float), np.asarray(want, float), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Bottle, Side])
 def test_the_layers_beside_it(kind):
     found = compare_layers(kind().double().eval(), [picture(3)], progress=False)
@@ -125,6 +126,7 @@ def test_the_layers_beside_it(kind):
     assert own.order.estimate == pytest.approx(want.order.estimate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Bottle, Side])
 def test_concepts_and_explainers(kind):
     net, twin, x = kind().double().eval(), kind(OWN).double().eval(), picture()
@@ -133,6 +135,7 @@ def test_concepts_and_explainers(kind):
     torch.testing.assert_close(exportable(net, images=x)(x), exportable(twin, images=x)(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [resnet18, resnet50])
 def test_blocks_whose_last_run_is_their_output_keep_their_names(build):
     with NoDrawing():

@@ -43,6 +43,7 @@ def test_the_layer_is_found_and_lies_where_it_should(size, order, first):
     assert (place["outcome"], place["share"]) == ("confirmed", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "order", "first"), CASES)
 def test_a_layer_that_is_named(size, order, first):
     net = network(size, order, first)
@@ -60,6 +61,7 @@ def test_patches_without_a_convolution():
     torch.testing.assert_close(e.coarse, by_hand(net, x, e.layer))
 
 
+@pytest.mark.slow
 def test_the_evidence_of_one_patch_lies_in_its_corner():
     """Only one patch is not zero, and the head reads its channel alone."""
     net = network("3 x 6 x 5", "h w d")

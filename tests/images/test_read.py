@@ -213,6 +213,7 @@ def open_files() -> int:
     return len(list(folder.iterdir()))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_collections")
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"])
 def test_no_file_stays_open(tmp_path: Path, kind: str) -> None:
@@ -234,6 +235,7 @@ def test_no_file_stays_open(tmp_path: Path, kind: str) -> None:
     assert open_files() == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_collections")
 def test_the_count_of_open_files_sees_one(photo: Path) -> None:
     before = open_files()

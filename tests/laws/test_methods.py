@@ -72,6 +72,7 @@ def test_every_method_is_under_the_laws_and_has_a_twin():
         assert set(requests(method)) <= set(AXES)
 
 
+@pytest.mark.slow
 @every_grid
 @every_case
 def test_float64_weights_and_maps_are_the_slow_twins(case, grid):

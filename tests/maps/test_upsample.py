@@ -132,6 +132,7 @@ coarse_maps = arrays(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(coarse_maps, st.data())
 def test_pictures_lie_in_0_to_1_and_reach_1_where_there_is_evidence(coarse, data):

@@ -113,6 +113,7 @@ def test_places_that_touch_at_a_corner_belong_together():
     assert sizes.tolist() == []
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(arrays(bool, st.tuples(st.integers(1, 8), st.integers(1, 8))))
 def test_regions_are_those_of_a_walk_in_its_order(mask):

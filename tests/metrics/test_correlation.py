@@ -28,6 +28,7 @@ def test_scipy_and_the_slow_twin(name, decimals):
     torch.testing.assert_close(got, getattr(slowly, name)(a, b), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(arrays("float64", (2, 8), elements=st.sampled_from([0.0, -0.0, 0.5, 1.0, 1e-300, -2.0])))
 def test_ranks_are_scipys(rows):

@@ -80,6 +80,7 @@ def assert_same(got, want, bar=0):
     torch.testing.assert_close(got, want, rtol=bar, atol=0, equal_nan=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_the_slow_twin_says_the_same(pair, seed):
     fast, slow, bar = pair
@@ -132,6 +133,7 @@ MIRRORED = sorted(set(PAIRS) - {"pointing_game", "pointing_game, tolerant", "loc
 """Those that take the first of equals are tried on maps without equals, below."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MIRRORED)
 @settings(deadline=None, max_examples=60)
 @given(stepped, boxed)
@@ -162,6 +164,7 @@ def test_a_box_twice_is_a_box(name, maps, boxes):
     assert_same(fast(maps, [torch.cat([boxes[0], boxes[0][:1]])]), fast(maps, boxes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(PAIRS) - {"inside_outside_ratio", "pxap"}))
 @settings(deadline=None, max_examples=60)
 @given(stepped, boxed)

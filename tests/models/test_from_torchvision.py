@@ -48,6 +48,7 @@ def test_a_local_file(tmp_path, suffix):
     assert card.licence == "see where the local file comes from"
 
 
+@pytest.mark.slow
 def test_a_file_brings_its_number_of_classes_and_drops_the_names(tmp_path):
     for name, model in (
         ("squeezenet1_1", squeezenet(7)),
@@ -153,6 +154,7 @@ def test_unknown_weights():
         load("torchvision/resnet50.IMAGENET1K_V3")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("auxiliary", [True, False])
 def test_googlenet_gets_back_what_torchvision_sets_for_its_own_weights(tmp_path, auxiliary):
     wanted = models.googlenet(init_weights=False, aux_logits=auxiliary, num_classes=5).eval()

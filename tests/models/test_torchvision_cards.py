@@ -110,6 +110,7 @@ def test_every_family_has_its_layer_and_no_layer_is_of_no_family():
     assert families == set(torchvision_cards.LAYERS)
 
 
+@pytest.mark.slow
 def test_some_values_of_known_recipes():
     assert from_torchvision.card_for("resnet50").preprocess == Preprocess(232, (224, 224))
     assert from_torchvision.card_for("resnet50.IMAGENET1K_V1").preprocess == Preprocess(

@@ -73,6 +73,7 @@ def test_pictures_of_different_sizes_and_shapes():
     assert page.getpixel((margin + 5, margin + 205 + apart)) == (244, 243, 241)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [48, 224])
 @pytest.mark.parametrize("high", [224, 8])
 def test_text_is_never_clipped(cell, high):

@@ -110,6 +110,7 @@ def test_the_users_own_hooks_run_and_stay():
     assert len(net[5]._forward_hooks) == 2
 
 
+@pytest.mark.slow
 def test_four_threads_share_one_model():
     net = convnet(head="fc").train()
     inputs = [batch(seed=i) for i in range(20)]

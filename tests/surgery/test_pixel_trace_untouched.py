@@ -173,6 +173,7 @@ def test_what_is_kept_is_what_frozen_weights_would_keep():
     assert mine < 0.7 * trainable
 
 
+@pytest.mark.slow
 def test_the_graph_goes_when_the_trace_goes():
     trace = capture_pixels(convnet(), batch())
     trace.gradients(FIRST, "guided")

@@ -19,6 +19,7 @@ from sightline.errors import LayerError, ModelError
 from sightline.surgery import look
 
 
+@pytest.mark.slow
 def test_which_reshape_does_a_transformer_need():
     net = timm.create_model("vit_tiny_patch16_224", img_size=(64, 96), num_classes=7)
     e = explain(net, torch.randn(1, 3, 64, 96), target=2)
@@ -179,6 +180,7 @@ def test_scripted_compiled_and_quantised_models():
     assert torch.equal(explain(compiled, batch(), 1).maps, explain(convnet(), batch(), 1).maps)
 
 
+@pytest.mark.slow
 def test_the_inputs_device_is_followed():
     devices = (
         ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()

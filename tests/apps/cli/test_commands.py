@@ -125,6 +125,7 @@ def test_an_error_is_one_line_and_exit_code_1():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_layers_shows_the_choice_and_the_reason():
     result = run("layers", "--model", "resnet18", "--random")
     assert result.exit_code == 0, result.output

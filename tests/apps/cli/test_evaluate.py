@@ -98,6 +98,7 @@ def test_the_same_command_goes_on_and_another_is_refused(measured, photos):
     assert "protocol.fill is zero there and mean here" in str(result.exception)
 
 
+@pytest.mark.slow
 def test_the_report_needs_neither_model_nor_data(measured, tmp_path):
     _, out = measured
     result = run("report", out, "--out", tmp_path)
@@ -119,6 +120,7 @@ def test_the_report_says_what_to_install_where_arrow_is_absent(tmp_path, monkeyp
     )
 
 
+@pytest.mark.slow
 def test_shards_are_reported_together(photos, tmp_path, measured):
     for k in (2, 1):
         run(

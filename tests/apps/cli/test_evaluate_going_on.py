@@ -61,6 +61,7 @@ def pressed_after(monkeypatch, batches):
     monkeypatch.setattr(ROWS, "rows_of", rows_of)
 
 
+@pytest.mark.slow
 def test_a_key_pressed_says_how_to_go_on(photos, tmp_path, monkeypatch):
     out = tmp_path / "out"
     whole = (
@@ -82,6 +83,7 @@ def test_a_key_pressed_says_how_to_go_on(photos, tmp_path, monkeypatch):
     assert store.read(out).rows.equals(whole.rows)
 
 
+@pytest.mark.slow
 def test_a_key_pressed_before_anything_is_kept_says_so(photos, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         pressed_after(patch, 1)
@@ -94,6 +96,7 @@ def test_a_key_pressed_before_anything_is_kept_says_so(photos, tmp_path, monkeyp
     assert measuring(photos, tmp_path / "out").exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", '{"methods": ['])
 def test_a_run_json_cut_short_is_named_before_a_model_is_loaded(
     photos, tmp_path, monkeypatch, content

@@ -82,6 +82,7 @@ def test_all_good_is_exit_code_0_and_the_default_is_grad_cam_pp_of_the_predicted
         assert float(tensors["grad_cam_pp/scores"]) == pytest.approx(line["score"])
 
 
+@pytest.mark.slow
 def test_every_option_reaches_the_library(photos, tmp_path):
     out = tmp_path / "out"
     model, _ = load("lookout")
@@ -126,6 +127,7 @@ def test_every_option_reaches_the_library(photos, tmp_path):
     torch.testing.assert_close(tensors["grad_cam_pp_log_softmax/coarse"], e.coarse[0])
 
 
+@pytest.mark.slow
 def test_options_of_methods_by_name(photos, tmp_path):
     arguments = [
         "explain",
@@ -179,6 +181,7 @@ def test_a_folder_shows_a_bar(photos, tmp_path):
     assert "Explaining" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_second_run_does_not_explain_the_pictures_of_the_first(photos):
     for _ in range(2):
         run(photos, "-o", photos / "out")
@@ -187,6 +190,7 @@ def test_a_second_run_does_not_explain_the_pictures_of_the_first(photos):
     }
 
 
+@pytest.mark.slow
 def test_local_weights_are_used(photos, tmp_path):
     """Other weights, another score."""
     state = lookout(pretrained=False).state_dict()

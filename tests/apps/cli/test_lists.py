@@ -21,6 +21,7 @@ def rows_of(text):
     return {line.split()[0]: line for line in lines[1:]}
 
 
+@pytest.mark.slow
 def test_the_layers_of_a_model_with_the_choice_that_explain_makes():
     result = run("layers", "--model", "torchvision/squeezenet1_1")
     assert result.exit_code == 0, result.output
@@ -48,6 +49,7 @@ def test_the_bundled_model_is_the_default():
     assert chosen[0] in dict(model.named_modules())
 
 
+@pytest.mark.slow
 def test_a_model_may_be_named_as_everywhere_else():
     by_option = CliRunner().invoke(commands, ["layers", "--model", "resnet18", "--size", "64"])
     assert (

@@ -189,6 +189,7 @@ def test_a_folder_without_arrays(tmp_path):
         cifar(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_real_thing():
     data = cifar(shared("cifar10"), split="test")
     assert (len(data), data.split, data.classes[3]) == (5000, "test", "cat")

@@ -23,6 +23,7 @@ def caution(summary, kind):
     return next(one for one in summary.cautions if one.kind == kind)
 
 
+@pytest.mark.slow
 def test_a_caution_is_short_and_its_details_are_a_list(summary):
     said = caution(summary, "fooled")
     assert len(said.details) == 2

@@ -39,6 +39,7 @@ def test_a_finding_says_when_a_control_does_better(summary):
     assert not any("explains nothing" in one for one in findings(alone))
 
 
+@pytest.mark.slow
 def test_a_broken_image_is_listed_once(summary):
     assert failure_lines(summary) == [
         (f"photo_{k:03}.jpg", "all", "ImageError: Expected a picture; came 3 bytes <&>.")

@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
+
 from sightline.evaluation.report.plots import curve_plot, figure_plot, inline
 
 
+@pytest.mark.slow
 def test_drawings_can_be_read(summary):
     some = [one for one in summary.curves if one.name == "deletion_curve"]
     svg = curve_plot(summary, some)

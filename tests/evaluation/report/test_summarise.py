@@ -95,6 +95,7 @@ def test_wins_are_those_of_average_drop(results, summary):
     assert found.win.estimate + found.tie.estimate + found.loss.estimate == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_the_order_of_the_rows_does_not_matter(results, summary):
     order = np.random.default_rng(1).permutation(results.rows.num_rows)
     chunks = [results.rows.take(order[:71]), results.rows.take(order[71:])]

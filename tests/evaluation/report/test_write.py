@@ -26,12 +26,14 @@ def test_everything_is_written_and_nothing_half(results, summary, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_written_it_says_so(results, summary, tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StoreError, match=r"Expected to write .*report.html; .*another folder"):
         write(results, tmp_path / "out", summary=summary, images=0)
 
 
+@pytest.mark.slow
 def test_one_method_alone_has_a_report(tmp_path):
     alone = made(3, methods=("my_cam",), controls=(), broken=(), silent=(), pictures=False)
     text = write(alone, tmp_path, metrics=METRICS, resamples=20)[0].read_text("utf-8")

@@ -171,6 +171,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.84 <= covered / 600 <= 0.93  # 90 %, a little less for a skewed law and 60 images
 
 
+@pytest.mark.slow
 def test_many_images_are_resampled_in_groups_and_the_width_stays():
     n = 4 * GROUPS + 17
     values = np.random.default_rng(9).normal(size=n)

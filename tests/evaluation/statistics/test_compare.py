@@ -79,6 +79,7 @@ def test_equal_methods_and_single_images_show_nothing():
     assert not one.excludes_zero
 
 
+@pytest.mark.slow
 def test_p_is_rarely_small_where_there_is_nothing():
     rng = np.random.default_rng(3)
     small = sum(paired(average, *rng.normal(size=(2, 50)), n=300).p < 0.1 for _ in range(200))

@@ -76,6 +76,7 @@ def test_the_weights_are_the_model_s_and_what_they_become_is_explained():
     agree(fast.explainer, net, noise(2, 16, 16), fast(noise(2, 16, 16)))
 
 
+@pytest.mark.slow
 def test_nothing_returned_is_written_over_by_the_next_run():
     """As CUDA graphs would; here by a run that always hands out the same tensors."""
     explainer = exportable(Normed().eval(), images=noise(1, 16, 16))
@@ -100,6 +101,7 @@ def test_no_graph_is_kept_and_none_is_needed():
         assert fast(noise(2, 16, 16))[1].isfinite().all()
 
 
+@pytest.mark.slow
 def test_what_it_was_not_made_for_is_told():
     net = Normed().eval()
     with pytest.raises(SurgeryError, match=r"Expected an explainer; got Normed. Make one"):

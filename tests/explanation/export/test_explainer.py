@@ -9,6 +9,7 @@ from sightline import exportable
 from sightline.errors import ImageError, ModelError, TargetError
 
 
+@pytest.mark.slow
 def test_the_class_is_the_predicted_one_or_a_given_one_or_always_the_same():
     for model in (convnet(), convnet(head="fc")):
         images = batch(b=4)
@@ -27,6 +28,7 @@ def test_the_class_is_the_predicted_one_or_a_given_one_or_always_the_same():
         assert fixed.card.classes == tuple("abcde")
 
 
+@pytest.mark.slow
 def test_a_single_logit_has_two_classes():
     for head in ("pool", "fc"):
         model, images = convnet(head=head, classes=1), batch(b=6)

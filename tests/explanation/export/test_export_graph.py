@@ -38,6 +38,7 @@ def test_a_map_enlarged_unread_is_the_map():
         )
 
 
+@pytest.mark.slow
 def test_what_an_exporter_computes_with_is_not_kept():
     _linear.cache_clear()
     explainer = exportable(convnet(), images=batch())

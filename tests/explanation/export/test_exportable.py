@@ -32,6 +32,7 @@ def test_behind_a_pooled_linear_head_every_method_is_closed_form(method):
     agree(explainer, model, images, explainer(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ONE_PASS)
 def test_behind_any_other_head_the_look_back_is_written_down(method):
     model, images = convnet(head="fc", inplace=True), batch()
@@ -41,6 +42,7 @@ def test_behind_any_other_head_the_look_back_is_written_down(method):
     agree(explainer, model, images[:1], explainer(images[:1]))
 
 
+@pytest.mark.slow
 def test_any_size_where_the_model_allows_it():
     for model in (convnet(), Normed().eval()):
         explainer = exportable(model, images=noise(1, 24, 24), any_size=True, coarse=True)
@@ -71,6 +73,7 @@ def test_a_pool_over_a_fixed_window_is_global_for_one_size_only():
         exportable(model, "1", images=noise(1, 8, 8), any_size=True)
 
 
+@pytest.mark.slow
 def test_the_model_stays_as_it_is_and_shares_its_weights():
     for head in ("pool", "fc"):
         model, images = convnet(head=head).train(), batch()

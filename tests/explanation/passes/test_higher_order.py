@@ -47,6 +47,7 @@ def test_a_utility_s_gradient_and_its_hessian_times_the_activations(utility, hea
         assert_near(found[1][j], product, 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_what_speaks_against_a_class_negates_the_odd_derivatives(sign):
     net, x = convnet(head="fc"), batch()

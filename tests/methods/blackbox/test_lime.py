@@ -23,6 +23,7 @@ def notes(e):
     return [WHOLE.match(note).groups() for note in e.provenance["notes"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("ridge", [0.0, 1.0])
 def test_the_map_and_the_fit_are_the_twins(axes, ridge):

@@ -30,6 +30,7 @@ def test_the_map_is_the_twins(axes, centred):
         assert_near(e.coarse[i], slow.rise(scorer(net, 1), one, list(masks), 0.3, centred), 1e-9)
 
 
+@pytest.mark.slow
 def test_the_expectation_of_a_linear_model():
     """Not one map, but the mean of 40 of them, within five standard errors of what covariances say
     it is.
@@ -52,6 +53,7 @@ def test_the_expectation_of_a_linear_model():
     assert float(want.abs().max() / errors.max()) > 10, "the test can fail"
 
 
+@pytest.mark.slow
 def test_every_pixel_is_shown_as_often_as_every_other():
     masks = random_masks(4000, 3, 0.7, [10, 7], torch.Generator().manual_seed(0))
     error = masks.std(0) / 4000**0.5

@@ -19,6 +19,7 @@ from sightline.maps.upsample import image_map
 from sightline.methods import cam, grad_cam, grad_cam_plus, grad_cam_pp
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("head", ["deep", "pooled"])
 def test_alpha_and_weights_are_those_of_the_true_derivatives(axes, head):
@@ -144,6 +145,7 @@ def test_alpha_stays_in_its_bounds_whatever_comes(activations, gradients):
     assert (authors >= positive.masked_fill(positive == torch.inf, 0) * (1 - 1e-12)).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(
     arrays("float64", shapes, elements=st.floats(0, 1e6)),

@@ -72,6 +72,7 @@ def test_the_whole_way_is_that_of_torch_s_adam(form, axes, steps):
     assert e.variant == {"steps": steps, "lr": 0.1, "form": form, "at_once": 16}
 
 
+@pytest.mark.slow
 def test_the_rate_and_what_speaks_against():
     net, x = convnet(head="fc").double(), batch(b=1).double()
     own = net[:6](x).detach()[0]
@@ -81,6 +82,7 @@ def test_the_rate_and_what_speaks_against():
     assert_near(against.coarse[0], slow_map(net, x[0], own, logit(1, -1.0), steps=5)[0], 1e-7)
 
 
+@pytest.mark.slow
 def test_a_batch_is_its_images_and_a_list_its_questions_however_many_go_at_once():
     net, x = convnet(head="fc").double(), batch().double()
     whole = explain(net, x, [0, 1, 2], METHOD, steps=6).coarse
@@ -129,6 +131,7 @@ def test_the_model_and_the_generators_are_as_before_in_any_mode(mode):
     assert_near(e.coarse, want, 1e-5)
 
 
+@pytest.mark.slow
 def test_a_constant_channel_has_no_part():
     class Ends(nn.Module):
         def forward(self, y):

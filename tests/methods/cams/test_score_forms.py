@@ -39,6 +39,7 @@ def factor(form, m):
     return y * (1 - y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("head", ["deep", "pooled"])

@@ -146,6 +146,7 @@ class Keeps(nn.Module):
         return self.net[6:](hidden)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_collections")
 def test_the_model_sees_the_pictures_the_docstring_says():
     net, x = Keeps(convnet(head="fc").double()).eval(), 100 * batch(b=2).double()
@@ -154,6 +155,7 @@ def test_the_model_sees_the_pictures_the_docstring_says():
     assert_near(torch.stack(net.seen[-2:]), torch.stack(noisy_pictures(x, 2, 0.2)), 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_collections")
 def test_memory_does_not_grow_with_the_samples():
     held = []

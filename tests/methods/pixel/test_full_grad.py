@@ -88,6 +88,7 @@ def test_pointwise_activations_imply_what_is_missing(act):
     assert_complete(net, 3 * batch().double())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenetv2", "squeezenet"])
 def test_the_parts_add_up_on_trained_networks(name):
     if name == "mobilenetv2":

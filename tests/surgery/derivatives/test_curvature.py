@@ -79,6 +79,7 @@ def test_structure_gives_what_directions_give(name):
     assert float((found.third - general.third).abs().max()) <= 1e-10 * scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["silu", "squeeze and excitation", "pooled, two layers", "gelu"])
 def test_the_recorded_graph_gives_it_too(name):
     net, activations = bends.made(name)
@@ -89,6 +90,7 @@ def test_the_recorded_graph_gives_it_too(name):
     assert_near(curvature(*question).third, slow.third, 1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "chunks"),
     [
@@ -108,6 +110,7 @@ def test_the_chunk_changes_nothing(name, chunks, monkeypatch):
         assert_near(part.third, whole.third, 1e-12)
 
 
+@pytest.mark.slow
 def test_tokens_behind_a_class_token_are_the_layer_too():
     """The class token moves, when a place moves; it is no place itself."""
 
@@ -216,6 +219,7 @@ class Own(nn.Module):
         return Doubled.apply(x)
 
 
+@pytest.mark.slow
 def test_what_the_tape_does_not_know_is_asked_of_the_graph():
     net, activations = bends.made("silu")
     net = nn.Sequential(net[0], Own(), net[1]).eval()
@@ -224,6 +228,7 @@ def test_what_the_tape_does_not_know_is_asked_of_the_graph():
     assert_derivatives(found, by_brute_force(net, activations))
 
 
+@pytest.mark.slow
 def test_wrong_numbers_are_not_believed(monkeypatch):
     """A way that errs by one part in a thousand is left for the next."""
     net, activations = bends.made("silu")

@@ -153,6 +153,7 @@ def test_an_address_that_is_used_again_is_no_sameness():
         assert made_and_hooked(net) != before
 
 
+@pytest.mark.slow
 def test_it_keeps_nothing_alive():
     net = Own()
     net.way = lambda x: net.body(x)

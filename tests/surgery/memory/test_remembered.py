@@ -118,6 +118,7 @@ def test_it_does_not_grow_without_end(monkeypatch):
     assert asking(net, found, about="f") == len(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("about", ["a", ("l", lambda out: out)])
 def test_it_keeps_no_model_alive(about):
     net = convnet()
@@ -130,6 +131,7 @@ def test_it_keeps_no_model_alive(about):
     assert gone() is None
 
 
+@pytest.mark.slow
 def test_nor_does_a_question_about_it():
     net = convnet()
     given = Given.of(net, batch())

@@ -541,6 +541,7 @@ def test_a_hook_that_mirrors_is_seen():
     assert proof_of(net).outcome == "confirmed"
 
 
+@pytest.mark.slow
 def test_what_is_remembered_goes_with_the_model():
     gc.collect()
     before = len(memory._remembered)

@@ -297,6 +297,7 @@ def test_networks_of_torchvision(name, layer):
     assert_as_the_whole(net, torch.randn(2, 3, 96, 96), layer, bar=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "deit3_small_patch16_224"])
 def test_class_tokens_stay(name):
     torch.manual_seed(0)

@@ -36,6 +36,7 @@ def closed(form, m):
     return function(m["class_gradients"], m["probabilities"], m["explained"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("head", ["deep", "pooled"])

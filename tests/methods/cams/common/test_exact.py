@@ -111,6 +111,7 @@ def test_maps_from_true_derivatives_of_every_score(name, score):
     assert_near(found.coarse / scale, coarse, 1e-8)
 
 
+@pytest.mark.slow
 def test_the_guard_stands_in_the_status_and_the_variant():
     net, activations = bends.made("attention")
     found = sightline.explain(net, activations, target=0, layer="0", alpha="exact")
@@ -118,6 +119,7 @@ def test_the_guard_stands_in_the_status_and_the_variant():
     assert all(one.counts["guarded"] > 0 for one in found.status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("head", "score", "way"), WAYS)
 def test_the_result_tells_how_the_derivatives_were_made(head, score, way):
     net, activations = bends.made(head)
@@ -139,6 +141,7 @@ def clock(monkeypatch, seconds):
     monkeypatch.setattr(diagonal, "_NUMBERS", 1024)  # five directions at once
 
 
+@pytest.mark.slow
 def test_a_long_wait_is_announced(monkeypatch):
     """Twelve times five directions; the second five took 90 s, and ten times five are to come."""
     net, activations = bends.made("attention", images=1)
@@ -150,6 +153,7 @@ def test_a_long_wait_is_announced(monkeypatch):
         sightline.explain(net, activations, target=0, layer="0", alpha="exact")
 
 
+@pytest.mark.slow
 def test_a_short_wait_is_not_announced(monkeypatch):
     net, activations = bends.made("attention", images=1)
     clock(monkeypatch, 5.9)  # in all 59 s: a warning would be an error
@@ -181,6 +185,7 @@ def test_what_speaks_against_is_the_negated_score():
     assert_near(found.coarse, negated.coarse, 1e-10)
 
 
+@pytest.mark.slow
 def test_a_broken_image_spoils_no_other():
     net, activations = bends.made("attention")
     alone = sightline.explain(net, activations[:1], target=0, layer="0", alpha="exact")
@@ -213,6 +218,7 @@ def test_only_exact_is_taken():
         METHODS["grad_cam_pp"](one, one, alpha="exact")
 
 
+@pytest.mark.slow
 def test_the_command_line_knows_it(tmp_path):
     from click.testing import CliRunner
     from PIL import Image
