@@ -7,6 +7,7 @@ from torch import nn
 
 from helpers.nets import assert_same, convnet, photograph
 from sightline import explain
+from sightline.errors import LayerError
 from sightline.explanation.cuts import joined
 from sightline.methods import METHODS
 
@@ -72,6 +73,13 @@ def test_every_method_makes_one_map_of_several_layers(method):
     if method in SUMS:
         want = sum(one.coarse for one in parts.values())
         torch.testing.assert_close(e.coarse, want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("layer", ["stem + left", "left + stem", "stem + left + right"])
+def test_layers_in_a_row_are_no_cut(layer):
+    with pytest.raises(LayerError, match="'stem' leads to 'left', and what passes through both"):
+        explain(Branches(), X, 1, "grad_cam", layer)
+    assert set(explain(Branches(), X, 1, "grad_cam", ["stem", "left"])) == {"stem", "left"}
 
 
 def test_on_the_finer_grid_the_sum_stays_what_it_was():

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from sightline.errors import LayerError
 from sightline.explanation.cuts import Cut, cut_at, cut_of
 from sightline.explanation.job import Job
 from sightline.explanation.placed import WHOLE, Place, as_elsewhere, lies_right, proved, run_of
@@ -23,6 +24,7 @@ from sightline.surgery import (
     carried,
     choose,
     choose_by_reading,
+    in_a_row,
     outputs_read,
     readable,
     readings,
@@ -84,17 +86,33 @@ def _run(job: Job, given: Given, cuts: Sequence[Cut], call: int) -> LayersRun:
 def _run_at_named(job: Job, given: Given, layers: Sequence[Where]) -> LayersRun:
     cuts = [cut_at(job.model, layer, job.grid) for layer in layers]
     if job.grid is not None:
-        return _run(job, given, cuts, job.call)
+        return _side_by_side(_run(job, given, cuts, job.call))
     one = None
     if not surveyed(given):  # nor shall it be, where the shapes say it all
-        one = _run(job, given, cuts, job.call)
+        one = _side_by_side(_run(job, given, cuts, job.call))
         if all(beyond_doubt(layer, given) for layer in one.trace.cuts):
             return one
     special = readings(given, [name for cut in cuts for name in cut.grids], job.call)
     if one is not None and not special:
         return one
     cuts = [replace(cut, grids={name: special.get(name) for name in cut.grids}) for cut in cuts]
-    return _run(job, given, cuts, job.call)
+    return _side_by_side(_run(job, given, cuts, job.call))
+
+
+def _side_by_side(run: LayersRun) -> LayersRun:
+    """A run that was opened at layers that a caller named together, if they lie side by side.
+
+    Raises `LayerError` for two in a row: what passes through both would count twice.
+    """
+    for cut in run.cuts:
+        row = in_a_row([one for one in run.trace.cuts if one.layer in cut.grids])
+        if row is not None:
+            raise LayerError(
+                f"Expected layers side by side, which make one map together; {row[0]!r} leads to"
+                f" {row[1]!r}, and what passes through both would count twice. Name one of them; a"
+                " list of layers has a map of each."
+            )
+    return run
 
 
 def _run_at_choice(job: Job, given: Given) -> LayersRun:

@@ -5,11 +5,12 @@ what the others do, and what they are joined to may be no module's output. So th
 of them are opened together.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from itertools import permutations
 
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.opened_layer import LayerRun
+from sightline.surgery.harness.opened_layer import LayerRun, TracedLayer
 from sightline.surgery.layers.search import Choice, ranking
 from sightline.surgery.memory.remembered import remembered
 from sightline.surgery.place.carried import WHOLE, Flow, Passed, Score, flow, share
@@ -48,6 +49,14 @@ def whole_cut(
     key = "cut", choice.name, choice.call, choice.grid, about
     cut: tuple[Choice, ...] = remembered(given, key, lambda: _whole_cut(given, choice, score))
     return cut
+
+
+def in_a_row(layers: Sequence[TracedLayer]) -> tuple[str, str] | None:
+    """Two of some layers of one run of which the first leads to the second; None: all are apart."""
+    for one, other in permutations(layers, 2):
+        if leads(other.node, one.node):
+            return one.layer, other.layer
+    return None
 
 
 def _whole_cut(given: Given, choice: Choice, score: Score) -> tuple[Choice, ...]:
