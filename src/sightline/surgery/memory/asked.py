@@ -15,7 +15,7 @@ from sightline.surgery.harness.fallback import reason
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Shape
 from sightline.surgery.memory.code_of import library
-from sightline.surgery.memory.fingerprint import same
+from sightline.surgery.memory.identity import same
 from sightline.surgery.memory.transcript import Transcript, numbers
 
 logger = logging.getLogger(__name__)

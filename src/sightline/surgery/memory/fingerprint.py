@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from sightline.surgery.harness.supported import fingerprint, modules_of
 from sightline.surgery.memory.code_of import by_library, functions_in, is_library, names_in, samples
 from sightline.surgery.memory.counted import HOOKS, MADE_BY_TORCH, WEIGHTS, counts, shape_of
-from sightline.surgery.memory.transcript import UnreadableError, numbers
+from sightline.surgery.memory.identity import MOST_HASHED, contents, same, version
 
 State = dict[Hashable, dict[Hashable, Any]]
 """For each module, class and function by what names it goes, and what stands under them."""
@@ -27,7 +27,6 @@ State = dict[Hashable, dict[Hashable, Any]]
 _PLAIN = frozenset({type(None), bool, int, float, str, complex, bytes, torch.dtype, torch.device})
 _MISSING = object()
 _DEEP, _LONG, _MOST_OBJECTS = 3, 256, 200
-_MOST_HASHED = 4 << 20
 
 
 def made_and_hooked(model: nn.Module) -> State:
@@ -119,7 +118,7 @@ class _State:
                 self.found[ref(function)], functions = self.named(function), functions + 1
         if self.samples:
             weights = enumerate(model.parameters())
-            self.found["weights"] = {k: (same(one), _version(one)) for k, one in weights}
+            self.found["weights"] = {k: (same(one), version(one)) for k, one in weights}
         return self.found
 
     def add(self, model: nn.Module) -> None:
@@ -156,7 +155,7 @@ class _State:
                 (
                     name,
                     shape_of(buffer),
-                    _contents(buffer) if counts(module, name, buffer) else None,
+                    contents(buffer) if counts(module, name, buffer) else None,
                 )
                 for name, buffer in buffers.items()
                 if buffer is not None
@@ -278,7 +277,7 @@ class _State:
             return ref(value)
         if isinstance(value, Tensor):
             whole = not (value.is_floating_point() or isinstance(value, nn.Parameter))
-            return "tensor", value.shape, _contents(value) if whole else None
+            return "tensor", value.shape, contents(value) if whole else None
         if isinstance(value, type):
             if not is_library(value.__module__):
                 self.kind(value)
@@ -302,7 +301,7 @@ class _State:
         if isinstance(value, partial):
             return [self.value(one, deep) for one in (value.func, value.args, value.keywords)]
         if isinstance(value, np.ndarray | np.generic):
-            return kind, value.shape, hash(value.tobytes()) if value.nbytes < _MOST_HASHED else 0
+            return kind, value.shape, hash(value.tobytes()) if value.nbytes < MOST_HASHED else 0
         if isinstance(value, BuiltinFunctionType | ModuleType):
             return same(value)
         own = getattr(value, "__dict__", None)
@@ -315,51 +314,3 @@ class _State:
         if not is_library(kind.__module__):
             self.kind(kind)
         return kind, {name: self.value(one, deep - 1) for name, one in own.items()}
-
-
-def same(value: Any) -> Any:
-    """What tells an object from all others for as long as it lives, and keeps it not."""
-    try:
-        return _Same(value)
-    except TypeError:  # no weak references to these
-        return type(value)
-
-
-class _Same:
-    """An object by being itself, whatever it calls equal."""
-
-    __slots__ = ("to",)
-
-    def __init__(self, value: Any) -> None:
-        self.to = ref(value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.to() is other.to() is not None
-
-    def __hash__(self) -> int:
-        return id(self.to)
-
-
-def _version(tensor: Tensor) -> int:
-    """How often it was written to; -1 where nobody counts."""
-    return -1 if tensor.is_inference() else tensor._version
-
-
-_hashed: dict[int, tuple[Any, int, int]] = {}
-
-
-def _contents(tensor: Tensor) -> int | None:
-    """A number for what a tensor holds, read anew only where it was written to."""
-    if tensor.numel() * tensor.element_size() > _MOST_HASHED:
-        return None
-    version = _version(tensor)
-    known = _hashed.get(id(tensor))
-    if known is not None and known[0]() is tensor and known[1] == version != -1:
-        return known[2]
-    try:
-        found = hash(numbers(tensor))
-    except UnreadableError:
-        return None
-    key = id(tensor)
-    _hashed[key] = ref(tensor, lambda _: _hashed.pop(key, None)), version, found
-    return found

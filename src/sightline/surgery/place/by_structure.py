@@ -9,7 +9,8 @@ from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.turns import Turn, turns
 from sightline.surgery.place.opened import Opened
-from sightline.surgery.place.structure import Track, Tracks, UnknownStep, tracks
+from sightline.surgery.place.steps import Track, Tracks, UnknownStep
+from sightline.surgery.place.structure import tracks
 from sightline.surgery.place.verdict import Proof
 
 logger = logging.getLogger("sightline.surgery.place.proof")
