@@ -40,7 +40,14 @@ def build(name: str) -> nn.Module:
         return lively(torchvision.models.get_model(name, weights=None, **options))
 
 
-@pytest.mark.parametrize("name", NAMES)
+LARGE = ("vit_h_14", "vit_l_16", "vit_l_32", "regnet_y_128gf")
+"""More than 300 million weights each, in the same modules as the smaller ones: beside the suite."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.apps if name in LARGE else ()) for name in NAMES],
+)
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
 def test_a_finite_map_that_is_not_constant_from_a_late_layer(name):
     model = build(name)

@@ -6,6 +6,7 @@ from sightline.surgery.harness.finite import first_nonfinite as first_nonfinite
 from sightline.surgery.harness.given import Given as Given
 from sightline.surgery.harness.given import channels_second as channels_second
 from sightline.surgery.harness.grids import Grid as Grid
+from sightline.surgery.harness.opened_layer import LayerNotRunError as LayerNotRunError
 from sightline.surgery.harness.opened_layer import LayerRun as LayerRun
 from sightline.surgery.harness.opened_layer import TracedLayer as TracedLayer
 from sightline.surgery.harness.randomise import noise as noise
@@ -31,6 +32,7 @@ from sightline.surgery.memory.remembered import remembered as remembered
 from sightline.surgery.memory.remembered import take_over as take_over
 from sightline.surgery.memory.sizes import distrust as distrust
 from sightline.surgery.memory.sizes import holds as holds
+from sightline.surgery.memory.sizes import presumed as presumed
 from sightline.surgery.pixel_trace import capture_pixels as capture_pixels
 from sightline.surgery.place.carried import carried as carried
 from sightline.surgery.place.opened import grid_of_run as grid_of_run

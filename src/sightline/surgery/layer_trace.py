@@ -222,5 +222,7 @@ def _read(grid: Grid, gradient: Tensor, lead: int) -> Tensor:
     """A gradient with so many axes before the batch, on the layer's grid."""
     if lead == 0:
         return grid.read(gradient)
+    if grid.reader is not None:  # it may count on as many rows as there are pictures
+        return torch.stack([grid.read(one) for one in gradient])
     maps = grid.read(gradient.flatten(0, 1))
     return maps.reshape(gradient.shape[0], gradient.shape[1], *maps.shape[1:])

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from sightline import explain
+from sightline.errors import SurgeryError
 from sightline.surgery.harness.given import Given
 from sightline.surgery.layers import choose as chooser
 from sightline.surgery.layers.known_choices import keep_choice, known_choices
@@ -118,3 +119,49 @@ def test_by_what_is_read_the_last_one_last():
         keep_choice(given, "a score", choice, ((output, ("all",)),))
     known = known_choices(given, "a score")
     assert [choice.name for choice in known.values()] == ["last", "first"]
+
+
+class LargeOnly(Stages):
+    """A second branch that runs for large pictures only, and comes last there."""
+
+    def __init__(self):
+        super().__init__()
+        self.other = nn.Sequential(nn.Conv2d(3, 6, 8, stride=8), nn.ReLU())
+        self.there = nn.Linear(6, 3)
+
+    def forward(self, x):
+        y = super().forward(x)
+        return self.there(self.other(x).mean((2, 3))) if x.shape[3] > 80 else y
+
+
+def test_a_layer_that_does_not_run_at_another_size_is_searched(searches):
+    net = LargeOnly()
+    assert at(net, 96, 96).layer == "other"
+    assert at(net, 72, 72).layer == "last"
+    assert searches == [(96, 96), (72, 72)]
+    with pytest.raises(SurgeryError, match="'other' to run; it did not run"):
+        at(net, 72, 72, layer="other")
+
+
+class Routed(nn.Module):
+    """Dark pictures go one way, others another; noise is dark."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.dark, self.light = nn.Conv2d(3, 4, 4, stride=4), nn.Conv2d(3, 4, 4, stride=4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        way = self.light if x.mean() > 0.3 else self.dark
+        return self.head(torch.tanh(way(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("target", [None, by_first_class])
+def test_a_model_that_goes_another_way_on_noise_is_looked_at_on_the_picture(target):
+    net = Routed()
+    e = at(net, 32, 32, target=target)
+    assert e.layer == "light"
+    assert e.provenance["layer"]["place"]["seen"] == "the layer did not run on noise"
+    assert explain(net, torch.rand(1, 3, 32, 32) - 0.5, target, "grad_cam").layer == "dark"
+    assert at(net, 32, 32, target=target).layer == "light"

@@ -129,3 +129,21 @@ def test_it_goes_to_json_and_back():
 
 def test_one_module_alone():
     assert prove(Given.of(nn.Conv2d(3, 4, 1), picture(8, 8)), LayerRun("")).outcome == "confirmed"
+
+
+class Upright(Placed):
+    """Lays a picture that stands on its side."""
+
+    def __init__(self):
+        super().__init__(lambda _, x: x.transpose(2, 3) if x.shape[2] > x.shape[3] else x)
+
+
+@pytest.mark.parametrize("first", [(32, 32), (32, 48)])
+def test_a_picture_that_is_turned_where_it_stands(first, searched):
+    """What the layers see has another size than the picture: that was not so at the first one."""
+    net = Upright()
+    assert place(explain(net, picture(*first), 0, layer="act"))["outcome"] == "confirmed"
+    e = explain(net, picture(48, 32), 0, layer="act")
+    assert place(e)["outcome"] == "contradicted"
+    assert e.status[0].word == "place not confirmed"
+    assert len(searched) > 1

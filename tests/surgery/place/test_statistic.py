@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from reference.place import figures as by_hand
-from sightline.surgery.place.statistic import figures
+from sightline.surgery.place.statistic import Looks
+
+
+def figures(looked, declared):
+    return Looks(looked).figures(declared)
+
 
 CELLS = {1: (9,), 2: (5, 6), 3: (4, 5, 4)}
 

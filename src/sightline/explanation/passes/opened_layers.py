@@ -6,13 +6,14 @@ from typing import Any
 
 from torch import Tensor
 
-from sightline.errors import LayerError
+from sightline.errors import LayerError, SightlineError
 from sightline.explanation.cuts import Cut, cut_at, cut_of
 from sightline.explanation.job import Job
 from sightline.explanation.placed import WHOLE, Place, as_elsewhere, lies_right, proved, run_of
 from sightline.surgery import (
     Choice,
     Given,
+    LayerNotRunError,
     LayerRun,
     Reads,
     Score,
@@ -24,10 +25,13 @@ from sightline.surgery import (
     carried,
     choose,
     choose_by_reading,
+    distrust,
     in_a_row,
     outputs_read,
+    presumed,
     readable,
     readings,
+    search,
     surveyed,
     whole_cut,
 )
@@ -50,9 +54,17 @@ class LayersRun:
 def open_layers(job: Job, layers: Sequence[Where]) -> LayersRun:
     """Run the model once, opened at the layers a caller named, or at the one that is chosen."""
     given = Given.of_supported(job.model, job.batch.inputs)
-    run = _opened(job, given, layers)
-    # What was proved at another size of the picture may not hold at this one.
-    return run if as_elsewhere(given, run.trace.cuts, run.call) else _opened(job, given, layers)
+    # What was found at another size of the picture may not hold at this one.
+    try:
+        run = _opened(job, given, layers)
+    except SightlineError:
+        if not presumed(given):
+            raise
+        distrust(given)
+    else:
+        if as_elsewhere(given, run.trace.cuts, run.call):
+            return run
+    return _opened(job, given, layers)
 
 
 def _opened(job: Job, given: Given, layers: Sequence[Where]) -> LayersRun:
@@ -137,9 +149,15 @@ def _run_at_choice(job: Job, given: Given) -> LayersRun:
                 one = _run(job, given, [cut_of(cut)], call)
         return one, one.reads
 
-    if about is None:
-        return run(choose(job.model, given, trusting=True))[0]
-    return choose_by_reading(given, score, about, run)[1]
+    try:
+        if about is None:
+            return run(choose(job.model, given, trusting=True))[0]
+        return choose_by_reading(given, score, about, run)[1]
+    except LayerNotRunError:
+        if job.call != -1 or presumed(given):
+            raise
+        # On noise the model went another way than it does on these pictures.
+        return run(search(given, score, on_noise=False)[0])[0]
 
 
 def _whole(

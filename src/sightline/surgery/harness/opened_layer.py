@@ -46,6 +46,10 @@ class TracedLayer:
     shares: tuple[float, ...] | None = None
 
 
+class LayerNotRunError(SurgeryError):
+    """A layer that does not run on these inputs, or not so often."""
+
+
 class OpeningHook:
     """The forward hook of one layer: what that returns at the wanted run becomes a leaf.
 
@@ -101,12 +105,12 @@ class OpeningHook:
         return put(tensor.clone())
 
     def traced(self, differentiable: bool) -> TracedLayer:
-        """What was found. Raises `SurgeryError` where the layer did not run as often as wanted."""
+        """What was found. Raises `LayerNotRunError` where it did not run as often as wanted."""
         if self.node is None and self.unreadable is not None:
             raise self.unreadable
         if self.node is None or self.grid is None:
             ran = f"it ran {self.calls} times" if self.calls else "it did not run on this input"
-            raise SurgeryError(
+            raise LayerNotRunError(
                 f"Expected layer {self.name!r} to"
                 f" run{'' if self.call < 0 else f' at least {self.call + 1} times'}; {ran}. Name a"
                 " layer that does: sightline.layers(model, images) lists them."

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import nn
 
-from sightline.errors import LayerError, SightlineError, SurgeryError
+from sightline.errors import SightlineError, SurgeryError
 from sightline.surgery.harness.fallback import first_line
 from sightline.surgery.harness.feature_map import grid_of
 from sightline.surgery.harness.given import Given
@@ -24,6 +24,7 @@ from sightline.surgery.harness.model_io import are_detections, main_output, tens
 from sightline.surgery.harness.randomise import noise
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score, all_outputs, heads_of_zeros, influences
+from sightline.surgery.layers.no_layer import no_feature_map, no_influence
 from sightline.surgery.layers.stages import stages
 from sightline.surgery.layers.token_grid import survey_layers
 from sightline.surgery.memory.sizes import Seen
@@ -53,19 +54,26 @@ class Choice:
 
 
 def search(
-    given: Given, score: Score | None, without: frozenset[str] = frozenset()
+    given: Given,
+    score: Score | None,
+    without: frozenset[str] = frozenset(),
+    *,
+    on_noise: bool = True,
 ) -> tuple[Choice, bool]:
-    """The choice, and whether it is the same for other pictures. `without` are layers left out."""
-    survey = _look_at(given, score, without)
+    """The choice, and whether it is the same for other pictures. `without` are layers left out.
+
+    A model that goes other ways by what is on a picture is asked about that, and not `on_noise`.
+    """
+    survey = _look_at(given, score, without, on_noise=on_noise)
     ranked = _ranked(survey)
     choice = _first_that_matters(survey, ranked)
     if choice is None and survey.score is not None:
         # What was asked depends on nothing: the layer of the outputs, and the map will say so.
-        survey = _look_at(given, None, without)
+        survey = _look_at(given, None, without, on_noise=on_noise)
         ranked = _ranked(survey)
         choice = _first_that_matters(survey, ranked)
     if choice is None:
-        raise _no_influence(given.model, len(ranked.rows))
+        raise no_influence(given.model, len(ranked.rows))
     return choice, survey.general
 
 
@@ -103,15 +111,21 @@ class Survey:
     general: bool
 
 
-def _look_at(given: Given, score: Score | None, without: frozenset[str] = frozenset()) -> Survey:
+def _look_at(
+    given: Given,
+    score: Score | None,
+    without: frozenset[str] = frozenset(),
+    *,
+    on_noise: bool = True,
+) -> Survey:
     """On noise, if the score can be asked of that; else on the pictures themselves.
 
     A box that was found, a row of its own: what is asked for need not be in noise. Detections hang
     on the level of a pyramid they were found on, so these are no general choice.
     """
-    shown = with_noise(given)
+    shown = with_noise(given) if on_noise else given
     rows, outputs = _survey(shown, without)
-    general = not are_detections(outputs)
+    general = on_noise and not are_detections(outputs)
     if score is None or (general and _can_answer(score, outputs)):
         return Survey(shown, rows, outputs, score, general)
     rows, outputs = _survey(given, without)
@@ -148,7 +162,7 @@ def _ranked(survey: Survey) -> _Ranked:
     """Those with a grid of 4 x 4, if there are any."""
     logits = main_output(survey.outputs)
     if logits is None or not survey.rows:
-        raise _no_feature_map(survey.given.model)
+        raise no_feature_map(survey.given)
     pool = stages(survey.rows, survey.outputs, logits)
     small = [row for row in pool if _too_small(row, survey.given)]
     large = [row for row in pool if row not in small]
@@ -230,22 +244,6 @@ def _reason(row: Candidate, given: Given, later: int) -> str:
             f" one{'s' if later > 1 else ''}"
         )
     return text
-
-
-def _no_feature_map(model: nn.Module) -> LayerError:
-    return LayerError(
-        f"Expected a network with feature maps over the picture; {type(model).__name__} has no"
-        " layer whose output has a grid. Name one and say how to read it: explain(...,"
-        " layer='name', grid=(height, width))."
-    )
-
-
-def _no_influence(model: nn.Module, tried: int) -> LayerError:
-    return LayerError(
-        f"Expected the outputs of {type(model).__name__} to depend on a feature map; they do not on"
-        f" the last {tried} (weights of zero, a detached tensor, or a forward in inference_mode)."
-        " Name one: explain(..., layer='name')."
-    )
 
 
 def with_noise(given: Given) -> Given:

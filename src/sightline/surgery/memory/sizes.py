@@ -20,20 +20,25 @@ picture is off by a share of the grid: by twice as many places, where there are 
 
 @dataclass(frozen=True)
 class Seen:
-    """A layer's grid over what the layers see of a picture; `kind` and `prefix` are its layout."""
+    """A layer's grid over what the layers see of a picture; `kind` and `prefix` are its layout.
+
+    `stretched`: what they see has another size than the picture, so another one may be turned, too.
+    """
 
     frame: Shape
     padded: bool
     kind: str
     prefix: int
     grid: Shape
+    stretched: bool = False
 
     @staticmethod
     def of(given: Given, grid: Grid, size: Shape) -> "Seen":
         """As a run of the model has shown it."""
         frame = given.frame
         shown = tuple(frame.images[2:])
-        return Seen(shown, frame.shares is not None, grid.kind, grid.prefix, tuple(size))
+        padded, stretched = frame.shares is not None, shown != given.size
+        return Seen(shown, padded, grid.kind, grid.prefix, tuple(size), stretched)
 
     def is_near(self, frame: Frame) -> bool:
         """Whether a picture that layers see in this `frame` is not much larger, nor much smaller.
@@ -56,9 +61,9 @@ class Seen:
         >>> here.scales_to(Seen((448, 448), False, "channels first", 0, (7, 7)))
         False
         """
-        same = (self.padded, self.kind, self.prefix) == (other.padded, other.kind, other.prefix)
+        one, two = ((s.padded, s.stretched, s.kind, s.prefix) for s in (self, other))
         return (
-            same
+            one == two
             and len(self.grid) == len(other.grid) == len(other.frame)
             and all(
                 abs(there * n / size - m) < 1 and m <= _MOST * n and n <= _MOST * m
@@ -108,6 +113,11 @@ def distrust(given: Given) -> None:
     given._known["distrust"] = True
     for word in [one for one in given._known if one.startswith(("presumed ", "chosen "))]:
         del given._known[word]
+
+
+def presumed(given: Given) -> bool:
+    """Whether anything was taken over that has not been seen to hold."""
+    return any(one.startswith(("presumed ", "chosen ")) for one in given._known)
 
 
 def trusted(given: Given) -> bool:

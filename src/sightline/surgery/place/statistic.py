@@ -5,6 +5,7 @@ it was tried on.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -34,40 +35,54 @@ class Figures:
         return (self.own - 1) / max(self.peak - 1, 1e-6)
 
 
-def figures(looked: Tensor, declared: Tensor) -> Figures:
-    """The figures of n places, of what each looked at `[2, n, *cells]`, by two independent halves.
+class Looks:
+    """What n places looked at, `[2, n, *cells]`, by two independent halves.
 
-    `declared` `[n, axes]` are their centres by the grid, in sides of the picture. What all places
-    share (the rim, a bright corner) cancels: each cell is divided by its mean over the places.
+    What all places share (the rim, a bright corner) cancels: each cell is divided by its mean over
+    the places.
 
-    >>> looked = torch.eye(4).view(1, 4, 4).repeat(2, 1, 1)  # a signal: place k looks at cell k
+    >>> looks = Looks(torch.eye(4).view(1, 4, 4).repeat(2, 1, 1))  # a signal: place k sees cell k
     >>> centres = torch.tensor([[0.125], [0.375], [0.625], [0.875]])
-    >>> round(figures(looked, centres).correlation, 3), round(figures(looked, centres).share, 3)
+    >>> round(looks.figures(centres).correlation, 3), round(looks.figures(centres).share, 3)
     (1.0, 1.0)
-    >>> round(figures(looked, centres.flip(0)).correlation, 3)
+    >>> round(looks.figures(centres.flip(0)).correlation, 3)
     -1.0
     """
-    cells = tuple(looked.shape[2:])
-    at = _centres(cells)
-    shares = looked.flatten(2).double()
-    shares = shares / shares.sum(2, keepdim=True).clamp_min(1e-300)
-    relative = shares / shares.mean(1, keepdim=True).clamp_min(1e-300)
-    declared = declared.double()
-    plain, sharp = shares.mean(0), (relative.mean(0) - 1).clamp_min(0) ** 2
-    centroids = [_centroid(weights, at) for weights in (sharp, plain)]
-    windows = torch.exp(-((at[:, None] - at[None]) ** 2).sum(2) / (2 * _WIDTH**2))
-    smooth = relative @ (windows / windows.sum(0)).double()  # [2, n, cells]
-    here = torch.exp(-((declared[:, None] - at[None]) ** 2).sum(2) / (2 * _WIDTH**2))
-    own = ((here / here.sum(1, keepdim=True)) * relative).sum(2).mean()
-    # Where one half sees most is looked up in the other: a peak of noise is none there.
-    best = smooth.argmax(2).flip(0)
-    peak = smooth.gather(2, best.unsqueeze(2)).mean()
-    return Figures(
-        correlation=max(_correlation(one, declared) for one in centroids),
-        spread=_spread(centroids[0], declared),
-        peak=float(peak),
-        own=float(own),
-    )
+
+    def __init__(self, looked: Tensor) -> None:
+        self.at = _centres(tuple(looked.shape[2:]))
+        shares = looked.flatten(2).double()
+        shares = shares / shares.sum(2, keepdim=True).clamp_min(1e-300)
+        self.relative = shares / shares.mean(1, keepdim=True).clamp_min(1e-300)
+        sharp = (self.relative.mean(0) - 1).clamp_min(0) ** 2
+        self.centroids = [_centroid(weights, self.at) for weights in (sharp, shares.mean(0))]
+
+    def figures(self, declared: Tensor) -> Figures:
+        """The figures of a reading that declares these centres `[n, axes]`, in sides of the
+        picture.
+        """
+        declared = declared.double()
+        here = self._windows(declared)
+        own = ((here / here.sum(1, keepdim=True)) * self.relative).sum(2).mean()
+        return Figures(
+            correlation=max(_correlation(one, declared) for one in self.centroids),
+            spread=_spread(self.centroids[0], declared),
+            peak=self.peak,
+            own=float(own),
+        )
+
+    @cached_property
+    def peak(self) -> float:
+        """As `Figures` has it: no reading comes into it."""
+        windows = self._windows(self.at)
+        smooth = self.relative @ (windows / windows.sum(0))  # [2, n, cells]
+        # Where one half sees most is looked up in the other: a peak of noise is none there.
+        best = smooth.argmax(2).flip(0)
+        return float(smooth.gather(2, best.unsqueeze(2)).mean())
+
+    def _windows(self, centres: Tensor) -> Tensor:
+        """A Gaussian about each centre `[m, axes]`, over the cells: `[m, cells]`."""
+        return torch.exp(-((centres[:, None] - self.at[None]) ** 2).sum(2) / (2 * _WIDTH**2))
 
 
 def _centres(cells: tuple[int, ...]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.turns import Turn, turns
 from sightline.surgery.memory.remembered import Lasting
-from sightline.surgery.place.statistic import Figures, figures
+from sightline.surgery.place.statistic import Figures, Looks
 
 logger = logging.getLogger("sightline.surgery.place.proof")
 
@@ -92,7 +92,8 @@ def verdict(
     if int(usable.sum()) < (FEWEST if final else len(asked)):
         few = f"{int(usable.sum())} places look at anything of noise, fewer than six"
         return undecided(few) if final else None
-    found = figures(looked[:, usable], declared[usable])
+    looks = Looks(looked[:, usable])
+    found = looks.figures(declared[usable])
     logger.debug("%s", found)
     if not final:
         return _decided_early(found)
@@ -100,14 +101,14 @@ def verdict(
     if proof.outcome == "confirmed":
         return proof
     heeded = [one for one, use in zip(asked, usable.tolist(), strict=True) if use]
-    turn = _agreeing(looked[:, usable], heeded, size, shares)
+    turn = _agreeing(looks, heeded, size, shares)
     if turn is None:
         return proof
     return Proof("contradicted", "measured", f"the grid is {turn}: {_said(found)}", turn)
 
 
 def _agreeing(
-    looked: Tensor, asked: Sequence[Shape], size: Shape, shares: Sequence[float] | None
+    looks: Looks, asked: Sequence[Shape], size: Shape, shares: Sequence[float] | None
 ) -> Turn | None:
     """The turn by which the places lie best where they look; None if none is confirmed."""
     best: tuple[float, Turn | None] = 0.0, None
@@ -115,15 +116,16 @@ def _agreeing(
         there = centres(turn.moved(asked, size), size, shares)
         if bool((there > 1).any()):
             continue
-        found = figures(looked, there)
+        found = looks.figures(there)
         if found.peak >= 1.25 and _decided(found).outcome == "confirmed" and found.own > best[0]:
             best = found.own, turn
     return best[1]
 
 
 def _said(found: Figures) -> str:
+    share = max(found.share, 0)  # below nothing: less than a place's share lies there
     return (
-        f"{found.share:.0%} of what is each place's own lies at the place, correlation"
+        f"{share:.0%} of what is each place's own lies at the place, correlation"
         f" {found.correlation:.2f}"
     )
 
