@@ -31,6 +31,12 @@ _MOST_LAYERS = 6
 WHOLE = 0.995
 """A layer that carries as much as this of what reaches the score carries all that can be seen."""
 
+OTHER_ROWS = Proof(
+    "contradicted",
+    "measured",
+    "its rows belong to other pictures of the batch; alone each picture has its own",
+)
+
 
 @dataclass(frozen=True)
 class Place:

@@ -38,6 +38,7 @@ from sightline.surgery.place.carried import carried as carried
 from sightline.surgery.place.opened import grid_of_run as grid_of_run
 from sightline.surgery.place.opened import runs_of as runs_of
 from sightline.surgery.place.proof import prove as prove
+from sightline.surgery.place.rows import own_rows as own_rows
 from sightline.surgery.place.several import in_a_row as in_a_row
 from sightline.surgery.place.several import whole_cut as whole_cut
 from sightline.surgery.place.silent import silent_layers as silent_layers

@@ -9,7 +9,15 @@ from torch import Tensor
 from sightline.errors import LayerError, SightlineError
 from sightline.explanation.cuts import Cut, cut_at, cut_of
 from sightline.explanation.job import Job
-from sightline.explanation.placed import WHOLE, Place, as_elsewhere, lies_right, proved, run_of
+from sightline.explanation.placed import (
+    OTHER_ROWS,
+    WHOLE,
+    Place,
+    as_elsewhere,
+    lies_right,
+    proved,
+    run_of,
+)
 from sightline.surgery import (
     Choice,
     Given,
@@ -28,6 +36,7 @@ from sightline.surgery import (
     distrust,
     in_a_row,
     outputs_read,
+    own_rows,
     presumed,
     readable,
     readings,
@@ -91,7 +100,8 @@ def _run(job: Job, given: Given, cuts: Sequence[Cut], call: int) -> LayersRun:
         for k, cut in enumerate(cuts):
             parts = [LayerRun(name, call, grids[name]) for name in cut.grids]
             share = carried(given, parts, score, (about, reads))
-            places[k] = Place(opening.proof_of(list(cut.grids)), share)
+            own = all(own_rows(given, part) for part in parts)
+            places[k] = Place(opening.proof_of(list(cut.grids)) if own else OTHER_ROWS, share)
     return LayersRun(trace, question, reads, cuts, places, grids, call)
 
 
