@@ -70,8 +70,8 @@ _INTRODUCTION = (
 _PLANTED_WORDS = (
     "Six mistakes, planted in how the layer's output is read, and three of them once more *inside*:"
     " the model moves its picture before it looks at it. *Another picture*: the model runs once"
-    " more, on another one, and that run is asked. The last column: what is measured where the graph"
-    " is not asked; a network that mixes its places hides a wrong reading there."
+    " more, on another one, and that run is asked. The last column: what is measured where the"
+    " graph is not asked; a network that mixes its places hides a wrong reading there."
 )
 _ROOM_WORDS = (
     "What was measured of networks that tell places apart (`peak` >= 1.25). Right readings must"

@@ -118,13 +118,14 @@ def modules_of(model: nn.Module) -> list[nn.Module]:
     return modules
 
 
-def fingerprint(model: nn.Module) -> Hashable:
+def fingerprint(model: nn.Module, modules: list[nn.Module] | None = None) -> Hashable:
     """Equal for as long as no module is exchanged, added or taken away.
 
     What was found out about a model once (that it is supported, which layer is the automatic one)
     holds for so long. People do exchange modules: a new head, a quantised one.
 
-    Modules without weights count by their kind: some models make these anew at each run.
+    Modules without weights count by their kind: some models make these anew at each run. `modules`
+    are all of them, where they are known.
 
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     >>> before = fingerprint(net)
@@ -134,6 +135,6 @@ def fingerprint(model: nn.Module) -> Hashable:
     >>> before == same, before == fingerprint(net)
     (True, False)
     """
-    modules = modules_of(model)
+    modules = modules_of(model) if modules is None else modules
     weighted = tuple([id(module) for module in modules if module._parameters])
     return tuple(map(type, modules)), weighted

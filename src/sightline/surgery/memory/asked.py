@@ -30,13 +30,17 @@ def arguments(given: Given) -> Hashable:
 
     Shapes of all others, types, names, flags and numbers.
     """
+    if "arguments" in given._known:
+        known: Hashable = given._known["arguments"]
+        return known
     image = given.image
     shapes = tuple(
         ((one.ndim, given.shape[1]) if one is image else tuple(one.shape[1:]), one.dtype)
         for one in given.tensors
     )
     words = tuple(one for one in (*given.args, *given.kwargs.values()) if isinstance(one, _WORDS))
-    return given.axes, shapes, tuple(given.kwargs), words
+    found = given._known["arguments"] = given.axes, shapes, tuple(given.kwargs), words
+    return found
 
 
 def size_of(given: Given) -> Shape:

@@ -5,9 +5,10 @@ again in another process reads to the letter (`transcript.py`), at a hundred tim
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from operator import itemgetter
+from operator import is_, itemgetter
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -60,11 +61,31 @@ _bodies: "WeakKeyDictionary[type, tuple[list[Any], list[Any]]]" = WeakKeyDiction
 """Of classes of libraries: the functions in them, and those of these that are looked into."""
 
 
-_plain_modules: "WeakKeyDictionary[nn.Module, tuple[list[int], list[str], dict[Hashable, Any]]]"
-_plain_modules = WeakKeyDictionary()
-"""Modules whose settings are all plain: where each lies and what they are. While they are kept here
-no other thing can lie at their addresses, so that the addresses tell whether one was exchanged.
-"""
+@dataclass(frozen=True)
+class _Plain:
+    """A module whose settings are all plain: all its names, what takes its settings, these, and
+    what is told of it for as long as they are the same objects.
+    """
+
+    module: Any
+    names: list[str]
+    take: Callable[[Any], Any]
+    values: Sequence[Any]
+    found: dict[Hashable, Any]
+
+    def still(self, module: nn.Module) -> bool:
+        """Whether this is the module, and nothing in it was exchanged."""
+        own = module.__dict__
+        return (
+            self.names == list(own)
+            and all(map(is_, self.take(own), self.values))
+            and self.module() is module
+        )
+
+
+_plain_modules: dict[int, _Plain] = {}
+"""By their addresses."""
+_hooks_of = itemgetter(*HOOKS)
 
 
 @lru_cache(maxsize=4096)
@@ -95,13 +116,14 @@ class _State:
 
     def of(self, model: nn.Module) -> State:
         tables = nn.modules.module
-        self.found["made"] = {"of": fingerprint(model)}
+        modules_there = modules_of(model)
+        self.found["made"] = {"of": fingerprint(model, modules_there)}
         self.found["everywhere"] = {
             name: self.value(table)
             for name in ("_global_forward_hooks", "_global_forward_pre_hooks")
             if (table := getattr(tables, name))
         }
-        self.add(model)
+        self.add(modules_there)
         # These lists grow while they are gone through.
         modules, classes, functions = 0, 0, 0
         while (
@@ -121,9 +143,9 @@ class _State:
             self.found["weights"] = {k: (same(one), version(one)) for k, one in weights}
         return self.found
 
-    def add(self, model: nn.Module) -> None:
-        """A network, with all its modules."""
-        for module in modules_of(model):
+    def add(self, modules: list[nn.Module]) -> None:
+        """All modules of a network."""
+        for module in modules:
             if id(module) not in self.met:
                 self.met.add(id(module))
                 self.modules.append(module)
@@ -138,17 +160,18 @@ class _State:
 
     def module(self, module: nn.Module, number: int) -> None:
         own = module.__dict__
-        self.kind(type(module))
-        addresses = list(map(id, own.values()))
-        known = _plain_modules.get(module)
-        if known is not None and known[0] == addresses and known[1] == list(own):
-            self.found[number] = known[2]
+        if id(type(module)) not in self.met:
+            self.kind(type(module))
+        known = _plain_modules.get(id(module))
+        if known is not None and known.still(module):
+            self.found[number] = known.found
         else:
-            self.found[number] = self.settings(module, addresses)
+            self.found[number] = self.settings(module)
         found: dict[Hashable, Any] = {}
         if weights := own["_parameters"]:
             found["_parameters"] = [
-                None if one is None else shape_of(one) for one in weights.values()
+                one.shape if type(one) is nn.Parameter else one if one is None else shape_of(one)
+                for one in weights.values()
             ]
         if (buffers := own["_buffers"]) and not buffers.keys() <= WEIGHTS:
             found["_buffers"] = [
@@ -160,16 +183,16 @@ class _State:
                 for name, buffer in buffers.items()
                 if buffer is not None
             ]
-        for name in HOOKS:
-            if hooks := own[name]:
-                found[name] = self.value(hooks)
+        if any(_hooks_of(own)):
+            found.update({name: self.value(own[name]) for name in HOOKS if own[name]})
         if found:
             self.found[number, "tables"] = found
 
-    def settings(self, module: nn.Module, addresses: list[int]) -> dict[Hashable, Any]:
+    def settings(self, module: nn.Module) -> dict[Hashable, Any]:
         own = module.__dict__
         names, take = _settings(tuple(own))
-        values = list(take(own))
+        held = take(own)
+        values = list(held)
         types = tuple(map(type, values))
         plain = True
         for k in _not_plain(types):
@@ -179,7 +202,9 @@ class _State:
         # 1 == True == 1.0, and a model may tell them apart.
         found: dict[Hashable, Any] = {"_types": types, **dict(zip(names, values, strict=True))}
         if plain:
-            _plain_modules[module] = addresses, list(own), found
+            key = id(module)
+            there = ref(module, lambda _: _plain_modules.pop(key, None))
+            _plain_modules[key] = _Plain(there, list(own), take, held, found)
         return found
 
     def body(self, kind: type) -> dict[Hashable, Any]:
@@ -273,7 +298,7 @@ class _State:
                 self.function(value)
             return ref(value)
         if isinstance(value, nn.Module):
-            self.add(value)
+            self.add(modules_of(value))
             return ref(value)
         if isinstance(value, Tensor):
             whole = not (value.is_floating_point() or isinstance(value, nn.Parameter))

@@ -64,7 +64,10 @@ class _Memory:
 
     def hold_against(self, state: State) -> None:
         """Forget all, where the model is no longer what it was."""
-        if self.state is None or self.state == state:
+        if self.state is None or self.state is state:
+            return
+        if self.state == state:
+            self.state = state  # what one call asks is held against it without a look
             return
         if not changed(self.state, state) <= self.restless:
             self.answers.clear()
