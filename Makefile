@@ -18,7 +18,7 @@ help:
 	@echo "make near          the tests that mirror what you changed (SINCE=main: since you left main)"
 	@echo "make quick         what a change can break, in about a minute: a sample, nothing slow, no whole networks"
 	@echo "make test          the whole test suite (ARGS='-k guided -x': some of it; WORKERS=4)"
-	@echo "make test-apps     what needs a browser, PostgreSQL or node; says which of them are missing"
+	@echo "make test-apps     what is dear, or needs a browser, PostgreSQL or node; says which are missing"
 	@echo "make test-clients  our numbers beside those of other libraries, in an environment of its own"
 	@echo "make check         format, lint, types, import contract, dead links"
 	@echo "make dist          wheel and sdist, built and checked, in dist/"
