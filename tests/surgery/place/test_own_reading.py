@@ -54,6 +54,19 @@ def test_a_turn_is_named(reading, turn):
     assert torch.equal(proof.turn(reading(numbers)), numbers)
 
 
+@pytest.mark.parametrize(
+    ("by", "seen"),
+    [
+        ((0, 3), "3 along the width"),
+        ((1, 0), "1 along the height"),
+        ((-2, 5), "14 along the height and 5 along the width"),
+    ],
+)
+def test_so_many_places_away(by, seen):
+    proof = proof_of(lambda out: out.roll(by, (2, 3)))
+    assert told(proof) == ("contradicted", "structure", f"the grid is moved by {seen}", "")
+
+
 @pytest.mark.parametrize("axis", [2, 3])
 def test_channels_that_are_read_as_places(axis):
     proof = proof_of(lambda out: out.movedim(axis, 1))
@@ -72,7 +85,7 @@ def test_a_model_that_mirrors_is_read_rightly_by_a_function_that_mirrors():
         lambda out: torch.nn.functional.pad(out, (1, 1, 1, 1)),
         lambda out: out[:, :, 1:],
         lambda out: out * 2,
-        lambda out: out.roll(3, 3),
+        lambda out: torch.cat([out[:, :, 8:], out[:, :, :8].flip(3)], 2),
     ],
 )
 def test_another_map_is_measured(reading):

@@ -76,12 +76,12 @@ class Turn:
         said = ["transposed"] if list(self.order) != sorted(self.order) else []
         for word, which in (("mirrored", self.mirrored), ("moved by half", self.rolled)):
             if which:
-                names = _AXES[len(self.order)]
+                names = AXES[len(self.order)]
                 said.append(f"{word} along the {' and the '.join(names[k] for k in which)}")
         return " and ".join(said)
 
 
-_AXES = {1: ("length",), 2: ("height", "width"), 3: ("first axis", "height", "width")}
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("first axis", "height", "width")}
 
 
 def turns(axes: int) -> Iterator[Turn]:

@@ -11,7 +11,7 @@ from sightline.surgery.harness.feature_map import grid_of
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.harness.resolve import resolve
-from sightline.surgery.harness.turns import turns
+from sightline.surgery.harness.turns import AXES, turns
 from sightline.surgery.place.by_structure import by_structure
 from sightline.surgery.place.opened import Opened
 from sightline.surgery.place.verdict import CHANNELS_AS_PLACES, Proof
@@ -51,11 +51,25 @@ def _wrong(read: Tensor, right: Tensor) -> Proof | None:
     for turn in turns(right.ndim - 2):
         if _same(turn(read), right):
             return Proof("contradicted", "structure", f"the grid is {turn}", turn)
+    if read.shape == right.shape and (moved := _moved(read, right)):
+        return Proof("contradicted", "structure", f"the grid is moved by {moved}")
     for order in permutations(range(1, right.ndim)):
         if _same(read, right.permute(0, *order)):
             told = "the axes of the grid are exchanged" if order[0] == 1 else CHANNELS_AS_PLACES
             return Proof("contradicted", "structure", told)
     return None
+
+
+def _moved(read: Tensor, right: Tensor) -> str:
+    """By how many places along each axis a map was moved, in words; empty where it was not only."""
+    first = (read[0, 0] == right[0, 0].flatten()[0]).nonzero()
+    if len(first) != 1:
+        return ""
+    there, axes = [int(n) for n in first[0]], list(range(2, read.ndim))
+    if not _same(read.roll([-n for n in there], axes), right):
+        return ""
+    names = AXES[len(axes)]
+    return " and ".join(f"{n} along the {name}" for n, name in zip(there, names, strict=True) if n)
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
