@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--most-seconds", type=float, default=3.0, help="for a bare forward")
     parser.add_argument("--small", action="store_true", help="at the size of the tests' table")
     parser.add_argument("--own-weights", action="store_true", help="as the libraries draw them")
+    parser.add_argument("--right", action="store_true", help="the right readings alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -72,7 +73,9 @@ def main() -> None:
         if not network.name.startswith(tuple(options.only)) or network.name in known(out):
             continue
         try:
-            row = measured(network, listen, options.most_seconds, small=options.small)
+            row = measured(
+                network, listen, options.most_seconds, small=options.small, right=options.right
+            )
         except Exception:  # a network that cannot be built or run says so, and the next one comes
             traceback.print_exc()
             continue
@@ -115,7 +118,7 @@ class Listener(logging.Handler):
 
 
 def measured(
-    network: Network, listen: Listener, most: float, *, small: bool
+    network: Network, listen: Listener, most: float, *, small: bool, right: bool
 ) -> dict[str, Any] | None:
     """One network's row; None where a bare forward takes more seconds than `most`."""
     build = (network.small or network.build) if small else network.build
@@ -130,9 +133,9 @@ def measured(
     assert here is not None
     forwards = [seconds(given) for _ in range(3)]
     start = time.process_time()
-    right = heard(listen, given, run)
+    found = heard(listen, given, run)
     price = (time.process_time() - start) / statistics.median(forwards)
-    alone = measured_too(right, listen, given, LayerRun(run.name, run.call, own(here.grid.read)))
+    alone = measured_too(found, listen, given, LayerRun(run.name, run.call, own(here.grid.read)))
     proofs.prove(given, run)
     start = time.process_time()
     proofs.prove(given, run)
@@ -147,9 +150,11 @@ def measured(
         "forward": statistics.median(forwards),
         "price": price,
         "again": (time.process_time() - start) / forwards[-1],
-        "right": right,
+        "right": found,
         "measured": alone,
-        "planted": planted(listen, given, inputs, run, here.grid, inside=forward < QUICK),
+        "planted": {}
+        if right
+        else planted(listen, given, inputs, run, here.grid, inside=forward < QUICK),
     }
 
 

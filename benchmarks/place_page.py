@@ -46,7 +46,13 @@ def page(rows: Sequence[Row], drawn: Sequence[Row], zoo: Sequence[Network]) -> s
         _listed(rows),
         "## With weights as the libraries draw them",
         _DRAWN_WORDS,
-        "\n".join(f"- {_line(row, row['right'])} ({row['right']['outcome']})" for row in drawn),
+        _right(drawn),
+        "Not confirmed so:\n\n"
+        + "\n".join(
+            f"- {_line(row, row['right'])}"
+            for row in drawn
+            if row["right"]["outcome"] != "confirmed"
+        ),
         "## Each network",
         table(rows),
         "## Not run",
@@ -85,7 +91,7 @@ _ROOM_WORDS = (
 _DRAWN_WORDS = (
     "The weights of `lively` wake every branch: layer scales and norms that start with zeros are 1,"
     " so that attention and product gates mix all places, more than in any network that was"
-    " trained. Networks that were undecided so, once more with the library's own drawing:"
+    " trained. The right readings once more with each library's own drawing:"
 )
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from sightline import explain
-from sightline.surgery.backward.batch_norm import derivatives, mended
+from sightline.surgery.backward import batch_norm
+from sightline.surgery.backward.batch_norm import derivatives, mended, mended_graph
 from sightline.surgery.backward.gradients import gradients
 
 NORMS = {
@@ -74,6 +75,68 @@ def test_whatever_enters_in_whatever_order(b, kind, comes_back):
             returned = KINDS_OF_MEMORY[comes_back](signal, back)
             got = derivatives(net(leaf), leaf, returned)
             assert (got - returned * slope.view(1, 6, 1, 1)).abs().max() < 1e-12
+
+
+def looked_back(scores, leaf, returned=None):
+    """Twice through one graph: the hooks on its norms stay, and are gone afterwards."""
+    with mended_graph(scores, leaf):
+        one, other = (
+            torch.autograd.grad(scores, leaf, returned, retain_graph=True)[0] for _ in range(2)
+        )
+    assert torch.equal(one, other)
+    return one
+
+
+@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("places", [(5,), (1, 4), (4, 1), (3, 4, 2)])
+def test_one_graph_in_every_order_in_memory(kind, places):
+    net = norm(kind, len(places))
+    slope = (net.weight / (net.running_var + net.eps).sqrt()).detach()
+    x, signal = (torch.rand(1, 6, *places, dtype=torch.double) for _ in range(2))
+    want = signal * slope.view(1, 6, *[1] * len(places))
+    for order, back in product(permutations(range(x.ndim)), repeat=2):
+        leaf = laid_out(x, order).requires_grad_()
+        got = looked_back(net(leaf), leaf, laid_out(signal, back))
+        torch.testing.assert_close(got, want, rtol=1e-12, atol=0)
+
+
+class Doubled(torch.autograd.Function):
+    """Somebody's own: a norm inside, which no graph shows."""
+
+    @staticmethod
+    def forward(ctx, x, net):
+        ctx.save_for_backward(x)
+        ctx.net = net
+        return net(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        with torch.enable_grad():
+            x = ctx.saved_tensors[0].detach().requires_grad_()
+            return torch.autograd.grad(ctx.net(x), x, grad)[0], None
+
+
+def test_a_norm_that_no_graph_shows():
+    net = norm("batch", 2)
+    slope = (net.weight / (net.running_var + net.eps).sqrt()).detach().view(1, 6, 1, 1)
+    signal = torch.rand(1, 6, 4, 3, dtype=torch.double)
+    for order in permutations(range(4)):
+        leaf = torch.rand(1, 6, 4, 3, dtype=torch.double).requires_grad_()
+        got = looked_back(Doubled.apply(leaf, net), leaf, laid_out(signal, order))
+        torch.testing.assert_close(got, signal * slope, rtol=1e-12, atol=0)
+
+
+def test_nothing_stays_on_the_graph(monkeypatch):
+    seen = []
+    monkeypatch.setattr(batch_norm, "_in_order", lambda node, found: seen.append(node) or found)
+    leaf = torch.rand(1, 6, 4, 3, dtype=torch.double).requires_grad_()
+    scores = norm("batch", 2)(leaf)
+    with pytest.raises(ZeroDivisionError), mended_graph(scores, leaf):
+        torch.autograd.grad(scores.sum(), leaf, retain_graph=True)
+        assert len(seen) == 1
+        raise ZeroDivisionError
+    torch.autograd.grad(scores.sum(), leaf)
+    assert len(seen) == 1
 
 
 class Tokens(nn.Module):

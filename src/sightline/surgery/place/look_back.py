@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sightline.surgery.backward.batch_norm import derivatives
+from sightline.surgery.backward.batch_norm import mended_graph
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.fallback import first_line
 from sightline.surgery.harness.given import Given
@@ -67,11 +67,11 @@ def looked_at(given: Given, here: Opened, some: Sequence[Shape], half: int) -> T
     mixture = torch.randn(maps.shape[1], generator=generator, device="cpu").to(maps)
     cells = [_cells(n, s) for n, s in zip(maps.shape[2:], given.size, strict=True)]
     found = []
-    with guard.untouched(given.model):
-        mixed = torch.einsum("c...,c->...", maps[0], mixture)
+    mixed = torch.einsum("c...,c->...", maps[0], mixture)
+    with guard.untouched(given.model), mended_graph(mixed, here.leaf):
         for place in some:
             try:
-                gradient = derivatives(
+                (gradient,) = torch.autograd.grad(
                     mixed[place],
                     here.leaf,
                     retain_graph=True,
