@@ -97,3 +97,15 @@ def test_a_grid_that_is_larger_than_the_picture():
 def test_what_goes_into_the_record():
     proof = verdict(looks(Turn((0, 1), mirrored=(1,)).moved(PLACES, SIZE)), PLACES, SIZE)
     assert proof.record == {"outcome": "contradicted", "way": "measured", "seen": proof.seen}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("final", [False, True])
+def test_derivatives_that_overflow_say_nothing(value, final):
+    seen = looks(PLACES)
+    seen[1, 3, 0, 0] = value
+    proof = verdict(seen, PLACES, SIZE, final=final)
+    assert (proof.outcome, proof.seen) == (
+        "undecided",
+        "derivatives by the pixels of noise overflow",
+    )

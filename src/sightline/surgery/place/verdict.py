@@ -83,6 +83,8 @@ def verdict(
     None where more places have to be asked; the `final` word is always one. What is not confirmed
     is compared with every turn of the grid: where one of them is, the grid as it is read is wrong.
     """
+    if not bool(looked.isfinite().all()):
+        return undecided("derivatives by the pixels of noise overflow")
     heard = looked.flatten(2).sum(2).gt(0).all(0)
     corners = 2 ** sum(n > 1 for n in size)
     if final and heard.any() and not heard[:corners].any():
