@@ -94,7 +94,8 @@ def test_one_graph_in_every_order_in_memory(kind, places):
     slope = (net.weight / (net.running_var + net.eps).sqrt()).detach()
     x, signal = (torch.rand(1, 6, *places, dtype=torch.double) for _ in range(2))
     want = signal * slope.view(1, 6, *[1] * len(places))
-    for order, back in product(permutations(range(x.ndim)), repeat=2):
+    pairs = list(product(permutations(range(x.ndim)), repeat=2))
+    for order, back in pairs[:: max(1, len(pairs) // 600)]:
         leaf = laid_out(x, order).requires_grad_()
         got = looked_back(net(leaf), leaf, laid_out(signal, back))
         torch.testing.assert_close(got, want, rtol=1e-12, atol=0)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.positions import (
+from helpers.tracked import (
     AVG,
     AXES,
     BACK,

@@ -48,9 +48,7 @@ def own_rows(given: Given, run: LayerRun) -> bool:
 
 
 def _own_rows(given: Given, run: LayerRun) -> bool:
-    bright = torch.tensor(_BRIGHT).view(-1, *[1] * (noise(given, 0).ndim - 1))
-    pictures = torch.cat([noise(given, half) for half in range(len(_BRIGHT))])
-    pictures = pictures + bright.to(pictures)
+    pictures = torch.cat([noise(given, half) + one for half, one in enumerate(_BRIGHT)])
     other = pictures.clone()
     other[0] = noise(given, len(_BRIGHT))[0]
     try:
