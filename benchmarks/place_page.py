@@ -210,7 +210,9 @@ def _room(rows: Sequence[Row]) -> str:
             (f"{r['name']}, {name}", found.get("measured", found))
             for r in some
             for name, found in r["planted"].items()
+            # Of channels taken for places the last look was at the layer read rightly.
             if _tells(found.get("measured", found))
+            and "channels" not in found.get("measured", found)["seen"]
         ]
         least = (_extreme(right, one, min) for one in ("share", "correlation", "spread"))
         most = (_extreme(wrong, one, max) for one in ("share", "correlation"))
