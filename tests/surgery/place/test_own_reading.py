@@ -9,6 +9,7 @@ from sightline.surgery.harness.opened_layer import LayerRun
 from sightline.surgery.place.look_back import noise
 from sightline.surgery.place.opened import opened
 from sightline.surgery.place.own_reading import by_own_reading
+from sightline.surgery.place.proof import prove
 
 X = torch.rand(1, 3, 32, 32)
 
@@ -90,6 +91,26 @@ def test_a_model_that_mirrors_is_read_rightly_by_a_function_that_mirrors():
 )
 def test_another_map_is_measured(reading):
     assert proof_of(reading) is None
+
+
+def test_a_function_with_weights_of_its_own_is_measured():
+    weights = torch.eye(8).view(8, 8, 1, 1)  # float32, as the layer is: no float64 goes through
+    proof = prove(
+        Given.of(Placed(), X),
+        LayerRun("act", grid=lambda out: torch.nn.functional.conv2d(out.flip(3), weights)),
+    )
+    assert (proof.outcome, proof.way) == ("contradicted", "measured")
+    assert str(proof.turn) == "mirrored along the width"
+
+
+def test_no_default_device_is_followed():
+    net = Placed()
+    torch.set_default_device("meta")
+    try:
+        proof = proof_of(lambda out: out.flip(3), net)
+    finally:
+        torch.set_default_device(None)
+    assert str(proof.turn) == "mirrored along the width"
 
 
 def test_what_the_graph_does_not_tell_is_measured():

@@ -1,5 +1,6 @@
 """A reading by a function of somebody's own, beside how the output lies by the graph."""
 
+import logging
 from dataclasses import replace
 from itertools import permutations
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sightline.surgery.harness.channel_kind import kind_of
+from sightline.surgery.harness.fallback import first_line
 from sightline.surgery.harness.feature_map import grid_of
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.opened_layer import LayerRun
@@ -15,6 +17,8 @@ from sightline.surgery.harness.turns import AXES, turns
 from sightline.surgery.place.by_structure import by_structure
 from sightline.surgery.place.opened import Opened
 from sightline.surgery.place.verdict import CHANNELS_AS_PLACES, Proof
+
+logger = logging.getLogger("sightline.surgery.place.proof")
 
 
 def by_own_reading(given: Given, run: LayerRun, here: Opened) -> Proof | None:
@@ -36,8 +40,15 @@ def by_own_reading(given: Given, run: LayerRun, here: Opened) -> Proof | None:
         proof = by_structure(given, replace(here, grid=inferred))
     if proof is None or proof.outcome != "confirmed":
         return None
-    numbers = torch.arange(1.0, 1 + here.map.numel(), dtype=torch.double).view(shape)
-    read, right = here.grid.read(numbers), inferred.read(numbers)
+    device, count = here.map.device, here.map.numel()
+    try:
+        numbers = torch.arange(1.0, 1 + count, dtype=torch.double, device=device).view(shape)
+        read, right = here.grid.read(numbers), inferred.read(numbers)
+    except Exception as error:
+        # It may want the layer's own numbers (weights in float32, a device without float64): it is
+        # measured on these.
+        logger.debug("the place is measured: numbers cannot be read so: %s", first_line(error))
+        return None
     return proof if _same(read, right) else _wrong(read, right)
 
 
