@@ -8,6 +8,7 @@ hooks are gone before `capture` returns.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from sightline.errors import SurgeryError
 from sightline.surgery.backward.detached_weights import DetachFrom
 from sightline.surgery.backward.gradients import gradients
+from sightline.surgery.backward.graph import is_short_and_torchs_own
 from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.channel_kind import kind_of
@@ -75,9 +77,7 @@ class Trace:
             if weights is not None:
                 return (_free(weights[classes.T], self.cuts[0]),)
         nodes = [cut.node for cut in self.cuts]
-        # Guarded once more: parts of a model may run again on the way back, by checkpoints or by
-        # functions of its own.
-        with guard.untouched(self.model), torch.enable_grad():
+        with self._guarded(scores), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             seeds = None if classes is None else _seeds(scores, classes)
             with reentrant_refused(self.model):
@@ -93,6 +93,12 @@ class Trace:
             None if grad is None else _read(cut.grid, grad, lead)
             for cut, grad in zip(self.cuts, found, strict=True)
         )
+
+    def _guarded(self, scores: Any) -> AbstractContextManager[object]:
+        """Parts of a model may run on the way back: checkpoints, functions of its own."""
+        if self.plain and isinstance(scores, Tensor) and is_short_and_torchs_own(scores):
+            return allow_grad()
+        return guard.untouched(self.model)
 
     def head(self, rows: Tensor, cut: int) -> Tensor | None:
         """The weights `[k, c]` of a linear head on a layer's mean, if logits `[b, k]` are one."""

@@ -3,7 +3,12 @@
 import torch
 from torch import nn
 
-from sightline.surgery.backward.graph import has_many_rows, has_python_functions, nodes
+from sightline.surgery.backward.graph import (
+    has_many_rows,
+    has_python_functions,
+    is_short_and_torchs_own,
+    nodes,
+)
 
 
 class Own(torch.autograd.Function):
@@ -50,3 +55,12 @@ def test_many_rows_are_those_of_products():
         assert not has_many_rows(net(few))
         assert has_many_rows(net(many))
     assert not has_many_rows(many.exp())
+
+
+def test_only_few_operators_of_torchs_own_are_short():
+    x = torch.ones(2, requires_grad=True)
+    assert is_short_and_torchs_own((x * x).sum())
+    assert not is_short_and_torchs_own(Own.apply(x).sum())
+    for _ in range(30):
+        x = x + 1
+    assert not is_short_and_torchs_own(x.sum())

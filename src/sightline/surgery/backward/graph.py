@@ -10,6 +10,7 @@ from torch.autograd.function import BackwardCFunction
 from sightline.surgery.backward.sparse_products import THIN
 
 _MOST_NODES = 256
+_FEW_NODES = 24
 
 
 def nodes(scores: Tensor) -> Iterator[Any]:
@@ -34,6 +35,18 @@ def nodes(scores: Tensor) -> Iterator[Any]:
 def has_python_functions(scores: Tensor) -> bool:
     """Whether functions written in Python lie behind it, as backward hooks of modules do."""
     return any(isinstance(node, BackwardCFunction) for node in nodes(scores))
+
+
+def is_short_and_torchs_own(scores: Tensor) -> bool:
+    """Whether few operators lie behind it, none written in Python: then no code of a model runs.
+
+    >>> import torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> is_short_and_torchs_own((x * x).sum())
+    True
+    """
+    some = list(islice(nodes(scores), _FEW_NODES + 1))
+    return len(some) <= _FEW_NODES and not any(isinstance(one, BackwardCFunction) for one in some)
 
 
 def has_many_rows(scores: Tensor) -> bool:

@@ -125,6 +125,22 @@ def by_library(function: FunctionType) -> bool:
     return made == getattr(sys.modules.get(module), "__file__", None)
 
 
+def as_written(function: FunctionType) -> FunctionType:
+    """The function itself; of one of a library that a library has wrapped, the one inside.
+
+    PyTorch wraps functions of its own while it is running, and they do what they did.
+
+    >>> from functools import wraps
+    >>> own = lambda x: x
+    >>> as_written(wraps(own)(lambda x: own(x))) is own
+    False
+    """
+    inner = getattr(function, "__wrapped__", None)
+    while isinstance(inner, FunctionType) and by_library(function) and by_library(inner):
+        function, inner = inner, getattr(inner, "__wrapped__", None)
+    return function
+
+
 def is_library(module: str) -> bool:
     """Whether a module belongs to something that is installed and has a version.
 
@@ -132,6 +148,15 @@ def is_library(module: str) -> bool:
     (True, True, False)
     """
     return library(module.partition(".")[0]) is not None
+
+
+def is_named_by_its_module(kind: type) -> bool:
+    """Whether a class is there for as long as its module is: not one made while the program runs.
+
+    >>> is_named_by_its_module(dict), is_named_by_its_module(type("Made", (), {}))
+    (True, False)
+    """
+    return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
 
 
 @lru_cache(maxsize=256)

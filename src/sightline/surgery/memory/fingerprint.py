@@ -5,27 +5,39 @@ again in another process reads to the letter (`transcript.py`), at a hundred tim
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from operator import is_, itemgetter
+from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
+from operator import is_
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from sightline.surgery.harness.supported import fingerprint, modules_of
-from sightline.surgery.memory.code_of import by_library, functions_in, is_library, names_in, samples
-from sightline.surgery.memory.counted import HOOKS, MADE_BY_TORCH, WEIGHTS, counts, shape_of
+from sightline.surgery.memory.code_of import (
+    as_written,
+    by_library,
+    functions_in,
+    is_library,
+    names_in,
+    samples,
+)
+from sightline.surgery.memory.counted import HOOKS, WEIGHTS, counts, shape_of
 from sightline.surgery.memory.identity import MOST_HASHED, contents, same, version
+from sightline.surgery.memory.recognised import (
+    PLAIN,
+    keep_module,
+    library_class,
+    not_plain,
+    plain_modules,
+    settings_in,
+)
 
 State = dict[Hashable, dict[Hashable, Any]]
 """For each module, class and function by what names it goes, and what stands under them."""
 
-_PLAIN = frozenset({type(None), bool, int, float, str, complex, bytes, torch.dtype, torch.device})
 _MISSING = object()
 _DEEP, _LONG, _MOST_OBJECTS = 3, 256, 200
 
@@ -57,51 +69,6 @@ def changed(one: State, other: State) -> set[tuple[Hashable, Hashable]]:
     }
 
 
-_bodies: "WeakKeyDictionary[type, tuple[list[Any], list[Any]]]" = WeakKeyDictionary()
-"""Of classes of libraries: the functions in them, and those of these that are looked into."""
-
-
-@dataclass(frozen=True)
-class _Plain:
-    """A module whose settings are all plain: all its names, what takes its settings, these, and
-    what is told of it for as long as they are the same objects.
-    """
-
-    module: Any
-    names: list[str]
-    take: Callable[[Any], Any]
-    values: Sequence[Any]
-    found: dict[Hashable, Any]
-
-    def still(self, module: nn.Module) -> bool:
-        """Whether this is the module, and nothing in it was exchanged."""
-        own = module.__dict__
-        return (
-            self.names == list(own)
-            and all(map(is_, self.take(own), self.values))
-            and self.module() is module
-        )
-
-
-_plain_modules: dict[int, _Plain] = {}
-"""By their addresses."""
-_hooks_of = itemgetter(*HOOKS)
-
-
-@lru_cache(maxsize=4096)
-def _settings(own: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
-    """Which of the names in a module are settings, and what takes their values."""
-    names = tuple(name for name in own if name not in MADE_BY_TORCH)
-    # With one name or none, `itemgetter` returns no tuple.
-    return names, itemgetter(*names) if len(names) > 1 else lambda of: [of[one] for one in names]
-
-
-@lru_cache(maxsize=4096)
-def _not_plain(types: tuple[type, ...]) -> tuple[int, ...]:
-    """At which places something stands that is more than a number or a word."""
-    return tuple(k for k, one in enumerate(types) if one not in _PLAIN)
-
-
 class _State:
     """One reading: what was met on the way is gone through in its turn, each thing once."""
 
@@ -131,9 +98,9 @@ class _State:
             or classes < len(self.classes)
             or functions < len(self.functions)
         ):
-            for module in self.modules[modules:]:
-                self.module(module, modules)
-                modules += 1
+            new = self.modules[modules:]
+            self.read(new, modules)
+            modules += len(new)
             for kind in self.classes[classes:]:
                 self.found[ref(kind)], classes = self.body(kind), classes + 1
             for function in self.functions[functions:]:
@@ -158,85 +125,88 @@ class _State:
                     self.met.add(id(one))
                     self.classes.append(one)
 
-    def module(self, module: nn.Module, number: int) -> None:
-        own = module.__dict__
-        if id(type(module)) not in self.met:
-            self.kind(type(module))
-        known = _plain_modules.get(id(module))
-        if known is not None and known.still(module):
-            self.found[number] = known.found
-        else:
-            self.found[number] = self.settings(module)
-        found: dict[Hashable, Any] = {}
-        if weights := own["_parameters"]:
-            found["_parameters"] = [
-                one.shape if type(one) is nn.Parameter else one if one is None else shape_of(one)
-                for one in weights.values()
-            ]
-        if (buffers := own["_buffers"]) and not buffers.keys() <= WEIGHTS:
-            found["_buffers"] = [
-                (
-                    name,
-                    shape_of(buffer),
-                    contents(buffer) if counts(module, name, buffer) else None,
+    def read(self, modules: Sequence[nn.Module], first: int) -> None:
+        """Settings and tables of some modules, the `first` of them being of this number.
+
+        A network has hundreds, and this is done in every call: so a module that is the same costs
+        no call of a function.
+        """
+        found, met, known_modules, parameter = self.found, self.met, plain_modules, nn.Parameter
+        for number, module in enumerate(modules, first):
+            own = module.__dict__
+            if id(type(module)) not in met:
+                self.kind(type(module))
+            known = known_modules.get(id(module))
+            try:
+                still = (
+                    known is not None
+                    and known.module() is module
+                    and len(own) == known.names
+                    and all(map(is_, known.take(own), known.values))
                 )
-                for name, buffer in buffers.items()
-                if buffer is not None
-            ]
-        if any(_hooks_of(own)):
-            found.update({name: self.value(own[name]) for name in HOOKS if own[name]})
-        if found:
-            self.found[number, "tables"] = found
+            except KeyError:  # one name has taken the place of another
+                still = False
+            found[number] = known.found if known is not None and still else self.settings(module)
+            if weights := own["_parameters"]:
+                shapes = [
+                    one.shape if type(one) is parameter else one if one is None else shape_of(one)
+                    for one in weights.values()
+                ]
+                found[number, "weights"] = {"": shapes}
+            if (buffers := own["_buffers"]) and not buffers.keys() <= WEIGHTS:
+                found[number, "buffers"] = self.buffers(module)
+            if (
+                own["_forward_hooks"]
+                or own["_forward_pre_hooks"]
+                or own["_backward_hooks"]
+                or own["_backward_pre_hooks"]
+            ):
+                found[number, "hooks"] = {name: self.value(own[name]) for name in HOOKS}
+
+    def buffers(self, module: nn.Module) -> dict[Hashable, Any]:
+        return {
+            name: (
+                shape_of(buffer),
+                contents(buffer) if counts(module, name, buffer) else None,
+            )
+            for name, buffer in module._buffers.items()
+            if buffer is not None
+        }
 
     def settings(self, module: nn.Module) -> dict[Hashable, Any]:
-        own = module.__dict__
-        names, take = _settings(tuple(own))
-        held = take(own)
+        names, take = settings_in(tuple(module.__dict__))
+        held = take(module.__dict__)
         values = list(held)
         types = tuple(map(type, values))
         plain = True
-        for k in _not_plain(types):
+        for k in not_plain(types):
             before = values[k]
             values[k] = self.value(before)
             plain = plain and values[k] is before
         # 1 == True == 1.0, and a model may tell them apart.
         found: dict[Hashable, Any] = {"_types": types, **dict(zip(names, values, strict=True))}
         if plain:
-            key = id(module)
-            there = ref(module, lambda _: _plain_modules.pop(key, None))
-            _plain_modules[key] = _Plain(there, list(own), take, held, found)
+            keep_module(module, take, held, found)
         return found
 
     def body(self, kind: type) -> dict[Hashable, Any]:
         """What stands in a class itself."""
         if is_library(kind.__module__):
-            return self.library_body(kind)
+            known = library_class(kind)
+            for function in known.looked_into:
+                self.function(function)
+            return known.functions
         found: dict[Hashable, Any] = {}
         for name, value in vars(kind).items():
             if functions := tuple(functions_in(value)):
                 found[name] = tuple(map(ref, functions))
                 for function in functions:
                     self.function(function)
-            elif type(value) in _PLAIN:
+            elif type(value) in PLAIN:
                 found[name] = value
             elif not name.startswith("__"):
                 found[name] = self.value(value)
         return found
-
-    def library_body(self, kind: type) -> dict[Hashable, Any]:
-        """Of a class that somebody installed which functions are in it, and what these meet."""
-        held = [ref(one) for one in vars(kind).values() if type(one) is FunctionType]
-        known = _bodies.get(kind)
-        if known is None or known[0] != held:
-            # Looked through once: PyTorch's own root of all modules alone has 130 functions.
-            runs = "forward" in vars(kind) and not kind.__module__.startswith("torch.")
-            there = [(one, function) for one in held if (function := one()) is not None]
-            known = held, [one for one, function in there if runs or not by_library(function)]
-            _bodies[kind] = known
-        for one in known[1]:
-            if (function := one()) is not None:
-                self.function(function)
-        return {"functions": held}
 
     def function(self, function: FunctionType) -> None:
         if id(function) not in self.met:
@@ -280,7 +250,7 @@ class _State:
 
     def outer(self, value: Any, library: bool) -> Any:
         """What a name means; of a library's code only which function it is."""
-        if type(value) in _PLAIN:
+        if type(value) in PLAIN:
             return value
         if library and not isinstance(value, FunctionType):
             return type(value)
@@ -289,11 +259,12 @@ class _State:
     def value(self, value: Any, deep: int = _DEEP) -> Any:
         """Anything, by its contents where these are plain, else by being the same object."""
         kind = type(value)
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return value
-        if kind is tuple and _PLAIN.issuperset(map(type, value)):
+        if kind is tuple and PLAIN.issuperset(map(type, value)):
             return value
         if kind is FunctionType:
+            value = as_written(value)
             if not by_library(value) or value.__closure__:
                 self.function(value)
             return ref(value)
@@ -319,7 +290,7 @@ class _State:
 
     def other(self, value: Any, kind: type, deep: int) -> Any:
         if isinstance(value, set | frozenset):
-            plain = all(type(one) in _PLAIN for one in value)
+            plain = all(type(one) in PLAIN for one in value)
             return kind, frozenset(value) if plain else len(value)
         if isinstance(value, MethodType):
             return self.value(value.__func__), self.value(value.__self__, 1)

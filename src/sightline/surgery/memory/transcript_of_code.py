@@ -12,6 +12,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sightline.surgery.memory.code_of import (
+    as_written,
     by_library,
     file_of,
     functions_in,
@@ -51,12 +52,8 @@ def read_code(to: "Transcript", code: CodeType) -> None:
 
 def read_function(to: "Transcript", function: FunctionType) -> None:
     """Its code, what it holds from where it was made, and what it names of its module."""
-    inner = getattr(function, "__wrapped__", None)
+    function = as_written(function)
     if by_library(function):
-        # PyTorch wraps functions of its own while it is running, and they do what they did.
-        if isinstance(inner, FunctionType) and by_library(inner):
-            read_function(to, inner)
-            return
         _name_of(to, function)
     else:
         to.say("function")
