@@ -10,6 +10,7 @@ from torch.nn import functional
 from sightline.methods import METHODS
 from sightline.supply import Supply, requests
 from sightline.tensors import (
+    MADE_FROM,
     _label_by_pointers,
     autocast_dtype,
     first_weight,
@@ -19,6 +20,7 @@ from sightline.tensors import (
     over_maximum,
     per_channel,
     per_image,
+    scores_before,
     unexpanded,
     with_autocast,
 )
@@ -179,3 +181,15 @@ def test_iou_of_boxes_and_of_none():
     boxes = torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 5, 5]], dtype=torch.float64)
     assert iou(boxes, boxes).tolist() == [[1, 1 / 7, 0], [1 / 7, 1, 0], [0, 0, 0]]
     assert iou(boxes, boxes[:0]).shape == (3, 0)
+
+
+def test_what_probabilities_were_made_from_is_found_behind_views():
+    z = torch.randn(2, 3, requires_grad=True)
+    p = z.softmax(1)
+    assert scores_before(p) is None
+    p.grad_fn.metadata[MADE_FROM] = z
+    assert scores_before(p.unsqueeze(2).squeeze()) is not None
+    assert torch.equal(scores_before(p.reshape(6)), z.reshape(6))
+    assert scores_before(p[:1]) is None
+    assert scores_before(1 - p) is None
+    assert scores_before(p.detach()) is None

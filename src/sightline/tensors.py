@@ -1,7 +1,9 @@
 """What every room needs of tensors: dtypes, torch's modes, shapes, scales, regions, boxes."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +49,39 @@ def with_autocast(
 def allow_grad() -> AbstractContextManager[object]:
     """What is made inside can be part of a graph, also when the caller is in inference mode."""
     return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
+
+
+MADE_FROM = "sightline: made from"
+"""Under this name a node of a graph keeps what went into the softmax or sigmoid that it is."""
+
+VIEWS = (
+    "View", "ReshapeAlias", "UnsafeView", "Squeeze", "Unsqueeze", "Clone", "Alias", "ToCopy",
+)  # fmt: skip
+"""Operators of autograd's graph that keep every number."""
+
+
+def is_operator(node: Any, names: Sequence[str]) -> bool:
+    """Whether a node of the graph is one of these operators, in any of its overloads.
+
+    >>> is_operator(torch.ones(2, requires_grad=True).squeeze().grad_fn, VIEWS)
+    True
+    """
+    return node.name().rstrip("0123456789").removesuffix("Backward") in names
+
+
+def scores_before(rows: Tensor) -> Tensor | None:
+    """What went into the softmax or sigmoid that outputs come from; None where it is not known.
+
+    It is written down while a model runs to be looked back through, and only what holds as many
+    numbers counts.
+    """
+    node: Any = rows.grad_fn
+    while node is not None and is_operator(node, VIEWS):
+        node = node.next_functions[0][0]
+    before = None if node is None else node.metadata.get(MADE_FROM)
+    if not isinstance(before, Tensor) or before.numel() != rows.numel():
+        return None
+    return before.reshape(rows.shape)
 
 
 def unexpanded(values: Tensor) -> Tensor:

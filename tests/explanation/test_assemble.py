@@ -277,12 +277,13 @@ def test_json_has_null_where_a_number_is_none():
     assert [row["probability"] for row in rows] == [None] * 3
 
 
-def test_notes_tell_outputs_that_look_like_probabilities():
+def test_notes_tell_outputs_that_are_probabilities():
     net = convnet()
     told = explain(nn.Sequential(*net, nn.Softmax(1)).eval(), batch(), 1).provenance["notes"]
     assert told == [
-        "the model's outputs look like probabilities; the papers explain the score before the"
-        " softmax"
+        "the model's outputs are probabilities already (they come from a softmax), and taken as"
+        " they are",
+        "explained are the scores before its softmax",
     ]
     assert explain(net, batch(), 1).provenance["notes"] == []
 

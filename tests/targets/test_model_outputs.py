@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from sightline.errors import TargetError
-from sightline.targets import logits, look_like_probabilities, probabilities
+from sightline.targets import logits, probabilities
 from sightline.targets.model_outputs import candidates, named_parts, two_rows
+from sightline.targets.reading import look_like_probabilities
 
 ROWS = torch.tensor([[1.0, 2.0, 3.0], [0.0, -1.0, 4.0]])
 MAPS, LOSS, COUNT = torch.zeros(2, 3, 4, 4), torch.tensor(0.5), torch.tensor([[1, 2], [3, 4]])

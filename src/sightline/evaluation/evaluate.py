@@ -103,6 +103,7 @@ def evaluate(
             rows += measurer.rows(batch.items)
             thumbnails += batch.thumbnails()
             if batch.last:
+                store.note(measurer.notes)
                 store.write(batch.part, rows, thumbnails)
                 rows, thumbnails = [], []
             report(len(batch.items))

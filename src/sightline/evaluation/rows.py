@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -46,6 +46,8 @@ class Measurer:
     batch_size: int
     sizes: AdaptiveBatches
     outputs: int | None = None
+    notes: dict[str, None] = field(default_factory=dict)
+    """What a reader of the rows should know of how the outputs were read, each line once."""
 
     def rows(self, items: Sequence[Item]) -> list[dict[str, Any]]:
         """The rows of some items."""
@@ -60,6 +62,7 @@ class Measurer:
             self.protocol,
             outputs=self.outputs or 0,
             batch_size=min(self.batch_size, self.sizes.size),
+            notes=self.notes,
         )
 
 
@@ -71,8 +74,9 @@ def rows_of(
     *,
     outputs: int,
     batch_size: int,
+    notes: dict[str, None],
 ) -> list[dict[str, Any]]:
-    """The rows of some items, in their order, a method after another."""
+    """The rows of some items, in their order, a method after another; `notes` are added to."""
     found: dict[int, list[dict[str, Any]]] = {}
     groups: dict[tuple[int, ...], list[Item]] = {}
     for item in items:
@@ -95,6 +99,7 @@ def rows_of(
             outputs=outputs,
             batch_size=batch_size,
         )
+        notes.update(dict.fromkeys(explained.notes))
         _measure(explained, Measurements(explained, words), group, request.metrics, found)
     return [row for item in items for row in found[item.number]]
 

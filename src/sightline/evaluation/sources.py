@@ -26,7 +26,7 @@ from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol
 from sightline.surgery import look
-from sightline.targets import logits
+from sightline.targets.model_outputs import class_rows
 from sightline.types import Preprocess
 
 logger = logging.getLogger(__name__)
@@ -256,5 +256,6 @@ def output_count(model: nn.Module, items: Iterable[Item]) -> int | None:
         return max(2, len(names))
     for item in islice(items, 100):
         if item.inputs is not None:
-            return max(2, logits(look(model, like_model(model, item.inputs.unsqueeze(0)))).shape[1])
+            outputs = look(model, like_model(model, item.inputs.unsqueeze(0)))
+            return max(2, class_rows(outputs, images=1)[0].shape[1])
     return None

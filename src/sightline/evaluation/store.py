@@ -26,7 +26,7 @@ from sightline.evaluation.arrow import (
 )
 from sightline.evaluation.arrow import table as table
 
-ASIDE = ("created", "seconds", "shard", "versions", "path")
+ASIDE = ("created", "seconds", "shard", "versions", "path", "notes")
 """What may differ between shards of one run, and between a run and its continuation."""
 
 
@@ -109,6 +109,16 @@ class Store:
         except OSError as error:
             raise write_error(self.folder, error) from error
 
+    def note(self, notes: Iterable[str]) -> None:
+        """Lines for a reader of the rows, kept in `run.json`."""
+        run = _read_run(self.folder)
+        if new := [one for one in notes if one not in run.get("notes", ())]:
+            run["notes"] = [*run.get("notes", ()), *new]
+            try:
+                write_atomically(self.folder / "run.json", json.dumps(run, indent=2), synced=True)
+            except OSError as error:
+                raise write_error(self.folder, error) from error
+
     def read(self) -> Results:
         """What the folder holds by now."""
         return read(self.folder)
@@ -140,6 +150,10 @@ class MemoryStore:
     ) -> None:
         """One part."""
         self._rows[part], self._views[part] = rows, views
+
+    def note(self, notes: Iterable[str]) -> None:
+        """Lines for a reader of the rows."""
+        self._run["notes"] = list(dict.fromkeys([*self._run.get("notes", ()), *notes]))
 
     def read(self) -> Results:
         """Everything, in the order in which it was written."""

@@ -20,7 +20,7 @@ from sightline.explanation.status import Status, Word, statuses
 from sightline.maps.upsample import Ends, extremes
 from sightline.supply import version
 from sightline.surgery import TracedLayer, first_nonfinite, nonfinite_weights
-from sightline.targets import Question, look_like_probabilities
+from sightline.targets import Question
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,7 @@ def _provenance(
             **_opened(origin.traced),
             "place": None if origin.place is None else origin.place.record,
         },
+        "outputs": {**question.reading.record, "notes": question.notes},
         "method": method,
         "variant": variant,
         "notes": list(dict.fromkeys(remarks)),
@@ -215,11 +216,7 @@ def _remarks(question: Question, origin: Origin) -> Iterator[str]:
             )
     if origin.place is not None and origin.place.proof.outcome == "undecided":
         yield f"place not checked: {origin.place.proof.seen}"
-    if question.rows is not None and not question.single and look_like_probabilities(question.rows):
-        yield (
-            "the model's outputs look like probabilities; the papers explain the score before the"
-            " softmax"
-        )
+    yield from question.notes
 
 
 def _opened(traced: Sequence[TracedLayer]) -> dict[str, Any]:

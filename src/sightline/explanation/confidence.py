@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from sightline.errors import TargetError
 from sightline.explanation.result import Explanation
 from sightline.maps.mask import explanation_map
-from sightline.models import card_of
 from sightline.surgery import look
-from sightline.targets import Kind, logits, probabilities
-from sightline.targets.model_outputs import two_rows
+from sightline.targets import Reading
+from sightline.targets.model_outputs import class_rows, two_rows
+from sightline.targets.reading import PLAIN
 from sightline.tensors import at_least_float32, per_channel
 
 
@@ -32,7 +32,7 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
             "Expected pictures and classes: the confidence kept needs pixels to mask and a class to"
             " be confident in. Explain photographs with a class as the target."
         )
-    card = card_of(model)
+    reading = reading_in(explanation)
     done = explanation.statistics
     mean, std = (
         per_channel(torch.tensor(values, device=images.device), images.ndim)
@@ -44,26 +44,35 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
         anchor = explanation.inputs if explanation.inputs is not None else inputs
         anchored = inputs.to(anchor).movedim(1, axis)  # in the order in which the model takes them
         classes = torch.tensor([targets[j].index for targets in held.targets])
-        columns.append(confidence(look(model, anchored), classes, card.outputs))
+        columns.append(confidence(look(model, anchored), classes, reading))
     kept = torch.stack(columns, dim=1)
     return kept if explanation.several else kept[:, 0]
 
 
+def reading_in(explanation: Explanation) -> Reading:
+    """How the outputs of its model were read, from the record."""
+    record = explanation.provenance["outputs"]
+    return Reading(**{word: value for word, value in record.items() if word != "notes"})
+
+
 def confidence(
-    outputs: Any, classes: Tensor, kind: Kind = "softmax", score: str = "probability"
+    outputs: Any, classes: Tensor, reading: Reading = PLAIN, score: str = "probability"
 ) -> Tensor:
     """How sure the outputs are of each image's class `[b]`: its `probability`, or its `logit`.
 
     In float32 at least. A single logit stands for class 1, its negative for class 0, as in
-    `targets`.
+    `targets`. Of outputs that are probabilities already the logit is the logarithm, or the log odds
+    of classes that do not exclude each other.
 
     >>> confidence(torch.tensor([[0.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1]), score="logit")
     tensor([0., 3.])
     >>> confidence(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     tensor([0.5000])
     """
-    rows = logits(outputs)
-    if rows.shape[1] == 1:
-        rows, kind = two_rows(rows), "sigmoid"
-    sure = at_least_float32(rows.detach()) if score == "logit" else probabilities(rows, kind)
+    rows, _ = class_rows(outputs, images=len(classes))
+    if score == "logit":
+        sure = at_least_float32(reading.logits(rows).detach())
+        sure = two_rows(sure) if sure.shape[1] == 1 else sure
+    else:
+        sure = reading.probabilities(rows)
     return sure.gather(1, classes.to(sure.device).unsqueeze(1)).squeeze(1)

@@ -40,8 +40,11 @@ class Job:
         """-1 where it is asked what speaks against the target."""
         return -1.0 if self.counterfactual else 1.0
 
-    def ask(self, outputs: Any, *, recording: bool = True) -> Question:
-        """Ask the outputs, with recording on, whatever mode the caller is in, or without."""
+    def ask(self, outputs: Any, *, recording: bool = True, inside: bool = True) -> Question:
+        """Ask the outputs, with recording on, whatever mode the caller is in, or without.
+
+        Not `inside` for methods that run the model again: see `targets.ask`.
+        """
         with allow_grad(), torch.set_grad_enabled(recording):
             return ask(
                 self.target,
@@ -50,6 +53,7 @@ class Job:
                 kind=self.card.outputs,
                 images=len(self.batch),
                 size=self.batch.size,
+                inside=inside,
             )
 
     def ask_again(
@@ -61,7 +65,7 @@ class Job:
             self.target,
             outputs,
             versions,
-            classes=self.names(outputs),
+            classes=self.card.classes,
             kind=self.card.outputs,
             size=self.batch.size,
             probability=probability,
@@ -70,7 +74,7 @@ class Job:
     def names(self, outputs: Any) -> Sequence[str] | None:
         """What the classes are called; names from the caller must be as many as the outputs."""
         if self.card.classes is not None and self.named and not beyond_classes(self.target):
-            return checked_names(self.card.classes, outputs)
+            return checked_names(self.card.classes, outputs, len(self.batch))
         return self.card.classes
 
     def signed(self, scores: Tensor, probability: bool = False) -> Tensor:

@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from sightline.targets.contrast import Contrast as Contrast
     from sightline.targets.contrast import Margin as Margin
     from sightline.targets.detection import Box as Box
-    from sightline.targets.model_outputs import Kind as Kind
     from sightline.targets.model_outputs import logits as logits
-    from sightline.targets.model_outputs import look_like_probabilities as look_like_probabilities
     from sightline.targets.model_outputs import probabilities as probabilities
     from sightline.targets.output import Neuron as Neuron
     from sightline.targets.output import Output as Output
     from sightline.targets.question import Question as Question
     from sightline.targets.question import ask as ask
     from sightline.targets.question import beyond_classes as beyond_classes
+    from sightline.targets.question import unclear as unclear
+    from sightline.targets.reading import Kind as Kind
+    from sightline.targets.reading import Reading as Reading
     from sightline.targets.repeat import ask_again as ask_again
+    from sightline.targets.repeat import scores_again as scores_again
     from sightline.targets.segmentation import Region as Region
     from sightline.targets.similarity import Similarity as Similarity
     from sightline.targets.target import Aim as Aim
@@ -31,11 +33,12 @@ _WHERE = {
     "Aim": "sightline.targets.target",
     "Box": "sightline.targets.detection",
     "Contrast": "sightline.targets.contrast",
-    "Kind": "sightline.targets.model_outputs",
+    "Kind": "sightline.targets.reading",
     "Margin": "sightline.targets.contrast",
     "Neuron": "sightline.targets.output",
     "Output": "sightline.targets.output",
     "Question": "sightline.targets.question",
+    "Reading": "sightline.targets.reading",
     "Region": "sightline.targets.segmentation",
     "Similarity": "sightline.targets.similarity",
     "Target": "sightline.targets.class_names",
@@ -47,8 +50,9 @@ _WHERE = {
     "find_class": "sightline.targets.class_names",
     "label": "sightline.targets.class_names",
     "logits": "sightline.targets.model_outputs",
-    "look_like_probabilities": "sightline.targets.model_outputs",
     "probabilities": "sightline.targets.model_outputs",
+    "scores_again": "sightline.targets.repeat",
+    "unclear": "sightline.targets.question",
 }
 
 __all__ = [
@@ -60,6 +64,7 @@ __all__ = [
     "Neuron",
     "Output",
     "Question",
+    "Reading",
     "Region",
     "Similarity",
     "Target",
@@ -71,8 +76,9 @@ __all__ = [
     "find_class",
     "label",
     "logits",
-    "look_like_probabilities",
     "probabilities",
+    "scores_again",
+    "unclear",
 ]
 
 _lazily(__name__)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sightline.errors import TargetError, near
-from sightline.targets.model_outputs import logits
+from sightline.targets.model_outputs import class_rows
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ def label(index: int, classes: Sequence[str] | None) -> str:
     return classes[index] if classes is not None and index < len(classes) else f"class {index}"
 
 
-def checked_names(classes: Sequence[str], outputs: Any) -> Sequence[str]:
+def checked_names(classes: Sequence[str], outputs: Any, images: int | None = None) -> Sequence[str]:
     """The names a caller gave, if there is one for each output (two for a single logit)."""
-    count = logits(outputs).shape[1]
+    count = class_rows(outputs, classes, images)[0].shape[1]
     if len(classes) in ({1, 2} if count == 1 else {count}):
         return classes
     raise TargetError(

@@ -1,14 +1,13 @@
 """What a model returned: which of its parts is meant, the logits, and what they say."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sized
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
-
-Kind = Literal["softmax", "sigmoid"]
+from sightline.targets.reading import Kind
 
 NAMES = {
     "logits": ("logits",),
@@ -20,6 +19,9 @@ NAMES = {
     "query masks": ("masks_queries_logits",),
 }
 """What the parts of outputs are called (torchvision, transformers, DETR), the likeliest first."""
+
+
+_MOST_NODES = 64
 
 
 def held(outputs: Any) -> Mapping[str, Any]:
@@ -60,19 +62,85 @@ def logits(outputs: Any) -> Tensor:
     >>> logits({"loss": torch.tensor(0.5), "logits": torch.zeros(2, 3)}).shape
     torch.Size([2, 3])
     """
-    found = candidates(outputs, "logits")
-    tensors = [t for t in found if isinstance(t, Tensor) and t.is_floating_point()]
-    for tensor in tensors:
-        if tensor.ndim == 2:
-            return tensor
+    return class_rows(outputs)[0]
+
+
+def class_rows(
+    outputs: Any, classes: Sized | None = None, images: int | None = None
+) -> tuple[Tensor, str | None]:
+    """The scores `[b, classes]` in what a model returned, and why these among several.
+
+    Those with as many columns as there are names, else those under a telling name, else those that
+    were made from the others, else the first. Of so many `images` a single one may have lost its
+    axis: `.squeeze()` takes it away.
+
+    >>> features, head = torch.ones(2, 8, requires_grad=True) * 2, torch.nn.Linear(8, 3)
+    >>> rows, why = class_rows((features, head(features)))
+    >>> rows.shape, why is None
+    (torch.Size([2, 3]), False)
+    """
+    tensors = [
+        one
+        for one in candidates(outputs, "logits")
+        if isinstance(one, Tensor) and one.is_floating_point()
+    ]
+    rows = [found for one in tensors if (found := _rows(one, images)) is not None]
+    if len(rows) == 1 or (rows and named_parts(outputs, "logits")):
+        return rows[0], None
+    if rows:
+        return _among(rows, classes)
     if len(tensors) == 1 and tensors[0].ndim == 1:
-        return tensors[0].unsqueeze(1)
+        return tensors[0].unsqueeze(1), None
     seen = [tuple(t.shape) for t in tensors] or type(outputs).__name__
     raise TargetError(
         "Expected a classifier's outputs, a float tensor [images, classes]; the model returned"
         f" {seen}. Say what to explain with a function of the outputs that gives one score an"
         " image: target=lambda out: out[...]."
     )
+
+
+def _rows(tensor: Tensor, images: int | None) -> Tensor | None:
+    """A tensor as `[b, classes]`, if it can be one."""
+    if tensor.ndim == 2:
+        return tensor
+    if images == 1 and tensor.ndim < 2 and tensor.numel():
+        return tensor.reshape(1, -1)  # squeezed
+    if tensor.ndim == 1 and images is not None and len(tensor) == images:
+        return tensor.unsqueeze(1)
+    if tensor.ndim > 2 and tensor.shape[2:].numel() == 1:
+        return tensor.flatten(1)
+    return None
+
+
+def _among(rows: list[Tensor], classes: Sized | None) -> tuple[Tensor, str | None]:
+    """The scores of classes among several outputs with a row for each image, and why these."""
+    shapes = ", ".join(str(list(one.shape)) for one in rows)
+    fitting = [] if classes is None else [one for one in rows if one.shape[1] == len(classes)]
+    made = [one for one in rows if any(_comes_from(one, other) for other in rows)]
+    best = (fitting or made or rows)[0]
+    if len(fitting) == 1:
+        return best, None
+    why = "they were made from the others" if made and not fitting else "they come first"
+    return best, (
+        f"the model returned several outputs with a row for each image ({shapes}); the classes are"
+        f" taken to be in {list(best.shape)}, since {why}: classes=[names] or"
+        " target=sightline.targets.Output(1, ...) says which are meant"
+    )
+
+
+def _comes_from(one: Tensor, other: Tensor) -> bool:
+    """Whether one output was made from another; as far as the graph between them is short."""
+    if one is other or other.grad_fn is None:
+        return False
+    stack, seen = [one.grad_fn], set[Any]()
+    while stack and len(seen) < _MOST_NODES:
+        node = stack.pop()
+        if node is other.grad_fn:
+            return True
+        if node is not None and node not in seen:
+            seen.add(node)
+            stack.extend(before for before, _ in node.next_functions)
+    return False
 
 
 def two_rows(logit: Tensor, dim: int = 1) -> Tensor:
@@ -93,11 +161,3 @@ def probabilities(scores: Tensor, kind: Kind) -> Tensor:
     if kind == "sigmoid" or scores.shape[1] == 1:
         return scores.sigmoid()
     return scores.softmax(1)
-
-
-def look_like_probabilities(scores: Tensor) -> bool:
-    """Whether rows are non-negative and sum to one, as after a softmax; then they are no logits."""
-    # most logits have a negative number and go no further; nan is not >= 0 either
-    if scores.shape[1] < 2 or not scores.detach().min() >= 0:
-        return False
-    return all(abs(one - 1) < 1e-3 for one in scores.detach().float().sum(1).tolist())

@@ -11,8 +11,16 @@ from torch import Tensor
 from sightline.errors import TargetError
 from sightline.targets.class_names import Target, label
 from sightline.targets.classification import indices_of
-from sightline.targets.model_outputs import Kind, logits, probabilities, two_rows
+from sightline.targets.model_outputs import class_rows, two_rows
+from sightline.targets.reading import (
+    PLAIN,
+    Reading,
+    Stated,
+    may_be_probabilities,
+    reading_of,
+)
 from sightline.targets.target import Aim, Function, Wanted
+from sightline.tensors import scores_before
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,10 @@ class Question:
     `confidence` `[b, n]` their probabilities (None for a function of the outputs); `targets[i][j]`
     says in words what was asked of image i. `several` tells whether the caller asked for more than
     one, `rows` are the logits, `single` tells that the model has one logit, whose negative stands
-    for class 0. `top` are the five most probable classes.
+    for class 0. `top` are the five most probable classes. `reading` tells how the outputs were
+    read, `logits` `[b, k]` what is taken for logits (one column of a single one), `inside` that
+    these are what went into the model's last softmax or sigmoid; `notes` say what a reader should
+    know of that.
     """
 
     scores: Tensor
@@ -34,6 +45,10 @@ class Question:
     rows: Tensor | None = None
     single: bool = False
     top: list[list[tuple[Target, float]]] = field(default_factory=list)
+    reading: Reading = PLAIN
+    logits: Tensor | None = None
+    inside: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def ask(
@@ -41,9 +56,10 @@ def ask(
     outputs: Any,
     *,
     classes: Sequence[str] | None = None,
-    kind: Kind = "softmax",
+    kind: Stated = "softmax",
     images: int | None = None,
     size: Sequence[int] | None = None,
+    inside: bool = True,
 ) -> Question:
     """Put the target to the outputs of `images` images with `size` pixels.
 
@@ -60,6 +76,9 @@ def ask(
     | a function, a `Region`, `Box`, ... | one score an image, `[b]`, from what the model returned |
 
     A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive).
+    Outputs that are probabilities already are taken as they are, and the score explained is what
+    went into their softmax or sigmoid where that is known, else log p, or the log odds; these
+    always where `inside` is False, for outputs that are to be compared with those of other runs.
     Raises `TargetError`.
 
     >>> ask("top2", torch.tensor([[1.0, 3.0, 2.0]])).indices
@@ -77,20 +96,21 @@ def ask(
         return _functions(
             functions, outputs, images, classes, size, several=isinstance(target, list | tuple)
         )
-    rows = logits(outputs)
-    if images not in (None, len(rows)):
+    own, why = class_rows(outputs, classes, images)
+    if images not in (None, len(own)):
         raise TargetError(
             f"Expected a row of outputs for each of the {images} images; the model returned"
-            f" {len(rows)}. Say what belongs to which with a function of the outputs, one score an"
+            f" {len(own)}. Say what belongs to which with a function of the outputs, one score an"
             " image: target=lambda out: out[...]."
         )
-    single = rows.shape[1] == 1
+    reading = reading_of(own, kind)
+    before = scores_before(own) if inside and not reading.plain else None
+    scores = reading.logits(own) if before is None else before
+    single, rows = own.shape[1] == 1, scores
     if single:  # against (0) and for (1)
         rows = two_rows(rows)
         classes = classes if classes is not None and len(classes) == 2 else ("negative", "positive")
-        sure = probabilities(rows, "sigmoid")
-    else:
-        sure = probabilities(rows, kind)
+    sure = reading.probabilities(own)
     indices, several = indices_of(target, rows.detach(), classes)
     indices = indices.to(rows.device)
     return Question(
@@ -102,7 +122,24 @@ def ask(
         rows=rows,
         single=single,
         top=_top(sure, classes),
+        reading=reading,
+        logits=scores,
+        inside=before is not None,
+        notes=[*([] if why is None else [why]), *reading.notes(before is not None)],
     )
+
+
+def unclear(outputs: Any, images: int) -> bool:
+    """Whether outputs without a graph may be logits as well as probabilities.
+
+    >>> unclear(torch.tensor([[0.2], [0.9]]), 2), unclear(torch.tensor([[0.2], [-0.9]]), 2)
+    (True, False)
+    """
+    try:
+        rows, _ = class_rows(outputs, images=images)
+    except TargetError:  # said better where they are asked
+        return False
+    return rows.grad_fn is None and may_be_probabilities(rows)
 
 
 def beyond_classes(target: Wanted) -> bool:

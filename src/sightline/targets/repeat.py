@@ -9,10 +9,12 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from sightline.errors import MethodError, TargetError
-from sightline.targets.model_outputs import Kind, logits, probabilities, two_rows
+from sightline.targets.model_outputs import class_rows, two_rows
 from sightline.targets.output import Output
 from sightline.targets.question import Question, ask, beyond_classes
+from sightline.targets.reading import Stated
 from sightline.targets.target import Wanted, part
+from sightline.tensors import scores_before
 
 
 def ask_again(
@@ -22,7 +24,7 @@ def ask_again(
     versions: int,
     *,
     classes: Sequence[str] | None = None,
-    kind: Kind = "softmax",
+    kind: Stated = "softmax",
     size: Sequence[int] | None = None,
     probability: bool = False,
 ) -> Tensor:
@@ -60,12 +62,32 @@ def ask_again(
                 " that runs the model once, such as grad_cam_pp.)"
             ) from error
         return torch.stack(each, dim=1)
-    rows = logits(outputs)
-    if question.single:
-        rows, kind = two_rows(rows), "sigmoid"
-    rows = probabilities(rows, kind) if probability else rows
+    rows = scores_again(question, outputs, versions, probability=probability)
     found: Tensor = rows.gather(1, question.indices.to(rows.device).repeat(versions, 1))
     return found.T.reshape(len(question.scores), versions, -1)
+
+
+def scores_again(
+    question: Question, outputs: Any, versions: int = 1, *, probability: bool = False
+) -> Tensor:
+    """The scores of all classes `[versions * b, k]`, read as they were the first time.
+
+    What went into a softmax or a sigmoid is found where the outputs have a graph, and taken where
+    it was the first time.
+    """
+    count = len(question.targets) * versions
+    rows, _ = class_rows(outputs, _columns(question), count)
+    reading = question.reading
+    if probability:
+        return reading.probabilities(rows)
+    before = scores_before(rows) if question.inside else None
+    scores = reading.logits(rows) if before is None else before
+    return two_rows(scores) if question.single else scores
+
+
+def _columns(question: Question) -> range | None:
+    """As many as there were the first time."""
+    return None if question.logits is None else range(question.logits.shape[1])
 
 
 def _by_version(outputs: Any, versions: int, count: int) -> list[Any]:

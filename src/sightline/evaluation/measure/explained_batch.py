@@ -11,7 +11,7 @@ from sightline.errors import MethodError
 from sightline.evaluation.controls import CONTROLS
 from sightline.evaluation.masking import masked, protocol_map, substrate
 from sightline.evaluation.measure.labelled_batch import LabelledBatch
-from sightline.explanation.confidence import confidence
+from sightline.explanation.confidence import confidence, reading_in
 from sightline.explanation.explain import explain
 from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
@@ -76,6 +76,7 @@ class ExplainedBatch:
         )
         first = next(iter(self.explanations.values()))
         self.statistics = first.statistics
+        self.reading = reading_in(first)
         self.methods = list(self.explanations)
         self.rules = {
             step.name: rule for step, rule in zip(steps(methods, {}), methods, strict=True)
@@ -84,6 +85,12 @@ class ExplainedBatch:
         chosen = [targets[0].index for targets in first.per_target.targets]
         self.classes = torch.tensor(chosen, device=labelled.inputs.device)
         self.ranking = [[int(target.index or 0) for target, _ in row] for row in first.top]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of how the outputs were read."""
+        records = [one.provenance["outputs"]["notes"] for one in self.explanations.values()]
+        return list(dict.fromkeys(note for notes in records for note in notes))
 
     @property
     def layer(self) -> str | None:
@@ -134,8 +141,11 @@ class ExplainedBatch:
     def confidence_of(self, explanation: Explanation) -> Tensor:
         """The confidence `[b]` that an explanation tells of the class it was asked for first."""
         held = explanation.per_target
-        sure = held.scores if self.protocol.score == "logit" else held.probabilities
-        assert sure is not None, "a class was asked for, so there is a confidence"
+        assert held.probabilities is not None, "a class was asked for, so there is a confidence"
+        sure = held.probabilities
+        if self.protocol.score == "logit":
+            # Of outputs that are probabilities those of masked pictures tell no other score.
+            sure = held.scores if self.reading.plain else self.reading.log_of(sure)
         return sure[:, 0].float()
 
     def coarse_of(self, name: str, place: int = 0) -> Tensor:
@@ -198,7 +208,7 @@ class ExplainedBatch:
         together = pictures[0] if len(pictures) == 1 else torch.cat(pictures)
         outputs = run(together.movedim(1, self._channel_axis))
         sure = confidence(
-            outputs, self.classes.repeat(len(pictures)), self.card.outputs, self.protocol.score
+            outputs, self.classes.repeat(len(pictures)), self.reading, self.protocol.score
         )
         return list(sure.split(len(self.labelled)))
 

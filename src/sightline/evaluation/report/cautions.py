@@ -46,7 +46,12 @@ def cautions(summary: Summary, by_method: RowsByMethod, cut: Mapping[str, int]) 
                     " narrow.",
                 )
             )
+    found += [Caution("outputs", f"{_sentence(one)}.") for one in summary.run.get("notes", ())]
     return [*found, *_controls(summary), *_rows(by_method), *_nothing(summary), *_cut(cut)]
+
+
+def _sentence(note: str) -> str:
+    return note[:1].upper() + note[1:].rstrip(".")
 
 
 def _scarce(summary: Summary) -> list[str]:

@@ -22,8 +22,9 @@ from sightline.maps.upsample import image_map_unread
 from sightline.models import Card
 from sightline.supply import Supply
 from sightline.surgery import Opened, Trace, free_gradients, noise, traced
-from sightline.targets import logits, probabilities
+from sightline.targets import Reading, logits, probabilities
 from sightline.targets.model_outputs import two_rows
+from sightline.targets.reading import PLAIN
 
 ALWAYS = ("activations", "gradients", "explained", "scores", "probabilities")
 """Words to be had from any network, in one pass."""
@@ -73,6 +74,7 @@ class Explainer(nn.Module):
         any_size: bool,
         coarse: bool,
         channel_axis: int = 1,
+        reading: Reading = PLAIN,
     ) -> None:
         super().__init__()
         self.layer, self.layer_reason, self.grid = opened.layer, layer_reason, opened.grid
@@ -80,6 +82,7 @@ class Explainer(nn.Module):
         self.shape, self.any_size = tuple(example.shape[1:]), any_size
         self.target, self.coarse, self.way = target, coarse, "tail" if head is None else "head"
         self._like, self.channel_axis = example[:0], channel_axis
+        self.reading = reading
         self.opened: Opened | None = None
         self.tail: nn.Module | None = None
         if head is None:
@@ -200,7 +203,8 @@ class Explainer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The outputs `[b, k]`, the logits of classes from 0 on, and the class explained `[b]`."""
         outputs = logits(found)
-        rows = two_rows(outputs) if outputs.shape[1] == 1 else outputs
+        rows = self.reading.logits(outputs)
+        rows = two_rows(rows) if rows.shape[1] == 1 else rows
         predicted = rows.argmax(1)
         if classes is not None:
             return outputs, rows, torch.where(classes < 0, predicted, classes)

@@ -32,8 +32,10 @@ from sightline.surgery import (
     readings,
     supported_model,
 )
-from sightline.targets import Wanted, find_class, logits
+from sightline.targets import Wanted, find_class
 from sightline.targets.class_names import checked_index
+from sightline.targets.model_outputs import class_rows
+from sightline.targets.reading import reading_of
 from sightline.tensors import first_weight
 
 _SOLVED = ("eigen_cam", "eigen_grad_cam", "kpca_cam")
@@ -105,7 +107,9 @@ def exportable(
     trace = capture(inner, given, layer, call=call, grid=grid)
     if classes is not None:
         card = replace(card, classes=tuple(classes))
-    rows = logits(trace.outputs)
+    rows, _ = class_rows(trace.outputs, card.classes)
+    reading = reading_of(rows, card.outputs)
+    rows = reading.logits(rows)
     head = trace.head(rows, 0) if trace.plain else None
     _check_words(step, trace, head)
     explainer = Explainer(
@@ -118,6 +122,7 @@ def exportable(
         any_size=any_size,
         coarse=coarse,
         channel_axis=given.channel_axis,
+        reading=reading,
     )
     explainer.card = card
     if any_size:

@@ -1,5 +1,6 @@
 """The model is not opened at all: it is shown images, and asked the same of each."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,8 +16,9 @@ from sightline.images import seen
 from sightline.maps import blur
 from sightline.maps.upsample import image_map
 from sightline.supply import Offers, supply
-from sightline.surgery import look, showing
-from sightline.targets import Question
+from sightline.surgery import capture_pixels, look, showing
+from sightline.surgery.harness.fallback import reason
+from sightline.targets import Question, beyond_classes, unclear
 from sightline.tensors import (
     allow_grad,
     at_least_float32,
@@ -25,6 +27,8 @@ from sightline.tensors import (
     without_autocast,
 )
 from sightline.types import Preprocess
+
+logger = logging.getLogger(__name__)
 
 _NOT_OPENED = Origin("input", "the model is not opened")
 
@@ -36,7 +40,7 @@ def through_queries(job: Job, plan: Sequence[Step]) -> Found:
     of the whole image, `size`, the image's, `pictures`, the pixels in [0, 1] or None where the
     input is no picture, and `note`.
     """
-    question = job.ask(look(job.model, job.batch.inputs), recording=False)
+    question = job.ask(_outputs(job), recording=False, inside=False)
     picture, by_target = job.batch.picture, (len(question.scores), -1)
     autocast = autocast_dtype(picture.device)
     found: Found = {}
@@ -59,6 +63,21 @@ def through_queries(job: Job, plan: Sequence[Step]) -> Found:
                 job, question, step, maps, _NOT_OPENED, notes=notes.lines
             )
     return found
+
+
+def _outputs(job: Job) -> Any:
+    """What the model says; with its graph, where only that tells whether these are probabilities.
+
+    Whoever lets no graph be is believed.
+    """
+    outputs = look(job.model, job.batch.inputs)
+    if beyond_classes(job.target) or not unclear(outputs, len(job.batch)):
+        return outputs
+    try:
+        return capture_pixels(job.model, job.batch.inputs).outputs
+    except Exception as error:  # whatever a model raises that was to be asked and not opened
+        logger.debug("the outputs are taken for logits: %s", reason(error))
+        return outputs
 
 
 def _offers(job: Job, question: Question, query: Callable[..., Tensor], notes: "_Notes") -> Offers:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from sightline.explanation.passes.reruns import Reruns
 from sightline.surgery import Trace, capture, free_gradients
 from sightline.surgery.derivatives.curvature import Curvature, curvature
 from sightline.surgery.derivatives.second_order import Two, expansion
-from sightline.targets import Question, logits
+from sightline.targets import Question, scores_again
 from sightline.tensors import allow_grad, at_least_float32
 
 Three = tuple[Tensor, Tensor, Tensor]
@@ -61,7 +62,9 @@ class HigherOrder:
             indices = self.question.indices
             assert indices is not None  # or there are no rows
             again = partial(
-                self._run_again, cut, lambda outputs: log_probabilities(logits(outputs), indices)
+                self._run_again,
+                cut,
+                lambda outputs: log_probabilities(self._again(outputs), indices),
             )
             self._logarithms[cut] = curvature(again, log_probabilities(rows.detach(), indices))
         found = self._logarithms[cut]
@@ -97,10 +100,15 @@ class HigherOrder:
                 ),
                 self.question.scores,
             )
-        scores = rest(logits(self._reruns().trace.outputs), indices)
+        scores = rest(self._again(self._reruns().trace.outputs), indices)
         return expansion(
-            partial(self._run_again, cut, lambda outputs: rest(logits(outputs), indices)), scores
+            partial(self._run_again, cut, lambda outputs: rest(self._again(outputs), indices)),
+            scores,
         )
+
+    def _again(self, outputs: Any) -> Tensor:
+        """The logits `[b, k]` of another run, read as those of the first."""
+        return scores_again(self.question, outputs)
 
     def _by_head(self, cut: int, utility: str) -> Two | None:
         r"""Behind a pooled linear head: logits are linear, the log-probability is not.

@@ -1,6 +1,8 @@
 """Through the model to a layer, and on to the maps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,8 +12,8 @@ from torch import Tensor
 from sightline.explanation.assemble import NewMaps, Origin, assemble
 from sightline.explanation.cuts import joined
 from sightline.explanation.job import Found, Job
-from sightline.explanation.passes.method_inputs import MethodInputs
-from sightline.explanation.passes.opened_layers import open_layers
+from sightline.explanation.passes.method_inputs import MethodInputs, of_other_runs
+from sightline.explanation.passes.opened_layers import LayersRun, open_layers
 from sightline.explanation.passes.reruns import Reruns
 from sightline.explanation.plan import Step
 from sightline.maps.combine import combine
@@ -26,29 +28,48 @@ def through_layers(job: Job, plan: Sequence[Step], layers: Sequence[Where]) -> F
     """Run once, open every layer, weigh by every method."""
     run = open_layers(job, layers)
     trace, question = run.trace, run.question
-    inputs = MethodInputs(trace, question, job.sign, _reruns(job, trace, question, run.grids))
+    inputs = _inputs(job, run, question)
+    # Scores before a softmax are found where the graph is at hand, and not in every other run.
+    again, asked_again = inputs, question
+    if question.inside and any(of_other_runs(step.method.requests) for step in plan):
+        asked_again = job.ask(trace.outputs, inside=False)
+        again = _inputs(job, run, asked_again)
     found: Found = {}
     tally = _Tally()
-    with inputs, torch.no_grad(), without_autocast(job.batch.picture.device):
+    with _each(inputs, again), torch.no_grad(), without_autocast(job.batch.picture.device):
         for cut, place in zip(run.cuts, run.places, strict=True):
             parts = [k for k, one in enumerate(trace.cuts) if one.layer in cut.grids]
             origin = Origin(
                 cut.name,
                 cut.reason,
                 tuple(trace.cuts[k] for k in parts),
-                partial(_connected, inputs, parts),
-                place,
+                place=place,
             )
             for step in plan:
                 wanted = step.method.requests
-                supplies = [inputs.of(k, wanted, tally) for k in parts]
+                own, asked = (again, asked_again) if of_other_runs(wanted) else (inputs, question)
+                supplies = [own.of(k, wanted, tally) for k in parts]
                 maps = _maps(step, supplies, job, origin.traced)
-                counts = tally.taken(len(question.scores) * len(job.batch))
-                notes = [note for k in parts for note in inputs.notes(k, step.name, wanted)]
+                counts = tally.taken(len(asked.scores) * len(job.batch))
+                notes = [note for k in parts for note in own.notes(k, step.name, wanted)]
+                origin = replace(origin, connected=partial(_connected, own, parts))
                 found[step.name, cut.name] = assemble(
-                    job, question, step, maps, origin, counts=counts, notes=notes
+                    job, asked, step, maps, origin, counts=counts, notes=notes
                 )
     return found
+
+
+def _inputs(job: Job, run: LayersRun, question: Question) -> MethodInputs:
+    return MethodInputs(run.trace, question, job.sign, _reruns(job, run.trace, question, run.grids))
+
+
+@contextmanager
+def _each(*inputs: MethodInputs) -> Iterator[None]:
+    """All of them entered, each once."""
+    with ExitStack() as entered:
+        for one in dict.fromkeys(inputs):
+            entered.enter_context(one)
+        yield
 
 
 def _connected(inputs: MethodInputs, parts: Sequence[int]) -> bool:

@@ -13,7 +13,7 @@ from sightline.explanation.passes.rerun_gradients import masked_score_gradients,
 from sightline.explanation.passes.reruns import Reruns
 from sightline.supply import Supply
 from sightline.surgery import Trace
-from sightline.targets import Question, logits, probabilities
+from sightline.targets import Question, probabilities
 from sightline.targets.model_outputs import two_rows
 from sightline.tensors import at_least_float32, first_weight, unexpanded
 
@@ -24,6 +24,18 @@ _AT_MOST = 1 << 24
 """The same for a method that runs the model again, where a run shared by targets is worth more."""
 
 _RUN_AGAIN = {"rescore", "look", "look_back", "noisy_gradients"}
+_OF_OTHER_RUNS = _RUN_AGAIN | {
+    "second_derivatives", "third_derivatives", "log_probability_derivatives", "second_order"
+}  # fmt: skip
+
+
+def of_other_runs(wanted: Sequence[str]) -> bool:
+    """Whether a method that asks for these compares scores of several runs of the model.
+
+    >>> of_other_runs(["activations", "look"]), of_other_runs(["activations", "gradients"])
+    (True, False)
+    """
+    return not _OF_OTHER_RUNS.isdisjoint(wanted)
 
 
 class MethodInputs:
@@ -242,7 +254,9 @@ class MethodInputs:
         return self.question.indices
 
     def _head(self, cut: int) -> Tensor:
-        head = self.trace.head(logits(self.trace.outputs), cut)
+        self._indices()  # a function of the outputs has no classes
+        rows = self.question.logits
+        head = None if rows is None else self.trace.head(rows, cut)
         if head is None:
             raise LayerError(
                 "CAM needs a network whose outputs are one linear layer on the spatial mean of"

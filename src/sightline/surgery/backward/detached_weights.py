@@ -6,6 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from sightline.tensors import MADE_FROM
+
+_ENDS = frozenset({"softmax", "log_softmax", "sigmoid", "logsigmoid", "expit", "special_expit"})
+"""Operators that make probabilities; `expit` is a sigmoid by another name."""
+_MOST_AXES = 2
+"""Of maps and of attention it would only hold memory."""
+
 
 class DetachWeights(TorchFunctionMode):
     """As `requires_grad_(False)` on every parameter, without touching flags that threads share.
@@ -25,10 +32,20 @@ class DetachWeights(TorchFunctionMode):
             self.hooked |= func.__self__.__name__ == "grad_fn"
             return func(*args, **(kwargs or {}))
         self.hooked |= name == "register_hook"
-        return func(
+        found = func(
             *map(_detached, args),
             **{name: _detached(value) for name, value in (kwargs or {}).items()},
         )
+        if name in _ENDS and args:
+            _write_down(found, args[0])
+        return found
+
+
+def _write_down(found: Any, before: Any) -> None:
+    """What probabilities `[b, k]` were made from, which may be a model's last ones."""
+    if isinstance(found, Tensor) and found.ndim <= _MOST_AXES and found.grad_fn is not None:
+        node: Any = found.grad_fn
+        node.metadata[MADE_FROM] = before
 
 
 def _detached(value: Any) -> Any:

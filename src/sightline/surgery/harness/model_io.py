@@ -91,9 +91,10 @@ def main_output(outputs: Any) -> Tensor | None:
     """
     named = named_outputs(outputs)
     main = next((named[name] for name in MAIN_OUTPUTS if named.get(name) is not None), outputs)
-    tensors = [one for one in tensors_in(main) if one.is_floating_point() and one.ndim]
-    rows = (one for one in tensors if one.ndim == 2)
-    return next(rows, tensors[0] if tensors else None)
+    tensors = [one for one in tensors_in(main) if one.is_floating_point()]
+    # A single number is a loss beside them, or what is left of one image by `.squeeze()`.
+    telling = sorted(tensors, key=lambda one: (one.ndim != 2, one.ndim == 0))
+    return None if not telling else telling[0] if telling[0].ndim else telling[0].reshape(1)
 
 
 def are_features(outputs: Any) -> bool:

@@ -14,6 +14,7 @@ from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import main_output
 from sightline.surgery.layer_trace import capture
+from sightline.tensors import scores_before
 
 Score = Callable[[Any], Tensor]
 """What is asked of the outputs: one number an image, or several, `[..., b]`."""
@@ -48,8 +49,12 @@ def _at_several_positions(gradient: Tensor) -> bool:
 
 
 def all_outputs(outputs: Any) -> Tensor:
-    """A score on which every output has a say."""
-    return mixed(main_output(outputs))
+    """A score on which every output has a say; of probabilities, which may be certain and so lead
+    nowhere, what they were made from.
+    """
+    values = main_output(outputs)
+    before = None if values is None else scores_before(values)
+    return mixed(values if before is None else before)
 
 
 def mixed(values: Any) -> Tensor:
