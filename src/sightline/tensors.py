@@ -1,10 +1,11 @@
 """What every room needs of tensors: dtypes, torch's modes, shapes, scales, regions, boxes."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -49,6 +50,25 @@ def with_autocast(
 def allow_grad() -> AbstractContextManager[object]:
     """What is made inside can be part of a graph, also when the caller is in inference mode."""
     return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
+
+
+def without_graph(outputs: Any) -> str | None:
+    """In words, what a model returned that nothing leads back from; None for floats of PyTorch.
+
+    >>> without_graph(torch.ones(2, 3).argmax(1))
+    'whole numbers (int64 [2]), as argmax makes them'
+    """
+    parts = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
+    parts = list(parts) if isinstance(parts, tuple | list) else [parts]
+    if any(isinstance(one, Tensor) and one.is_floating_point() for one in parts):
+        return None
+    for one in parts:
+        if isinstance(one, np.ndarray):
+            return f"a NumPy array ({one.dtype} {list(one.shape)})"
+        if isinstance(one, Tensor) and not one.is_complex():
+            kind = str(one.dtype).removeprefix("torch.")
+            return f"whole numbers ({kind} {list(one.shape)}), as argmax makes them"
+    return None
 
 
 MADE_FROM = "sightline: made from"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sightline.errors import TargetError
 from sightline.explanation.result import Explanation
 from sightline.maps.mask import explanation_map
-from sightline.surgery import look
+from sightline.surgery import as_handed_in, look
 from sightline.targets import Reading
 from sightline.targets.model_outputs import class_rows, two_rows
 from sightline.targets.reading import PLAIN
@@ -42,7 +42,9 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
     for j in range(held.maps.shape[1]):
         inputs = (explanation_map(images, held.maps[:, j]) - mean) / std
         anchor = explanation.inputs if explanation.inputs is not None else inputs
-        anchored = inputs.to(anchor).movedim(1, axis)  # in the order in which the model takes them
+        anchored = as_handed_in(
+            inputs.to(anchor), axis
+        )  # in the order in which the model takes them
         classes = torch.tensor([targets[j].index for targets in held.targets])
         columns.append(confidence(look(model, anchored), classes, reading))
     kept = torch.stack(columns, dim=1)

@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from sightline.errors import ImageError, SurgeryError
 from sightline.images import find, prepare
-from sightline.surgery.harness.given import Given, arguments, channels_second, image_among
+from sightline.surgery.harness.arguments import (
+    arguments,
+    as_handed_in,
+    channels_second,
+    image_among,
+    plain,
+    takes_a_list,
+)
+from sightline.surgery.harness.given import Given
+from sightline.surgery.harness.model_io import mapped, tensors_in
 from sightline.surgery.harness.stated_axes import channel_axis
 from sightline.tensors import first_weight
 from sightline.types import Preprocess
@@ -42,7 +51,9 @@ class Batch:
     @property
     def picture(self) -> Tensor:
         """The picture as `[b, c, *s]`: the first tensor with axes beyond batch and channels."""
-        return channels_second(image_among(*arguments(self.inputs)), self.channel_axis)
+        given = self.inputs
+        args = (given.args, given.kwargs) if isinstance(given, Given) else arguments(given)
+        return channels_second(image_among(*args), self.channel_axis)
 
 
 def ready(images: Any, model: nn.Module, preprocess: Preprocess, axes: Any = None) -> Batch:
@@ -53,13 +64,16 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess, axes: Any = Non
     their axes in the order that `axes` says. Raises `ImageError` for what is neither, and where the
     `axes` do not fit.
     """
+    images = mapped(images, plain)
     if isinstance(images, Tensor) and images.dtype != torch.uint8:
         return _as_it_is(_validated(images, model, axes), model, axes)
     if isinstance(images, Mapping):
         return _as_it_is(dict(images), model, axes)
-    if isinstance(images, tuple) and any(_is_ready(one) for one in images):
+    if isinstance(images, tuple) and any(map(_holds_ready, images)):
         return _as_it_is(images, model, axes)
     if isinstance(images, list) and images and all(_is_ready(one) for one in images):
+        if _is_one_argument(images, model):
+            return _as_it_is((images,), model, axes)
         sizes = sorted({tuple(one.shape) for one in images})
         if len(sizes) != 1:
             raise ImageError(
@@ -84,7 +98,7 @@ def turned(inputs: Tensor, axes: Any) -> Tensor:
     >>> turned(torch.zeros(2, 3, 8, 9), "b h w c").shape
     torch.Size([2, 8, 9, 3])
     """
-    return inputs if axes is None else inputs.movedim(1, channel_axis(axes, inputs.shape))
+    return inputs if axes is None else as_handed_in(inputs, channel_axis(axes, inputs.shape))
 
 
 def expand(images: Any) -> Any:
@@ -118,7 +132,8 @@ def _validated(tensor: Tensor, model: nn.Module, axes: Any) -> Tensor:
             " pictures as files, PIL images or uint8 (they are then prepared), or normalise:"
             " (pixels / 255 - mean) / std."
         )
-    if tensor.ndim < 3 or (axes is None and tensor.ndim + 1 == _axes(model)):
+    waveform = tensor.ndim == 2 and (axes is not None or _takes_waveforms(model))
+    if not waveform and (tensor.ndim < 3 or (axes is None and tensor.ndim + 1 == _axes(model))):
         raise ImageError(
             "Expected a batch [b, c, *s] (for photographs [b, 3, h, w]); got the shape"
             f" {tuple(tensor.shape)}. A single picture needs a batch axis: images.unsqueeze(0)."
@@ -133,6 +148,28 @@ def _validated(tensor: Tensor, model: nn.Module, axes: Any) -> Tensor:
 
 def _is_ready(one: Any) -> bool:
     return isinstance(one, Tensor) and one.is_floating_point()
+
+
+def _holds_ready(one: Any) -> bool:
+    """Whether it is ready, or holds what is: a list of views, the pathways of a clip."""
+    return any(tensor.is_floating_point() for tensor in tensors_in(one))
+
+
+def _is_one_argument(images: list[Tensor], model: nn.Module) -> bool:
+    """Whether a list of ready batches is what the model takes at once, and no list of pictures.
+
+    Its sizes differ, as those of two pathways do, or its `forward` says that it takes a list.
+    """
+    axes = _axes(model)
+    if any(one.ndim != axes or len(one) != len(images[0]) for one in images):
+        return False
+    return len({one.shape for one in images}) > 1 or takes_a_list(model)
+
+
+def _takes_waveforms(model: nn.Module) -> bool:
+    """Whether its first convolution goes along one axis and has one channel, which it puts in."""
+    first = next((one for one in model.modules() if isinstance(one, nn.modules.conv._ConvNd)), None)
+    return isinstance(first, nn.Conv1d) and first.in_channels == 1
 
 
 _CONVOLUTIONS = {nn.Conv2d: 4, nn.Conv1d: 3, nn.Conv3d: 5}

@@ -13,6 +13,9 @@ from sightline.models import Card
 from sightline.targets import Question, Wanted, ask, ask_again, beyond_classes, checked_names
 from sightline.tensors import allow_grad
 
+_HEADS = ("fc", "classifier", "head", "heads", "last_linear")
+"""What the libraries call what stands behind the features."""
+
 Found = dict[tuple[str, str], Explanation]
 """Explanations by method and layer."""
 
@@ -54,6 +57,7 @@ class Job:
                 images=len(self.batch),
                 size=self.batch.size,
                 inside=inside,
+                headless=headless(self.model),
             )
 
     def ask_again(
@@ -86,3 +90,17 @@ class Job:
     def variant(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options of a method, and whether it was asked what speaks against."""
         return {**options, **({"counterfactual": True} if self.counterfactual else {})}
+
+
+def headless(model: nn.Module) -> str | None:
+    """By what a model is known to have no head: timm's `num_classes=0`, an `nn.Identity` for one.
+
+    >>> headless(nn.Sequential()) is None
+    True
+    """
+    if getattr(model, "num_classes", None) == 0:
+        return "num_classes is 0"
+    heads = {name: model._modules[name] for name in _HEADS if name in model._modules}
+    if heads and all(isinstance(one, nn.Identity) for one in heads.values()):
+        return f"{next(iter(heads))} is nn.Identity()"
+    return None

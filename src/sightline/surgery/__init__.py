@@ -2,9 +2,10 @@
 
 from sightline.surgery.backward.linear_head import free_gradients as free_gradients
 from sightline.surgery.backward.linear_head import pooled_head as pooled_head
+from sightline.surgery.harness.arguments import as_handed_in as as_handed_in
+from sightline.surgery.harness.arguments import channels_second as channels_second
 from sightline.surgery.harness.finite import first_nonfinite as first_nonfinite
 from sightline.surgery.harness.given import Given as Given
-from sightline.surgery.harness.given import channels_second as channels_second
 from sightline.surgery.harness.grids import Grid as Grid
 from sightline.surgery.harness.opened_layer import LayerNotRunError as LayerNotRunError
 from sightline.surgery.harness.opened_layer import LayerRun as LayerRun

@@ -26,7 +26,11 @@ from sightline.surgery.harness.checkpoints import reentrant_refused, unless_chec
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Stated, stated_for
 from sightline.surgery.harness.hooks import hooked
-from sightline.surgery.harness.model_io import tensors_in
+from sightline.surgery.harness.model_io import (
+    inference_refused,
+    made_in_inference,
+    tensors_in,
+)
 from sightline.surgery.harness.opened_layer import OpeningHook, TracedLayer
 from sightline.surgery.harness.resolve import Where, resolve
 from sightline.tensors import allow_grad, at_least_float32
@@ -79,6 +83,8 @@ class Trace:
         nodes = [cut.node for cut in self.cuts]
         with self._guarded(scores), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
+            if not scores.requires_grad and made_in_inference(self.outputs):
+                raise inference_refused(f"the end of {type(self.model).__name__}")
             seeds = None if classes is None else _seeds(scores, classes)
             with reentrant_refused(self.model):
                 found = gradients(
@@ -230,5 +236,5 @@ def _read(grid: Grid, gradient: Tensor, lead: int) -> Tensor:
         return grid.read(gradient)
     if grid.reader is not None:  # it may count on as many rows as there are pictures
         return torch.stack([grid.read(one) for one in gradient])
-    maps = grid.read(gradient.flatten(0, 1))
-    return maps.reshape(gradient.shape[0], gradient.shape[1], *maps.shape[1:])
+    maps: Tensor = grid.read(gradient.flatten(0, 1)).unflatten(0, (len(gradient), -1))
+    return maps

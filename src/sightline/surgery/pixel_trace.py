@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import torch
@@ -19,9 +20,10 @@ from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.guided_rules import GuidedRule, left_alone
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.arguments import channels_second, replaced
 from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
-from sightline.surgery.harness.model_io import run
+from sightline.surgery.harness.model_io import inference_refused, made_in_inference, run
 
 
 @dataclass
@@ -61,7 +63,7 @@ class PixelTrace:
         return self._read(together, scores.ndim - 1), dict(governed)
 
     def _read(self, gradient: Tensor, lead: int) -> Tensor:
-        return gradient.movedim(self.channel_axis + lead, 1 + lead)
+        return channels_second(gradient, self.channel_axis, lead)
 
     def _finite(self, scores: Tensor, rule: str | None) -> tuple[Tensor, Counter[str]]:
         """What comes back, from smaller scores if that is needed to have numbers."""
@@ -81,6 +83,8 @@ class PixelTrace:
         name = type(self.model).__name__
         with reentrant_refused(self.model), guided or nullcontext():
             (gradient,) = gradients(scores, [self.node], skip_zeros=guided is None)
+        if gradient is None and made_in_inference(self.outputs):
+            raise inference_refused(f"the end of {name}")
         if gradient is None:
             raise SurgeryError(
                 f"Expected scores that depend on the pixels; those of {name} do not. Look in the"
@@ -136,10 +140,11 @@ def _run(given: Given) -> PixelTrace:
 
     Handed in twice, the image is replaced where it comes first: its other place is another input.
     """
-    leaf = given.image.detach().clone().requires_grad_()
-    values: dict[Any, Any] = {**dict(enumerate(given.args)), **given.kwargs}
-    values[next(key for key, one in values.items() if one is given.image)] = leaf.clone()
-    args = tuple(values[i] for i in range(len(given.args)))
-    kwargs = {name: values[name] for name in given.kwargs}
-    outputs = run(given.model, args, kwargs)
+    own, places = given.image, count()
+    leaf = own.detach().clone().requires_grad_()
+
+    def or_leaf(one: Tensor) -> Tensor:
+        return leaf.clone() if one is own and next(places) == 0 else one
+
+    outputs = run(given.model, *replaced(given.args, given.kwargs, or_leaf))
     return PixelTrace(outputs, given.model, leaf, given.channel_axis)

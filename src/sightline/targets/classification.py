@@ -113,5 +113,17 @@ def _of_all(one: Any, rows: Tensor, classes: Sequence[str] | None) -> Tensor:
     return torch.full((b, 1), index, device=rows.device)
 
 
+def names_no_class(target: Any) -> bool:
+    """Whether it is left to the model which class is asked: nothing, `"top3"`, a list of these.
+
+    >>> names_no_class(None), names_no_class(["top3", 2])
+    (True, False)
+    """
+    if isinstance(target, list | tuple):
+        return bool(target) and all(map(names_no_class, target))
+    named = isinstance(target, str) and target.lower() in ("predicted", "least")
+    return target is None or named or _is_top(target)
+
+
 def _is_top(target: Any) -> bool:
     return isinstance(target, str) and _TOP.match(target.strip()) is not None

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sightline.errors import TargetError
 from sightline.targets.reading import Kind
+from sightline.tensors import without_graph
 
 NAMES = {
     "logits": ("logits",),
@@ -22,6 +23,7 @@ NAMES = {
 
 
 _MOST_NODES = 64
+_FEWEST_OF_UNIT = 16
 
 
 def held(outputs: Any) -> Mapping[str, Any]:
@@ -91,6 +93,13 @@ def class_rows(
         return _among(rows, classes)
     if len(tensors) == 1 and tensors[0].ndim == 1:
         return tensors[0].unsqueeze(1), None
+    if (why := without_graph(outputs)) is not None:
+        raise TargetError(
+            f"Expected a classifier's outputs, a float tensor [images, classes]; the model returned"
+            f" {why}, and nothing leads back from there. Return the scores that these were made"
+            " from; or show it pictures only, with a function of the outputs that gives a float"
+            " tensor of one number an image: method='rise', target=lambda out: ..."
+        )
     seen = [tuple(t.shape) for t in tensors] or type(outputs).__name__
     raise TargetError(
         "Expected a classifier's outputs, a float tensor [images, classes]; the model returned"
@@ -110,6 +119,26 @@ def _rows(tensor: Tensor, images: int | None) -> Tensor | None:
     if tensor.ndim > 2 and tensor.shape[2:].numel() == 1:
         return tensor.flatten(1)
     return None
+
+
+def embedding_by(outputs: Any, rows: Tensor) -> str | None:
+    """By what rows `[b, d]` are known to be an embedding; None where nothing says so.
+
+    >>> from types import SimpleNamespace
+    >>> pooled = torch.zeros(2, 8)
+    >>> embedding_by(SimpleNamespace(pooler_output=pooled), pooled)
+    'their name is pooler_output'
+    """
+    if not isinstance(outputs, Tensor) and not named_parts(outputs, "logits"):
+        named = held(outputs)
+        for name in NAMES["embedding"]:
+            if named.get(name) is rows:
+                return f"their name is {name}"
+    values = rows.detach()
+    if rows.shape[1] < _FEWEST_OF_UNIT or not bool(values.min() < 0):
+        return None
+    lengths = values.float().norm(dim=1)
+    return "each row has the length 1" if bool(((lengths - 1).abs() < 1e-3).all()) else None
 
 
 def _among(rows: list[Tensor], classes: Sized | None) -> tuple[Tensor, str | None]:

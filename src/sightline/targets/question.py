@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sightline.errors import TargetError
 from sightline.targets.class_names import Target, label
-from sightline.targets.classification import indices_of
-from sightline.targets.model_outputs import class_rows, two_rows
+from sightline.targets.classification import indices_of, names_no_class
+from sightline.targets.model_outputs import class_rows, embedding_by, two_rows
 from sightline.targets.reading import (
     PLAIN,
     Reading,
@@ -60,6 +60,7 @@ def ask(
     images: int | None = None,
     size: Sequence[int] | None = None,
     inside: bool = True,
+    headless: str | None = None,
 ) -> Question:
     """Put the target to the outputs of `images` images with `size` pixels.
 
@@ -79,6 +80,8 @@ def ask(
     Outputs that are probabilities already are taken as they are, and the score explained is what
     went into their softmax or sigmoid where that is known, else log p, or the log odds; these
     always where `inside` is False, for outputs that are to be compared with those of other runs.
+    `headless` says by what the model is known to have no head: its outputs are an embedding, of
+    which no number is a class.
     Raises `TargetError`.
 
     >>> ask("top2", torch.tensor([[1.0, 3.0, 2.0]])).indices
@@ -103,6 +106,15 @@ def ask(
             f" {len(own)}. Say what belongs to which with a function of the outputs, one score an"
             " image: target=lambda out: out[...]."
         )
+    embedding = None if classes is not None else headless or embedding_by(outputs, own)
+    if embedding is not None and names_no_class(target):
+        raise TargetError(
+            f"Expected a classifier; the outputs {list(own.shape)} are an embedding ({embedding}),"
+            " whose numbers are no classes. Explain what makes a picture like another with"
+            " target=sightline.targets.Similarity(embedding), one number of it with"
+            f" target={min(79, own.shape[1] - 1)}, or put a head behind it. If these are classes"
+            " say classes=[names]."
+        )
     reading = reading_of(own, kind)
     before = scores_before(own) if inside and not reading.plain else None
     scores = reading.logits(own) if before is None else before
@@ -125,8 +137,24 @@ def ask(
         reading=reading,
         logits=scores,
         inside=before is not None,
-        notes=[*([] if why is None else [why]), *reading.notes(before is not None)],
+        notes=[
+            *([] if why is None else [why]),
+            *_read_as_list(target, len(own)),
+            *([f"a number of an embedding ({embedding}), no class"] if embedding else []),
+            *reading.notes(before is not None),
+        ],
     )
+
+
+def _read_as_list(target: Wanted, images: int) -> list[str]:
+    """What a list of as many numbers as there are images could have meant, too."""
+    whole = isinstance(target, list | tuple | range) and all(isinstance(k, int) for k in target)
+    if not whole or images < 2 or len(target) != images:  # type: ignore[arg-type]  # it is one
+        return []
+    return [
+        f"the list asks each of the {images} images for all of its {images} classes; a tensor"
+        " [b] asks each for its own: target=torch.tensor([...])"
+    ]
 
 
 def unclear(outputs: Any, images: int) -> bool:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers.nets import batch, convnet
+from sightline import layers
+from sightline.surgery import capture
 from sightline.surgery.harness.model_io import (
     MAIN_OUTPUTS,
     are_detections,
@@ -18,6 +20,7 @@ from sightline.surgery.harness.model_io import (
     run,
     tensors_in,
 )
+from sightline.surgery.layers import candidates
 
 ROW, MAP = torch.zeros(2, 5), torch.zeros(2, 5, 4, 4)
 
@@ -102,3 +105,45 @@ def test_the_model_writes_over_copies_and_what_has_a_graph_goes_in_itself():
     assert run(net, (x,), {"y": y}).tolist() == [1, 1]
     assert x.tolist() == [0, 0]
     assert net.seen[1] is y
+
+
+class Broken(nn.Module):
+    def __init__(self, raised):
+        super().__init__()
+        self.raised = raised
+
+    def forward(self, x, more=None):
+        raise self.raised
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), TypeError("no"), AssertionError("no")])
+def test_an_error_of_the_model_says_what_it_was_given(error):
+    with pytest.raises(type(error)) as caught:
+        call_model(Broken(error), (torch.rand(2, 3),), {"more": [torch.rand(1), {"a": 1}]})
+    (note,) = caught.value.__notes__
+    assert "ran Broken on float32 [2, 3] on cpu, more=[float32 [1] on cpu, {a: int}]" in note
+
+
+def test_an_error_of_sightlines_own_does_not_blame_the_model(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("of its own")
+
+    monkeypatch.setattr(candidates, "is_attention", fails)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
+    with pytest.raises(RuntimeError) as caught:
+        layers(net, torch.rand(1, 3, 8, 8))
+    (note,) = caught.value.__notes__
+    assert note.startswith("This is a fault of sightline (surgery/layers/candidates.py, ")
+
+
+def test_an_operator_that_fails_inside_a_mode_is_the_models():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Linear(5, 2))
+    with pytest.raises(RuntimeError) as caught:
+        capture(net, torch.rand(1, 3, 8, 8), "1")
+    assert "the model itself failed" in caught.value.__notes__[0]
+
+
+def test_a_single_number_is_what_is_left_of_one_image():
+    assert main_output(torch.tensor(3.0)).shape == (1,)
+    assert main_output((torch.tensor(3.0), ROW)) is ROW
+    assert main_output((torch.tensor(3.0), torch.zeros(4))).shape == (4,)

@@ -17,7 +17,14 @@ from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
 from sightline.models import card_of
 from sightline.protocol import Protocol
-from sightline.surgery import Given, channels_second, looking, supported_model, take_over
+from sightline.surgery import (
+    Given,
+    as_handed_in,
+    channels_second,
+    looking,
+    supported_model,
+    take_over,
+)
 from sightline.types import ImageMap
 
 TOP = 5
@@ -114,7 +121,7 @@ class ExplainedBatch:
     ) -> dict[str, Explanation]:
         """The same question asked again by some methods, of other pictures or another model."""
         rules = [self.rules[name] for name in names]
-        inputs = inputs.movedim(1, self._channel_axis)
+        inputs = as_handed_in(inputs, self._channel_axis)
         layer = _layer_if_opened(rules, self.layer)
         if model is not self.model:
             take_over(model, self.model)  # the run and the turn that lie right in the one
@@ -206,7 +213,7 @@ class ExplainedBatch:
         self, run: Callable[[Tensor], Any], pictures: list[Tensor]
     ) -> list[Tensor]:
         together = pictures[0] if len(pictures) == 1 else torch.cat(pictures)
-        outputs = run(together.movedim(1, self._channel_axis))
+        outputs = run(as_handed_in(together, self._channel_axis))
         sure = confidence(
             outputs, self.classes.repeat(len(pictures)), self.reading, self.protocol.score
         )

@@ -21,7 +21,7 @@ from sightline.maps.combine import combine
 from sightline.maps.upsample import image_map_unread
 from sightline.models import Card
 from sightline.supply import Supply
-from sightline.surgery import Opened, Trace, free_gradients, noise, traced
+from sightline.surgery import Opened, Trace, channels_second, free_gradients, noise, traced
 from sightline.targets import Reading, logits, probabilities
 from sightline.targets.model_outputs import two_rows
 from sightline.targets.reading import PLAIN
@@ -133,7 +133,7 @@ class Explainer(nn.Module):
                 }
             )
             signed = combine(supply.call(self.weigh, **self.variant), run.activations)
-            maps = image_map_unread(signed, images.movedim(self.channel_axis, 1).shape[2:])
+            maps = image_map_unread(signed, channels_second(images, self.channel_axis).shape[2:])
         return (run.outputs, maps, signed) if self.coarse else (run.outputs, maps)
 
     def agrees(self, images: Tensor, trace: Trace) -> bool:

@@ -15,6 +15,7 @@ from sightline.surgery import Given, capture_pixels
 from sightline.surgery.backward.biases import Biases, BiasTerm
 from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.arguments import channels_second
 from sightline.surgery.harness.grids import infer
 from sightline.surgery.pixel_trace import PixelTrace
 from sightline.tensors import allow_grad, at_least_float32, without_autocast
@@ -86,7 +87,7 @@ def bias_products(trace: PixelTrace, scores: Tensor, terms: Sequence[BiasTerm]) 
         trace.gradients(scores)
     if found[0] is not None:
         picture = found[0] * at_least_float32(trace.node.detach())
-        yield picture.movedim(trace.channel_axis, 1)
+        yield channels_second(picture, trace.channel_axis)
     for gradient, term in zip(found[1:], terms, strict=True):
         if gradient is not None:
             yield gradient * at_least_float32(term.bias())

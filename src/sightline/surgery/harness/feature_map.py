@@ -14,6 +14,7 @@ from sightline.surgery.harness.grids import (
     Grid,
     Shape,
     Stated,
+    folded,
     infer,
     stated_grid,
     unreadable_output,
@@ -82,9 +83,14 @@ def find_map_at(
 def grid_of(shape: Shape, images: Shape, channels: Channels | None = None) -> Grid | None:
     """The grid of an output of this shape, if it has one and a row for each image.
 
-    Layers that see windows or frames have more rows. `channels` is what is known of its channels.
+    Layers that see windows have more rows, as have those that see a clip's frames: these are known.
+    `channels` is what is known of its channels.
     """
-    return infer(shape, images[2:], channels) if shape and shape[0] == images[0] else None
+    if not shape or 0 in shape:
+        return None
+    if shape[0] != images[0]:
+        return folded(shape, images, channels)
+    return infer(shape, images[2:], channels)
 
 
 def is_attention(tensor: Tensor) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.hooks import hooked
-from sightline.surgery.harness.model_io import run
+from sightline.surgery.harness.model_io import run, tensors_in
 from sightline.surgery.harness.supported import made_of, modules_of
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -29,7 +29,8 @@ _remembered = weakref.WeakKeyDictionary()
 class Seen:
     """The axis of the image that became the convolution's channels, and the size it has there.
 
-    `size` is None where the convolution has other axes than the image: it sees one frame of many.
+    The axis is 0 where the image has none. `size` is None where the convolution has other axes than
+    the image: it sees one frame of many.
     """
 
     channel_axis: int
@@ -60,7 +61,7 @@ def first_seen(
     Seen(channel_axis=2, size=(100,))
     """
     known = _remembered.setdefault(model, {})
-    tensors = [one for one in (*args, *kwargs.values()) if isinstance(one, Tensor)]
+    tensors = tensors_in((args, kwargs))
     key = tuple((tuple(one.shape[1:]), one.dtype) for one in tensors)
     made = made_of(model)
     if key not in known or known[key][0] != made:
@@ -90,6 +91,8 @@ def _look(
 
 def _nothing_to_learn(convolution: nn.Module, image: Tensor) -> bool:
     """A square picture of as many channels as the convolution takes is what it looks like."""
+    if image.ndim < 3:
+        return False
     _, channels, *size = image.shape
     return (
         isinstance(convolution, nn.Conv2d)
@@ -104,6 +107,9 @@ def _stop(_: nn.Module, args: Any) -> None:
 
 
 def _seen(image: Tensor, entered: Tensor) -> Seen | None:
+    if image.ndim == 2:  # a waveform, whose one channel the model has put in
+        same_rank = entered.ndim == 3 and len(entered) == len(image)
+        return Seen(0, tuple(entered.shape[2:]) if same_rank else None)
     if entered.ndim != image.ndim:
         return Seen(_before_the_frames(image, entered), None)
     if len(entered) != len(image):

@@ -11,6 +11,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from sightline.errors import SurgeryError
+from sightline.surgery.harness.arguments import (
+    NO_AXIS,
+    arguments,
+    channels_second,
+    image_among,
+    replaced,
+)
 from sightline.surgery.harness.first_convolution import Seen, first_seen
 from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.input_frame import Frame, framed
@@ -58,11 +65,11 @@ class Given:
         """The same for what `supported_model` has just returned, which is not looked at again."""
         if isinstance(inputs, Given):
             return inputs
-        return Given(model, *arguments(inputs), isinstance(inputs, Tensor), axes)
+        return Given(model, *arguments(inputs, model), isinstance(inputs, Tensor), axes)
 
     @property
     def image(self) -> Tensor:
-        """The first tensor with axes beyond batch and channels."""
+        """The first tensor with axes beyond batch and channels; else the first `[b, samples]`."""
         return image_among(self.args, self.kwargs)
 
     @property
@@ -130,40 +137,9 @@ class Given:
     def with_image(self, image: Tensor) -> "Given":
         """The same with another image in the place of its own, wherever it was handed in."""
 
-        def other(value: Any) -> Any:
-            return image if value is self.image else value
-
-        return replace(
-            self,
-            args=tuple(map(other, self.args)),
-            kwargs={name: other(value) for name, value in self.kwargs.items()},
-        )
-
-
-def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """A tensor, a tuple of positional or a mapping of keyword arguments, as `(args, kwargs)`."""
-    if isinstance(inputs, Given):
-        return inputs.args, inputs.kwargs
-    if isinstance(inputs, Mapping):
-        return (), dict(inputs)
-    return (tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)), {}
-
-
-def image_among(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
-    """The first tensor with axes beyond batch and channels."""
-    for value in (*args, *kwargs.values()):
-        if isinstance(value, Tensor) and value.ndim >= 3 and value.is_floating_point():
-            return value
-    raise SurgeryError(
-        "Expected an input with spatial axes, [b, c, *s]; found none among "
-        f"{[tuple(v.shape) for v in (*args, *kwargs.values()) if isinstance(v, Tensor)]}. "
-        "Pass pictures as [b, 3, height, width]."
-    )
-
-
-def channels_second(image: Tensor, channel_axis: int) -> Tensor:
-    """A view of the image as `[b, c, *s]`; the image itself where it is that."""
-    return image if channel_axis == 1 else image.movedim(channel_axis, 1)
+        own = self.image
+        args, kwargs = replaced(self.args, self.kwargs, lambda one: image if one is own else one)
+        return replace(self, args=args, kwargs=kwargs)
 
 
 def _channel_axis(given: Given) -> int:
@@ -173,6 +149,8 @@ def _channel_axis(given: Given) -> int:
     >>> import torch
     >>> Given.of(nn.Flatten(), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)}).shape
     (1, 3, 8, 32, 32)
+    >>> Given.of(nn.Flatten(), torch.zeros(2, 500)).shape
+    (2, 1, 500)
     >>> patches = {
     ...     "pixel_values": torch.zeros(2, 64, 48),
     ...     "spatial_shapes": torch.tensor([[4, 12], [4, 12]]),
@@ -187,6 +165,8 @@ def _channel_axis(given: Given) -> int:
         return 1
     if given.seen is not None:
         return given.seen.channel_axis
+    if len(shape) == 2:
+        return NO_AXIS
     return 2 if len(shape) == 5 and shape[2] in (1, 3) and shape[1] not in (1, 3) else 1
 
 

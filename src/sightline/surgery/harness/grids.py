@@ -1,11 +1,11 @@
 """Where the positions are: any layer's output, read as `[b, c, *s]`.
 
 Convolutional networks put channels first, some put them last (`[b, h, w, c]`: Swin, MetaFormers),
-or behind the time of a clip whose frames they see one by one (`[b, t, c, h, w]`); transformers
-return tokens (`[b, n, c]`: class, register and distillation tokens first, then the grid row by
-row). Which of these it is follows from what made the output, where that is known: a convolution
-puts the channels first, whatever the sizes. Else it follows from the shape and the size of the
-input: a feature map has the input's proportions.
+or behind the time of a clip whose frames they see one by one (`[b, t, c, h, w]`, or folded into the
+batch, `[b * t, c, h, w]`); transformers return tokens (`[b, n, c]`: class, register and
+distillation tokens first, then the grid row by row). Which of these it is follows from what made
+the output, where that is known: a convolution puts the channels first, whatever the sizes. Else it
+follows from the shape and the size of the input: a feature map has the input's proportions.
 """
 
 import math
@@ -59,7 +59,7 @@ class Grid:
     [[[[0, 2, 4], [1, 3, 5]]]]
     """
 
-    kind: Literal["channels first", "channels last", "frames", "tokens", "own"]
+    kind: Literal["channels first", "channels last", "frames", "folded", "tokens", "own"]
     size: Shape
     prefix: int = 0
     certain: bool = True
@@ -80,6 +80,9 @@ class Grid:
             return self.reader(tensor)
         if self.kind == "channels first":
             return tensor
+        if self.kind == "folded":
+            frames: Tensor = tensor.unflatten(0, (-1, self.size[0]))
+            return frames.movedim(2, 1)
         if self.kind != "tokens":
             return tensor.movedim(self.channel_axis, 1)
         order = self.order or tuple(range(len(self.size)))
@@ -94,7 +97,7 @@ class Grid:
     @property
     def channel_axis(self) -> int:
         """Which axis of the output holds the channels."""
-        return {"channels first": 1, "frames": 2}.get(self.kind, -1)
+        return {"channels first": 1, "folded": 1, "frames": 2}.get(self.kind, -1)
 
     @property
     def positions(self) -> int:
@@ -105,7 +108,8 @@ class Grid:
         """Whether an output of this shape can be read so."""
         if self.kind == "tokens":
             return len(shape) == 3 and shape[1] >= self.prefix + self.positions
-        return self.kind == "own" or len(shape) == len(self.size) + 2
+        folded = self.kind == "folded"
+        return self.kind == "own" or len(shape) == len(self.size) + (1 if folded else 2)
 
     def write(self, canonical: Tensor, original: Tensor) -> Tensor:
         """`[b, c, *s]` as the layer lays it out, other tokens as they were; undoes `read`."""
@@ -118,6 +122,8 @@ class Grid:
             canonical = self.turn.undone(canonical)
         if self.kind == "channels first":
             return canonical
+        if self.kind == "folded":
+            return canonical.movedim(1, 2).flatten(0, 1)
         if self.kind != "tokens":
             return canonical.movedim(1, self.channel_axis)
         order = self.order or tuple(range(len(self.size)))
@@ -161,6 +167,22 @@ def infer(shape: Shape, image: Shape, channels: Channels | None = None) -> Grid 
     if len(shape) == 3 and axes >= 2 and not (sure and axis == 1):
         return token_grid(shape[1], image)
     return None
+
+
+def folded(shape: Shape, images: Shape, channels: Channels | None = None) -> Grid | None:
+    """The grid of frames that were folded into the batch, a clip's one after another.
+
+    `images` is the shape `[b, c, t, h, w]` of the clips.
+
+    >>> folded((8, 16, 7, 7), (2, 3, 4, 56, 56)).size
+    (4, 7, 7)
+    """
+    if len(images) != 5 or images[2] < 2 or shape[0] != images[0] * images[2]:
+        return None
+    one = infer(shape, images[3:], channels)
+    if one is None or one.kind != "channels first" or not one.certain:
+        return None
+    return Grid("folded", (images[2], *one.size))
 
 
 def _is_map(size: Shape, image: Shape, sure: bool) -> bool:

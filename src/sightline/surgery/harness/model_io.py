@@ -1,14 +1,33 @@
 """Calling a model, and finding the tensors in what it hands back."""
 
+import copy
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from sightline.errors import SightlineError
+from sightline.errors import SightlineError, SurgeryError
+from sightline.surgery.harness.supported import is_exported
 from sightline.tensors import first_weight
+
+_MOST_SHOWN = 8
+
+
+def inference_refused(what: str) -> SurgeryError:
+    """The error for a part of a model that runs in an inference mode of its own."""
+    return SurgeryError(
+        f"Expected a model that can record a graph; {what} runs inside its own"
+        " torch.inference_mode(), where none can be. Use torch.no_grad() there, which can be looked"
+        " into."
+    )
+
+
+def made_in_inference(outputs: Any) -> bool:
+    """Whether outputs were made in an inference mode of the model's own."""
+    return any(one.is_inference() for one in tensors_in(outputs))
 
 
 def run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -17,7 +36,9 @@ def run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> A
     And no graph may keep what was made in inference mode.
     """
     return call_model(
-        model, tuple(_copied(a) for a in args), {name: _copied(a) for name, a in kwargs.items()}
+        model,
+        tuple(mapped(a, _copied) for a in args),
+        {name: mapped(a, _copied) for name, a in kwargs.items()},
     )
 
 
@@ -25,10 +46,36 @@ def call_model(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
     """What the model says. An error of its own says what it was given and what it wants."""
     try:
         return model(*args, **kwargs)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         if not isinstance(error, SightlineError) and not getattr(error, "__notes__", None):
-            error.add_note(_what_came(model, args, kwargs))
+            ours = _of_sightline(error)
+            error.add_note(_what_came(model, args, kwargs) if ours is None else _OURS.format(ours))
         raise
+
+
+_OURS = (
+    "This is a fault of sightline ({}), not of your model or your input: please report it, with all"
+    " of the above."
+)
+_PASS_ON = ("__torch_function__", "__torch_dispatch__", "call_model")
+_PACKAGE = Path(__file__).parents[2]
+
+
+def _of_sightline(error: BaseException) -> str | None:
+    """Where in sightline's own code an error came up while a model ran; None: in the model's.
+
+    A mode hands on whatever operator the model calls, and what that raises; a model of sightline's
+    is a model.
+    """
+    found, frame = None, error.__traceback__
+    while frame is not None:
+        code = frame.tb_frame.f_code
+        file = Path(code.co_filename)
+        inside = _PACKAGE in file.parents and _PACKAGE / "models" not in file.parents
+        if inside and code.co_name not in _PASS_ON:
+            found = f"{file.relative_to(_PACKAGE)}, {code.co_qualname}"
+        frame = frame.tb_next
+    return found
 
 
 def _what_came(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
@@ -38,6 +85,12 @@ def _what_came(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
     wants = [f"forward{inspect.signature(model.forward)}"]
     wants += [f"weights in {weight.dtype} on {weight.device}"] if weight is not None else []
     wants += [f"{first.in_channels} channels in its first convolution"] if first is not None else []
+    if is_exported(model):
+        return (
+            f"sightline ran an exported program on {', '.join(given)}, and it failed. It takes the"
+            " sizes it was exported with: for other batches export it with dynamic_shapes, the"
+            " batch as torch.export.Dim.AUTO."
+        )
     return (
         f"sightline ran {type(model).__name__} on {', '.join(given)}, and the model itself failed."
         f" It has {', '.join(wants)}. Bring the inputs to that: images.to(dtype),"
@@ -46,14 +99,46 @@ def _what_came(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
 
 
 def _shape(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_shape(one)}" for name, one in value.items()) + "}"
+    if isinstance(value, tuple | list) and len(value) <= _MOST_SHOWN:
+        return f"[{', '.join(map(_shape, value))}]"
     if not isinstance(value, Tensor):
         return type(value).__name__
     return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)} on {value.device}"
 
 
-def _copied(value: Any) -> Any:
+def _copied(tensor: Tensor) -> Tensor:
     """What is part of a graph stays itself: the caller wants derivatives with respect to it."""
-    return value.clone() if isinstance(value, Tensor) and value.grad_fn is None else value
+    return tensor.clone() if tensor.grad_fn is None else tensor
+
+
+def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A nest of lists, tuples and mappings with each tensor changed, and all else as it is.
+
+    >>> mapped({"views": [torch.ones(1), 2]}, lambda one: 2 * one)
+    {'views': [tensor([2.]), 2]}
+    """
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        found = {name: mapped(one, change) for name, one in value.items()}
+        return found if type(value) is dict else _like(value, found)
+    if isinstance(value, tuple | list):
+        parts = [mapped(one, change) for one in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return value
+
+
+def _like(value: Mapping[Any, Any], found: dict[Any, Any]) -> Any:
+    """A mapping of the same kind, with attributes if it has them, as a loader's batch may."""
+    other = copy.copy(value)
+    try:
+        for name, one in found.items():
+            other[name] = one  # type: ignore[index]  # a mapping that cannot be written to raises
+    except (TypeError, AttributeError):
+        return found
+    return other
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -11,6 +11,7 @@ from sightline.errors import LayerError, SurgeryError
 from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.grids import Grid, Stated
 from sightline.surgery.harness.input_frame import Frame
+from sightline.surgery.harness.model_io import inference_refused
 from sightline.types import Activations
 
 
@@ -77,11 +78,7 @@ class OpeningHook:
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         """The layer's output with a clone of the leaf in the place of its map."""
         if torch.is_inference_mode_enabled():
-            raise SurgeryError(
-                f"Expected a model that can record a graph; layer {self.name!r} runs inside its own"
-                " torch.inference_mode(), where none can be. Use torch.no_grad() there, which can"
-                " be looked into."
-            )
+            raise inference_refused(f"layer {self.name!r}")
         index, self.calls = self.calls, self.calls + 1
         if self.call >= 0 and index != self.call:
             return None

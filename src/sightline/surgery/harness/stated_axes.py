@@ -9,8 +9,8 @@ from sightline.errors import ImageError
 def channel_axis(axes: Any, shape: Sequence[int]) -> int:
     """The axis of the channels of an input of this shape, by what was said of its axes.
 
-    `b` is the batch, `c` are the channels, every other word is an axis of places. Raises
-    `ImageError` where the words do not fit.
+    `b` is the batch, `c` are the channels, every other word is an axis of places. A waveform `"b
+    samples"` has no channels: 0. Raises `ImageError` where the words do not fit.
 
     >>> channel_axis("b steps c", (2, 500, 12)), channel_axis("b t c h w", (1, 8, 3, 32, 32))
     (2, 2)
@@ -29,6 +29,8 @@ def channel_axis(axes: Any, shape: Sequence[int]) -> int:
         wrong = f"names {twice!r} twice"
     elif words[0] != "b":
         wrong = "does not begin with the batch"
+    elif "c" not in words and len(shape) == 2:
+        return 0
     elif "c" not in words:
         wrong = "names no channels"
     else:

@@ -53,7 +53,8 @@ def _no_module(model: Any) -> ModelError:
     else:
         advice = (
             "Pass the module itself, or load one by name: sightline.load('resnet50').model. An ONNX"
-            " or exported file has no gradients to look back through."
+            " file has no gradients to look back through; of an exported program pass"
+            " program.module(), for methods of pixels and black boxes."
         )
     return ModelError(f"Expected a torch.nn.Module; got {type(model).__name__}. {advice}")
 
@@ -68,7 +69,7 @@ def _refuse(model: nn.Module, opened: bool) -> None:
                 " TorchScript, whose layers cannot be opened. Pass the Python model it was made"
                 " from, with the same weights."
             )
-        if opened and ".quantized" in type(module).__module__:
+        if opened and _is_quantised(module):
             raise ModelError(
                 "Expected a model with float weights; it holds the quantised"
                 f" {type(module).__name__}, which has no gradients. Explain the float model it came"
@@ -85,6 +86,25 @@ def _refuse(model: nn.Module, opened: bool) -> None:
             "Expected a model with weights; its parameters lie on the meta device, which holds"
             " none. Load a checkpoint first: model.to_empty(device='cpu'), then load_state_dict."
         )
+
+
+def _is_quantised(module: nn.Module) -> bool:
+    """Whether it computes with whole numbers; float networks made to be quantised do not yet."""
+    kind = type(module)
+    return ".quantized" in kind.__module__ and not kind.__name__.endswith("FloatFunctional")
+
+
+def is_exported(model: nn.Module) -> bool:
+    """Whether a model is the graph that `torch.export` wrote down, in which no module is called.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    >>> is_exported(net), is_exported(torch.fx.symbolic_trace(net))
+    (False, False)
+    """
+    if not isinstance(model, torch.fx.GraphModule):
+        return False
+    called = {str(node.target) for node in model.graph.nodes if node.op == "call_module"}
+    return called <= {"_guards_fn"}
 
 
 def nonfinite_weights(model: nn.Module) -> str | None:

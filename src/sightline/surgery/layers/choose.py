@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from sightline.errors import LayerError
+from sightline.errors import LayerError, SurgeryError
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.model_io import tensors_in
 from sightline.surgery.layers.candidates import Candidate
@@ -140,7 +140,7 @@ def layers(model: nn.Module, inputs: Any, *, axes: Any = None) -> list[Candidate
     rows, _ = survey_layers(with_noise(given))
     try:
         choice = choose(model, given)
-    except LayerError:
+    except (LayerError, SurgeryError):
         return rows
     for row in rows:
         chosen = choice.name in row.names and choice.call == row.call

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sightline.surgery.harness.arguments import channels_second
 from sightline.surgery.harness.given import Given
 from sightline.surgery.layers.candidates import Candidate, candidates
 
@@ -74,7 +75,7 @@ def _changed_in_corners(given: Given) -> Iterable[Given]:
     cut_into_patches = given.picture.shape[-2:] != (rows, columns)
     for first, top, left in _CORNERS_OF_CLIPS if image.ndim == 5 else _CORNERS:
         changed = image.clone()
-        picture = changed.movedim(given.channel_axis, 1)
+        picture = channels_second(changed, given.channel_axis)
         if cut_into_patches:  # [b, n, pixels]: the patch of that corner
             row, column = 0 if top else rows - 1, 0 if left else columns - 1
             corner: Any = (slice(None), row * columns + column)

@@ -22,9 +22,10 @@ from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid
 from sightline.surgery.harness.model_io import are_detections, main_output, tensors_in
 from sightline.surgery.harness.randomise import noise
+from sightline.surgery.harness.supported import is_exported
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.influence import Score, all_outputs, heads_of_zeros, influences
-from sightline.surgery.layers.no_layer import no_feature_map, no_influence
+from sightline.surgery.layers.no_layer import no_feature_map, no_influence, no_layers, no_scores
 from sightline.surgery.layers.stages import stages
 from sightline.surgery.layers.token_grid import survey_layers
 from sightline.surgery.memory.sizes import Seen
@@ -64,6 +65,8 @@ def search(
 
     A model that goes other ways by what is on a picture is asked about that, and not `on_noise`.
     """
+    if is_exported(given.model):
+        raise no_layers(given.model)
     survey = _look_at(given, score, without, on_noise=on_noise)
     ranked = _ranked(survey)
     choice = _first_that_matters(survey, ranked)
@@ -73,7 +76,7 @@ def search(
         ranked = _ranked(survey)
         choice = _first_that_matters(survey, ranked)
     if choice is None:
-        raise no_influence(given.model, len(ranked.rows))
+        raise no_influence(given, len(ranked.rows))
     return choice, survey.general
 
 
@@ -161,7 +164,9 @@ class _Ranked:
 def _ranked(survey: Survey) -> _Ranked:
     """Those with a grid of 4 x 4, if there are any."""
     logits = main_output(survey.outputs)
-    if logits is None or not survey.rows:
+    if logits is None:
+        raise no_scores(survey.given.model, survey.outputs)
+    if not survey.rows:
         raise no_feature_map(survey.given)
     pool = stages(survey.rows, survey.outputs, logits)
     small = [row for row in pool if _too_small(row, survey.given)]

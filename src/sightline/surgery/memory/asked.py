@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -38,9 +38,22 @@ def arguments(given: Given) -> Hashable:
         ((one.ndim, given.shape[1]) if one is image else tuple(one.shape[1:]), one.dtype)
         for one in given.tensors
     )
-    words = tuple(one for one in (*given.args, *given.kwargs.values()) if isinstance(one, _WORDS))
+    words = tuple(_words_in((given.args, list(given.kwargs.values()))))
     found = given._known["arguments"] = given.axes, shapes, tuple(given.kwargs), words
     return found
+
+
+def _words_in(value: Any) -> Iterator[Any]:
+    """Names, flags and numbers in a nest of arguments."""
+    if isinstance(value, _WORDS):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield name
+            yield from _words_in(one)
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from _words_in(one)
 
 
 def size_of(given: Given) -> Shape:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from sightline.errors import LayerError
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.arguments import arguments, as_handed_in, image_among, replaced
 from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.feature_map import find_map
-from sightline.surgery.harness.given import Given, arguments, image_among
+from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Shape, Stated
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.model_io import call_model
@@ -65,7 +66,7 @@ def showing(model: nn.Module, inputs: Any) -> Iterator[Callable[[Tensor], Any]]:
 
     def see(images: Tensor) -> Any:
         with torch.no_grad():
-            own = images.movedim(1, given.channel_axis)
+            own = as_handed_in(images, given.channel_axis)
             return call_model(given.model, *_with_images(given.args, given.kwargs, own))
 
     with guard.untouched(given.model):
@@ -83,7 +84,8 @@ def with_pictures(inputs: Any, images: Tensor, channel_axis: int = 1) -> Any:
     >>> twice.flatten()
     tensor([1, 2, 1, 2])
     """
-    args, kwargs = _with_images(*arguments(inputs), images.movedim(1, channel_axis))
+    own = (inputs.args, inputs.kwargs) if isinstance(inputs, Given) else arguments(inputs)
+    args, kwargs = _with_images(*own, as_handed_in(images, channel_axis))
     if isinstance(inputs, Given):
         return replace(inputs, args=args, kwargs=kwargs)
     return kwargs or args
@@ -94,14 +96,10 @@ def _with_images(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments for m versions of all b images; what belongs to an image m times over, too."""
     own = image_among(args, kwargs)
-    return (
-        tuple(_or_repeated(value, own, images) for value in args),
-        {name: _or_repeated(value, own, images) for name, value in kwargs.items()},
+    m = len(images) // len(own)
+    return replaced(
+        args, kwargs, lambda one: images if one is own else repeat_rows(one, len(own), m)
     )
-
-
-def _or_repeated(value: Any, own: Tensor, images: Tensor) -> Any:
-    return images if value is own else repeat_rows(value, len(own), len(images) // len(own))
 
 
 def repeat_rows(value: Any, images: int, m: int) -> Any:
