@@ -103,10 +103,13 @@ class Explanation:
 
     @property
     def statistics(self) -> Preprocess:
-        """What was done to the pixels: `preprocess`, for as many channels as the input has."""
+        """What was done to the pixels: `preprocess`, for as many channels as the input has.
+
+        Where that is for other inputs, as one for photographs is for a signal, mean 0 and std 1.
+        """
         if self.inputs is None:
             return self.preprocess
-        return self.preprocess.for_channels(self.inputs.shape[1])
+        return self.preprocess.for_channels(self.inputs.shape[1], self.inputs.ndim - 2)
 
     def to(self, *where: Any, **options: Any) -> "Explanation":
         """All tensors moved or cast as `Tensor.to` does."""
