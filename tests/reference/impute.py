@@ -19,6 +19,7 @@ def weights(axes: int) -> dict[tuple[int, ...], float]:
 def impute(images: Tensor, removed: Tensor) -> Tensor:
     size = tuple(images.shape[2:])
     number = {place: k for k, place in enumerate(np.ndindex(*size))}
+    steps = weights(len(size))
     filled = torch.zeros_like(images)
     for b in range(len(images)):
         system = np.zeros((len(number), len(number)))
@@ -27,7 +28,7 @@ def impute(images: Tensor, removed: Tensor) -> Tensor:
             if removed[(b, *place)]:
                 beside = {
                     tuple(a + d for a, d in zip(place, step, strict=True)): weight
-                    for step, weight in weights(len(size)).items()
+                    for step, weight in steps.items()
                 }
                 within = {there: weight for there, weight in beside.items() if there in number}
                 for there, weight in within.items():
