@@ -179,3 +179,19 @@ def test_iou_of_boxes_and_of_none():
     boxes = torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 5, 5]], dtype=torch.float64)
     assert iou(boxes, boxes).tolist() == [[1, 1 / 7, 0], [1 / 7, 1, 0], [0, 0, 0]]
     assert iou(boxes, boxes[:0]).shape == (3, 0)
+
+
+@pytest.mark.parametrize("size", [(60,), (6, 7, 5), (3, 4, 3, 4)])
+@pytest.mark.parametrize("share", [0.15, 0.5])
+def test_regions_along_any_number_of_axes(size, share):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    mask = torch.rand(size, generator=torch.Generator().manual_seed(0)) < share
+    expected, _ = ndimage.label(mask.numpy(), structure=torch.ones([3] * len(size)).numpy())
+    assert label_regions(mask).tolist() == expected.tolist()
+    assert _label_by_pointers(mask).tolist() == expected.tolist()
+
+
+def test_iou_of_intervals_and_of_boxes_in_a_volume():
+    assert iou(torch.tensor([[0.0, 4.0]]), torch.tensor([[1.0, 3.0]])).item() == 0.5
+    one, other = torch.tensor([[0.0, 0, 0, 2, 2, 2]]), torch.tensor([[1.0, 1, 1, 3, 3, 3]])
+    assert iou(one, other).item() == pytest.approx(1 / 15)

@@ -33,20 +33,31 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
             " be confident in. Explain photographs with a class as the target."
         )
     card = card_of(model)
-    done = explanation.statistics
-    mean, std = (
-        per_channel(torch.tensor(values, device=images.device), images.ndim)
-        for values in (done.mean, done.std)
-    )
     axis, columns = explanation.provenance.get("input", {}).get("channel_axis", 1), []
     for j in range(held.maps.shape[1]):
-        inputs = (explanation_map(images, held.maps[:, j]) - mean) / std
+        inputs = _through(explanation, images, held.maps[:, j])
         anchor = explanation.inputs if explanation.inputs is not None else inputs
         anchored = inputs.to(anchor).movedim(1, axis)  # in the order in which the model takes them
         classes = torch.tensor([targets[j].index for targets in held.targets])
         columns.append(confidence(look(model, anchored), classes, card.outputs))
     kept = torch.stack(columns, dim=1)
     return kept if explanation.several else kept[:, 0]
+
+
+def _through(explanation: Explanation, images: Tensor, maps: Tensor) -> Tensor:
+    """What the maps let through, black elsewhere, in the model's space."""
+    done = explanation.statistics
+    mean, std = (torch.tensor(values, device=images.device) for values in (done.mean, done.std))
+    channels, axes = images.shape[1], images.ndim - 2
+    if (
+        explanation.inputs is not None
+        and axes != 2
+        and not explanation.preprocess.fits(channels, axes)
+    ):
+        # no pictures: to hold them in [0, 1], as pixels are, would lose what is beyond
+        return explanation_map(explanation.inputs, maps, fill=-mean / std)
+    mean, std = (per_channel(values, images.ndim) for values in (mean, std))
+    return (explanation_map(images, maps) - mean) / std
 
 
 def confidence(

@@ -99,7 +99,7 @@ class Explanation:
         """The pixels the model saw, `[b, 3, h, w]` in [0, 1]; None for what is no picture."""
         if self.inputs is None or self.inputs.shape[1] not in (1, 3):
             return None
-        return seen(self.inputs, self.statistics)
+        return seen(self.inputs, self.preprocess.for_channels(self.inputs.shape[1]))
 
     @property
     def statistics(self) -> Preprocess:
