@@ -193,3 +193,19 @@ def test_what_probabilities_were_made_from_is_found_behind_views():
     assert scores_before(p[:1]) is None
     assert scores_before(1 - p) is None
     assert scores_before(p.detach()) is None
+
+
+@pytest.mark.parametrize("size", [(60,), (6, 7, 5), (3, 4, 3, 4)])
+@pytest.mark.parametrize("share", [0.15, 0.5])
+def test_regions_along_any_number_of_axes(size, share):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    mask = torch.rand(size, generator=torch.Generator().manual_seed(0)) < share
+    expected, _ = ndimage.label(mask.numpy(), structure=torch.ones([3] * len(size)).numpy())
+    assert label_regions(mask).tolist() == expected.tolist()
+    assert _label_by_pointers(mask).tolist() == expected.tolist()
+
+
+def test_iou_of_intervals_and_of_boxes_in_a_volume():
+    assert iou(torch.tensor([[0.0, 4.0]]), torch.tensor([[1.0, 3.0]])).item() == 0.5
+    one, other = torch.tensor([[0.0, 0, 0, 2, 2, 2]]), torch.tensor([[1.0, 1, 1, 3, 3, 3]])
+    assert iou(one, other).item() == pytest.approx(1 / 15)

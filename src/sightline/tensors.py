@@ -1,6 +1,7 @@
 """What every room needs of tensors: dtypes, torch's modes, shapes, scales, regions, boxes."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -180,10 +181,10 @@ def first_weight(model: nn.Module) -> Tensor | None:
     return next((weight for weight in model.parameters() if weight.is_floating_point()), None)
 
 
-def label_regions(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
-    """A number for each connected region of a mask, from 1 in the order of their first pixels.
+def label_regions(mask: Bool[Tensor, "*s"]) -> Int[Tensor, "*s"]:
+    """A number for each connected region of a mask, from 1 in the order of their first places.
 
-    Pixels that touch at a corner belong together; 0 is outside. On the CPU, by SciPy where it is
+    Places that touch at a corner belong together; 0 is outside. On the CPU, by SciPy where it is
     installed, which is the faster one.
 
     >>> label_regions(torch.eye(3, dtype=torch.bool)).tolist()
@@ -196,22 +197,22 @@ def label_regions(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
     except ImportError as error:  # it comes with the extra `evaluate`
         logger.debug("regions are labelled without SciPy: %s", error)
         return _label_by_pointers(mask.cpu())
-    labels, _ = ndimage.label(mask.cpu().numpy(), structure=torch.ones(3, 3).numpy())
+    touching = torch.ones((3,) * mask.ndim).numpy()
+    labels, _ = ndimage.label(mask.cpu().numpy(), structure=touching)
     return torch.from_numpy(labels).long()
 
 
-def _label_by_pointers(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
-    """The same in torch alone, in a few passes over the pixels however winding a region is.
+def _label_by_pointers(mask: Bool[Tensor, "*s"]) -> Int[Tensor, "*s"]:
+    """The same in torch alone, in a few passes over the places however winding a region is.
 
-    Every pixel begins as a root; earlier ones have larger numbers. In each round a root points to
-    the largest one that any of its pixels touches, and pointers are followed to their ends. To pass
+    Every place begins as a root; earlier ones have larger numbers. In each round a root points to
+    the largest one that any of its places touches, and pointers are followed to their ends. To pass
     on the largest neighbour alone takes as many passes as the longest way through a region has
-    pixels.
+    places.
     """
     roots = torch.arange(mask.numel(), 0, -1).view(mask.shape) * mask
     while True:
-        # max_pool2d knows no integers; float64 holds them exactly
-        largest = F.max_pool2d(roots.double()[None, None], 3, stride=1, padding=1)[0, 0].long()
+        largest = _largest_beside(roots)
         pointers = torch.arange(mask.numel() + 1)
         pointers.scatter_reduce_(0, roots.flatten(), (largest * mask).flatten(), "amax")
         while not torch.equal(further := pointers[pointers], pointers):
@@ -223,17 +224,31 @@ def _label_by_pointers(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
     return (len(numbers) - torch.searchsorted(numbers, roots)) * mask
 
 
-def iou(boxes: Float[Tensor, "n 4"], others: Float[Tensor, "m 4"]) -> Float[Tensor, "n m"]:
+def _largest_beside(numbers: Int[Tensor, "*s"]) -> Int[Tensor, "*s"]:
+    """The largest number of each place and of those that touch it, along one axis after another."""
+    found = numbers.double()  # max_pool2d knows no integers; float64 holds them exactly
+    for axis, side in enumerate(numbers.shape):
+        lines = found.reshape(1, -1, side, math.prod(numbers.shape[axis + 1 :]))
+        found = F.max_pool2d(lines, (3, 1), stride=1, padding=(1, 0))
+    return found.view(numbers.shape).long()
+
+
+def iou(boxes: Float[Tensor, "n k"], others: Float[Tensor, "m k"]) -> Float[Tensor, "n m"]:
     """Intersection over union of each box with each other one; 0 where neither has an area.
+
+    The first half of a box says where it begins along each axis, the second where it ends.
 
     >>> two, one = torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3]]), torch.tensor([[0.0, 0, 2, 2]])
     >>> iou(two, one)
     tensor([[1.0000],
             [0.1429]])
     """
-    low = torch.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    axes = boxes.shape[1] // 2
+    low = torch.maximum(boxes[:, None, :axes], others[None, :, :axes])
+    high = torch.minimum(boxes[:, None, axes:], others[None, :, axes:])
     common = (high - low).clamp(min=0).prod(2)
-    own, theirs = ((some[:, 2:] - some[:, :2]).clamp(min=0).prod(1) for some in (boxes, others))
+    own, theirs = (
+        (some[:, axes:] - some[:, :axes]).clamp(min=0).prod(1) for some in (boxes, others)
+    )
     union = own[:, None] + theirs[None] - common
     return torch.where(union > 0, common / union, 0)

@@ -41,6 +41,9 @@ ImageMap = Float[Tensor, "b *s"]
 Boxes = list[Tensor]
 """For each image of a batch its boxes `[n, 4]`: left, top, right, bottom in pixels, right and
 bottom exclusive.
+
+Of a signal they are `[n, 2]`, start and end; of a volume `[n, 6]`: left, top, front, right, bottom,
+back. That is where a box begins along each axis, the last axis first, and then where it ends.
 """
 
 
@@ -61,15 +64,31 @@ class Preprocess:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
-    def for_channels(self, n: int) -> "Preprocess":
-        """The same for inputs of n channels: of one, `(pixels - 0.5) / 0.5`, unless it knows one.
+    def fits(self, n: int, axes: int = 2) -> bool:
+        """Whether mean and std are of inputs of n channels and so many axes of space.
+
+        One number serves every channel. What is usual for photographs says nothing of a signal.
+
+        >>> Preprocess().fits(3), Preprocess().fits(13), Preprocess().fits(3, axes=1)
+        (True, False, False)
+        """
+        usual = (self.mean, self.std) == (Preprocess.mean, Preprocess.std)
+        return {len(self.mean), len(self.std)} <= {1, n} and not (usual and axes == 1)
+
+    def for_channels(self, n: int, axes: int = 2) -> "Preprocess":
+        """The same for inputs of n channels, with mean 0 and std 1 where its own do not fit.
+
+        A grey picture is `(pixels - 0.5) / 0.5` then.
 
         >>> (
         ...     Preprocess().for_channels(1).mean,
         ...     Preprocess(mean=(0.13,), std=(0.3,)).for_channels(1).mean,
         ... )
         ((0.5,), (0.13,))
+        >>> Preprocess().for_channels(13).mean, Preprocess().for_channels(1, axes=3).std
+        ((0.0,), (1.0,))
         """
-        if n == 1 and len(self.mean) != 1:
-            return replace(self, mean=(0.5,), std=(0.5,))
-        return self
+        if self.fits(n, axes):
+            return self
+        grey = n == 1 and axes == 2
+        return replace(self, mean=(0.5 if grey else 0.0,), std=(0.5 if grey else 1.0,))

@@ -1,5 +1,7 @@
 """Batches of one's own: a loader, a generator, a mapping with what is known."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from helpers.small_runs import CLASSES, PREPROCESS, run
 from sightline.errors import DataError
+from sightline.evaluation.batches import from_batches
 from sightline.protocol import Protocol
 
 
@@ -72,3 +75,35 @@ def test_a_label_out_of_range_is_a_row_with_its_error(model):
     )
     assert found.column("error")[0] is None
     assert "a class from 0 to 2; the label is 7" in found.column("error")[1]
+
+
+SIGNALS, VOLUMES = torch.zeros(1, 2, 9), torch.zeros(1, 1, 4, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("images", "known", "words"),
+    [
+        (SIGNALS, {"boxes": [[[2.0, 2, 8, 8]]]}, r"boxes \[start, end\].*got the shape \[1, 4\]"),
+        (SIGNALS, {"boxes": [[[8.0, 2.0]]]}, r"boxes \[start, end\]; got \[8.0, 2.0\]"),
+        (VOLUMES, {"boxes": [[[0.0, 0, 2, 2]]]}, r"\[left, top, front, right, bottom, back\]"),
+        (SIGNALS, {"masks": torch.ones(1, 2, 9)}, r"image's size \[9\].*shape \[2, 9\]"),
+        (VOLUMES, {"masks": torch.ones(1, 5, 6)}, r"image's size \[4, 5, 6\].*shape \[5, 6\]"),
+    ],
+)
+def test_annotations_of_another_space_are_their_image_s_error(images, known, words):
+    batch = {"images": images, "labels": [0], **known}
+    ((item,),) = [some.items for some in from_batches([batch], PREPROCESS, 0)]
+    assert re.search(words, item.error)
+
+
+@pytest.mark.parametrize(
+    ("images", "box"), [(SIGNALS, [2.0, 5.0]), (VOLUMES, [0.0, 0, 1, 2, 2, 3])]
+)
+def test_annotations_of_signals_and_volumes(images, box):
+    mask = torch.ones(1, *images.shape[2:], dtype=torch.bool)
+    for boxes in ([[box, box]], [box], [torch.zeros(0, 4)]):  # one may come without its brackets
+        batch = {"images": images, "labels": [7], "boxes": boxes, "masks": mask}
+        ((item,),) = [some.items for some in from_batches([batch], PREPROCESS, 64)]
+        assert (item.error, item.view, item.annotated) == (None, None, True)
+        assert item.boxes[7].tolist() == [box] * (torch.as_tensor(boxes[0]).numel() // len(box))
+        assert torch.equal(item.masks[7], mask[0])

@@ -304,3 +304,26 @@ def test_options_of_the_other_job_are_refused(words):
     result = CliRunner().invoke(commands, ["layers", *words])
     assert result.exit_code == 2
     assert "--measure" in result.output
+
+
+@pytest.mark.parametrize(("axes", "size"), [(1, (24,)), (3, (8, 7, 6))])
+def test_layers_of_networks_for_signals_and_volumes(axes, size):
+    torch.manual_seed(0)
+    convolution, pool = (
+        (nn.Conv1d, nn.AdaptiveAvgPool1d) if axes == 1 else (nn.Conv3d, nn.AdaptiveAvgPool3d)
+    )
+    net = nn.Sequential(
+        convolution(5, 4, 3), nn.ReLU(), convolution(4, 4, 3), nn.ReLU(), pool(1), nn.Flatten()
+    )
+    pictures = [torch.randn(3, 5, *size)]
+    found = compare_layers(net, pictures, progress=False)
+    assert [one.place for one in found][-1] == 0
+    assert len(found) > 1
+    for one in found:
+        assert len(one.grid) == axes
+        rows = evaluate(
+            net, pictures, "grad_cam_pp", "deletion,insertion", progress=False,
+            protocol=Protocol(layer=one.layer),
+        )  # fmt: skip
+        order = np.subtract(rows.column("insertion"), rows.column("deletion"))
+        assert one.order.estimate == pytest.approx(order.mean(), abs=1e-6)

@@ -84,3 +84,14 @@ def test_what_has_no_confidence_or_no_pixels_is_told_so():
     ):
         with pytest.raises(TargetError, match="Explain photographs with a class as the target"):
             kept_confidence(convnet(), e)
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_what_is_no_picture_is_seen_in_its_own_unit(axes):
+    """One lead, or one scan: below 0 and above 1 there is signal too; black is 0, its mean."""
+    net = convnet(axes)
+    net[0] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1](1, 6, 3, padding=1)
+    x = 3 * torch.randn(2, 1, *batch(axes).shape[2:])
+    e = explain(net.eval(), x, 1)
+    want = net(x * e.maps.unsqueeze(1)).softmax(1)[:, 1].detach()
+    assert_near(kept_confidence(net, e), want, 1e-5)

@@ -42,6 +42,18 @@ def spread(number: int) -> Tensor:
     return torch.cat([corners, corners + 1 + torch.rand(number, 2) * 5], dim=1)
 
 
+def anywhere(seed: int, size: tuple[int, ...]) -> tuple[Tensor, list[Tensor]]:
+    """The same in any number of axes: continuous maps, one with ties, a constant and a zero one."""
+    torch.manual_seed(seed)
+    maps = torch.rand(6, *size)
+    maps[2] = (maps[2] * 3).round() / 3
+    maps = maps / maps.flatten(1).amax(1).view(-1, *[1] * len(size))
+    maps[3], maps[4] = 1, 0
+    most = torch.tensor(size[::-1])
+    begins = [torch.rand(number, len(size)) * most - 1 for number in (1, 2, 3, 1, 2, 0)]
+    return maps, [torch.cat([own, own + 1 + torch.rand(own.shape) * most / 2], 1) for own in begins]
+
+
 def flipped(maps: Tensor, boxes: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """The mirror image, left and right exchanged."""
     width = maps.shape[-1]

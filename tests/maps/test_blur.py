@@ -76,3 +76,13 @@ def test_an_unknown_edge_is_refused():
         ImageError, match="'replicate' or 'zeros' as the edge of a blur; got 'wrap'"
     ):
         blur(torch.ones(1, 3, 8, 8), edge="wrap")
+
+
+@pytest.mark.parametrize("edge", ["replicate", "zeros"])
+@pytest.mark.parametrize("size", [(9,), (4, 3, 5), (2, 3, 2, 3)])
+def test_slow_twin_along_any_number_of_axes(size, edge):
+    torch.manual_seed(0)
+    images = torch.randn(1, 2, *size, dtype=torch.float64)
+    torch.testing.assert_close(
+        blur(images, 3, 1.5, edge=edge), slowly(images, 3, 1.5, edge), rtol=0, atol=1e-12
+    )

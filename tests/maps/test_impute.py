@@ -134,3 +134,40 @@ def test_noise_without_generators_is_refused():
         impute(torch.rand(1, 3, 4, 4), torch.ones(1, 4, 4).bool(), 0.1)
     with pytest.raises(ImageError, match=r"one generator for each of the 2 images.*came 1"):
         impute(torch.rand(2, 3, 4, 4), torch.ones(2, 4, 4).bool(), 0.1, generators(0))
+
+
+def test_a_signal_is_imputed_along_its_axis():
+    """Two neighbours of equal weight: between 1 and 5 a straight line, past the end it stays."""
+    images = torch.tensor([[[1.0, 0, 0, 0, 5.0, 0, 0], [4.0, 9, 9, 9, 0.0, 9, 9]]])
+    removed = torch.tensor([[False, True, True, True, False, True, True]])
+    want = torch.tensor([[[1.0, 2, 3, 4, 5, 5, 5], [4.0, 3, 2, 1, 0, 0, 0]]])
+    torch.testing.assert_close(impute(images, removed), want)
+
+
+def test_the_middle_of_a_volume_by_hand():
+    """Six places beside it at 1/14, twelve at 1/28, eight at 1/56: 6/14, 6/14 and 2/14."""
+    images = torch.full((1, 1, 3, 3, 3), 14.0)
+    away = sum((torch.arange(3) - 1).abs().view(-1, *[1] * k) for k in range(3))
+    for steps, value in ((1, 0.0), (2, 7.0)):
+        images[0, 0][away == steps] = value
+    assert impute(images, (away == 0)[None])[0, 0, 1, 1, 1].item() == pytest.approx(3 + 2)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.95])
+@pytest.mark.parametrize("size", [(40,), (4, 5, 3), (2, 3, 2, 4)])
+def test_slow_twin_along_any_number_of_axes(size, share):
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, *size, dtype=torch.float64)
+    maps = torch.rand(2, *size)
+    removed = first_mask(rank(maps), round(share * maps[0].numel()), size)
+    torch.testing.assert_close(impute(images, removed), slowly(images, removed), rtol=0, atol=1e-9)
+
+
+def test_a_channel_of_a_volume_that_is_not_finite_leaves_the_others():
+    torch.manual_seed(0)
+    images, removed = torch.randn(1, 3, 4, 4, 4), torch.rand(1, 4, 4, 4) < 0.5
+    images[0, 1], images[0, 2] = torch.nan, 0
+    got = impute(images, removed)[0]
+    torch.testing.assert_close(got[:1], impute(images[:, :1], removed)[0])
+    assert got[1].isnan().all()
+    assert (got[2] == 0).all()

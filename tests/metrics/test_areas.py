@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from helpers.boxed_maps import boxes_of
 from reference import areas as slow
+from sightline.errors import DataError
 from sightline.metrics.areas import (
     at,
     counts_above,
@@ -127,3 +128,35 @@ def test_overlap_of_boxes():
     found = np.array([[0.0, 0.0, 4.0, 4.0], [2.0, 2.0, 6.0, 6.0]])
     true = np.array([[0.0, 0.0, 4.0, 4.0], [2.0, 0.0, 4.0, 8.0], [9.0, 9.0, 10.0, 10.0]])
     np.testing.assert_allclose(overlaps(found, true), [[1, 8 / 24, 0], [4 / 28, 8 / 24, 0]])
+
+
+def test_intervals_of_a_signal():
+    own = torch.tensor([[1.5, 4.0], [-3.0, 1.0], [4.75, 5.25], [9.0, 99.0]])
+    assert spans(own, 6) == [(slice(1, 4),), (slice(0, 1),)]
+    assert covered([own], torch.zeros(1, 6)).int().tolist() == [[1, 1, 1, 1, 0, 0]]
+    assert in_view(own, 6).tolist() == [[1.5, 4.0], [0.0, 1.0], [4.75, 5.25]]
+
+
+def test_boxes_of_a_volume_name_its_last_axis_first():
+    own = torch.tensor([[0.0, 1, 2, 1, 3, 9]])  # left, top, front, right, bottom, back
+    assert spans(own, 4, 5, 6) == [(slice(2, 4), slice(1, 3), slice(0, 1))]
+    assert in_view(own, 4, 5, 6).tolist() == [[0, 1, 2, 1, 3, 4]]
+    found, sizes = regions(covered([own], torch.zeros(1, 4, 5, 6))[0].numpy())
+    assert (found.tolist(), sizes.tolist()) == ([[0, 1, 2, 1, 3, 4]], [4])
+    assert overlaps(found, np.array([[0.0, 0, 0, 1, 3, 4]])).tolist() == [[4 / 12]]
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [
+        (1, r"\[start, end\], one a row, where a map has 1 axis; got the shape \[2, 4\]"),
+        (3, r"\[left, top, front, right, bottom, back\], one a row, where a map has 3 axes"),
+        (4, "of 8 numbers"),
+    ],
+)
+def test_boxes_of_another_space_are_refused(axes, words):
+    own, maps = torch.ones(2, 4), torch.zeros(1, *[3] * axes)
+    for refused in (lambda: covered([own], maps), lambda: in_view(own, *maps.shape[1:])):
+        with pytest.raises(DataError, match=f"Expected boxes {words}"):
+            refused()
+    assert not covered([torch.zeros(0, 4)], maps).any(), "none is none anywhere"

@@ -8,7 +8,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from helpers.boxed_maps import HEIGHT, WIDTH, boxed, boxes_of, flipped, material, stepped
+from helpers.boxed_maps import (
+    HEIGHT,
+    WIDTH,
+    anywhere,
+    boxed,
+    boxes_of,
+    flipped,
+    material,
+    stepped,
+)
 from reference import areas as slow_areas
 from reference.coverage import coverage as slow_coverage
 from reference.energy_pointing_game import energy_pointing_game as slow_energy_pointing_game
@@ -210,3 +219,24 @@ def test_the_union_of_boxes_is_that_of_the_slow_twin(seed):
     for places, own in zip(covered(boxes, maps), boxes, strict=True):
         want = [[slow_areas.inside(r, c, own) for c in range(WIDTH)] for r in range(HEIGHT)]
         assert places.tolist() == want
+
+
+@pytest.mark.parametrize("size", [(17,), (3, 4, 3)])
+def test_the_slow_twin_says_the_same_of_signals_and_volumes(pair, size):
+    fast, slow, bar = pair
+    maps, boxes = anywhere(0, size)
+    got = fast(maps, boxes)
+    assert bool(got.isfinite().any())
+    assert_same(got, slow(maps, boxes), bar)
+
+
+@pytest.mark.parametrize("size", [(1, 17), (17, 1)])
+def test_a_signal_is_a_picture_one_place_high(pair, size):
+    fast, *_ = pair
+    maps, boxes = anywhere(5, (17,))
+    edges = [own.new_tensor([[0.0, 1.0]]).expand(len(own), 2) for own in boxes]
+    flat = [
+        torch.stack([own, edge] if size[0] == 1 else [edge, own], dim=2).flatten(1)
+        for own, edge in zip(boxes, edges, strict=True)
+    ]
+    assert_same(fast(maps.view(-1, *size), flat), fast(maps, boxes), 1e-12)

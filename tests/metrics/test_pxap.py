@@ -6,6 +6,7 @@ import torch
 
 from helpers.boxed_maps import HEIGHT, WIDTH, material
 from reference.pxap import average_precision as slow_average_precision
+from sightline.errors import DataError
 from sightline.metrics.metric import about
 from sightline.metrics.pxap import average_precision, pxap
 
@@ -78,3 +79,8 @@ def test_the_figure_is_the_slow_twins(seed):
         slow_average_precision(values.tolist()), rel=1e-12
     )
     assert 0 < average_precision(values) < 1
+
+
+def test_a_mask_of_another_size_is_refused():
+    with pytest.raises(DataError, match=r"of the map's size \[4, 5\].* got the shape \[5, 4\]"):
+        pxap(torch.rand(1, 4, 5), [torch.ones(5, 4, dtype=torch.bool)])

@@ -1,37 +1,56 @@
-"""Pixels in boxes, scaling, regions and overlaps, place by place: what the localisation metrics'
-twins share.
+"""Places in boxes, scaling, regions and overlaps, place by place, in any number of axes: what the
+localisation metrics' twins share. A place is a tuple, its last number along the last axis; a box
+names the last axis first.
 """
 
+import itertools
+import math
+from typing import Any
+
+import numpy as np
 from torch import Tensor
 
-
-def table(one: Tensor) -> list[list[float]]:
-    return [[float(value) for value in row] for row in one.double()]
+Place = tuple[int, ...]
 
 
-def scaled(one: Tensor) -> list[list[float]]:
+def table(one: Tensor) -> dict[Place, float]:
+    return {place: float(one[place]) for place in np.ndindex(*one.shape)}
+
+
+def scaled(one: Tensor) -> dict[Place, float]:
     """(L - min) / (max - min); a constant map is zero."""
-    rows = table(one)
-    values = [value for row in rows for value in row]
-    low, high = min(values), max(values)
-    return [[(value - low) / (high - low) if high > low else 0.0 for value in row] for row in rows]
+    values = table(one.double())
+    low, high = min(values.values()), max(values.values())
+    return {
+        place: (value - low) / (high - low) if high > low else 0.0
+        for place, value in values.items()
+    }
 
 
-def inside(row: int, column: int, boxes: Tensor) -> bool:
-    x, y = column + 0.5, row + 0.5
+def inside(*asked: Any) -> bool:
+    """Whether a place lies in one of the boxes, which come last."""
+    *place, boxes = asked
+    centre = [along + 0.5 for along in reversed(place)]
     return any(
-        left <= x < right and top <= y < bottom
-        for left, top, right, bottom in boxes.double().tolist()
+        all(
+            begin <= along < end
+            for begin, along, end in zip(
+                box[: len(centre)], centre, box[len(centre) :], strict=True
+            )
+        )
+        for box in boxes.double().tolist()
     )
 
 
-def area(height: int, width: int, boxes: Tensor) -> int:
-    return sum(inside(r, c, boxes) for r in range(height) for c in range(width))
+def area(*asked: Any) -> int:
+    """How many places of a view lie in the boxes, which come last."""
+    *size, boxes = asked
+    return sum(inside(*place, boxes) for place in np.ndindex(*size))
 
 
-def regions(mask: list[list[bool]]) -> list[list[tuple[int, int]]]:
-    """Eight neighbours, found by walking from each place that nobody has seen yet."""
-    todo = {(r, c) for r, row in enumerate(mask) for c, on in enumerate(row) if on}
+def regions(mask: Any) -> list[list[Place]]:
+    """All neighbours, corners too, found by walking from each place that nobody has seen yet."""
+    todo = {tuple(place) for place in np.argwhere(np.array(mask)).tolist()}
     found = []
     for start in sorted(todo):
         if start not in todo:
@@ -39,31 +58,51 @@ def regions(mask: list[list[bool]]) -> list[list[tuple[int, int]]]:
         todo.remove(start)
         region, border = [], [start]
         while border:
-            r, c = border.pop()
-            region.append((r, c))
-            near = {(r + dr, c + dc) for dr in (-1, 0, 1) for dc in (-1, 0, 1)} & todo
+            place = border.pop()
+            region.append(place)
+            steps = itertools.product((-1, 0, 1), repeat=len(place))
+            near = {tuple(a + b for a, b in zip(place, step, strict=True)) for step in steps} & todo
             todo -= near
             border += near
         found.append(region)
     return found
 
 
-def box(region: list[tuple[int, int]]) -> tuple[float, ...]:
-    rows, columns = [r for r, _ in region], [c for _, c in region]
-    return min(columns), min(rows), max(columns) + 1, max(rows) + 1
+def regions_above(values: dict[Place, float], threshold: float) -> list[list[Place]]:
+    mask = np.zeros([1 + max(along) for along in zip(*values, strict=True)], dtype=bool)
+    for place, value in values.items():
+        mask[place] = value > threshold
+    return regions(mask)
 
 
-def cut(boxes: Tensor, height: int, width: int) -> list[tuple[float, ...]]:
+def largest(found: list[list[Place]]) -> list[Place]:
+    """The first of the largest regions; none where there is none."""
+    best: list[Place] = []
+    for region in found:
+        if len(region) > len(best):
+            best = region
+    return best
+
+
+def box(region: list[Place]) -> tuple[float, ...]:
+    along = list(zip(*region, strict=True))[::-1]
+    return (*(min(some) for some in along), *(max(some) + 1 for some in along))
+
+
+def cut(boxes: Tensor, *size: int) -> list[tuple[float, ...]]:
     """The part of each box in the view, where there is any."""
-    parts = [
-        (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
-        for left, top, right, bottom in boxes.double().tolist()
-    ]
-    return [part for part in parts if part[0] < part[2] and part[1] < part[3]]
+    parts = []
+    for one in boxes.double().tolist():
+        axes = len(size)
+        begins = [max(begin, 0.0) for begin in one[:axes]]
+        ends = [min(end, side) for end, side in zip(one[axes:], reversed(size), strict=True)]
+        if all(begin < end for begin, end in zip(begins, ends, strict=True)):
+            parts.append((*begins, *ends))
+    return parts
 
 
 def iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    across = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
-    down = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    both = across * down
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+    axes = len(a) // 2
+    both = math.prod(max(0.0, min(a[axes + k], b[axes + k]) - max(a[k], b[k])) for k in range(axes))
+    own, theirs = (math.prod(one[axes + k] - one[k] for k in range(axes)) for one in (a, b))
+    return both / (own + theirs - both)

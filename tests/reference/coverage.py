@@ -10,7 +10,7 @@ def coverage(image_map: Tensor, boxes: list[Tensor], deltas: tuple[float, ...]) 
     rows = []
     for one, own in zip(image_map, boxes, strict=True):
         values = scaled(one)
-        within = [v for r, row in enumerate(values) for c, v in enumerate(row) if inside(r, c, own)]
+        within = [v for place, v in values.items() if inside(*place, own)]
         rows.append(
             [sum(v > d for v in within) / len(within) if within else float("nan") for d in deltas]
         )

@@ -1,35 +1,39 @@
-"""ROAD's linear imputation as one dense system: a known pixel is itself, a removed one its
-neighbours' mean.
+"""ROAD's linear imputation as one dense system: a known place is itself, a removed one its
+neighbours' mean. In two dimensions the weights are ROAD's 1/6 and 1/12; in any number the 3^n - 1
+neighbours weigh half as much for each further axis along which they are away, 1 all together.
 """
+
+import itertools
 
 import numpy as np
 import torch
 from torch import Tensor
 
-WEIGHTS = {
-    (-1, -1): 1 / 12, (-1, 0): 1 / 6, (-1, 1): 1 / 12,
-    (0, -1): 1 / 6, (0, 1): 1 / 6,
-    (1, -1): 1 / 12, (1, 0): 1 / 6, (1, 1): 1 / 12,
-}  # fmt: skip
+
+def weights(axes: int) -> dict[tuple[int, ...], float]:
+    steps = [step for step in itertools.product((-1, 0, 1), repeat=axes) if any(step)]
+    raw = {step: 0.5 ** sum(map(abs, step)) for step in steps}
+    return {step: weight / sum(raw.values()) for step, weight in raw.items()}
 
 
 def impute(images: Tensor, removed: Tensor) -> Tensor:
-    height, width = images.shape[2:]
+    size = tuple(images.shape[2:])
+    number = {place: k for k, place in enumerate(np.ndindex(*size))}
+    steps = weights(len(size))
     filled = torch.zeros_like(images)
     for b in range(len(images)):
-        system = np.zeros((height * width, height * width))
-        for i, j in np.ndindex(height, width):
-            here = i * width + j
+        system = np.zeros((len(number), len(number)))
+        for place, here in number.items():
             system[here, here] = 1
-            if removed[b, i, j]:
-                inside = {
-                    (i + di, j + dj): weight
-                    for (di, dj), weight in WEIGHTS.items()
-                    if 0 <= i + di < height and 0 <= j + dj < width
+            if removed[(b, *place)]:
+                beside = {
+                    tuple(a + d for a, d in zip(place, step, strict=True)): weight
+                    for step, weight in steps.items()
                 }
-                for (y, x), weight in inside.items():
-                    system[here, y * width + x] = -weight / sum(inside.values())
+                within = {there: weight for there, weight in beside.items() if there in number}
+                for there, weight in within.items():
+                    system[here, number[there]] = -weight / sum(within.values())
         for c in range(images.shape[1]):
             known = torch.where(removed[b], 0, images[b, c]).double().numpy().ravel()
-            filled[b, c] = torch.from_numpy(np.linalg.solve(system, known)).view(height, width)
+            filled[b, c] = torch.from_numpy(np.linalg.solve(system, known)).view(size)
     return filled

@@ -10,9 +10,8 @@ def inside_outside_ratio(image_map: Tensor, boxes: list[Tensor]) -> Tensor:
     result = []
     for one, own in zip(image_map, boxes, strict=True):
         within, without = [], []
-        for r, row in enumerate(table(one)):
-            for c, value in enumerate(row):
-                (within if inside(r, c, own) else without).append(value)
+        for place, value in table(one).items():
+            (within if inside(*place, own) else without).append(value)
         if not within or not without or sum(within) + sum(without) == 0:
             result.append(float("nan"))
         elif sum(without) == 0:

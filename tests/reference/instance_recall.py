@@ -12,12 +12,7 @@ def instance_recall(image_map: Tensor, boxes: list[Tensor], deltas: tuple[float,
         values = scaled(one)
         peaks = []
         for k in range(len(own)):
-            within = [
-                v
-                for r, row in enumerate(values)
-                for c, v in enumerate(row)
-                if inside(r, c, own[k : k + 1])
-            ]
+            within = [v for place, v in values.items() if inside(*place, own[k : k + 1])]
             if within:
                 peaks.append(max(within))
         rows.append(

@@ -9,16 +9,14 @@ from reference.areas import area, inside, scaled
 def loc(image_map: Tensor, boxes: list[Tensor], deltas: tuple[float, ...]) -> Tensor:
     rows = []
     for one, own in zip(image_map, boxes, strict=True):
-        height, width = one.shape
-        values, whole = scaled(one), area(height, width, own)
+        values, whole = scaled(one), area(*one.shape, own)
         row = []
         for delta in deltas:
             internal = external = 0
-            for r in range(height):
-                for c in range(width):
-                    if values[r][c] > delta:
-                        internal += inside(r, c, own)
-                        external += not inside(r, c, own)
+            for place, value in values.items():
+                if value > delta:
+                    internal += inside(*place, own)
+                    external += not inside(*place, own)
             row.append(internal / (whole + external) if whole else float("nan"))
         rows.append(row)
     return torch.tensor(rows, dtype=torch.float64)

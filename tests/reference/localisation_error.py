@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from reference.areas import box, cut, iou, regions, table
+from reference.areas import box, cut, iou, largest, regions_above, table
 
 
 def localisation_error(
@@ -16,13 +16,9 @@ def localisation_error(
             rows.append([float("nan")] * 3)
             continue
         values = table(one)
-        peak = max(max(row) for row in values)
-        found = regions([[value > box_threshold * peak for value in row] for row in values])
-        largest: list[tuple[int, int]] = []
-        for region in found:
-            if len(region) > len(largest):
-                largest = region
-        right = bool(largest) and any(iou(box(largest), b) >= 0.5 for b in true)
+        peak = max(values.values())
+        region = largest(regions_above(values, box_threshold * peak))
+        right = bool(region) and any(iou(box(region), b) >= 0.5 for b in true)
         top1, top5 = (
             float(not (right and place < k)) if place >= 0 else float("nan") for k in (1, 5)
         )

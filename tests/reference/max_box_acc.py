@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from reference.areas import box, cut, iou, regions, scaled
+from reference.areas import box, cut, iou, largest, regions_above, scaled
 
 
 def max_box_acc(image_map: Tensor, boxes: list[Tensor]) -> Tensor:
@@ -13,18 +13,15 @@ def max_box_acc(image_map: Tensor, boxes: list[Tensor]) -> Tensor:
         values = scaled(one)
         largest_fits, best_fits = [], []
         for k in range(100):
-            found = regions([[value > k / 100 for value in row] for row in values])
-            largest: list[tuple[int, int]] = []
-            for region in found:
-                if len(region) > len(largest):
-                    largest = region
+            found = regions_above(values, k / 100)
+            first = largest(found)
             fits = (
                 [max(iou(box(region), b) for b in true) for region in found]
                 if true
                 else [float("nan")]
             )
             nothing = 0.0 if true else float("nan")
-            largest_fits.append(fits[found.index(largest)] if largest and true else nothing)
+            largest_fits.append(fits[found.index(first)] if first and true else nothing)
             best_fits.append(max(fits) if found else nothing)
         rows.append(largest_fits + best_fits)
     return torch.tensor(rows, dtype=torch.float64)

@@ -11,24 +11,19 @@ from reference.areas import area, inside, table
 def pointing_game(image_map: Tensor, boxes: list[Tensor], tolerance: float) -> Tensor:
     result = []
     for one, own in zip(image_map, boxes, strict=True):
-        height, width = one.shape
-        if not area(height, width, own):
+        if not area(*one.shape, own):
             result.append(float("nan"))
             continue
         values = table(one)
         best, point = 0.0, None
-        for r in range(height):
-            for c in range(width):
-                if values[r][c] > best:
-                    best, point = values[r][c], (r, c)
+        for place, value in values.items():
+            if value > best:
+                best, point = value, place
         hit = False
         if point is not None:
-            for r in range(height):
-                for c in range(width):
-                    accepted = (r - point[0]) ** 2 + (c - point[1]) ** 2 < tolerance**2 or (
-                        r,
-                        c,
-                    ) == point
-                    hit = hit or (accepted and inside(r, c, own))
+            for place in values:
+                away = sum((a - b) ** 2 for a, b in zip(place, point, strict=True))
+                accepted = away < tolerance**2 or place == point
+                hit = hit or (accepted and inside(*place, own))
         result.append(float(hit))
     return torch.tensor(result, dtype=torch.float64)

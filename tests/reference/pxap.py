@@ -9,13 +9,10 @@ from reference.areas import scaled
 def pxap(image_map: Tensor, mask: list[Tensor | None]) -> Tensor:
     rows = []
     for one, own in zip(image_map, mask, strict=True):
-        if own is None or not any(any(row) for row in own.tolist()):
+        if own is None or not any(own.flatten().tolist()):
             rows.append([float("nan")] * 513)
             continue
-        values, truth = scaled(one), own.tolist()
-        pairs = [
-            (values[r][c], truth[r][c]) for r in range(one.shape[0]) for c in range(one.shape[1])
-        ]
+        pairs = [(value, bool(own[place])) for place, value in scaled(one).items()]
         hits = [sum(v >= k / 255 and t for v, t in pairs) for k in range(256)]
         false = [sum(v >= k / 255 and not t for v, t in pairs) for k in range(256)]
         rows.append([*hits, *false, sum(t for _, t in pairs)])

@@ -26,6 +26,7 @@ ROWS = {
     "message": "string",
     "counts": "string",
     "error": "string",
+    "notes": "list<string>",
     "protocol": "string",
     "coarse": "list<float>",
     "coarse_shape": "list<int32>",

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from sightline.errors import DataError
 from sightline.evaluation.items import Item, ItemBatch, thumbnail
+from sightline.maps.seen_through import channel_axis
+from sightline.metrics.areas import box_words, misshapen
 from sightline.protocol import twelve_letters
 from sightline.types import Preprocess
 
@@ -21,7 +23,9 @@ def from_batches(batches: Iterable[Any], preprocess: Preprocess, views: int) -> 
     A batch is a tensor `[b, c, *s]` ready for the model; a pair of it and labels `[b]`; or a
     mapping with the images under `images` (or `inputs`, `image`, `pixel_values`), and, where known,
     `labels`, `boxes` (for each image a tensor `[n, 4]` in pixels of the view, of the label's class,
-    or None), `masks` and `names`. Raises `DataError` for anything else.
+    or None), `masks` (of the images' size, true where the object is, or None) and `names`. Boxes of
+    a signal are `[n, 2]`, start and end, of a volume `[n, 6]`: see `types.Boxes`. An annotation of
+    another shape is its image's error. Raises `DataError` for anything else.
     """
     number = 0
     for part, batch in enumerate(batches):
@@ -39,19 +43,22 @@ def _item(
     label = int(known["labels"][i]) if known.get("labels") is not None else None
     inputs = known["images"][i]
     truth: dict[str, Any] = {}
+    error = None
     if label is not None and known.get("boxes") is not None and known["boxes"][i] is not None:
-        truth |= {
-            "boxes": {label: torch.as_tensor(known["boxes"][i]).float().view(-1, 4)},
-            "annotated": True,
-        }
+        boxes = torch.as_tensor(known["boxes"][i]).float()
+        if (error := _boxes_fault(boxes, inputs.ndim - 1)) is None:
+            boxes = boxes.view(-1, 2 * (inputs.ndim - 1))
+            truth |= {"boxes": {label: boxes}, "annotated": True}
     if label is not None and known.get("masks") is not None and known["masks"][i] is not None:
-        truth["masks"] = {label: torch.as_tensor(known["masks"][i]).bool()}
+        mask = torch.as_tensor(known["masks"][i]).bool()
+        error = error or _mask_fault(mask, inputs)
+        truth["masks"] = {label: mask}
     return Item(
         number=number,
         name=str(known["names"][i]) if "names" in known else f"image {number}",
         inputs=inputs,
         source=pixels_digest(inputs),
-        error=_boxes_fault(truth),
+        error=error,
         label=label,
         label_name=None if label is None else str(label),
         view=thumbnail(inputs.cpu(), preprocess, views) if views else None,
@@ -65,15 +72,23 @@ def pixels_digest(inputs: Tensor) -> str:
     return twelve_letters([numbers.tobytes()])
 
 
-def _boxes_fault(truth: Mapping[str, Any]) -> str | None:
-    for boxes in truth.get("boxes", {}).values():
-        for left, top, right, bottom in boxes.tolist():
-            if not (left < right and top < bottom):
-                return (
-                    f"Expected boxes [left, top, right, bottom]; got {[left, top, right, bottom]}."
-                    " Mend the annotation."
-                )
+def _boxes_fault(boxes: Tensor, axes: int) -> str | None:
+    """What is wrong with an image's boxes, in a space of so many axes."""
+    if (fault := misshapen(boxes, axes)) is not None:
+        return fault
+    for one in boxes.view(-1, 2 * axes).tolist():
+        if not all(low < high for low, high in zip(one[:axes], one[axes:], strict=True)):
+            return f"Expected boxes {box_words(axes)}; got {one}. Mend the annotation."
     return None
+
+
+def _mask_fault(mask: Tensor, inputs: Tensor) -> str | None:
+    if channel_axis(inputs.unsqueeze(0), mask.shape) is not None:
+        return None
+    return (
+        f"Expected a mask of the image's size {list(inputs.shape[1:])}, without channels; got the"
+        f" shape {list(mask.shape)}. Make one number for each place of what the model sees."
+    )
 
 
 def _named_parts(batch: Any) -> dict[str, Any]:

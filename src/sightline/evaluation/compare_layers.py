@@ -32,6 +32,11 @@ from sightline.surgery.layers.neighbours import neighbours, with_automatic
 _Key = tuple[str, int]
 _LEAST = 0.01
 """The least difference in order that is told: one hundredth of a confidence."""
+_TAKEN: tuple[tuple[type[nn.Module], str], ...] = (
+    (nn.Conv1d, "signals [channels, steps]"),
+    (nn.Conv2d, "pictures [channels, height, width]"),
+    (nn.Conv3d, "volumes [channels, depth, height, width]"),
+)
 
 
 @dataclass(frozen=True)
@@ -238,10 +243,16 @@ def _first_picture(model: nn.Module, data: Any, axes: str | None) -> Tensor:
         raise DataError(
             "Expected at least one picture that can be read; there is none. Look at the data set."
         )
-    if found.ndim != 3:
+    taken = [
+        (axes, words)
+        for one in model.modules()
+        for axes, (kind, words) in enumerate(_TAKEN, 1)
+        if isinstance(one, kind)
+    ]
+    if taken and taken[0][0] != found.ndim - 1:
         raise DataError(
-            f"Expected pictures [channels, height, width]; got {list(found.shape)}. Deleting and"
-            " inserting is made for pictures."
+            f"Expected {taken[0][1]}, as the model's first convolution takes them; got"
+            f" {list(found.shape)}. Give it what it was trained on."
         )
     return found
 

@@ -17,6 +17,7 @@ from sightline.evaluation.measure import (
     LabelledBatch,
     Measurements,
 )
+from sightline.evaluation.notes import notes
 from sightline.evaluation.sources import output_count
 from sightline.evaluation.validate import RunRequest
 from sightline.explanation.batch_size import AdaptiveBatches
@@ -146,6 +147,7 @@ def _measure(
     found: dict[int, list[dict[str, Any]]],
 ) -> None:
     classes = batch.classes.tolist()
+    said = notes(batch.pictures, batch.card.preprocess, batch.protocol, measurements.wanted)
     for name in batch.names:
         supply = measurements.of(name)
         values = {
@@ -168,6 +170,7 @@ def _measure(
                 **_explained(batch, name, i),
                 **{word: column[i] for word, column in columns.items()},
                 "method": name,
+                "notes": said,
                 "coarse": coarse[i] if coarse else None,
                 "coarse_shape": shapes,
                 "boxes": None if own is None else own.tolist(),

@@ -33,14 +33,9 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
             " be confident in. Explain photographs with a class as the target."
         )
     reading = reading_in(explanation)
-    done = explanation.statistics
-    mean, std = (
-        per_channel(torch.tensor(values, device=images.device), images.ndim)
-        for values in (done.mean, done.std)
-    )
     axis, columns = explanation.provenance.get("input", {}).get("channel_axis", 1), []
     for j in range(held.maps.shape[1]):
-        inputs = (explanation_map(images, held.maps[:, j]) - mean) / std
+        inputs = _through(explanation, images, held.maps[:, j])
         anchor = explanation.inputs if explanation.inputs is not None else inputs
         anchored = as_handed_in(
             inputs.to(anchor), axis
@@ -55,6 +50,22 @@ def reading_in(explanation: Explanation) -> Reading:
     """How the outputs of its model were read, from the record."""
     record = explanation.provenance["outputs"]
     return Reading(**{word: value for word, value in record.items() if word != "notes"})
+
+
+def _through(explanation: Explanation, images: Tensor, maps: Tensor) -> Tensor:
+    """What the maps let through, black elsewhere, in the model's space."""
+    done = explanation.statistics
+    mean, std = (torch.tensor(values, device=images.device) for values in (done.mean, done.std))
+    channels, axes = images.shape[1], images.ndim - 2
+    if (
+        explanation.inputs is not None
+        and axes != 2
+        and not explanation.preprocess.fits(channels, axes)
+    ):
+        # no pictures: to hold them in [0, 1], as pixels are, would lose what is beyond
+        return explanation_map(explanation.inputs, maps, fill=-mean / std)
+    mean, std = (per_channel(values, images.ndim) for values in (mean, std))
+    return (explanation_map(images, maps) - mean) / std
 
 
 def confidence(

@@ -99,14 +99,17 @@ class Explanation:
         """The pixels the model saw, `[b, 3, h, w]` in [0, 1]; None for what is no picture."""
         if self.inputs is None or self.inputs.shape[1] not in (1, 3):
             return None
-        return seen(self.inputs, self.statistics)
+        return seen(self.inputs, self.preprocess.for_channels(self.inputs.shape[1]))
 
     @property
     def statistics(self) -> Preprocess:
-        """What was done to the pixels: `preprocess`, for as many channels as the input has."""
+        """What was done to the pixels: `preprocess`, for as many channels as the input has.
+
+        Where that is for other inputs, as one for photographs is for a signal, mean 0 and std 1.
+        """
         if self.inputs is None:
             return self.preprocess
-        return self.preprocess.for_channels(self.inputs.shape[1])
+        return self.preprocess.for_channels(self.inputs.shape[1], self.inputs.ndim - 2)
 
     def to(self, *where: Any, **options: Any) -> "Explanation":
         """All tensors moved or cast as `Tensor.to` does."""

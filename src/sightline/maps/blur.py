@@ -1,5 +1,8 @@
 """The blurred image, from which insertion begins and which may fill hidden places."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -16,10 +19,10 @@ def blur(
 
     $$\mathrm{blur}(I)_{ij} = \sum_{ab} k_a k_b\, I_{i+a,\,j+b}$$
 
-    `images` `[b, c, h, w]` of any space, `size` (odd) and `sigma` in pixels; sigma 0 changes
-    nothing. The kernel is RISE's (Petsiuk et al. 2018, evaluation.py): the tails outside the window
-    are folded back into it, not cut off, so that it sums to 1. With its 11 and 5 it is nearly flat
-    (0.088 at the ends, 0.094 in the middle).
+    `images` `[b, c, *s]` of any space, `size` (odd) and `sigma` in pixels; sigma 0 changes nothing.
+    A signal is blurred along its axis, a volume along its three. The kernel is RISE's (Petsiuk et
+    al. 2018, evaluation.py): the tails outside the window are folded back into it, not cut off, so
+    that it sums to 1. With its 11 and 5 it is nearly flat (0.088 at the ends, 0.094 in the middle).
 
     Beyond the border RISE sees zeros, of normalised pixels: the rim fades to the data set's mean
     colour, and blurring raw pixels gives another image (a black rim). Here the border pixel goes on
@@ -28,8 +31,8 @@ def blur(
 
     >>> blur(torch.tensor([[[[0.0, 9.0, 0.0]]]]), size=3, sigma=100.0)
     tensor([[[[3.0000, 3.0000, 3.0000]]]])
-    >>> blur(torch.tensor([[[[0.0, 9.0, 9.0]]]]), size=3, sigma=100.0, edge="zeros")
-    tensor([[[[1.0000, 2.0000, 2.0000]]]])
+    >>> blur(torch.tensor([[[0.0, 9.0, 9.0]]]), size=3, sigma=100.0, edge="zeros")  # a signal
+    tensor([[[3.0000, 6.0000, 6.0000]]])
     """
     if size < 1 or size % 2 == 0:
         raise ImageError(
@@ -39,16 +42,26 @@ def blur(
         raise ImageError(f"Expected 'replicate' or 'zeros' as the edge of a blur; got {edge!r}.")
     dtype = torch.promote_types(images.dtype, torch.float32)
     kernel = _kernel(size, float(sigma)).to(images.device, dtype)
-    half = size // 2
-    planes = images.to(dtype).flatten(0, 1).unsqueeze(1)
-    for shape, padding in (((-1, 1), (0, 0, half, half)), ((1, -1), (half, half, 0, 0))):
-        padded = (
-            F.pad(planes, padding, mode="replicate")
-            if edge == "replicate"
-            else F.pad(planes, padding)
-        )
-        planes = F.conv2d(padded, kernel.view(1, 1, *shape))
-    return planes.view(images.shape).to(images.dtype)
+    blurred, sides = images.to(dtype), images.shape[2:]
+    for axis in range(len(sides)):
+        blurred = _along(axis, blurred, sides, kernel, edge)
+    return blurred.view(images.shape).to(images.dtype)
+
+
+def _along(axis: int, images: Tensor, sides: Sequence[int], kernel: Tensor, edge: str) -> Tensor:
+    """Blurred along one axis: the last one lies in the rows of planes, each other one across them.
+
+    So two dimensions of convolution are enough for any number of axes.
+    """
+    half = len(kernel) // 2
+    before, after = math.prod(sides[:axis]), math.prod(sides[axis + 1 :])
+    if axis == len(sides) - 1:
+        planes, shape, padding = (before, sides[axis]), (1, -1), (half, half, 0, 0)
+    else:
+        planes, shape, padding = (sides[axis], after), (-1, 1), (0, 0, half, half)
+    mode = "replicate" if edge == "replicate" else "constant"
+    padded = F.pad(images.reshape(-1, 1, *planes), padding, mode=mode)
+    return F.conv2d(padded, kernel.view(1, 1, *shape))
 
 
 def _kernel(size: int, sigma: float) -> Float[Tensor, " size"]:

@@ -8,28 +8,29 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sightline import tensors
+from sightline.errors import DataError
 from sightline.metrics.metric import Summary, Values, mean, of_column_means
 from sightline.tensors import iou, label_regions
 from sightline.types import Boxes
 
-Maps = Float[Tensor, "b h w"]
+Maps = Float[Tensor, "b *s"]
 """Image maps: in [0, 1], the maximum 1 unless a map is zero everywhere."""
 
-Positions = Bool[Tensor, "b h w"]
+Positions = Bool[Tensor, "b *s"]
 """Some of their pixels."""
 
 Counts = Float[Tensor, "b k"]
 """For each image a number at each of `k` thresholds. In float64, which holds counts exactly."""
 
-Rectangles = Float[np.ndarray, "n 4"]
+Rectangles = Float[np.ndarray, "n k"]
 """Left, top, right, bottom; right and bottom exclusive, so that an area is (right - left)(bottom -
-top).
+top). In other spaces as in `types.Boxes`.
 """
 
 Threshold = int | float
 
 
-def spans(boxes: Tensor, height: int, width: int) -> list[tuple[slice, slice]]:
+def spans(boxes: Tensor, *size: int) -> list[tuple[slice, ...]]:
     """The rows and columns of each box `[n, 4]`: those whose centres lie in it and in the view.
 
     Pixel (row r, column c) has its centre at (c + 0.5, r + 0.5); left and top edges belong to a
@@ -38,15 +39,17 @@ def spans(boxes: Tensor, height: int, width: int) -> list[tuple[slice, slice]]:
 
     >>> spans(torch.tensor([[0.5, -9.0, 2.5, 1.0], [0.6, 0.0, 1.4, 1.0]]), 4, 4)
     [(slice(0, 1, None), slice(0, 2, None))]
+    >>> spans(torch.tensor([[0.5, 2.5]]), 9)  # of a signal
+    [(slice(0, 2, None),)]
     """
-    size = torch.tensor([width, height, width, height], dtype=torch.float64)
-    edges = (
-        (boxes.detach().cpu().double().reshape(-1, 4) - 0.5)
-        .ceil()
-        .clamp(min=torch.zeros(4), max=size)
-    )
-    found = edges.long().tolist()
-    return [(slice(t, b), slice(le, r)) for le, t, r, b in found if le < r and t < b]
+    most = torch.tensor(size[::-1] * 2, dtype=torch.float64)
+    edges = (_edges(boxes, len(size)) - 0.5).ceil().clamp(min=torch.zeros_like(most), max=most)
+    found = []
+    for one in edges.long().tolist():
+        begins, ends = one[: len(size)][::-1], one[len(size) :][::-1]
+        if all(begin < end for begin, end in zip(begins, ends, strict=True)):
+            found.append(tuple(map(slice, begins, ends)))
+    return found
 
 
 def covered(boxes: Boxes, like: Maps) -> Positions:
@@ -57,25 +60,32 @@ def covered(boxes: Boxes, like: Maps) -> Positions:
     ... ).tolist()
     [[[True, True, True, False]]]
     """
-    _, height, width = like.shape
     positions = torch.zeros(like.shape, dtype=torch.bool, device=like.device)
     for one, own in zip(positions, boxes, strict=True):
-        for rows, columns in spans(own, height, width):
-            one[rows, columns] = True
+        for place in spans(own, *one.shape):
+            one[place] = True
     return positions
 
 
-def in_view(boxes: Tensor, height: int, width: int) -> Rectangles:
+def in_view(boxes: Tensor, *size: int) -> Rectangles:
     """Boxes cut at the edges of the view; those of which no area is left are dropped.
 
     >>> in_view(torch.tensor([[-2.0, 1.0, 3.0, 9.0], [5.0, 0.0, 7.0, 2.0]]), 4, 4).tolist()
     [[0.0, 1.0, 3.0, 4.0]]
     """
-    cut = (
-        boxes.detach().cpu().double().reshape(-1, 4).numpy().clip(0, [width, height, width, height])
-    )
-    kept: Rectangles = cut[(cut[:, 0] < cut[:, 2]) & (cut[:, 1] < cut[:, 3])]
+    axes = len(size)
+    cut = _edges(boxes, axes).numpy().clip(0, size[::-1] * 2)
+    kept: Rectangles = cut[(cut[:, :axes] < cut[:, axes:]).all(1)]
     return kept
+
+
+def space(maps: Float[Tensor, "b *s"] | Positions) -> tuple[int, ...]:
+    """The axes along which a map has its places: all but the first.
+
+    >>> space(torch.zeros(2, 4, 5))
+    (1, 2)
+    """
+    return tuple(range(1, maps.ndim))
 
 
 def min_max(maps: Maps) -> Maps:
@@ -111,7 +121,7 @@ def counts_above(
         -1, 2, bins
     )
     at_least = exactly.flip(2).cumsum(2).flip(2)[:, :, 1:].double()
-    at_least[maps.amax((1, 2)).isnan()] = float("nan")
+    at_least[maps.flatten(1).amax(1).isnan()] = float("nan")
     result = torch.empty_like(at_least)
     result[:, :, order] = at_least
     return result[:, 1], result[:, 0]
@@ -131,7 +141,7 @@ def at(delta: Threshold) -> Summary:
     return figure
 
 
-def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, " n"]]:
+def regions(mask: Bool[np.ndarray, "*s"]) -> tuple[Rectangles, Int[np.ndarray, " n"]]:
     """Boxes around the connected regions of a mask and their sizes, by their first pixels.
 
     Places that touch at a corner belong together, as in OpenCV's contours.
@@ -146,15 +156,15 @@ def regions(mask: Bool[np.ndarray, "h w"]) -> tuple[Rectangles, Int[np.ndarray, 
 
     labels = label_regions(torch.from_numpy(mask)).numpy()
     edges = [
-        (across.start, down.start, across.stop, down.stop)
-        for down, across in ndimage.find_objects(labels)
+        [*(along.start for along in place[::-1]), *(along.stop for along in place[::-1])]
+        for place in ndimage.find_objects(labels)
     ]
     sizes = np.bincount(labels.ravel())[1:]
-    return np.array(edges, dtype=np.float64).reshape(-1, 4), sizes
+    return np.array(edges, dtype=np.float64).reshape(-1, 2 * mask.ndim), sizes
 
 
 def overlaps(
-    found: Float[np.ndarray, "n 4"], true: Float[np.ndarray, "m 4"]
+    found: Float[np.ndarray, "n k"], true: Float[np.ndarray, "m k"]
 ) -> Float[np.ndarray, "n m"]:
     """Intersection over union of each found box with each true one, `[n, m]`; both have an area.
 
@@ -165,3 +175,34 @@ def overlaps(
     """
     result: Float[np.ndarray, "n m"] = iou(torch.from_numpy(found), torch.from_numpy(true)).numpy()
     return result
+
+
+def box_words(axes: int) -> str:
+    """What the numbers of a box are, in a space of so many axes.
+
+    >>> box_words(1), box_words(3)
+    ('[start, end]', '[left, top, front, right, bottom, back]')
+    """
+    known = ("start", "end"), ("left", "right"), ("top", "bottom"), ("front", "back")
+    if axes > 3:
+        return f"of {2 * axes} numbers (where it begins along each axis, the last first; then ends)"
+    some = known[:1] if axes == 1 else known[1 : axes + 1]
+    return f"[{', '.join([low for low, _ in some] + [high for _, high in some])}]"
+
+
+def misshapen(boxes: Tensor, axes: int) -> str | None:
+    """What is wrong with boxes that are none in a space of so many axes; None where they are."""
+    if not boxes.numel() or boxes.shape[-1] == 2 * axes:
+        return None
+    return (
+        f"Expected boxes {box_words(axes)}, one a row, where a map has {axes}"
+        f" {'axis' if axes == 1 else 'axes'}; got the shape {list(boxes.shape)}. Say where a box"
+        " begins along each axis, the last axis first, then where it ends."
+    )
+
+
+def _edges(boxes: Tensor, axes: int) -> Float[Tensor, "n k"]:
+    """Boxes in float64 on the CPU, a row each. Raises `DataError` for those of another space."""
+    if (fault := misshapen(boxes, axes)) is not None:
+        raise DataError(fault)
+    return boxes.detach().cpu().double().reshape(-1, 2 * axes)

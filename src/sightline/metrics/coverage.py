@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from sightline.metrics.areas import Counts, Maps, Threshold, at, counts_above, covered, min_max
+from sightline.metrics.areas import (
+    Counts,
+    Maps,
+    Threshold,
+    at,
+    counts_above,
+    covered,
+    min_max,
+    space,
+)
 from sightline.metrics.metric import metric
 from sightline.types import Boxes
 
@@ -44,5 +53,5 @@ def coverage(
     """
     positions = covered(boxes, image_map)
     internal, _ = counts_above(min_max(image_map), deltas, positions)
-    area = positions.sum((1, 2)).double().unsqueeze(1)
+    area = positions.sum(space(positions)).double().unsqueeze(1)
     return (internal / area).masked_fill(area == 0, float("nan"))

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.metrics.areas import Maps, covered
+from sightline.metrics.areas import Maps, covered, space
 from sightline.metrics.metric import metric
 from sightline.types import Boxes
 
@@ -35,5 +35,6 @@ def energy_pointing_game(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     [0.75]
     """
     positions, energy = covered(boxes, image_map), image_map.double()
-    share = (energy * positions).sum((1, 2)) / energy.sum((1, 2))  # 0 / 0 is nan
-    return share.masked_fill(~positions.any(2).any(1), float("nan"))
+    axes = space(energy)
+    share = (energy * positions).sum(axes) / energy.sum(axes)  # 0 / 0 is nan
+    return share.masked_fill(~positions.flatten(1).any(1), float("nan"))

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.metrics.areas import Maps, covered
+from sightline.metrics.areas import Maps, covered, space
 from sightline.metrics.metric import Values, mean, metric
 from sightline.types import Boxes
 
@@ -49,6 +49,7 @@ def inside_outside_ratio(image_map: Maps, boxes: Boxes) -> Float[Tensor, " b"]:
     [3.0]
     """
     positions, energy = covered(boxes, image_map), image_map.double()
-    inside = (energy * positions).sum((1, 2)) / positions.sum((1, 2))
-    outside = (energy * ~positions).sum((1, 2)) / (~positions).sum((1, 2))
+    axes = space(energy)
+    inside = (energy * positions).sum(axes) / positions.sum(axes)
+    outside = (energy * ~positions).sum(axes) / (~positions).sum(axes)
     return inside / outside  # 0 / 0 is nan: nothing inside, nothing outside, or no energy

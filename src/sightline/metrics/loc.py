@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from sightline.metrics.areas import Counts, Maps, Threshold, at, counts_above, covered, min_max
+from sightline.metrics.areas import (
+    Counts,
+    Maps,
+    Threshold,
+    at,
+    counts_above,
+    covered,
+    min_max,
+    space,
+)
 from sightline.metrics.metric import metric
 from sightline.types import Boxes
 
@@ -38,5 +47,5 @@ def loc(image_map: Maps, boxes: Boxes, *, deltas: Sequence[Threshold] = (0, 0.25
     """
     positions = covered(boxes, image_map)
     internal, external = counts_above(min_max(image_map), deltas, positions)
-    area = positions.sum((1, 2)).double().unsqueeze(1)
+    area = positions.sum(space(positions)).double().unsqueeze(1)
     return (internal / (area + external)).masked_fill(area == 0, float("nan"))

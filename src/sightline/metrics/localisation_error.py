@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sightline.metrics.areas import Maps, in_view, overlaps, regions
+from sightline.metrics.areas import Maps, Rectangles, in_view, overlaps, regions
 from sightline.metrics.metric import Summary, Values, mean, metric, of_column_means
 from sightline.types import Boxes
 
@@ -67,7 +67,7 @@ def localisation_error(
 
 
 def _errors(
-    one: Float[np.ndarray, "h w"], true: Float[np.ndarray, "n 4"], rank: int, threshold: int | float
+    one: Float[np.ndarray, "*s"], true: Rectangles, rank: int, threshold: int | float
 ) -> list[float]:
     nothing = float("nan")
     if not len(true) or np.isnan(one).any():

@@ -81,21 +81,19 @@ def max_box_acc(image_map: Maps, boxes: Boxes) -> Float[Tensor, "b 200"]:
     return torch.from_numpy(np.stack(rows)).reshape(-1, both).to(scaled.device)
 
 
-def _fits(one: Float[np.ndarray, "h w"], true: Rectangles) -> Float[np.ndarray, "2 t"]:
+def _fits(one: Float[np.ndarray, "*s"], true: Rectangles) -> Float[np.ndarray, "2 t"]:
     """What exceeds a threshold lies in the box around what exceeds a lower one: search narrows."""
     fits = np.zeros((2, len(THRESHOLDS)))
     if not len(true) or np.isnan(one).any():
         return fits + np.nan
-    corner = np.zeros(4)
+    axes, corner = one.ndim, np.zeros(one.ndim)
     for k, threshold in enumerate(THRESHOLDS):
         found, sizes = regions(one > threshold)
         if not len(found):
             break
-        (left, top), (right, bottom) = (
-            found[:, :2].min(0).astype(int),
-            found[:, 2:].max(0).astype(int),
-        )
-        best = overlaps(found + corner, true).max(1)
+        begin, end = found[:, :axes].min(0).astype(int), found[:, axes:].max(0).astype(int)
+        best = overlaps(found + np.tile(corner, 2), true).max(1)
         fits[:, k] = best[sizes.argmax()], best.max()
-        one, corner = one[top:bottom, left:right], corner + np.array([left, top, left, top])
+        # boxes name the last axis first, arrays last
+        one, corner = one[tuple(map(slice, begin[::-1], end[::-1]))], corner + begin
     return fits

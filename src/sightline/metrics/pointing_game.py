@@ -62,7 +62,6 @@ def pointing_game(
 
 
 def _near(pixel: int, positions: Tensor, tolerance: int | float) -> bool:
-    row, column = divmod(pixel, positions.shape[1])
-    rows, columns = positions.nonzero(as_tuple=True)
-    nearest = int(((rows - row) ** 2 + (columns - column) ** 2).min())
+    here = torch.tensor(np.unravel_index(pixel, positions.shape), device=positions.device)
+    nearest = int((positions.nonzero() - here).square().sum(1).min())
     return nearest == 0 or nearest < tolerance**2

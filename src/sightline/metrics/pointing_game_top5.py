@@ -17,7 +17,7 @@ from sightline.metrics.pointing_game import pointing_game
     paper="Selvaraju et al., Grad-CAM, IJCV 2019, arXiv:1610.02391v4, section 4.3",
 )
 def pointing_game_top5(
-    top_maps: Float[Tensor, "b k h w"],
+    top_maps: Float[Tensor, "b k *s"],
     top_peaks: Float[Tensor, "b k"],
     top_boxes: list[list[Tensor] | None],
     *,

@@ -5,7 +5,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sightline.metrics.areas import Maps, counts_above, min_max
+from sightline.errors import DataError
+from sightline.metrics.areas import Maps, counts_above, min_max, space
 from sightline.metrics.metric import Values, metric, of_column_means
 
 THRESHOLDS = tuple(k / 255 for k in range(256))
@@ -67,10 +68,17 @@ def pxap(image_map: Maps, mask: list[Tensor | None]) -> Float[Tensor, "b 513"]:
     """
     positions = torch.stack([_mask(one, own) for one, own in zip(image_map, mask, strict=True)])
     true, false = counts_above(min_max(image_map), THRESHOLDS, positions, reaching=True)
-    total = positions.sum((1, 2)).double().unsqueeze(1)
+    total = positions.sum(space(positions)).double().unsqueeze(1)
     silent = (total == 0) | true[:, :1].isnan()
     return torch.cat([true, false, total], dim=1).masked_fill(silent, float("nan"))
 
 
-def _mask(one: Tensor, own: Tensor | None) -> Bool[Tensor, "h w"]:
-    return torch.zeros_like(one, dtype=torch.bool) if own is None else own.to(one.device).bool()
+def _mask(one: Tensor, own: Tensor | None) -> Bool[Tensor, "*s"]:
+    if own is None:
+        return torch.zeros_like(one, dtype=torch.bool)
+    if own.shape != one.shape:
+        raise DataError(
+            f"Expected a mask of the map's size {list(one.shape)}, true where the object is; got"
+            f" the shape {list(own.shape)}. Make one number for each place of what the model sees."
+        )
+    return own.to(one.device).bool()

@@ -1,12 +1,17 @@
 """What has to be said of a report: short, once, its details in a list."""
 
+from dataclasses import replace
+
+import pyarrow as pa
 import pytest
 
 from helpers.made_up_run import METRICS, made
 from helpers.parsed_page import Page
 from sightline.evaluation.report import summarise
+from sightline.evaluation.report.cautions import cautions
 from sightline.evaluation.report.markdown import markdown
 from sightline.evaluation.report.page import page
+from sightline.evaluation.report.rows_by_method import RowsByMethod
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +54,20 @@ def test_one_figure_needs_no_list():
     summary = summarise(results, metrics=METRICS, resamples=200)
     assert caution(summary, "fooled").details == ()
     assert "more figure" not in caution(summary, "fooled").sentence
+
+
+def test_what_was_assumed_is_told_once_with_the_number_of_images(summary, results):
+    """Rows that were written before there were notes say nothing."""
+    items = results.rows["item"].to_pylist()
+    for some, want in (
+        (None, []),
+        (40, ["Zero was taken."]),
+        (2, ["2 images: Zero was taken."]),
+        (0, []),
+    ):
+        rows = results.rows
+        if some is not None:
+            notes = [["Zero was taken."] if item < some else [] for item in items]
+            rows = rows.append_column("notes", pa.array(notes, pa.list_(pa.string())))
+        found = cautions(summary, RowsByMethod(replace(results, rows=rows)), {})
+        assert [one.sentence for one in found if one.kind == "assumed"] == want

@@ -47,7 +47,14 @@ def cautions(summary: Summary, by_method: RowsByMethod, cut: Mapping[str, int]) 
                 )
             )
     found += [Caution("outputs", f"{_sentence(one)}.") for one in summary.run.get("notes", ())]
-    return [*found, *_controls(summary), *_rows(by_method), *_nothing(summary), *_cut(cut)]
+    return [
+        *found,
+        *_controls(summary),
+        *_rows(by_method),
+        *_assumed(by_method),
+        *_nothing(summary),
+        *_cut(cut),
+    ]
 
 
 def _sentence(note: str) -> str:
@@ -115,6 +122,26 @@ def _rows(by_method: RowsByMethod) -> list[Caution]:
                 )
             )
     return found
+
+
+def _assumed(by_method: RowsByMethod) -> list[Caution]:
+    """What was assumed of images while they were measured, and of how many."""
+    table = by_method.table
+    if "notes" not in table.column_names:  # rows that were written before there were any
+        return []
+    notes = table["notes"].combine_chunks()
+    items = table["item"].combine_chunks().take(pc.list_parent_indices(notes))
+    said = zip(pc.list_flatten(notes).to_pylist(), items.to_pylist(), strict=True)
+    images: dict[str, set[int]] = {}
+    for note, item in said:
+        images.setdefault(note, set()).add(item)
+    return [
+        Caution(
+            "assumed",
+            note if len(own) == len(by_method) else f"{count(len(own), 'image')}: {note}",
+        )
+        for note, own in images.items()
+    ]
 
 
 _AS_NOTHING = "They count as they are, as maps that show nothing."
