@@ -1,18 +1,22 @@
 """What is asked: `target` in any of its forms becomes scores, one an image and question."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
-from sightline.targets.class_names import Target, label
+from sightline.targets.class_maps import is_segmentation, maps_beside
+from sightline.targets.class_names import Target, label, two_names
 from sightline.targets.classification import indices_of
 from sightline.targets.model_outputs import Kind, logits, probabilities, two_rows
+from sightline.targets.quantity import as_quantities, quantities_meant
+from sightline.targets.segmentation import Region
 from sightline.targets.target import Aim, Function, Wanted
+from sightline.targets.whole_picture import Regions, regions_meant
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,10 @@ class Question:
     `confidence` `[b, n]` their probabilities (None for a function of the outputs); `targets[i][j]`
     says in words what was asked of image i. `several` tells whether the caller asked for more than
     one, `rows` are the logits, `single` tells that the model has one logit, whose negative stands
-    for class 0. `top` are the five most probable classes.
+    for class 0. `top` are the five most probable classes. `quantity` tells that the outputs are
+    quantities and no scores of classes; `notes` say how a target was read, where that is not plain.
+    `again` is what other outputs are to be asked, where it is not the target itself: the places
+    that were found in these.
     """
 
     scores: Tensor
@@ -34,6 +41,18 @@ class Question:
     rows: Tensor | None = None
     single: bool = False
     top: list[list[tuple[Target, float]]] = field(default_factory=list)
+    quantity: bool = False
+    notes: tuple[str, ...] = ()
+    again: Callable[[], list[Function]] | None = None
+
+    @property
+    def without_softmax(self) -> str | None:
+        """What is asked, in words, where no softmax over classes is behind it; else None."""
+        if self.quantity:
+            return "a quantity"
+        if self.rows is None:
+            return "a region of a segmentation" if self.notes else "a function of the outputs"
+        return "a single logit" if self.single else None
 
 
 def ask(
@@ -59,7 +78,9 @@ def ask(
     | tensor `[b]`, tensor `[b, n]`, nested list | each image's own class, or n classes |
     | a function, a `Region`, `Box`, ... | one score an image, `[b]`, from what the model returned |
 
-    A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive).
+    A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive). A
+    segmentation network is asked for its classes where they are predicted (`Region`), the most
+    probable one being that of most places. With the kind `"value"` the outputs are quantities.
     Raises `TargetError`.
 
     >>> ask("top2", torch.tensor([[1.0, 3.0, 2.0]])).indices
@@ -74,20 +95,20 @@ def ask(
         ):  # names may be another head's
             classes = classes if len(classes) == outputs.shape[1] else None
     if (functions := _as_functions(target)) is not None:
-        return _functions(
-            functions, outputs, images, classes, size, several=isinstance(target, list | tuple)
-        )
-    rows = logits(outputs)
-    if images not in (None, len(rows)):
-        raise TargetError(
-            f"Expected a row of outputs for each of the {images} images; the model returned"
-            f" {len(rows)}. Say what belongs to which with a function of the outputs, one score an"
-            " image: target=lambda out: out[...]."
-        )
+        if kind == "value":
+            functions = [as_quantities(one) for one in functions]
+        several = isinstance(target, list | tuple)
+        question = _functions(functions, outputs, images, classes, size, several=several)
+        return replace(question, quantity=kind == "value")
+    if kind == "value":
+        return _quantities(target, outputs, images, classes, size)
+    if is_segmentation(outputs, size, classes):
+        return _regions(regions_meant(target, outputs, classes, size), outputs, images, size)
+    rows = _of_images(logits(outputs), images)
     single = rows.shape[1] == 1
     if single:  # against (0) and for (1)
         rows = two_rows(rows)
-        classes = classes if classes is not None and len(classes) == 2 else ("negative", "positive")
+        classes = two_names(classes)
         sure = probabilities(rows, "sigmoid")
     else:
         sure = probabilities(rows, kind)
@@ -102,7 +123,62 @@ def ask(
         rows=rows,
         single=single,
         top=_top(sure, classes),
+        notes=_beside(outputs, rows, size),
     )
+
+
+def _of_images(rows: Tensor, images: int | None) -> Tensor:
+    """The rows, if there is one for each image."""
+    if images in (None, len(rows)):
+        return rows
+    raise TargetError(
+        f"Expected a row of outputs for each of the {images} images; the model returned"
+        f" {len(rows)}. Say what belongs to which with a function of the outputs, one score an"
+        " image: target=lambda out: out[...]."
+    )
+
+
+def _beside(outputs: Any, rows: Tensor, size: Sequence[int] | None) -> tuple[str, ...]:
+    """What is said of a segmentation network with a classifier's head at its side."""
+    maps = maps_beside(outputs, size)
+    if maps is None:
+        return ()
+    return (
+        f"a classifier's output {list(rows.shape)} is explained; the model returned maps {maps} as"
+        " well, of which Region(1) asks for a class where it is predicted",
+    )
+
+
+def _regions(
+    meant: Regions, outputs: Any, images: int | None, size: Sequence[int] | None
+) -> Question:
+    """Classes of a segmentation network, each where it is predicted."""
+    functions = list[Function](meant.asked)
+    question = _functions(functions, outputs, images, meant.names, size, several=meant.several)
+    named = [[Target(k, label(k, meant.names)) for k in row] for row in meant.indices.tolist()]
+    return replace(question, targets=named, notes=meant.notes)
+
+
+def _quantities(
+    target: Wanted,
+    outputs: Any,
+    images: int | None,
+    classes: Sequence[str] | None,
+    size: Sequence[int] | None,
+) -> Question:
+    """Quantities as they are; of those at every place the mean over the picture."""
+    meant = quantities_meant(target, outputs, classes)
+    named = [[Target(k, meant.names[k]) for k in row] for row in meant.indices.tolist()]
+    if meant.rows is None:
+        functions: list[Function] = [
+            Region(column, outputs="value") for column in meant.indices.unbind(1)
+        ]
+        question = _functions(functions, outputs, images, meant.names, size, meant.several)
+        return replace(question, targets=named, quantity=True)
+    rows = _of_images(meant.rows, images)
+    indices = meant.indices.to(rows.device)
+    scores = rows.gather(1, indices).T
+    return Question(scores, named, meant.several, indices, rows=rows, quantity=True)
 
 
 def beyond_classes(target: Wanted) -> bool:
@@ -147,7 +223,17 @@ def _functions(
             )
         columns.append(score.reshape(-1))
     targets = [[Target(None, _called(f)) for f in functions] for _ in range(len(columns[0]))]
-    return Question(scores=torch.stack(columns), targets=targets, several=several)
+    again = None
+    if any(isinstance(one, Region) for one in functions):
+        again = cache(lambda: [_settled(one, outputs, classes, size) for one in functions])
+    return Question(scores=torch.stack(columns), targets=targets, several=several, again=again)
+
+
+def _settled(
+    function: Function, outputs: Any, classes: Sequence[str] | None, size: Sequence[int] | None
+) -> Function:
+    """The question with the place it was asked at, for outputs of changed pictures."""
+    return function.settled(outputs, classes, size) if isinstance(function, Region) else function
 
 
 def _called(function: Function) -> str:

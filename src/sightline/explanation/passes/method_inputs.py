@@ -225,8 +225,8 @@ class MethodInputs:
 
     def _rows(self) -> Tensor:
         rows = self.question.rows
-        if rows is None or self.question.single:
-            why = "a function of the outputs" if rows is None else "a single logit"
+        why = self.question.without_softmax
+        if rows is None or why is not None:
             raise MethodError(
                 "Expected a classifier with several classes for the softmax scores; the target is"
                 f" {why}. Take score='exp', or score='sigmoid' for a single logit."
