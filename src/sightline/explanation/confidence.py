@@ -55,7 +55,7 @@ def confidence(
     """How sure the outputs are of each image's class `[b]`: its `probability`, or its `logit`.
 
     In float32 at least. A single logit stands for class 1, its negative for class 0, as in
-    `targets`.
+    `targets`. Of quantities (`"value"`) it is the value.
 
     >>> confidence(torch.tensor([[0.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1]), score="logit")
     tensor([0., 3.])
@@ -63,7 +63,8 @@ def confidence(
     tensor([0.5000])
     """
     rows = logits(outputs)
-    if rows.shape[1] == 1:
+    if rows.shape[1] == 1 and kind != "value":
         rows, kind = two_rows(rows), "sigmoid"
-    sure = at_least_float32(rows.detach()) if score == "logit" else probabilities(rows, kind)
+    as_it_is = score == "logit" or kind == "value"
+    sure = at_least_float32(rows.detach()) if as_it_is else probabilities(rows, kind)
     return sure.gather(1, classes.to(sure.device).unsqueeze(1)).squeeze(1)

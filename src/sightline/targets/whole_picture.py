@@ -95,10 +95,10 @@ def _notes(
         )
     return (
         f"the outputs {list(shape)} are read as a segmentation; {meant}, where it is predicted:"
-        f" {explained} of the picture{there}. target=1 or Region(1) asks for another class,"
+        f" {explained}{there}. target=1 or Region(1) asks for another class,"
         " Region(1, where=) in a mask, in a box or at a pixel",
     )
 
 
 def _share(k: int, shares: Sequence[float], classes: Sequence[str] | None) -> str:
-    return f"{label(k, classes)} ({shares[k]:.0%})"
+    return f"{label(k, classes)} ({shares[k]:.0%} of the places)"

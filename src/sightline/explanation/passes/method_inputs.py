@@ -236,12 +236,14 @@ class MethodInputs:
     def _indices(self) -> Tensor:
         if self.question.indices is None:
             raise MethodError(
-                "Expected a class to explain; the target is a function of the outputs, which has no"
-                " class number. Take a method that needs gradients only, such as grad_cam_pp."
+                f"Expected a class to explain; the target is {self.question.without_softmax}, which"
+                " has no class number. Take a method that needs gradients only, such as"
+                " grad_cam_pp."
             )
         return self.question.indices
 
     def _head(self, cut: int) -> Tensor:
+        self._indices()  # or there is no class that a head could have weights of
         head = self.trace.head(logits(self.trace.outputs), cut)
         if head is None:
             raise LayerError(
