@@ -26,6 +26,7 @@ def test_every_field_changes_the_digest(field):
         "explained": "given",
         "layer": "layer4",
         "axes": "b h w c",
+        "outputs": "value",
         "score": "logit",
         "drop": "absolute",
         "space": "normalised",

@@ -43,6 +43,13 @@ if TYPE_CHECKING:
     from sightline.surgery import capture as capture
     from sightline.surgery.layers.choose import layers as layers
     from sightline.targets.class_names import Target as Target
+    from sightline.targets.contrast import Contrast as Contrast
+    from sightline.targets.contrast import Margin as Margin
+    from sightline.targets.detection import Box as Box
+    from sightline.targets.output import Neuron as Neuron
+    from sightline.targets.output import Output as Output
+    from sightline.targets.segmentation import Region as Region
+    from sightline.targets.similarity import Similarity as Similarity
     from sightline.types import Preprocess as Preprocess
 
     __version__: str
@@ -51,16 +58,23 @@ if TYPE_CHECKING:
 # what editors and type checkers read. A test holds the three together.
 _WHERE = {
     "BLACKBOX": "sightline.methods.blackbox.contents",
+    "Box": "sightline.targets.detection",
     "Card": "sightline.models",
+    "Contrast": "sightline.targets.contrast",
     "Explainer": "sightline.explanation.export.explainer",
     "Explanation": "sightline.explanation.result",
     "Factorisation": "sightline.explanation.factorise",
     "METHODS": "sightline.methods.contents",
     "METRICS": "sightline.metrics.contents",
+    "Margin": "sightline.targets.contrast",
+    "Neuron": "sightline.targets.output",
+    "Output": "sightline.targets.output",
     "PIXELSPACE": "sightline.methods.pixel.contents",
     "Preprocess": "sightline.types",
     "Protocol": "sightline.protocol",
+    "Region": "sightline.targets.segmentation",
     "SightlineError": "sightline.errors",
+    "Similarity": "sightline.targets.similarity",
     "Target": "sightline.targets.class_names",
     "capture": "sightline.surgery",
     "combine": "sightline.maps.combine",
@@ -87,13 +101,20 @@ __all__ = [
     "METHODS",
     "METRICS",
     "PIXELSPACE",
+    "Box",
     "Card",
+    "Contrast",
     "Explainer",
     "Explanation",
     "Factorisation",
+    "Margin",
+    "Neuron",
+    "Output",
     "Preprocess",
     "Protocol",
+    "Region",
     "SightlineError",
+    "Similarity",
     "Target",
     "capture",
     "combine",

@@ -23,6 +23,8 @@ _CHOICES = {
     "insertion_fill": ("black", "mean", "blur"),
 }
 
+_OUTPUTS = ("softmax", "sigmoid", "value")
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -33,6 +35,7 @@ class Protocol:
     | `explained` | the class explained: the `predicted` or the `given` one | predicted |
     | `layer` | the layer, by name; None: the last feature map | last |
     | `axes` | how the model's inputs are read, as in `explain`; None: read off the model | |
+    | `outputs` | what the model's outputs are, as in `explain`; None: what its card says | |
     | `score` | what Y and O are: a `probability` or a `logit` | probability |
     | `drop` | what Average Drop divides by: Y (`relative`) or nothing (`absolute`) | relative |
     | `space` | what is multiplied: `raw` pixels (0: black) or `normalised` (0: the mean) | silent |
@@ -63,6 +66,7 @@ class Protocol:
     explained: str = "predicted"
     layer: str | None = None
     axes: str | None = None
+    outputs: str | None = None
     score: str = "probability"
     drop: str = "relative"
     space: str = "raw"
@@ -96,6 +100,12 @@ class Protocol:
                     f"Expected the protocol's {name} to be one of {', '.join(map(repr, choices))}; "
                     f"got {getattr(self, name)!r}. {near(str(getattr(self, name)), choices)}"
                 )
+        if self.outputs not in (None, *_OUTPUTS):
+            raise ProtocolError(
+                "Expected the protocol's outputs to be one of"
+                f" {', '.join(map(repr, _OUTPUTS))}; got {self.outputs!r}."
+                f" {near(str(self.outputs), _OUTPUTS)}"
+            )
         for name, least, most in _RANGES:
             value = getattr(self, name)
             for one in value if isinstance(value, tuple) else (value,):
@@ -122,8 +132,9 @@ class Protocol:
         True
         """
         entries = asdict(self)
-        if self.axes is None:  # as protocols were written before there was a word for it
-            del entries["axes"]
+        for word in ("axes", "outputs"):
+            if entries[word] is None:  # as protocols were written before there was a word for it
+                del entries[word]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in entries.items()}
 
     @staticmethod

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from sightline.errors import DataError
 from sightline.evaluation.fingerprint import identity
 from sightline.evaluation.progress import reporting
+from sightline.evaluation.quantities import check_measurable, told
 from sightline.evaluation.rows import Measurer
 from sightline.evaluation.sources import Division, check_same, opened, source_of
 from sightline.evaluation.store import MemoryStore, Results, Store
@@ -32,6 +33,7 @@ def evaluate(
     workers: int = 0,
     shard: tuple[int, int] = (1, 1),
     classes: Mapping[str, Any] | str | Path | None = None,
+    outputs: Literal["softmax", "sigmoid", "value"] | None = None,
     limit: int | None = None,
     views: int = 128,
     progress: bool | Callable[[int], None] = True,
@@ -55,6 +57,9 @@ def evaluate(
     - `shard=(2, 4)` does the second quarter of the parts; `store.read` puts the shards' folders
       together.
     - `classes` says which class of the model a class of the data is, where their names do not.
+    - `outputs="value"` says that the model's output is a quantity and no score of a class, as its
+      card or the protocol can: then the value itself is measured, by the metrics that have a
+      meaning for one.
     - `views` is the size of the thumbnails kept for the report (0: none).
 
     A record that cannot be used becomes a row with its error. Raises `SightlineError`s for what
@@ -75,7 +80,9 @@ def evaluate(
     model = supported_model(model)
     batch_size = batch_size or (4 if _on_cpu(model) else 32)
     division = Division(part_size, batch_size, shard, workers)
-    preprocess = card_of(model).preprocess
+    card = card_of(model)
+    protocol, preprocess = told(protocol, outputs, card.outputs), card.preprocess
+    check_measurable(request.metrics, protocol)
     source = source_of(
         opened(data, limit), preprocess, division, protocol.explained, views, protocol.axes
     )

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -52,7 +52,9 @@ class Measurer:
 
     def rows(self, items: Sequence[Item]) -> list[dict[str, Any]]:
         """The rows of some items."""
-        self.outputs = self.outputs or output_count(self.model, items)
+        if self.protocol.outputs == "value":  # a label is a quantity, too, and no class's number
+            items = [replace(item, label=None, label_name=None) for item in items]
+        self.outputs = self.outputs or output_count(self.model, items, self.protocol)
         return [row for rows in self.sizes.through(items, self._at_once) for row in rows]
 
     def _at_once(self, items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -217,13 +219,12 @@ def _explained(batch: ExplainedBatch, name: str, i: int) -> dict[str, Any]:
     A control has no state.
     """
     number = int(batch.classes[i])
-    predicted = batch.ranking[i][0]
-    known: dict[str, Any] = {
-        "target": number,
-        "target_name": name_of(number, batch.card.classes),
-        "predicted": predicted,
-        "predicted_name": name_of(predicted, batch.card.classes),
-    }
+    asked = next(iter(batch.explanations.values())).per_target.targets[i][0]
+    known: dict[str, Any] = {"target": number, "target_name": asked.name}
+    if batch.ranking[i]:  # a quantity is not predicted rather than another
+        predicted = batch.ranking[i][0]
+        known["predicted"] = predicted
+        known["predicted_name"] = name_of(predicted, batch.card.classes)
     if name in batch.controls:
         return {**known, "layer": None, "status": "ok", "message": "", "counts": "{}"}
     one = batch.explanations[name]

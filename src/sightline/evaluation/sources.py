@@ -15,7 +15,7 @@ from torch import nn
 
 from sightline.datasets import Data, match, open_data
 from sightline.datasets.data import evenly
-from sightline.errors import DataError
+from sightline.errors import DataError, TargetError
 from sightline.evaluation.batches import from_batches
 from sightline.evaluation.fingerprint import records_digest
 from sightline.evaluation.items import DatasetItems, Item, ItemBatch
@@ -26,7 +26,9 @@ from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol
 from sightline.surgery import look
+from sightline.targets.class_maps import dense, is_segmentation
 from sightline.targets.model_outputs import class_rows
+from sightline.targets.quantity import quantities_meant
 from sightline.types import Preprocess
 
 logger = logging.getLogger(__name__)
@@ -133,7 +135,7 @@ class DatasetSource:
                 card_of(model).classes,
                 mapping=classes,
                 aliases=data.aliases,
-                count=output_count(model, self._items),
+                count=output_count(model, self._items, protocol),
             )
         except DataError as error:
             if truth or classes is not None:
@@ -249,13 +251,41 @@ def check_same(batch: ItemBatch, store: Store | MemoryStore) -> None:
         )
 
 
-def output_count(model: nn.Module, items: Iterable[Item]) -> int | None:
-    """How many classes the model has: those its card names, else those it answers an image with."""
-    names = card_of(model).classes
-    if names is not None:
-        return max(2, len(names))
+def output_count(
+    model: nn.Module, items: Iterable[Item], protocol: Protocol | None = None
+) -> int | None:
+    """How many classes the model has: those its card names, else those it answers an image with.
+
+    Raises `TargetError` for answers that cannot be measured: class maps, several quantities.
+    """
+    card = card_of(model)
     for item in islice(items, 100):
         if item.inputs is not None:
             outputs = look(model, like_model(model, item.inputs.unsqueeze(0)))
-            return max(2, class_rows(outputs, images=1)[0].shape[1])
-    return None
+            kind = (protocol.outputs if protocol is not None else None) or card.outputs
+            count = answers(outputs, kind, card.classes, item.inputs.shape[1:])
+            return max(2, count if card.classes is None else len(card.classes))
+    return None if card.classes is None else max(2, len(card.classes))
+
+
+def answers(
+    outputs: Any, kind: str, classes: Sequence[str] | None, size: Sequence[int] | None
+) -> int:
+    """How many classes, or quantities, there are in what a model answers an image with."""
+    if kind == "value":
+        try:
+            return quantities_meant(None, outputs, classes).indices.shape[1]
+        except TargetError as error:
+            raise TargetError(
+                "Expected a model with one quantity to measure; its outputs hold several. Evaluate"
+                " a module that returns one of them, `[b, 1]`: model(x)[:, 2:3]."
+            ) from error
+    if is_segmentation(outputs, size, classes):
+        raise TargetError(
+            "Expected a classifier to measure, with a confidence in a class; the model's outputs"
+            f" {list(dense(outputs).shape)} are a segmentation. Evaluate a module that answers with"
+            " a number for each class, [b, k], as the mean over the picture:"
+            " nn.Sequential(model, nn.AdaptiveAvgPool2d(1), nn.Flatten()). explain() takes it as it"
+            " is: target=sightline.Region(1)."
+        )
+    return class_rows(outputs, classes, images=1)[0].shape[1]

@@ -114,6 +114,7 @@ def _status(
         targets=[question.targets[i][j].name for j in range(n) for i in range(b)],
         counts=[{word: often[k] for word, often in counts.items()} for k in range(n * b)],
         scores=question.scores.flatten(),
+        moves=(None if not question.quantity else "lowers" if job.counterfactual else "raises"),
         doubt=None if origin.place is None else _doubt(origin.place),
     )
     if any(one.word == "non-finite" for one in flat):
@@ -168,7 +169,7 @@ def _provenance(
 ) -> dict[str, Any]:
     """The record of how an explanation was made, as plain JSON values."""
     card, picture = job.card, job.batch.picture
-    remarks = [*notes, *_remarks(question, origin)]
+    remarks = [*notes, *_remarks(job, question, origin)]
     return {
         **_versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -194,15 +195,20 @@ def _provenance(
             **_opened(origin.traced),
             "place": None if origin.place is None else origin.place.record,
         },
-        "outputs": {**question.reading.record, "notes": question.notes},
+        "outputs": {**question.reading.record, "notes": list(question.notes)},
         "method": method,
         "variant": variant,
         "notes": list(dict.fromkeys(remarks)),
     }
 
 
-def _remarks(question: Question, origin: Origin) -> Iterator[str]:
+def _remarks(job: Job, question: Question, origin: Origin) -> Iterator[str]:
     """What a reader of any method's map should know of the layer and of the outputs."""
+    yield from question.notes
+    if question.quantity:
+        names = dict.fromkeys(target.name for row in question.targets for target in row)
+        does = "lowers" if job.counterfactual else "raises"
+        yield f"the outputs are quantities: the map shows what {does} {', '.join(names)}"
     for traced in origin.traced:
         if traced.calls > 1:
             yield (
@@ -216,7 +222,6 @@ def _remarks(question: Question, origin: Origin) -> Iterator[str]:
             )
     if origin.place is not None and origin.place.proof.outcome == "undecided":
         yield f"place not checked: {origin.place.proof.seen}"
-    yield from question.notes
 
 
 def _opened(traced: Sequence[TracedLayer]) -> dict[str, Any]:

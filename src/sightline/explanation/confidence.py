@@ -11,7 +11,7 @@ from sightline.maps.mask import explanation_map
 from sightline.surgery import as_handed_in, look
 from sightline.targets import Reading
 from sightline.targets.model_outputs import class_rows, two_rows
-from sightline.targets.reading import PLAIN
+from sightline.targets.reading import PLAIN, VALUE
 from sightline.tensors import at_least_float32, per_channel
 
 
@@ -75,7 +75,7 @@ def confidence(
 
     In float32 at least. A single logit stands for class 1, its negative for class 0, as in
     `targets`. Of outputs that are probabilities already the logit is the logarithm, or the log odds
-    of classes that do not exclude each other.
+    of classes that do not exclude each other. Of quantities it is the value.
 
     >>> confidence(torch.tensor([[0.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1]), score="logit")
     tensor([0., 3.])
@@ -83,7 +83,9 @@ def confidence(
     tensor([0.5000])
     """
     rows, _ = class_rows(outputs, images=len(classes))
-    if score == "logit":
+    if reading == VALUE:
+        sure = at_least_float32(rows.detach())
+    elif score == "logit":
         sure = at_least_float32(reading.logits(rows).detach())
         sure = two_rows(sure) if sure.shape[1] == 1 else sure
     else:

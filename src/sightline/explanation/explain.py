@@ -16,9 +16,10 @@ from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.blackbox_pass import through_queries
 from sightline.explanation.passes.layer_pass import through_layers
 from sightline.explanation.passes.pixel_pass import to_pixels
-from sightline.explanation.plan import Rule, Step, steps
+from sightline.explanation.plan import Rule, Step, check_for_quantities, steps
 from sightline.explanation.result import Explanation
 from sightline.models import card_of
+from sightline.models.card import outputs_word
 from sightline.surgery import Where, supported_model
 from sightline.targets import Wanted
 from sightline.types import Preprocess
@@ -55,6 +56,7 @@ def explain(
     axes: Any = None,
     preprocess: Preprocess | None = None,
     classes: Sequence[str] | None = None,
+    outputs: Literal["softmax", "sigmoid", "value"] | None = None,
     place: Literal["proved", "unchecked"] = "proved",
     **options: Any,
 ) -> Explanation | dict[Any, Explanation]:
@@ -76,9 +78,10 @@ def explain(
       inferred: its sizes, or a function from its output to `[b, c, *s]`. `axes` says how the
       images' axes are to be read, where no convolution tells: `b` the batch, `c` the channels, any
       other word an axis of places, as in `axes="b steps c"`. `classes` are the names of the
-      outputs. That the layer's places lie on the picture where the map shows them is proved at
-      the first call, unless `place="unchecked"`; a map that lies elsewhere has the status `place
-      not confirmed`.
+      outputs. `outputs="value"` says, as a card can, that these are quantities and no scores of
+      classes: the map shows what raises one, with `counterfactual=True` what lowers it. That the
+      layer's places lie on the picture where the map shows them is proved at the first call,
+      unless `place="unchecked"`; a map that lies elsewhere has the status `place not confirmed`.
     - `options` go to the method: `score="softmax"`, `alpha="authors"`.
 
     A list of methods gives a dict by method, a list of layers a dict by layer, both a dict by
@@ -111,12 +114,15 @@ def explain(
             "Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=...,"
             f" std=...); got {preprocess}."
         )
-    if preprocess is not None or names is not None:
+    if preprocess is not None or names is not None or outputs is not None:
         card = replace(
             card,
             preprocess=preprocess or card.preprocess,
             classes=card.classes if names is None else names,
+            outputs=card.outputs if outputs is None else outputs_word(outputs),
         )
+    if card.outputs == "value":
+        check_for_quantities(plan)
     batch = ready(images, inner, card.preprocess, axes)
     checked = place == "proved"
     job = Job(inner, card, batch, target, counterfactual, call, grid, classes is not None, checked)

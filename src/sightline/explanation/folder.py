@@ -27,7 +27,16 @@ from sightline.render import Entry
 from sightline.tensors import first_weight
 from sightline.types import Preprocess
 
-_OF_EXPLAIN = ("counterfactual", "call", "grid", "axes", "preprocess", "classes", "place")
+_OF_EXPLAIN = (
+    "counterfactual",
+    "call",
+    "grid",
+    "axes",
+    "preprocess",
+    "classes",
+    "outputs",
+    "place",
+)
 """Options that are no method's."""
 
 _MOST_ON_CPU, _MOST_ON_GPU = 8, 64

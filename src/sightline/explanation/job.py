@@ -11,6 +11,7 @@ from sightline.explanation.inputs import Batch
 from sightline.explanation.result import Explanation
 from sightline.models import Card
 from sightline.targets import Question, Wanted, ask, ask_again, beyond_classes, checked_names
+from sightline.targets.quantity import checked_quantities
 from sightline.tensors import allow_grad
 
 _HEADS = ("fc", "classifier", "head", "heads", "last_linear")
@@ -77,6 +78,10 @@ class Job:
 
     def names(self, outputs: Any) -> Sequence[str] | None:
         """What the classes are called; names from the caller must be as many as the outputs."""
+        if self.card.outputs == "value":
+            names = self.card.classes
+            given = names is not None and self.named and not beyond_classes(self.target)
+            return checked_quantities(names, outputs) if given and names is not None else names
         if self.card.classes is not None and self.named and not beyond_classes(self.target):
             return checked_names(self.card.classes, outputs, len(self.batch))
         return self.card.classes

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor, nn
 
 from sightline.explanation.confidence import kept_confidence
+from sightline.explanation.pictures import how_much
 from sightline.explanation.result import Explanation
 from sightline.maps.describe import sentence
 from sightline.methods.names import summary_of, title_of
@@ -104,7 +105,8 @@ class _Section:
         """Every method's picture for a target, and what is left of the photograph."""
         target = self.chief_held.targets[i][j]
         sure, keeps = _share(self.chief_held.probabilities, i, j), _share(self.kept, i, j)
-        group = f"{target} {sure:.0%}" if self.chief.several and sure is not None else ""
+        much = how_much(self.chief, i, j)
+        group = f"{target} {much}" if self.chief.several and much else ""
         for name, one in self.found.items():
             map = self.held[name].maps[i, j].detach().cpu()
             note = "" if one.pixels is not None else sentence(map)

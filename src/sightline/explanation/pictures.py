@@ -46,11 +46,19 @@ def sheet(explanation: "Explanation") -> Image.Image:
     rows: list[list[Image.Image]] = [[] for _ in explanation.names]
     notes: list[list[str]] = [[] for _ in explanation.names]
     for i, j, _, target, status in explanation.each():
-        sure = "" if held.probabilities is None else f" {float(held.probabilities[i, j]):.0%}"
+        sure = how_much(explanation, i, j)
         rows[i].append(map_picture(explanation, i, j))
-        notes[i].append(f"{target}{sure}" + ("" if status.ok else f": {status}"))
+        notes[i].append(f"{target} {sure}".rstrip() + ("" if status.ok else f": {status}"))
     bar = "inferno" if held.pixels is None else None
     return sheet_of(rows, titles=explanation.names, notes=notes, bar=bar)
+
+
+def how_much(explanation: "Explanation", image: int, target: int) -> str:
+    """What the model says of a target: how sure it is of a class, or a quantity; else nothing."""
+    held = explanation.per_target
+    if explanation.provenance.get("outputs", {}).get("kind") == "value":
+        return f"{float(held.scores[image, target]):.4g}"
+    return "" if held.probabilities is None else f"{float(held.probabilities[image, target]):.0%}"
 
 
 def png(picture: Image.Image) -> bytes:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from sightline.errors import MethodError, near
-from sightline.methods import METHODS, Kind, Method, find, find_method
+from sightline.methods import METHODS, SCORES, Kind, Method, find, find_method
 
 Rule = str | Callable[..., Any]
 """A method: its name, or a function from what its parameters ask for to weights."""
@@ -83,6 +83,17 @@ def steps(method: Rule | Sequence[Rule], options: dict[str, Any]) -> list[Step]:
                 + (near(word, on_offer) if on_offer else "They have none; leave it out.")
             )
     return plan
+
+
+def check_for_quantities(plan: Sequence[Step]) -> None:
+    """Raise `MethodError` for a form of the score that only classes have."""
+    for step in plan:
+        own = step.cam or step
+        if own.name in SCORES.values() and own.name != SCORES["exp"]:
+            raise MethodError(
+                f"Expected a method for quantities (outputs='value'); {own.name} explains a"
+                " probability, which a quantity has not. Leave score= out: grad_cam_pp."
+            )
 
 
 def _check_distinct(plan: list[Step]) -> None:

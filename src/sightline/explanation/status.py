@@ -54,12 +54,14 @@ def statuses(
     targets: list[str],
     counts: list[dict[str, int]],
     scores: Tensor | None = None,
+    moves: Literal["raises", "lowers"] | None = None,
     doubt: tuple[Word, str] | None = None,
 ) -> list[Status]:
     """One status for each of b coarse maps, whose least and largest values are the `ends`.
 
     `doubt` is a word about the layer's place, if there is any, and what was seen of it. A score
-    `[b]` that is no number makes its map none either.
+    `[b]` that is no number makes its map none either. `moves` says of a quantity what the map shows
+    of it: it has nothing that speaks for it.
 
     >>> [
     ...     s.word
@@ -78,12 +80,23 @@ def statuses(
         ):  # nan, too, is the least and the largest
             word, message = _NONFINITE
         elif not peak > 0:
-            word, message = _NEGATIVE if connected() else _DEAD
+            word, message = _negative(moves) if connected() else _DEAD
         else:
             word, message = _OK if doubt is None else (doubt[0], _DOUBTS[doubt[0]])
         said = message.format(target=target, layer=layer, seen=doubt[1] if doubt else "")
         found.append(Status(word, said, count))
     return found
+
+
+def _negative(moves: str | None) -> tuple[Word, str]:
+    """The map is zero: in the words of classes, or of quantities."""
+    if moves is None:
+        return _NEGATIVE
+    other, way = ("lowers", "True") if moves == "raises" else ("raises", "False")
+    return _NEGATIVE[0], (
+        f"No place at {{layer!r}} {moves} {{target!r}} on balance, so the map is zero."
+        f" counterfactual={way} shows what {other} it; another layer, or hires_cam, may show more."
+    )
 
 
 _OK: tuple[Word, str] = ("ok", "")

@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from sightline.errors import ModelError
 from sightline.types import Preprocess
 
-Outputs = Literal["softmax", "sigmoid"]
+Outputs = Literal["softmax", "sigmoid", "probability", "value"]
+OUTPUTS: tuple[str, ...] = get_args(Outputs)
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Card:
     `layer` is the layer worth explaining (None: sightline chooses), `preprocess` how a picture
     becomes its input, `classes` the short names of its outputs in order (None: not known), `source`
     where the weights and the recipe come from and what of this card is assumed, `outputs` how
-    logits become probabilities.
+    logits become probabilities, or `"value"` where they are quantities (an age, a depth).
 
     >>> card = Card(
     ...     "mine",
@@ -70,7 +71,7 @@ class Card:
                 classes=None if classes is None else tuple(str(name) for name in classes),
                 source=str(entries.get("source", "unknown")),
                 licence=str(entries.get("licence", "unknown")),
-                outputs=_outputs(entries.get("outputs", "softmax")),
+                outputs=outputs_word(entries.get("outputs", "softmax")),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ModelError(
@@ -97,7 +98,9 @@ def _preprocess(entries: Mapping[str, Any]) -> Preprocess:
     return Preprocess(**given)
 
 
-def _outputs(word: str) -> Outputs:
-    if word not in ("softmax", "sigmoid"):
-        raise ModelError(f"a card's outputs are 'softmax' or 'sigmoid', not {word!r}.")
+def outputs_word(word: str) -> Outputs:
+    """A card's `outputs`, if it is one of the words there are, or a `ModelError`."""
+    if word not in OUTPUTS:
+        *others, last = map(repr, OUTPUTS)
+        raise ModelError(f"outputs are {', '.join(others)} or {last}, not {word!r}.")
     return cast(Outputs, word)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sightline.errors import TargetError, near
+from sightline.targets.class_maps import dense, is_segmentation
 from sightline.targets.model_outputs import class_rows
 
 
@@ -24,9 +25,22 @@ def label(index: int, classes: Sequence[str] | None) -> str:
     return classes[index] if classes is not None and index < len(classes) else f"class {index}"
 
 
+def two_names(classes: Sequence[str] | None) -> Sequence[str]:
+    """What the two classes of a single logit are called.
+
+    >>> two_names(["healthy", "ill"]), two_names(None)
+    (['healthy', 'ill'], ('negative', 'positive'))
+    """
+    return classes if classes is not None and len(classes) == 2 else ("negative", "positive")
+
+
 def checked_names(classes: Sequence[str], outputs: Any, images: int | None = None) -> Sequence[str]:
-    """The names a caller gave, if there is one for each output (two for a single logit)."""
-    count = class_rows(outputs, classes, images)[0].shape[1]
+    """The names a caller gave, if there is one for each output (two for a single logit).
+
+    Of a segmentation network one for each channel (two for a single one).
+    """
+    segments = is_segmentation(outputs)
+    count = (dense(outputs) if segments else class_rows(outputs, classes, images)[0]).shape[1]
     if len(classes) in ({1, 2} if count == 1 else {count}):
         return classes
     raise TargetError(

@@ -38,7 +38,7 @@ def indices_of(target: Wanted, rows: Tensor, classes: Sequence[str] | None) -> t
             "Expected at least one target; got an empty list. Leave it out for the predicted class."
         )
     columns = [_of_all(one, rows, classes) for one in parts]
-    several = isinstance(target, list | tuple) or _is_top(target)
+    several = isinstance(target, list | tuple) or is_top(target)
     return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1), several
 
 
@@ -122,8 +122,9 @@ def names_no_class(target: Any) -> bool:
     if isinstance(target, list | tuple):
         return bool(target) and all(map(names_no_class, target))
     named = isinstance(target, str) and target.lower() in ("predicted", "least")
-    return target is None or named or _is_top(target)
+    return target is None or named or is_top(target)
 
 
-def _is_top(target: Any) -> bool:
+def is_top(target: Any) -> bool:
+    """Whether this is `"top3"` or another of that form."""
     return isinstance(target, str) and _TOP.match(target.strip()) is not None

@@ -103,8 +103,8 @@ def class_rows(
     seen = [tuple(t.shape) for t in tensors] or type(outputs).__name__
     raise TargetError(
         "Expected a classifier's outputs, a float tensor [images, classes]; the model returned"
-        f" {seen}. Say what to explain with a function of the outputs that gives one score an"
-        " image: target=lambda out: out[...]."
+        f" {seen}. {_other_questions(outputs, tensors)}Say what to explain with a function of the"
+        " outputs that gives one score an image: target=lambda out: out[...]."
     )
 
 
@@ -170,6 +170,21 @@ def _comes_from(one: Tensor, other: Tensor) -> bool:
             seen.add(node)
             stack.extend(before for before, _ in node.next_functions)
     return False
+
+
+def _other_questions(outputs: Any, tensors: list[Tensor]) -> str:
+    """Which targets such outputs can answer, for the end of a message."""
+    if named_parts(outputs, "query boxes") or (
+        isinstance(outputs, list) and any(isinstance(one, Mapping) for one in outputs)
+    ):
+        return "Ask a detector for a box: target=sightline.Box(). "
+    if any(tensor.ndim >= 4 for tensor in tensors):
+        return (
+            "If these are scores of classes at every place, ask for a class where it is predicted,"
+            " target=sightline.Region(1), or for a place, Region(None, where=(x, y)); if they are"
+            " features, Similarity(vector) compares and Neuron(channel) takes one of them. "
+        )
+    return ""
 
 
 def two_rows(logit: Tensor, dim: int = 1) -> Tensor:

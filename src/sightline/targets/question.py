@@ -1,25 +1,30 @@
 """What is asked: `target` in any of its forms becomes scores, one an image and question."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sightline.errors import TargetError
-from sightline.targets.class_names import Target, label
+from sightline.targets.class_maps import is_segmentation, maps_beside
+from sightline.targets.class_names import Target, label, two_names
 from sightline.targets.classification import indices_of, names_no_class
 from sightline.targets.model_outputs import class_rows, embedding_by, two_rows
+from sightline.targets.quantity import as_quantities, quantities_meant
 from sightline.targets.reading import (
     PLAIN,
+    VALUE,
     Reading,
     Stated,
     may_be_probabilities,
     reading_of,
 )
+from sightline.targets.segmentation import Region
 from sightline.targets.target import Aim, Function, Wanted
+from sightline.targets.whole_picture import Regions, regions_meant
 from sightline.tensors import scores_before
 
 
@@ -33,8 +38,9 @@ class Question:
     one, `rows` are the logits, `single` tells that the model has one logit, whose negative stands
     for class 0. `top` are the five most probable classes. `reading` tells how the outputs were
     read, `logits` `[b, k]` what is taken for logits (one column of a single one), `inside` that
-    these are what went into the model's last softmax or sigmoid; `notes` say what a reader should
-    know of that.
+    these are what went into the model's last softmax or sigmoid; `notes` say how a target or the
+    outputs were read, where that is not plain. `again` is what other outputs are to be asked, where
+    it is not the target itself: the places that were found in these.
     """
 
     scores: Tensor
@@ -48,7 +54,22 @@ class Question:
     reading: Reading = PLAIN
     logits: Tensor | None = None
     inside: bool = False
-    notes: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    again: Callable[[], list[Function]] | None = None
+
+    @property
+    def quantity(self) -> bool:
+        """Whether the outputs are quantities and no scores of classes."""
+        return self.reading == VALUE
+
+    @property
+    def without_softmax(self) -> str | None:
+        """What is asked, in words, where no softmax over classes is behind it; else None."""
+        if self.quantity:
+            return "a quantity"
+        if self.rows is None:
+            return "a region of a segmentation" if self.notes else "a function of the outputs"
+        return "a single logit" if self.single else None
 
 
 def ask(
@@ -76,7 +97,9 @@ def ask(
     | tensor `[b]`, tensor `[b, n]`, nested list | each image's own class, or n classes |
     | a function, a `Region`, `Box`, ... | one score an image, `[b]`, from what the model returned |
 
-    A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive).
+    A single logit (binary) has the classes 0 (negative: the score is -logit) and 1 (positive). A
+    segmentation network is asked for its classes where they are predicted (`Region`), the most
+    probable one being that of most places. With the kind `"value"` the outputs are quantities.
     Outputs that are probabilities already are taken as they are, and the score explained is what
     went into their softmax or sigmoid where that is known, else log p, or the log odds; these
     always where `inside` is False, for outputs that are to be compared with those of other runs.
@@ -96,22 +119,23 @@ def ask(
         ):  # names may be another head's
             classes = classes if len(classes) == outputs.shape[1] else None
     if (functions := _as_functions(target)) is not None:
-        return _functions(
-            functions, outputs, images, classes, size, several=isinstance(target, list | tuple)
-        )
+        if kind == "value":
+            functions = [as_quantities(one) for one in functions]
+        several = isinstance(target, list | tuple)
+        question = _functions(functions, outputs, images, classes, size, several=several)
+        return replace(question, reading=VALUE) if kind == "value" else question
+    if kind == "value":
+        return _quantities(target, outputs, images, classes, size)
+    if is_segmentation(outputs, size, classes):
+        return _regions(regions_meant(target, outputs, classes, size), outputs, images, size)
     own, why = class_rows(outputs, classes, images)
-    if images not in (None, len(own)):
-        raise TargetError(
-            f"Expected a row of outputs for each of the {images} images; the model returned"
-            f" {len(own)}. Say what belongs to which with a function of the outputs, one score an"
-            " image: target=lambda out: out[...]."
-        )
+    own = _of_images(own, images)
     embedding = None if classes is not None else headless or embedding_by(outputs, own)
     if embedding is not None and names_no_class(target):
         raise TargetError(
             f"Expected a classifier; the outputs {list(own.shape)} are an embedding ({embedding}),"
             " whose numbers are no classes. Explain what makes a picture like another with"
-            " target=sightline.targets.Similarity(embedding), one number of it with"
+            " target=sightline.Similarity(embedding), one number of it with"
             f" target={min(79, own.shape[1] - 1)}, or put a head behind it. If these are classes"
             " say classes=[names]."
         )
@@ -120,8 +144,7 @@ def ask(
     scores = reading.logits(own) if before is None else before
     single, rows = own.shape[1] == 1, scores
     if single:  # against (0) and for (1)
-        rows = two_rows(rows)
-        classes = classes if classes is not None and len(classes) == 2 else ("negative", "positive")
+        rows, classes = two_rows(rows), two_names(classes)
     sure = reading.probabilities(own)
     indices, several = indices_of(target, rows.detach(), classes)
     indices = indices.to(rows.device)
@@ -137,12 +160,13 @@ def ask(
         reading=reading,
         logits=scores,
         inside=before is not None,
-        notes=[
+        notes=(
             *([] if why is None else [why]),
+            *_beside(outputs, own, size),
             *_read_as_list(target, len(own)),
             *([f"a number of an embedding ({embedding}), no class"] if embedding else []),
             *reading.notes(before is not None),
-        ],
+        ),
     )
 
 
@@ -168,6 +192,60 @@ def unclear(outputs: Any, images: int) -> bool:
     except TargetError:  # said better where they are asked
         return False
     return rows.grad_fn is None and may_be_probabilities(rows)
+
+
+def _of_images(rows: Tensor, images: int | None) -> Tensor:
+    """The rows, if there is one for each image."""
+    if images in (None, len(rows)):
+        return rows
+    raise TargetError(
+        f"Expected a row of outputs for each of the {images} images; the model returned"
+        f" {len(rows)}. Say what belongs to which with a function of the outputs, one score an"
+        " image: target=lambda out: out[...]."
+    )
+
+
+def _beside(outputs: Any, rows: Tensor, size: Sequence[int] | None) -> tuple[str, ...]:
+    """What is said of a segmentation network with a classifier's head at its side."""
+    maps = maps_beside(outputs, size)
+    if maps is None:
+        return ()
+    return (
+        f"a classifier's output {list(rows.shape)} is explained; the model returned maps {maps} as"
+        " well, of which Region(1) asks for a class where it is predicted",
+    )
+
+
+def _regions(
+    meant: Regions, outputs: Any, images: int | None, size: Sequence[int] | None
+) -> Question:
+    """Classes of a segmentation network, each where it is predicted."""
+    functions = list[Function](meant.asked)
+    question = _functions(functions, outputs, images, meant.names, size, several=meant.several)
+    named = [[Target(k, label(k, meant.names)) for k in row] for row in meant.indices.tolist()]
+    return replace(question, targets=named, notes=meant.notes)
+
+
+def _quantities(
+    target: Wanted,
+    outputs: Any,
+    images: int | None,
+    classes: Sequence[str] | None,
+    size: Sequence[int] | None,
+) -> Question:
+    """Quantities as they are; of those at every place the mean over the picture."""
+    meant = quantities_meant(target, outputs, classes)
+    named = [[Target(k, meant.names[k]) for k in row] for row in meant.indices.tolist()]
+    if meant.rows is None:
+        functions: list[Function] = [
+            Region(column, outputs="value") for column in meant.indices.unbind(1)
+        ]
+        question = _functions(functions, outputs, images, meant.names, size, meant.several)
+        return replace(question, targets=named, reading=VALUE)
+    rows = _of_images(meant.rows, images)
+    indices = meant.indices.to(rows.device)
+    scores = rows.gather(1, indices).T
+    return Question(scores, named, meant.several, indices, rows=rows, reading=VALUE, logits=rows)
 
 
 def beyond_classes(target: Wanted) -> bool:
@@ -212,7 +290,17 @@ def _functions(
             )
         columns.append(score.reshape(-1))
     targets = [[Target(None, _called(f)) for f in functions] for _ in range(len(columns[0]))]
-    return Question(scores=torch.stack(columns), targets=targets, several=several)
+    again = None
+    if any(isinstance(one, Region) for one in functions):
+        again = cache(lambda: [_settled(one, outputs, classes, size) for one in functions])
+    return Question(scores=torch.stack(columns), targets=targets, several=several, again=again)
+
+
+def _settled(
+    function: Function, outputs: Any, classes: Sequence[str] | None, size: Sequence[int] | None
+) -> Function:
+    """The question with the place it was asked at, for outputs of changed pictures."""
+    return function.settled(outputs, classes, size) if isinstance(function, Region) else function
 
 
 def _called(function: Function) -> str:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from sightline.tensors import VIEWS, at_least_float32, is_operator
 
-Kind = Literal["softmax", "sigmoid"]
-Stated = Literal["softmax", "sigmoid", "probability"]
-"""What a card says: how logits become probabilities, or that the outputs are these."""
+Kind = Literal["softmax", "sigmoid", "value"]
+"""How logits become probabilities, or that the outputs are quantities and no scores of classes."""
+Stated = Literal["softmax", "sigmoid", "probability", "value"]
+"""What a card says: the same, or that the outputs are probabilities already."""
 
 _ENDS = {"SoftmaxBackward0": "softmax", "SigmoidBackward0": "sigmoid"}
 _LOG = ("LogSoftmaxBackward0", "LogSigmoidBackward0")
@@ -106,6 +107,8 @@ class Reading:
 
 PLAIN = Reading("softmax")
 """Of logits of classes that exclude each other."""
+VALUE = Reading("value")
+"""Of quantities."""
 
 
 def reading_of(rows: Tensor, stated: Stated = "softmax") -> Reading:

@@ -42,13 +42,15 @@ def ask_again(
     """
     while isinstance(target, Output):
         outputs, target = part(outputs, target.key), target.target
+    if probability and (question.quantity or question.indices is None):
+        raise MethodError(
+            f"Expected classes to be sure of; the target is {question.without_softmax}, which has"
+            " no probability. Ask for the score itself: leave probability=True or form='authors'"
+            " out."
+        )
     if question.indices is None or beyond_classes(target):
-        if probability:
-            raise MethodError(
-                "Expected classes to be sure of; the target is a function of the outputs, which has"
-                " no probability. Ask for the score itself: leave probability=True or"
-                " form='authors' out."
-            )
+        if question.again is not None:
+            target = question.again()
         count = len(question.scores[0])
         try:
             each = [

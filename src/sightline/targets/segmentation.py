@@ -1,22 +1,19 @@
 """A segmentation network asked about a class, in a region or at a pixel (Seg-Grad-CAM)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sightline.errors import TargetError
-from sightline.targets.class_names import label
-from sightline.targets.model_outputs import candidates, named_parts
+from sightline.targets.class_maps import class_maps, dense, enlarged
+from sightline.targets.class_names import label, two_names
 from sightline.targets.target import Aim, Names, Size, class_in_words, class_numbers, reduced
 from sightline.tensors import per_image
 
 Where = Tensor | Sequence[int | float] | None
-
-_MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +32,33 @@ class Region(Aim):
     - `where`: a mask `[h, w]` or `[b, h, w]`, tensor or array (weights are allowed), a box `(left,
       top, right, bottom)` or a pixel `(x, y)`, counted in the picture's pixels. None: where the
       class is predicted.
+    - `outputs`: `"value"` where they are quantities, such as depths, and no scores of classes:
+      nothing is predicted, and without `where` the whole picture is meant. `explain(...,
+      outputs="value")` says it for all.
 
     The outputs are `[b, k, h, w]`: a tensor, torchvision's mapping with `out`, transformers'
     `logits` at a lower resolution, or MaskFormer's queries (`dense`). They are enlarged linearly to
-    the picture, or to the mask where one is given, before anything is predicted. Raises
-    `TargetError` where nothing is predicted as the class.
+    the picture, or to the mask where one is given, before anything is predicted. A single channel
+    has the classes 0 and 1, as a classifier with one logit: 1 is predicted where it is above 0 (or
+    where a probability is above a half), and the score of 0 is its negative. Raises `TargetError`
+    where nothing is predicted as the class.
+
+    Where pictures are changed and the model is asked again (`rise`, `score_cam`), the region stays
+    the one that was found in the picture itself.
 
     >>> logits = torch.tensor(
     ...     [[[[1.0, 5.0]], [[2.0, 3.0]]]]
     ... )  # one image, two classes, 1 x 2 pixels
     >>> Region(1)(logits), Region(0, where=(0, 0, 2, 1))(logits), Region(None, reduce="sum")(logits)
     (tensor([2.]), tensor([3.]), tensor([7.]))
+    >>> Region(1)(torch.tensor([[[[3.0, -1.0]]]])), Region(0)(torch.tensor([[[[3.0, -1.0]]]]))
+    (tensor([3.]), tensor([1.]))
     """
 
     klass: int | str | Tensor | None
     where: Where | Any = None
     reduce: Literal["mean", "sum"] = "mean"
+    outputs: Literal["class", "value"] = "class"
 
     def __post_init__(self) -> None:
         if (
@@ -61,32 +69,62 @@ class Region(Aim):
             object.__setattr__(self, "where", torch.as_tensor(self.where))
 
     def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
-        logits = dense(outputs)
-        if isinstance(self.where, Tensor):
-            size = _of_the_picture(self.where, size or logits.shape[2:])
-        logits = enlarged(logits, size)
-        b, count, *grid = logits.shape
-        if self.klass is None:
-            wanted, of_class = None, logits.amax(1)
+        maps, wanted, weights = self._read(outputs, classes, size)
+        if wanted is None:
+            of_class = maps.amax(1)
         else:
-            wanted = class_numbers(self.klass, b, classes, count).to(logits.device)
-            of_class = logits[torch.arange(b, device=logits.device), wanted]
-        if self.where is not None:
-            weights = region(self.where, b, grid).to(logits)
-        elif wanted is None:
-            weights = torch.ones_like(of_class)
-        else:
-            weights = _predicted(logits.detach(), wanted, classes).to(logits)
+            of_class = maps[torch.arange(len(maps), device=maps.device), wanted]
         total = reduced(of_class * weights, self.reduce)
         return total / reduced(weights, "mean") if self.reduce == "mean" else total
 
-    def __str__(self) -> str:
-        if self.where is None:
-            return class_in_words(self.klass)
+    def settled(self, outputs: Any, classes: Names, size: Size) -> "Region":
+        """The same class in the same region, whatever other outputs predict."""
+        _, wanted, weights = self._read(outputs, classes, size)
+        return replace(self, klass=wanted, where=weights.float())
+
+    def _read(
+        self, outputs: Any, classes: Names, size: Size
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """The classes' maps, the class of each image, if any, and the weight of each place."""
+        maps, classes = self._maps(outputs, classes)
         if isinstance(self.where, Tensor):
-            return f"{class_in_words(self.klass)} in a mask"
+            size = _of_the_picture(self.where, size or maps.shape[2:])
+        maps = enlarged(maps, size)
+        b, count, *grid = maps.shape
+        wanted = None
+        if self.klass is not None:
+            wanted = class_numbers(self.klass, b, classes, count).to(maps.device)
+        if self.where is not None:
+            weights = region(self.where, b, grid).to(maps)
+        elif wanted is None or self.outputs == "value":
+            weights = torch.ones_like(maps[:, 0])
+        else:
+            weights = _predicted(maps.detach(), wanted, classes).to(maps)
+        return maps, wanted, weights
+
+    def _maps(self, outputs: Any, classes: Names) -> tuple[Tensor, Names]:
+        """The maps, and what they are called."""
+        maps = dense(outputs)
+        if self.outputs != "value":
+            both = class_maps(outputs)
+            return both, classes if both.shape == maps.shape else two_names(classes)
+        if self.klass is None and maps.shape[1] > 1:
+            raise TargetError(
+                f"Expected one of {maps.shape[1]} quantities, of which none is predicted; got none."
+                " Say which: Region(0, outputs='value')."
+            )
+        return maps, classes
+
+    def __str__(self) -> str:
+        asked = class_in_words(self.klass)
+        if self.outputs == "value":
+            asked = "value" if self.klass is None else asked.replace("class", "value")
+        if self.where is None:
+            return asked
+        if isinstance(self.where, Tensor):
+            return f"{asked} in a mask"
         kind = "at pixel" if len(self.where) == 2 else "in box"
-        return f"{class_in_words(self.klass)} {kind} {', '.join(f'{x:g}' for x in self.where)}"
+        return f"{asked} {kind} {', '.join(f'{x:g}' for x in self.where)}"
 
 
 def _of_the_picture(mask: Tensor, picture: Sequence[int]) -> Sequence[int]:
@@ -105,42 +143,6 @@ def _of_the_picture(mask: Tensor, picture: Sequence[int]) -> Sequence[int]:
             " resize it."
         )
     return size
-
-
-def dense(outputs: Any) -> Tensor:
-    """Scores of every class at every place, `[b, k, *s]`, in what a segmentation network returns.
-
-    `out` or `logits` first, else the first float tensor with four axes or more. MaskFormer and its
-    kind answer with queries: a query's class probabilities times its mask, summed over the queries,
-    are the scores then.
-
-    >>> dense({"aux": torch.zeros(1, 2, 4, 4), "out": torch.ones(1, 2, 4, 4)}).max()
-    tensor(1.)
-    """
-    queries = [named_parts(outputs, kind) for kind in ("query classes", "query masks")]
-    if all(queries):
-        sure = queries[0][0].softmax(-1)[..., :-1]  # the last class is "nothing"
-        return torch.einsum("bqk,bqhw->bkhw", sure, queries[1][0].sigmoid())
-    found = candidates(outputs, "class maps")
-    for one in found:
-        if isinstance(one, Tensor) and one.is_floating_point() and one.ndim >= 4:
-            return one
-    seen = [tuple(one.shape) for one in found if isinstance(one, Tensor)] or type(outputs).__name__
-    raise TargetError(
-        "Expected a segmentation network's outputs, [images, classes, height, width]; the model"
-        f" returned {seen}. A classifier is asked by class: target=3; anything else by a function"
-        " of the outputs: target=lambda out: ..."
-    )
-
-
-def enlarged(logits: Tensor, size: Size) -> Tensor:
-    """The logits on another grid, linearly between pixel centres.
-
-    They stay as they are where no size is known.
-    """
-    if size is None or tuple(size) == tuple(logits.shape[2:]):
-        return logits
-    return F.interpolate(logits, size=tuple(size), mode=_MODES[len(size)], align_corners=False)
 
 
 def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -> Tensor:

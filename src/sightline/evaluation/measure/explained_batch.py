@@ -1,6 +1,7 @@
 """One batch, explained once by every method: what all measurements start from."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from sightline.explanation.explain import explain
 from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
 from sightline.models import card_of
+from sightline.models.card import outputs_word
 from sightline.protocol import Protocol
 from sightline.surgery import (
     Given,
@@ -25,6 +27,7 @@ from sightline.surgery import (
     supported_model,
     take_over,
 )
+from sightline.targets.reading import VALUE
 from sightline.types import ImageMap
 
 TOP = 5
@@ -65,7 +68,8 @@ class ExplainedBatch:
             protocol,
             batch_size,
         )
-        self.card = card_of(self.model)
+        card = card_of(self.model)
+        self.card = replace(card, outputs=outputs_word(protocol.outputs or card.outputs))
         given = Given.of_supported(self.model, labelled.inputs, protocol.axes)
         self._channel_axis = given.channel_axis
         self.pictures = channels_second(labelled.inputs, self._channel_axis)
@@ -80,6 +84,7 @@ class ExplainedBatch:
             methods,
             _layer_if_opened(methods, protocol.layer),
             axes=protocol.axes,
+            outputs=self.card.outputs,
         )
         first = next(iter(self.explanations.values()))
         self.statistics = first.statistics
@@ -91,7 +96,8 @@ class ExplainedBatch:
         self.names = [*self.methods, *self.controls]
         chosen = [targets[0].index for targets in first.per_target.targets]
         self.classes = torch.tensor(chosen, device=labelled.inputs.device)
-        self.ranking = [[int(target.index or 0) for target, _ in row] for row in first.top]
+        top = first.top or [[] for _ in range(len(labelled))]  # of a quantity there is none
+        self.ranking = [[int(target.index or 0) for target, _ in row] for row in top]
 
     @property
     def notes(self) -> list[str]:
@@ -133,6 +139,7 @@ class ExplainedBatch:
             layer,
             call=-1 if layer is None else self._call,
             axes=self.protocol.axes,
+            outputs=self.card.outputs,
         )
         return {name: found[name] for name in names}
 
@@ -146,8 +153,13 @@ class ExplainedBatch:
         return self.confidence_of(next(iter(self.explanations.values())))
 
     def confidence_of(self, explanation: Explanation) -> Tensor:
-        """The confidence `[b]` that an explanation tells of the class it was asked for first."""
+        """The confidence `[b]` that an explanation tells of the class it was asked for first.
+
+        Of a quantity it is the value.
+        """
         held = explanation.per_target
+        if self.reading == VALUE:
+            return held.scores[:, 0].float()
         assert held.probabilities is not None, "a class was asked for, so there is a confidence"
         sure = held.probabilities
         if self.protocol.score == "logit":

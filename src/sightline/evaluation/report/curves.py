@@ -77,6 +77,8 @@ def curves(
     """All curves that the rows hold: measured ones, then those of metrics with an axis."""
     protocol = by_method.run.get("protocol") or {}
     sure = "logit" if protocol.get("score") == "logit" else "confidence"
+    if protocol.get("outputs") == "value":
+        sure = "value"
     found: list[Curve] = []
     for name, (title, across) in _ORDERS.items():
         if name in by_method:

@@ -172,10 +172,11 @@ def _map_on_image(
 
 
 def _caption(row: Mapping[str, Any]) -> str:
-    """What was explained, and how sure the model was."""
+    """What was explained, and how sure the model was; of a quantity, which is not predicted, it."""
     words = f"explained: {row['target_name']}" if row.get("target_name") else ""
     if row.get("full_score") is not None:
-        words += f", confidence {row['full_score']:.2f}"
+        words += ", value" if row.get("predicted") is None else ", confidence"
+        words += f" {row['full_score']:.2f}"
     if row.get("label_name") and row["label_name"] != row.get("target_name"):
         words += f"; labelled: {row['label_name']}"
     return words

@@ -171,10 +171,18 @@ def protocol_sentences(run: Mapping[str, Any], layers: Sequence[str] = ()) -> li
         if one.drop == "relative"
         else "the plain loss, divided by nothing"
     )
+    measured = f"Each image is explained for {explained}, at {layer}; the confidence is {score}."
+    if one.outputs == "value":
+        measured = (
+            "Each image is explained for what raises the quantity that the model returns, at"
+            f" {layer}; wherever a confidence is spoken of, the value itself is measured, in its"
+            " own unit."
+        )
+    random = f"Everything random has seed {one.seed}."
     return [
-        f"Each image is explained for {explained}, at {layer}; the confidence is {score}.",
+        measured,
         f"The image seen through a map: {one.masking()}.",
-        f"Average Drop is {drop}; everything random has seed {one.seed}.",
+        random if one.outputs == "value" else f"Average Drop is {drop}; {random.lower()}",
     ]
 
 

@@ -81,9 +81,8 @@ class HigherOrder:
         """
         key = cut, utility
         if key not in self._expansions:
-            rows, indices = self.question.rows, self.question.indices
-            if utility == "rest" and (rows is None or indices is None or self.question.single):
-                target = "a single logit" if self.question.single else "a function of the outputs"
+            target = self.question.without_softmax
+            if utility == "rest" and target is not None:
                 raise MethodError(
                     "Expected a classifier with several classes for utility='rest'; the target is"
                     f" {target}. Take utility='logit', which is the score itself."

@@ -237,8 +237,8 @@ class MethodInputs:
 
     def _rows(self) -> Tensor:
         rows = self.question.rows
-        if rows is None or self.question.single:
-            why = "a function of the outputs" if rows is None else "a single logit"
+        why = self.question.without_softmax
+        if rows is None or why is not None:
             raise MethodError(
                 "Expected a classifier with several classes for the softmax scores; the target is"
                 f" {why}. Take score='exp', or score='sigmoid' for a single logit."
@@ -248,8 +248,9 @@ class MethodInputs:
     def _indices(self) -> Tensor:
         if self.question.indices is None:
             raise MethodError(
-                "Expected a class to explain; the target is a function of the outputs, which has no"
-                " class number. Take a method that needs gradients only, such as grad_cam_pp."
+                f"Expected a class to explain; the target is {self.question.without_softmax}, which"
+                " has no class number. Take a method that needs gradients only, such as"
+                " grad_cam_pp."
             )
         return self.question.indices
 

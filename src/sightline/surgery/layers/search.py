@@ -32,8 +32,8 @@ from sightline.surgery.memory.sizes import Seen
 
 logger = logging.getLogger(__name__)
 
-_MOST_TRIES = 48
-_AT_ONCE = 8
+_GROWTH = 8
+"""So many times as many layers are looked at by a run as by the one before that found none."""
 SMALLEST = 4
 
 
@@ -172,7 +172,7 @@ def _ranked(survey: Survey) -> _Ranked:
     small = [row for row in pool if _too_small(row, survey.given)]
     large = [row for row in pool if row not in small]
     left_out = max((min(row.grid.size[-2:]) for row in small), default=0)
-    return _Ranked(list(reversed(large or pool))[:_MOST_TRIES], left_out)
+    return _Ranked(list(reversed(large or pool)), left_out)
 
 
 def _too_small(row: Candidate, given: Given) -> bool:
@@ -195,7 +195,8 @@ def _first_that_matters(survey: Survey, ranked: _Ranked) -> Choice | None:
                 matter = influences(survey.given, names, grid, score, head, call)
             except (SightlineError, RuntimeError) as error:
                 if len(rows) > 1:  # the fault of one of them, perhaps of none that is needed
-                    tries[:0] = [([row], grid, call) for row in rows]
+                    half = len(rows) // 2
+                    tries[:0] = [(rows[:half], grid, call), (rows[half:], grid, call)]
                 elif isinstance(error, SurgeryError):  # perhaps a graph can be behind another layer
                     closed = error
                 else:
@@ -217,13 +218,16 @@ def _tries(
     of their runs they are.
 
     The first is mostly the one. Where it is not, none is for a while: behind the last attention of
-    a vision transformer only the class token counts. So those go together.
+    a vision transformer only the class token counts, and a head beside a decoder of fifty layers
+    hangs on none of them. So those go together, ever more at once.
     """
     read = [(row, special_grid(row, survey.given), row.call) for row in ranked]
     yield from (([row], grid, call) for row, grid, call in read[:1])
     for (grid, call), alike in groupby(read[1:], key=itemgetter(1, 2)):
-        rows = [row for row, *_ in alike]
-        yield from ((rows[k : k + _AT_ONCE], grid, call) for k in range(0, len(rows), _AT_ONCE))
+        rows, most = [row for row, *_ in alike], _GROWTH
+        while rows:
+            yield rows[:most], grid, call
+            rows, most = rows[most:], most * _GROWTH
 
 
 def special_grid(row: Candidate, given: Given) -> Grid | None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.surgery.harness.model_io import are_detections, are_features
+from sightline.surgery.harness.model_io import are_detections, are_features, tensors_in
 from sightline.surgery.layers.candidates import Candidate
 
 _HEAD = re.compile(r"Conv|Linear")
@@ -25,7 +25,7 @@ def stages(rows: list[Candidate], outputs: Any, logits: Tensor) -> list[Candidat
         # Found on one level of a pyramid or another; before it there is what all depend on.
         kept = [row for row in kept if not row.level] or kept
     if not are_features(outputs):
-        kept = _before_the_head(kept, logits)
+        kept = _without_maps_beside(_before_the_head(kept, logits), outputs, logits)
     if kept[-1].grid.kind == "tokens":
         # The residual stream keeps its width; projections inside a block do not.
         width = _stream_width(kept)
@@ -55,6 +55,21 @@ def _before_the_head(rows: list[Candidate], logits: Tensor) -> list[Candidate]:
         while len(rows) > 1 and _gives_classes(rows[-1], logits):
             rows = rows[:-1]
     return rows
+
+
+def _without_maps_beside(rows: list[Candidate], outputs: Any, logits: Tensor) -> list[Candidate]:
+    """Without the class maps that are returned beside a classifier's logits.
+
+    A convolution made them; stages that are handed out as features are blocks or activations.
+    """
+    if logits.ndim != 2:
+        return rows
+    beside = [one for one in tensors_in(outputs) if one.ndim >= 4 and one.is_floating_point()]
+    return [
+        row
+        for row in rows
+        if not (_HEAD.search(row.kind) and any(_is_class_map(row, maps) for maps in beside))
+    ] or rows
 
 
 def _gives_classes(row: Candidate, logits: Tensor) -> bool:
