@@ -53,7 +53,7 @@ def test_what_is_left_out_has_a_default_and_what_is_not_a_cards_is_left_aside():
         ({"name": "mine", "preprocess": {"size": 3}}, "size"),
         (
             {"name": "mine", "preprocess": {}, "outputs": "logits"},
-            "'softmax', 'sigmoid' or 'value', not 'logits'",
+            "'sigmoid', 'probability' or 'value', not 'logits'",
         ),
     ],
 )
