@@ -13,10 +13,16 @@ from sightline.types import Preprocess
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((12, 500), r"Of inputs \[12, 500\] no .* known: 0 and 1 were taken.* 0 for black"),
+        (
+            (12, 500),
+            r"Of inputs \[12, 500\] no .* known: 0 and 1 were taken.* black is 0 then.* of 0.05\.",
+        ),
         ((13, 8, 8), r"Of inputs \[13, 8, 8\] .* 0 and 1 were taken"),
         ((1, 4, 8, 8), r"Of inputs \[1, 4, 8, 8\] .* 0 and 1 were taken"),
-        ((1, 8, 8), r"Of inputs \[1, 8, 8\] .* 0.5 and 0.5 were taken.* -1 for black"),
+        (
+            (1, 8, 8),
+            r"Of inputs \[1, 8, 8\] .* 0.5 and 0.5 were taken.* black is -1 then.* of 0.1\.",
+        ),
     ],
 )
 def test_statistics_nobody_gave(shape, words):

@@ -27,9 +27,10 @@ def notes(
         mean, std = taken.mean[0], taken.std[0]
         found.append(
             f"Of inputs {list(pictures.shape[1:])} no mean and standard deviation are known:"
-            f" {mean:g} and {std:g} were taken. So the model is shown {0 - mean / std:g} for black,"
-            " 0 for the mean colour, and noise is in the unit of these. Where others are right, say"
-            " so: sightline.describe(model, Card(..., preprocess=Preprocess(mean=..., std=...)))."
+            f" {mean:g} and {std:g} were taken. As the model sees it, black is {0 - mean / std:g}"
+            f" then, the mean colour 0, and noise has a deviation of {protocol.noise / std:g}."
+            " Where others are right, say so: sightline.describe(model, Card(...,"
+            " preprocess=Preprocess(mean=..., std=...)))."
         )
     size = list(pictures.shape[2:])
     if "occlusion_map" in words and protocol.patch >= max(size):

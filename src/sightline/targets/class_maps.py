@@ -98,15 +98,21 @@ def is_segmentation(
     if found is None or "last_hidden_state" in held(outputs) or math.prod(found.shape[2:]) == 1:
         return False
     channels, grid = found.shape[1], found.shape[2:]
-    if classes is not None and len(classes) == channels > 1:
+    if classes is not None and len(classes) == max(2, channels):
         return True
     coarse = size is not None and any(
         _COARSEST * own < side for own, side in zip(grid, size, strict=False)
     )
     features = channels >= 2 * _FEATURES and channels % _FEATURES == 0
-    values = found.detach()
-    rectified = bool(values.min() >= 0) and bool(values.max() > 1)
-    return not (coarse or features or rectified)
+    return not (coarse or features or _rectified(found))
+
+
+def _rectified(maps: Tensor) -> bool:
+    """Whether maps come out of a ReLU, or are a single one that is positive everywhere."""
+    if (end := _made_by(maps)) is not None and end.startswith(_RECTIFIERS):
+        return True
+    values = maps.detach()
+    return maps.shape[1] == 1 and bool(values.min() >= 0) and bool(values.max() > 1)
 
 
 def maps_beside(outputs: Any, size: Sequence[int] | None = None) -> list[int] | None:
@@ -134,10 +140,16 @@ def are_probabilities(maps: Tensor) -> bool:
     values = maps.detach()
     if not values.numel() or not bool(values.min() >= 0) or not bool(values.max() <= 1):
         return False
+    end = _made_by(maps)
+    return end is None or not end.startswith(_LAYERS)
+
+
+def _made_by(maps: Tensor) -> str | None:
+    """The operator that made these numbers, behind any that hand them on; None: no graph."""
     node = maps.grad_fn
     while node is not None and node.name().startswith(_HAND_ON):
         node = node.next_functions[0][0]
-    return node is None or not node.name().startswith(_LAYERS)
+    return None if node is None else node.name()
 
 
 _HAND_ON = (
@@ -149,6 +161,8 @@ _LAYERS = (
     "Convolution", "SlowConv", "Mkldnn", "Addmm", "Mm", "Bmm", "NativeBatchNorm", "CudnnBatchNorm",
 )  # fmt: skip
 """Operators that make scores."""
+_RECTIFIERS = ("Relu", "Threshold", "Hardtanh")
+"""Operators that end layers, and depths, and no scores of classes."""
 
 
 def _parts(outputs: Any) -> Iterator[Any]:

@@ -48,8 +48,6 @@ def quantities_meant(target: Wanted, outputs: Any, names: Names) -> Quantities:
             f" {'none' if target is None else repr(target)}, and no quantity is predicted rather"
             " than another. Say which: target=0, a name of classes=, or a list of them."
         )
-    if count == 1 and (target is None or (isinstance(target, str) and _leaves_open(target))):
-        target = 0
     try:
         stand_in = torch.zeros(b, count) if rows is None else rows.detach()
         indices, several = indices_of(target, stand_in, names)
@@ -57,7 +55,7 @@ def quantities_meant(target: Wanted, outputs: Any, names: Names) -> Quantities:
         raise TargetError(
             f"Expected a number from 0 to {count - 1} or a name among the model's quantities"
             f" ({_listed(names)}); got {target!r}. With outputs='value' the outputs are read as"
-            " quantities, and none of them is a class."
+            " quantities."
         ) from error
     return Quantities(rows, indices, several, names)
 
