@@ -25,6 +25,7 @@ from sightline.metrics import Metric
 from sightline.protocol import Protocol
 from sightline.supply import options, requests
 from sightline.targets import label as name_of
+from sightline.types import Preprocess
 
 MOST = 64
 """Maps that are larger than this along an axis, as those in pixel space are, are stored averaged
@@ -45,6 +46,7 @@ class Measurer:
     protocol: Protocol
     batch_size: int
     sizes: AdaptiveBatches
+    preprocess: Preprocess | None = None
     outputs: int | None = None
 
     def rows(self, items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -60,6 +62,7 @@ class Measurer:
             self.protocol,
             outputs=self.outputs or 0,
             batch_size=min(self.batch_size, self.sizes.size),
+            preprocess=self.preprocess,
         )
 
 
@@ -71,6 +74,7 @@ def rows_of(
     *,
     outputs: int,
     batch_size: int,
+    preprocess: Preprocess | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of some items, in their order, a method after another."""
     found: dict[int, list[dict[str, Any]]] = {}
@@ -94,6 +98,7 @@ def rows_of(
             columns={COLUMNS[word] for word in words if word in COLUMNS},
             outputs=outputs,
             batch_size=batch_size,
+            preprocess=preprocess,
         )
         _measure(explained, Measurements(explained, words), group, request.metrics, found)
     return [row for item in items for row in found[item.number]]

@@ -18,7 +18,7 @@ from sightline.explanation.result import Explanation
 from sightline.models import card_of
 from sightline.protocol import Protocol
 from sightline.surgery import Given, channels_second, looking, supported_model, take_over
-from sightline.types import ImageMap
+from sightline.types import ImageMap, Preprocess
 
 TOP = 5
 """How many of the most probable classes count, where several do."""
@@ -46,6 +46,7 @@ class ExplainedBatch:
         columns: Iterable[str] = (),
         outputs: int = TOP,
         batch_size: int = 16,
+        preprocess: Preprocess | None = None,
     ) -> None:
         if not methods:
             raise MethodError(
@@ -59,6 +60,7 @@ class ExplainedBatch:
             batch_size,
         )
         self.card = card_of(self.model)
+        self.preprocess = preprocess
         given = Given.of_supported(self.model, labelled.inputs, protocol.axes)
         self._channel_axis = given.channel_axis
         self.pictures = channels_second(labelled.inputs, self._channel_axis)
@@ -73,6 +75,7 @@ class ExplainedBatch:
             methods,
             _layer_if_opened(methods, protocol.layer),
             axes=protocol.axes,
+            preprocess=preprocess,
         )
         first = next(iter(self.explanations.values()))
         self.statistics = first.statistics
@@ -119,6 +122,7 @@ class ExplainedBatch:
             layer,
             call=-1 if layer is None else self._call,
             axes=self.protocol.axes,
+            preprocess=self.preprocess,
         )
         return {name: found[name] for name in names}
 

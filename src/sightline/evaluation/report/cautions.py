@@ -46,6 +46,10 @@ def cautions(summary: Summary, by_method: RowsByMethod, cut: Mapping[str, int]) 
                     " narrow.",
                 )
             )
+    found += [
+        Caution("note", f"{note[:1].upper()}{note[1:]}.")
+        for note in by_method.run.get("notes") or ()
+    ]
     return [*found, *_controls(summary), *_rows(by_method), *_nothing(summary), *_cut(cut)]
 
 

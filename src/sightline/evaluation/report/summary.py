@@ -71,8 +71,8 @@ class Caution:
     """A short sentence, the details it leaves out (a list to look into), and what it is about.
 
     `kind` is `few`, `errors`, `status`, `unfinished`, `nothing` (that metrics had to say), `groups`
-    (a breakdown that was cut), `fooled` (a control beats every method) or `blunt` (a control is not
-    told apart from the best of them).
+    (a breakdown that was cut), `fooled` (a control beats every method), `blunt` (a control is not
+    told apart from the best of them) or `note` (what `run.json` notes).
     """
 
     kind: str
