@@ -102,19 +102,15 @@ def _module_name(file: Path, said: str) -> tuple[Path, str]:
 
 
 def _by_import(module: str) -> ModuleType:
+    if module.startswith("."):
+        raise _missing(module, module)  # relative to nothing
     importlib.invalidate_caches()  # a file may have been written a moment ago
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if missing and (module == missing or module.startswith(f"{missing}.")):
-            files = [Path(f"{module}.py"), Path(f"{module.replace('.', '/')}.py")]
-            there = next((str(one) for one in files if one.is_file()), None)
-            hint = f" There is a file: '{there}:...'." if there else ""
-            raise ModelError(
-                f"there is no module '{missing}', neither in the current folder nor on Python's"
-                f" path. Check the name, or set PYTHONPATH to the folder that holds it.{hint}"
-            ) from error
+            raise _missing(missing, module) from error
         raise _needs(module, error) from error
     except (Exception, SystemExit) as error:  # anybody's code can raise anything
         raise failed(f"'{module}'", error) from error
@@ -144,6 +140,17 @@ def _by_file(file: Path, module: str) -> ModuleType:
             raise failed(f"'{file.name}'", error) from error
         raise
     return found
+
+
+def _missing(missing: str, module: str) -> ModelError:
+    """There is no such module; perhaps a file is meant."""
+    files = [Path(f"{module}.py"), Path(f"{module.replace('.', '/')}.py")]
+    there = next((str(one) for one in files if one.is_file()), None)
+    hint = f" There is a file: '{there}:...'." if there else ""
+    return ModelError(
+        f"there is no module '{missing}', neither in the current folder nor on Python's path. Check"
+        f" the name, or set PYTHONPATH to the folder that holds it.{hint}"
+    )
 
 
 def _needs(what: str, error: ModuleNotFoundError) -> ModelError:
