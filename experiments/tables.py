@@ -93,7 +93,7 @@ def measured(
         metrics,
         protocol=protocol,
         out=folder,
-        classes=classes,
+        class_map=classes,
         batch_size=batch,
         part_size=64,
         views=0,

@@ -5,8 +5,8 @@ image, `t h w` of a clip or a volume. The shapes are checked in the test run onl
 in use.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -51,18 +51,41 @@ back. That is where a box begins along each axis, the last axis first, and then 
 class Preprocess:
     """How a picture becomes a model's input: resize, centre crop, then `(RGB - mean) / std`.
 
-    RGB is in [0, 1]. `resize` is the length of the short side in pixels (None: keep), `crop` is
-    `(height, width)` (None: keep).
+    RGB is in [0, 1]. `resize` is the length of the short side in pixels, or `(height, width)` to
+    which the picture is squeezed (None: keep); `crop` is `(height, width)` (None: keep). `assumed`
+    names the fields that nobody said and nothing told: they are a guess.
 
     >>> Preprocess(resize=256, crop=(224, 224)).mean
     (0.485, 0.456, 0.406)
     """
 
-    resize: int | None = 256
+    resize: int | tuple[int, int] | None = 256
     crop: tuple[int, int] | None = (224, 224)
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    assumed: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The height and width that every picture gets; None where that depends on the picture.
+
+        >>> Preprocess(resize=(40, 30), crop=None).size, Preprocess(crop=None).size
+        ((40, 30), None)
+        """
+        return self.crop or (self.resize if isinstance(self.resize, tuple) else None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is done, as plain lists, numbers and words; what of it is a guess is left out.
+
+        >>> Preprocess(resize=None, crop=(32, 32)).as_dict()["crop"]
+        [32, 32]
+        """
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+            if name != "assumed"
+        }
 
     def fits(self, n: int, axes: int = 2) -> bool:
         """Whether mean and std are of inputs of n channels and so many axes of space.

@@ -18,6 +18,8 @@ SHAPES = [
     ((51, 40), Preprocess(resize=None, crop=(31, 64))),
     ((77, 50), Preprocess(resize=40, crop=None)),
     ((31, 47), Preprocess(resize=None, crop=None)),
+    ((60, 100), Preprocess(resize=(40, 44), crop=None)),  # squeezed
+    ((60, 100), Preprocess(resize=(80, 70), crop=(64, 64))),
     ((500, 333), Preprocess(resize=256, crop=(224, 224), interpolation="bicubic")),
 ]
 

@@ -97,8 +97,8 @@ def test_nothing_shared_is_told_with_both_lists():
     message = (
         r"found none\. The data set's: 'raccoon'\. The model's: 'tench', 'goldfish', .*, and 992"
         r" more\. "
-        r"Say which is which in a JSON file, as in \{\"raccoon\": 281\}, and pass it with --classes"
-        r" FILE \(mapping=\)"
+        r"Say which is which in a JSON file, as in \{\"raccoon\": 281\}, and pass it with"
+        r" --class-map FILE \(class_map=\)"
     )
     with pytest.raises(DataError, match=message):
         match(["raccoon"], SHORT)

@@ -31,7 +31,7 @@ def test_classes_that_fit_none_of_the_model_s_are_an_error_where_they_matter(mod
         ["grad_cam"],
         "average_drop",
         protocol=Protocol(explained="given"),
-        classes={"cat": "x", "dog": 1, "emu": None},
+        class_map={"cat": "x", "dog": 1, "emu": None},
     )
     assert [row["target"] for row in found.rows.to_pylist()][:5] == [0, 0, 0, 0, 1]
 

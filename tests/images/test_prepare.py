@@ -1,6 +1,7 @@
 """From pictures to a batch, against torchvision's own transforms, bit for bit."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torchvision import transforms
 from helpers.data import shared
 from helpers.pictures import photograph, stored
 from sightline.errors import ImageError
-from sightline.images import Prepared, find, prepare, read, seen
+from sightline.images import Prepared, find, framed, prepare, read, seen
 from sightline.types import Preprocess
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -21,8 +22,8 @@ AS_IS = Preprocess(resize=None, crop=None)
 
 def by_torchvision(picture: Image.Image, preprocess: Preprocess) -> torch.Tensor:
     filters = {
-        "bilinear": transforms.InterpolationMode.BILINEAR,
-        "bicubic": transforms.InterpolationMode.BICUBIC,
+        word: transforms.InterpolationMode(word)
+        for word in ("nearest", "bilinear", "bicubic", "lanczos")
     }
     steps = [transforms.ToTensor(), transforms.Normalize(preprocess.mean, preprocess.std)]
     if preprocess.crop is not None:
@@ -54,6 +55,28 @@ def test_the_same_bits_as_torchvision(
         expected = by_torchvision(picture, preprocess)
         assert torch.equal(ready.inputs[0], expected), (height, width)
         assert ready.inputs.dtype == ready.seen.dtype == torch.float32
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("crop", [None, (20, 31)])
+def test_the_same_bits_as_torchvision_where_pictures_are_squeezed(
+    interpolation: str, crop: tuple[int, int] | None
+) -> None:
+    preprocess = Preprocess((24, 40), crop, interpolation, **IMAGENET)  # type: ignore[arg-type]
+    for height, width in [(64, 97), (24, 40), (7, 5)]:
+        picture = Image.fromarray(photograph(height, width))
+        got = prepare(picture, preprocess).inputs[0]
+        assert torch.equal(got, by_torchvision(picture, preprocess)), (height, width)
+
+
+def test_what_is_shown_of_a_squeezed_picture_is_the_part_that_the_model_saw() -> None:
+    """100 x 60 squeezed to 50 x 20; of that the centre 25 x 10 is half of either side."""
+    picture = np.zeros((60, 100, 3), np.uint8)
+    picture[15:45, 25:75] = 255
+    shown = framed(picture, Preprocess((20, 50), (10, 25)))
+    assert shown.size == (50, 30)
+    assert np.asarray(shown).min() == 255
+    assert framed(picture, Preprocess((20, 50), None)).size == (100, 60)
 
 
 def test_the_same_bits_as_torchvision_on_real_photographs() -> None:
@@ -281,10 +304,12 @@ def test_a_thin_line_is_not_blown_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "preprocess", [Preprocess(0, None), Preprocess(-5, None), Preprocess(8, (0, 8))]
+    "preprocess",
+    [Preprocess(0, None), Preprocess(-5, None), Preprocess((8, 0), None), Preprocess(8, (0, 8))],
 )
 def test_a_side_of_no_pixels(preprocess: Preprocess) -> None:
-    message = rf"of at least one pixel; came resize={preprocess.resize}, crop=.*\. None leaves"
+    came = re.escape(f"came resize={preprocess.resize}")
+    message = rf"of at least one pixel; {came}, crop=.*\. None leaves"
     with pytest.raises(ImageError, match=message):
         prepare(photograph(), preprocess)
 

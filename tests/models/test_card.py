@@ -1,6 +1,8 @@
 """The card itself: written, read, and what is said when it cannot be."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,3 +73,15 @@ def test_read(tmp_path):
         Card.read(file)
     with pytest.raises(ModelError, match="No such file"):
         Card.read(tmp_path / "absent.json")
+
+
+def test_a_card_keeps_what_was_assumed():
+    guess = replace(CARD, preprocess=replace(CARD.preprocess, assumed=("mean", "std")))
+    back = Card.from_dict(json.loads(json.dumps(guess.as_dict())))
+    assert back.preprocess.assumed == ("mean", "std")
+
+
+def test_a_card_s_preprocess_is_one():
+    wrong = SimpleNamespace(preprocess={"resize": 40})  # the tests' own checks of types come first
+    with pytest.raises(ModelError, match=r"got dict\. Of a transform .*as_preprocess makes one"):
+        Card.__post_init__(wrong)

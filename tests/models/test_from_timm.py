@@ -153,7 +153,7 @@ def test_without_net_the_ways_out_are_told_before_anything_is_built(hub, monkeyp
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr(download, "urlopen", urlopen)
-    monkeypatch.setattr(from_timm, "_built", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(from_timm, "built", lambda *_: pytest.fail("built"))
     with pytest.raises(
         ModelError, match=r"'timm/test_resnet'.*Network is unreachable.*--weights FILE"
     ):

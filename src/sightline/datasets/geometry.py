@@ -29,7 +29,7 @@ def placement(photo: tuple[int, int], preprocess: Preprocess) -> Placement:
     (-2, -4)
     """
     check_sides(preprocess)
-    size = photo if preprocess.resize is None else resized(photo, preprocess.resize)
+    size = resized(photo, preprocess.resize)
     if preprocess.crop is None:
         return Placement(photo, size, (0, 0), size)
     height, width = preprocess.crop

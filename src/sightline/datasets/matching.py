@@ -215,8 +215,8 @@ def _nothing(
     return DataError(
         "Expected classes that the data set and the model share; found none. The data set's:"
         f" {_listed(data_classes)}. The model's: {theirs}. Say which is which in a JSON file, as in"
-        f" {{{json.dumps(next(iter(data_classes), 'cat'))}: 281}}, and pass it with --classes FILE"
-        " (mapping=)."
+        f" {{{json.dumps(next(iter(data_classes), 'cat'))}: 281}}, and pass it with --class-map"
+        " FILE (class_map=)."
     )
 
 

@@ -20,6 +20,7 @@ from sightline.evaluation.store import Results
 from sightline.explanation.explain import explain
 from sightline.explanation.inputs import like_model
 from sightline.explanation.plan import steps
+from sightline.images import as_preprocess
 from sightline.metrics.metric import mean
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
@@ -28,6 +29,7 @@ from sightline.surgery.harness.grids import Shape
 from sightline.surgery.harness.resolve import Where
 from sightline.surgery.layers.candidates import Candidate
 from sightline.surgery.layers.neighbours import neighbours, with_automatic
+from sightline.types import Preprocess
 
 _Key = tuple[str, int]
 _LEAST = 0.01
@@ -84,7 +86,8 @@ def compare_layers(
     layers: Where | Sequence[Where] | None = None,
     protocol: Protocol | str = "paper",
     limit: int | None = None,
-    classes: Any = None,
+    class_map: Any = None,
+    preprocess: Any = None,
     out: str | Path | None = None,
     batch_size: int | None = None,
     progress: bool = True,
@@ -97,8 +100,8 @@ def compare_layers(
     / (number of layers compared): 0.95 for all together.
 
     - `data`: pictures, as for `evaluate`; batches must come again each time (a list, a
-      `DataLoader`). `limit`, `classes`, `batch_size`, `progress`: as there. Pictures that cannot be
-      used are left out, with a warning.
+      `DataLoader`). `limit`, `class_map`, `preprocess`, `batch_size`, `progress`: as there.
+      Pictures that cannot be used are left out, with a warning.
     - `method`: a method's name, or a function of one's own: see `explain`.
     - `layers`: those to compare, by name, module or function of the model; by default `neighbours`.
     - `out`: a folder for the rows, one for each layer; a comparison that was stopped goes on there.
@@ -133,7 +136,8 @@ def compare_layers(
         )
     _comes_again(data)
     data = opened(data, limit)
-    first = _first_picture(model, data, protocol.axes).unsqueeze(0)
+    look = card_of(model).preprocess if preprocess is None else as_preprocess(preprocess)
+    first = _first_picture(model, data, look, protocol.axes).unsqueeze(0)
     one = _noise(like_model(supported_model(model), first), 1)
     given = Given.of(model, one, axes=protocol.axes)
     rows = neighbours(model, given) if layers is None else with_automatic(model, given, layers)
@@ -154,7 +158,8 @@ def compare_layers(
                 # Another run than its name stands for is only ever the automatic layer.
                 protocol=replace(protocol, layer=row.name if row.call < 0 else None),
                 out=where,
-                classes=classes,
+                class_map=class_map,
+                preprocess=look,
                 batch_size=batch_size,
                 views=0,
                 progress=progress,
@@ -235,9 +240,9 @@ def _comes_again(data: Any) -> None:
         )
 
 
-def _first_picture(model: nn.Module, data: Any, axes: str | None) -> Tensor:
+def _first_picture(model: nn.Module, data: Any, preprocess: Preprocess, axes: str | None) -> Tensor:
     """The first picture that can be used, as the model takes it."""
-    items = source_of(data, card_of(model).preprocess, axes=axes).items()
+    items = source_of(data, preprocess, axes=axes).items()
     found: Tensor | None = next((item.inputs for item in items if item.inputs is not None), None)
     if found is None:
         raise DataError(

@@ -15,6 +15,7 @@ from sightline.evaluation.sources import Division, check_same, opened, source_of
 from sightline.evaluation.store import MemoryStore, Results, Store
 from sightline.evaluation.validate import validated
 from sightline.explanation.batch_size import AdaptiveBatches
+from sightline.images import as_preprocess
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
 from sightline.surgery import supported_model
@@ -32,8 +33,9 @@ def evaluate(
     part_size: int = 32,
     workers: int = 0,
     shard: tuple[int, int] = (1, 1),
-    classes: Mapping[str, Any] | str | Path | None = None,
-    outputs: Literal["softmax", "sigmoid", "value"] | None = None,
+    class_map: Mapping[str, Any] | str | Path | None = None,
+    preprocess: Any = None,
+    outputs: Literal["softmax", "sigmoid", "probability", "value"] | None = None,
     limit: int | None = None,
     views: int = 128,
     progress: bool | Callable[[int], None] = True,
@@ -56,10 +58,12 @@ def evaluate(
       killed. A batch never reaches into another part.
     - `shard=(2, 4)` does the second quarter of the parts; `store.read` puts the shards' folders
       together.
-    - `classes` says which class of the model a class of the data is, where their names do not.
-    - `outputs="value"` says that the model's output is a quantity and no score of a class, as its
-      card or the protocol can: then the value itself is measured, by the metrics that have a
-      meaning for one.
+    - `class_map` says which class of the model a class of the data is, where their names do not.
+    - `preprocess` says how pictures of a data set are prepared, and how batches are shown and
+      masked, where the model's card does not: as in `explain`.
+    - `outputs` says what the model's outputs are, as its card or the protocol can: `"value"` that
+      they are a quantity and no score of a class (then the value itself is measured, by the metrics
+      that have a meaning for one), `"probability"` that they are probabilities already.
     - `views` is the size of the thumbnails kept for the report (0: none).
 
     A record that cannot be used becomes a row with its error. Raises `SightlineError`s for what
@@ -81,12 +85,13 @@ def evaluate(
     batch_size = batch_size or (4 if _on_cpu(model) else 32)
     division = Division(part_size, batch_size, shard, workers)
     card = card_of(model)
-    protocol, preprocess = told(protocol, outputs, card.outputs), card.preprocess
+    protocol = told(protocol, outputs, card.outputs)
+    look = card.preprocess if preprocess is None else as_preprocess(preprocess)
     check_measurable(request.metrics, protocol)
     source = source_of(
-        opened(data, limit), preprocess, division, protocol.explained, views, protocol.axes
+        opened(data, limit), look, division, protocol.explained, views, protocol.axes
     )
-    source.match_classes(model, request.metrics, protocol, classes)
+    source.match_classes(model, request.metrics, protocol, class_map)
     run = identity(
         model,
         source.describe(),
@@ -94,11 +99,14 @@ def evaluate(
         protocol,
         batch_size=batch_size,
         part_size=part_size,
-        classes=classes,
+        classes=class_map,
+        notes=source.notes(),
     )
     store = MemoryStore(run) if out is None else Store(Path(out), run)
     done = store.done()
-    measurer = Measurer(model, request, protocol, batch_size, AdaptiveBatches(source.batch_size))
+    measurer = Measurer(
+        model, request, protocol, batch_size, AdaptiveBatches(source.batch_size), look
+    )
     rows: list[dict[str, Any]] = []
     thumbnails: list[dict[str, Any]] = []
     with reporting(progress, source.length(done), source.unit) as report:

@@ -28,11 +28,12 @@ def identity(
     batch_size: int,
     part_size: int,
     classes: Mapping[str, Any] | str | Path | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What a run is: plain JSON values. Two that agree in it, but for when and where, are the same.
 
     `data` is how the source describes itself. Of the caller's own methods and metrics a name says
-    little, so their contents are in it, under `functions`.
+    little, so their contents are in it, under `functions`. `notes` are what a reader should know.
     """
     card = card_of(model)
     own = {name: contents_digest(function) for name, function in request.functions.items()}
@@ -56,6 +57,7 @@ def identity(
         "batch": batch_size,
         "part": part_size,
         "versions": {"sightline": version(), "torch": metadata.version("torch")},
+        "notes": list(notes),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

@@ -26,6 +26,7 @@ from sightline.metrics import Metric
 from sightline.protocol import Protocol
 from sightline.supply import options, requests
 from sightline.targets import label as name_of
+from sightline.types import Preprocess
 
 MOST = 64
 """Maps that are larger than this along an axis, as those in pixel space are, are stored averaged
@@ -46,6 +47,7 @@ class Measurer:
     protocol: Protocol
     batch_size: int
     sizes: AdaptiveBatches
+    preprocess: Preprocess | None = None
     outputs: int | None = None
     notes: dict[str, None] = field(default_factory=dict)
     """What a reader of the rows should know of how the outputs were read, each line once."""
@@ -66,6 +68,7 @@ class Measurer:
             outputs=self.outputs or 0,
             batch_size=min(self.batch_size, self.sizes.size),
             notes=self.notes,
+            preprocess=self.preprocess,
         )
 
 
@@ -78,6 +81,7 @@ def rows_of(
     outputs: int,
     batch_size: int,
     notes: dict[str, None],
+    preprocess: Preprocess | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of some items, in their order, a method after another; `notes` are added to."""
     found: dict[int, list[dict[str, Any]]] = {}
@@ -101,6 +105,7 @@ def rows_of(
             columns={COLUMNS[word] for word in words if word in COLUMNS},
             outputs=outputs,
             batch_size=batch_size,
+            preprocess=preprocess,
         )
         notes.update(dict.fromkeys(explained.notes))
         _measure(explained, Measurements(explained, words), group, request.metrics, found)

@@ -22,6 +22,7 @@ from sightline.evaluation.items import DatasetItems, Item, ItemBatch
 from sightline.evaluation.store import MemoryStore, Store
 from sightline.evaluation.validate import needs_truth
 from sightline.explanation.inputs import like_model
+from sightline.images import assumption
 from sightline.metrics import Metric
 from sightline.models import card_of
 from sightline.protocol import Protocol
@@ -70,6 +71,10 @@ class Source(typing.Protocol):
         """What `run.json` says of the data."""
         ...
 
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know of it."""
+        ...
+
     def items(self) -> Iterable[Item]:
         """All items, one after another; for batches that come once it uses them up."""
         ...
@@ -103,7 +108,7 @@ class DatasetSource:
         self.batch_size = division.batch_size
 
     def describe(self) -> dict[str, Any]:
-        """Name, kind, path, number of items, and a digest of the records."""
+        """Name, kind, path, number of items, a digest of the records, how they are prepared."""
         data = self._items.data
         return {
             "name": data.name,
@@ -111,7 +116,13 @@ class DatasetSource:
             "path": str(data.path),
             "items": len(self._items),
             "records": records_digest(data),
+            "preprocess": self._items.preprocess.as_dict(),
         }
+
+    def notes(self) -> list[str]:
+        """What was assumed of how its pictures are prepared."""
+        told = assumption(self._items.preprocess)
+        return [] if told is None else [told]
 
     def items(self) -> Iterable[Item]:
         """Every item, read when it is reached."""
@@ -172,6 +183,10 @@ class BatchSource:
     def describe(self) -> dict[str, Any]:
         """That they are batches; what is in them is known when they have come."""
         return {"name": "batches", "kind": "batches", "path": None, "items": None}
+
+    def notes(self) -> list[str]:
+        """None: what comes is ready for the model."""
+        return []
 
     def items(self) -> Iterable[Item]:
         """The items of each batch that comes."""

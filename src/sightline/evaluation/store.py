@@ -26,7 +26,7 @@ from sightline.evaluation.arrow import (
 )
 from sightline.evaluation.arrow import table as table
 
-ASIDE = ("created", "seconds", "shard", "versions", "path", "notes")
+ASIDE = ("created", "notes", "seconds", "shard", "versions", "path")
 """What may differ between shards of one run, and between a run and its continuation."""
 
 

@@ -17,6 +17,7 @@ from sightline.explanation.placed import Place
 from sightline.explanation.plan import Step
 from sightline.explanation.result import Explanation, PerTarget
 from sightline.explanation.status import Status, Word, statuses
+from sightline.images import assumption
 from sightline.maps.upsample import Ends, extremes
 from sightline.supply import version
 from sightline.surgery import TracedLayer, first_nonfinite, nonfinite_weights
@@ -169,7 +170,7 @@ def _provenance(
 ) -> dict[str, Any]:
     """The record of how an explanation was made, as plain JSON values."""
     card, picture = job.card, job.batch.picture
-    remarks = [*notes, *_remarks(job, question, origin)]
+    remarks = [*notes, *_remarks(job, question, origin), *_prepared(job)]
     return {
         **_versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -185,10 +186,7 @@ def _provenance(
             "device": str(picture.device),
             **({} if (axis := job.batch.channel_axis) == 1 else {"channel_axis": axis}),
         },
-        "preprocess": {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in vars(card.preprocess).items()
-        },
+        "preprocess": card.preprocess.as_dict(),
         "layer": {
             "name": origin.layer,
             "reason": origin.reason,
@@ -222,6 +220,13 @@ def _remarks(job: Job, question: Question, origin: Origin) -> Iterator[str]:
             )
     if origin.place is not None and origin.place.proof.outcome == "undecided":
         yield f"place not checked: {origin.place.proof.seen}"
+
+
+def _prepared(job: Job) -> Iterator[str]:
+    """What was assumed where pictures were prepared; ready inputs only need it to be shown."""
+    done = job.card.preprocess.for_channels(job.batch.picture.shape[1])
+    if job.batch.sources is not None and (told := assumption(done)):
+        yield told
 
 
 def _opened(traced: Sequence[TracedLayer]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 
 from torch import nn
 
-from sightline.errors import ImageError, LayerError, TargetError
+from sightline.errors import LayerError, TargetError
 from sightline.explanation.inputs import ready
 from sightline.explanation.job import Found, Job
 from sightline.explanation.passes.blackbox_pass import through_queries
@@ -18,11 +18,11 @@ from sightline.explanation.passes.layer_pass import through_layers
 from sightline.explanation.passes.pixel_pass import to_pixels
 from sightline.explanation.plan import Rule, Step, check_for_quantities, steps
 from sightline.explanation.result import Explanation
+from sightline.images import as_preprocess
 from sightline.models import card_of
 from sightline.models.card import outputs_word
 from sightline.surgery import Where, supported_model
 from sightline.targets import Wanted
-from sightline.types import Preprocess
 
 
 @overload
@@ -54,16 +54,17 @@ def explain(
     call: int = -1,
     grid: Any = None,
     axes: Any = None,
-    preprocess: Preprocess | None = None,
+    preprocess: Any = None,
     classes: Sequence[str] | None = None,
-    outputs: Literal["softmax", "sigmoid", "value"] | None = None,
+    outputs: Literal["softmax", "sigmoid", "probability", "value"] | None = None,
     place: Literal["proved", "unchecked"] = "proved",
     **options: Any,
 ) -> Explanation | dict[Any, Explanation]:
     """Show what a model looked at: an `Explanation` of images, for the price of a forward pass.
 
     - `images`: a float tensor `[b, c, *s]` is the model's ready input; a path, folder, PIL image,
-      array, uint8 tensor or a list of them is prepared as the model's card says (or `preprocess`).
+      array, uint8 tensor or a list of them is prepared as the model's card says (or `preprocess`:
+      a `Preprocess`, a torchvision transform or a Hugging Face image processor).
       A tuple or mapping is handed on as positional or keyword arguments.
     - `target`: the predicted class; or 281, `"tabby"`, `"top3"`, a list of these (each asked of
       every image), a tensor `[b]` or `[b, n]` (each image its own), a function of the outputs
@@ -109,15 +110,10 @@ def explain(
     if place not in ("proved", "unchecked"):
         raise LayerError(f"Expected place='proved' or place='unchecked'; got {place!r}.")
     card, names = card_of(model), _names(classes)
-    if preprocess is not None and not isinstance(preprocess, Preprocess):
-        raise ImageError(
-            "Expected preprocess as a sightline.Preprocess(resize=..., crop=..., mean=...,"
-            f" std=...); got {preprocess}."
-        )
     if preprocess is not None or names is not None or outputs is not None:
         card = replace(
             card,
-            preprocess=preprocess or card.preprocess,
+            preprocess=card.preprocess if preprocess is None else as_preprocess(preprocess),
             classes=card.classes if names is None else names,
             outputs=card.outputs if outputs is None else outputs_word(outputs),
         )

@@ -17,7 +17,7 @@ from sightline.errors import LayerError, MethodError, TargetError, install_advic
 from sightline.explanation.inputs import Batch, ready
 from sightline.explanation.placed import lies_right, lying_right
 from sightline.explanation.save import writable
-from sightline.images import framed, seen
+from sightline.images import as_preprocess, framed, seen
 from sightline.maps.upsample import enlarged
 from sightline.models import card_of
 from sightline.render import overlay, sheet, show
@@ -134,7 +134,7 @@ def factorise(
     grid: Any = None,
     axes: Any = None,
     place: Literal["proved", "unchecked"] = "proved",
-    preprocess: Preprocess | None = None,
+    preprocess: Any = None,
     classes: Sequence[str] | None = None,
 ) -> Factorisation:
     r"""Find concepts that several images share: parts that a layer sees alike.
@@ -174,7 +174,8 @@ def factorise(
         raise LayerError(f"Expected one layer to factorise; got {len(layer)}. Call once a layer.")
     model = supported_model(model)
     card = card_of(model)
-    batch = ready(images, model, preprocess or card.preprocess, axes)
+    look = card.preprocess if preprocess is None else as_preprocess(preprocess)
+    batch = ready(images, model, look, axes)
     reason, call, stated = "named by the caller", -1, grid is not None
     given = Given.of_supported(model, batch.inputs)
     if layer is None:
@@ -216,7 +217,7 @@ def factorise(
             else [Target(k, label(k, names)) for k in changes.argmax(1).tolist()]
         ),
         converged=converged,
-        photographs=_photographs(batch, preprocess or card.preprocess),
+        photographs=_photographs(batch, look),
     )
 
 

@@ -20,7 +20,7 @@ from sightline.explanation.page import entries, page
 from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
 from sightline.explanation.save import file_name, unused, writable
-from sightline.images import find, prepare
+from sightline.images import as_preprocess, assumption, find, prepare
 from sightline.methods.names import title_of
 from sightline.models import card_of
 from sightline.render import Entry
@@ -97,7 +97,7 @@ def explain_folder(
         [method] if isinstance(method, str) else list(method),
         layer,
         target,
-        options.pop("preprocess", None) or card_of(model).preprocess,
+        _preprocess(model, options.pop("preprocess", None)),
         options,
     )
     names = run.validated(files)
@@ -115,7 +115,7 @@ def explain_folder(
                 shown += entries(model, found)
         if progress is not None:
             progress(len(group) + len(broken))
-    intro = _intro(outcome, card_of(model).name, names)
+    intro = _intro(outcome, card_of(model).name, names, assumption(run.preprocess))
     outcome.page = writer.page(page(title, intro, shown[:MOST_ON_PAGE], names))
     return outcome
 
@@ -222,12 +222,18 @@ def _readable(
             broken = {}  # told once
 
 
-def _intro(outcome: Outcome, model: str, plan: Sequence[str]) -> list[str]:
+def _preprocess(model: nn.Module, said: Any) -> Preprocess:
+    return card_of(model).preprocess if said is None else as_preprocess(said)
+
+
+def _intro(outcome: Outcome, model: str, plan: Sequence[str], assumed: str | None) -> list[str]:
     done, failed = len(outcome.done), len(outcome.failed)
     text = [
         f"{done} picture{'s' if done != 1 else ''}, model {model},"
         f" {', '.join(title_of(name) for name in plan)}."
     ]
+    if assumed is not None:
+        text.append(f"{assumed[:1].upper()}{assumed[1:]}.")
     if failed:
         text.append(
             f"{failed} file{'s' if failed != 1 else ''} could not be read; each says why below."

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sightline.errors import ImageError, SurgeryError
 from sightline.images import find, prepare
+from sightline.surgery import noise
 from sightline.surgery.harness.arguments import (
     arguments,
     as_handed_in,
@@ -202,3 +203,14 @@ def like_model(model: nn.Module, inputs: Tensor) -> Tensor:
     """Inputs in the model's type and on its device."""
     weight = first_weight(model)
     return inputs if weight is None else inputs.to(weight)
+
+
+def stand_in(model: nn.Module, preprocess: Preprocess, count: int = 1) -> Tensor:
+    """Noise in the place of pictures, as the model takes them: their size, its channels.
+
+    224 x 224 where the size depends on the picture, three channels where there is no convolution.
+    """
+    weight = first_weight(model)
+    first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
+    shape = (count, first.in_channels if first else 3, *(preprocess.size or (224, 224)))
+    return noise(shape, torch.zeros(0) if weight is None else weight)

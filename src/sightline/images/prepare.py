@@ -16,7 +16,12 @@ from sightline.images.decode import MAX_PIXELS
 from sightline.images.read import called, read
 from sightline.types import Images, Preprocess
 
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +51,10 @@ def prepare(
 
     $$x = (\\mathrm{crop}(\\mathrm{resize}(p)) / 255 - \\mathrm{mean}) / \\mathrm{std}$$
 
-    The short side becomes `resize` (the long one rounded down), antialiased, in 8 bits; then the
-    centre is cut out, and where the picture is smaller than the crop it gets a black border. These
-    are torchvision's `Resize(int)` and `CenterCrop` on PIL images, bit for bit. Returns float32.
+    The short side becomes `resize` (the long one rounded down), or the picture is squeezed to a
+    pair of them, antialiased, in 8 bits; then the centre is cut out, and where the picture is
+    smaller than the crop it gets a black border. These are torchvision's `Resize` and `CenterCrop`
+    on PIL images, bit for bit. Returns float32.
 
     Raises `ImageError` for a picture that cannot be read, when the pictures end in different sizes,
     and for a `preprocess` that makes no sense.
@@ -104,8 +110,14 @@ def framed(source: object, preprocess: Preprocess, *, most: int = 640) -> Image.
     """
     picture = read(source)
     if preprocess.crop is not None:
-        scale = 1.0 if preprocess.resize is None else min(picture.size) / preprocess.resize
-        picture = _centre(picture, *(max(1, round(side * scale)) for side in preprocess.crop))
+        short, resize = min(picture.size), preprocess.resize or min(picture.size)
+        scales = (
+            (picture.height / resize[0], picture.width / resize[1])
+            if isinstance(resize, tuple)
+            else (short / resize, short / resize)
+        )
+        sides = zip(preprocess.crop, scales, strict=True)
+        picture = _centre(picture, *(max(1, round(side * scale)) for side, scale in sides))
     picture = picture.copy()
     picture.thumbnail((most, most))
     return picture
@@ -137,15 +149,19 @@ def _fit(
 
 
 def _resize(
-    picture: Image.Image, short: int, resample: Image.Resampling, name: str, max_pixels: int | None
+    picture: Image.Image,
+    resize: int | tuple[int, int],
+    resample: Image.Resampling,
+    name: str,
+    max_pixels: int | None,
 ) -> Image.Image:
-    width, height = resized(picture.size, short)
+    width, height = resized(picture.size, resize)
     if (
         max_pixels is not None and width * height > max_pixels
-    ):  # a line one pixel thin is enough for that
+    ):  # a line one pixel thin is enough for that, unless it is squeezed
         raise ImageError(
             f"{name}: expected at most {max_pixels:,} pixels after resizing; {picture.width} x"
-            f" {picture.height} with a short side of {short} becomes {width} x {height}. Cut it"
+            f" {picture.height} with a short side of {resize} becomes {width} x {height}. Cut it"
             " into pieces that are less thin, or, in Python, set max_pixels= (None: no limit)."
         )
     return picture.resize((width, height), resample)
@@ -157,16 +173,20 @@ def _centre(picture: Image.Image, height: int, width: int) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
-    """The `(width, height)` of a picture whose short side becomes `short`.
+def resized(size: tuple[int, int], resize: int | tuple[int, int] | None) -> tuple[int, int]:
+    """The `(width, height)` of a picture after `Preprocess.resize`.
 
-    The long one is rounded down.
+    A number is the short side's, and the long one is rounded down; a pair is `(height, width)`.
 
-    >>> resized((500, 333), 256)
-    (384, 256)
+    >>> resized((500, 333), 256), resized((500, 333), (224, 192))
+    ((384, 256), (192, 224))
     """
+    if resize is None:
+        return size
+    if isinstance(resize, tuple):
+        return resize[1], resize[0]
     least = min(size)
-    width, height = (short if side == least else int(short * side / least) for side in size)
+    width, height = (resize if side == least else int(resize * side / least) for side in size)
     return width, height
 
 
@@ -183,7 +203,8 @@ def crop_begins(length: int, crop: int) -> int:
 
 def check_sides(preprocess: Preprocess) -> None:
     """Raise `ImageError` where a picture is to be resized or cropped to no pixels at all."""
-    if any(side is not None and side < 1 for side in (preprocess.resize, *(preprocess.crop or ()))):
+    resize = preprocess.resize if isinstance(preprocess.resize, tuple) else (preprocess.resize,)
+    if any(side is not None and side < 1 for side in (*resize, *(preprocess.crop or ()))):
         raise ImageError(
             f"Expected a resize and a crop of at least one pixel; came resize={preprocess.resize}, "
             f"crop={preprocess.crop}. None leaves a picture as large as it is."

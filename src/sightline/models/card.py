@@ -43,13 +43,24 @@ class Card:
     licence: str = "unknown"
     outputs: Outputs = "softmax"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.preprocess, Preprocess):
+            came = type(self.preprocess).__name__
+            raise ModelError(
+                f"a card's preprocess is a sightline.Preprocess; got {came}. Of a transform or an"
+                " image processor sightline.images.as_preprocess makes one."
+            )
+
     def as_dict(self) -> dict[str, Any]:
         """The card as plain lists, numbers and strings, ready for JSON.
 
         >>> Card("mine", "conv", Preprocess(), ("cat",), "me").as_dict()["preprocess"]["crop"]
         [224, 224]
         """
-        return cast(dict[str, Any], json.loads(json.dumps(asdict(self))))
+        entries = cast(dict[str, Any], json.loads(json.dumps(asdict(self))))
+        if not self.preprocess.assumed:
+            del entries["preprocess"]["assumed"]
+        return entries
 
     @staticmethod
     def from_dict(entries: Mapping[str, Any]) -> Card:

@@ -50,10 +50,10 @@ def build(
     """
     config = _config(name)
     if weights is not None:
-        return _from_file(name, Path(weights), options)
+        return from_file(name, Path(weights), options)
     if not pretrained:
-        model = _built(name, options)
-        card = _card(model)
+        model = built(name, options)
+        card = described(model)
         return model, replace(
             card, source=f"random weights; preprocessing and class names as for {card.source}"
         )
@@ -67,8 +67,8 @@ def build(
         _reach(config, name)
     overlay = {**found, **(options.get("pretrained_cfg_overlay") or {})}
     with downloading(f"timm/{name}"):
-        model = _built(name, {**options, "pretrained": True, "pretrained_cfg_overlay": overlay})
-    return model, _card(model)
+        model = built(name, {**options, "pretrained": True, "pretrained_cfg_overlay": overlay})
+    return model, described(model)
 
 
 def _config(name: str) -> Any:
@@ -85,14 +85,15 @@ def _config(name: str) -> Any:
     return get_pretrained_cfg(name)
 
 
-def _from_file(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Module, Card]:
+def from_file(name: str, file: Path, options: Mapping[str, Any]) -> tuple[nn.Module, Card]:
+    """The model with the weights of a local file, and as many classes as they have."""
     stored = read_weights(file)
-    model = built_for(stored, partial(_built, name), options)
+    model = built_for(stored, partial(built, name), options)
     if misfit(model, stored):
         stored = _translated(stored, model)
-        model = built_for(stored, partial(_built, name), options)
+        model = built_for(stored, partial(built, name), options)
     fit(model, stored, file.name)
-    return model, card_of_file(_card(model), file.name)
+    return model, card_of_file(described(model), file.name)
 
 
 def _translated(stored: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
@@ -109,7 +110,8 @@ def _translated(stored: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor
     return translated
 
 
-def _built(name: str, options: Mapping[str, Any]) -> nn.Module:
+def built(name: str, options: Mapping[str, Any]) -> nn.Module:
+    """timm's model in evaluation mode."""
     import timm
 
     try:
@@ -124,7 +126,8 @@ def _built(name: str, options: Mapping[str, Any]) -> nn.Module:
         ) from error
 
 
-def _card(model: nn.Module) -> Card:
+def described(model: nn.Module) -> Card:
+    """The card of a model that timm built."""
     card = card_of(model)
     if card is None:
         raise ModelError(

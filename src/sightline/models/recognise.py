@@ -17,6 +17,10 @@ MARK = "sightline_card"
 """
 
 
+_ALL = ("resize", "crop", "mean", "std")
+"""What nobody knows of how a model's pictures are prepared."""
+
+
 def card_of(model: nn.Module) -> Card:
     """The card of any module; it never fails, and its `source` says what of it is assumed.
 
@@ -101,7 +105,9 @@ def _hugging_face(model: nn.Module) -> Card | None:
 
 
 def _square(size: object) -> Preprocess:
-    return Preprocess(resize=size, crop=(size, size)) if isinstance(size, int) else Preprocess()
+    if isinstance(size, int):
+        return Preprocess(resize=size, crop=(size, size), assumed=("resize", "mean", "std"))
+    return Preprocess(assumed=_ALL)
 
 
 def _assumed(model: nn.Module) -> Card:
@@ -109,7 +115,7 @@ def _assumed(model: nn.Module) -> Card:
     return Card(
         name=kind,
         layer=None,
-        preprocess=Preprocess(),
+        preprocess=Preprocess(assumed=_ALL),
         classes=None,
         source=f"assumed: nothing is known about a {kind}; ImageNet preprocessing, no class names",
     )

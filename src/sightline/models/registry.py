@@ -1,7 +1,8 @@
-"""From a name to a model: the bundled one, torchvision's, timm's."""
+"""From a name to a model: the bundled one, torchvision's, timm's, the hub's, one's own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from sightline.errors import ModelError, install_advice, near
-from sightline.models import bundled, from_timm, from_torchvision
+from sightline.models import bundled, from_hub, from_timm, from_torchvision, own
 from sightline.models.card import Card
+from sightline.models.import_path import is_import_path
 from sightline.models.recognise import describe
 
 LIBRARIES = {"torchvision": from_torchvision, "timm": from_timm}
@@ -34,17 +36,30 @@ def load(
     `lookout` is the bundled model, `torchvision/resnet50` and `timm/resnet50` are the libraries'
     (with `.` and a tag for other weights than the default ones: `resnet50.IMAGENET1K_V1`,
     `timm/resnet50.a1_in1k`); a plain `resnet50` is looked up in torchvision first, then in timm.
-    `weights` is a local file, read safely (`read_weights`) and strictly; without one the library's
-    weights are downloaded, unless `pretrained` is false: then they are random. `options` go to the
-    library's builder (`num_classes`, timm's `pad_type`); the number of classes is taken from the
-    file.
+    `hf-hub:owner/name` is a model of timm's on the Hugging Face hub. `package.module:name` and
+    `file.py:name` are your own, a function or class that makes it or the module itself: their code
+    is run. `weights` is a local file, read safely (`read_weights`) and strictly; without one the
+    library's weights are downloaded, unless `pretrained` is false: then they are random; your own
+    has those it gives. `options` go to the library's builder (`num_classes`, timm's `pad_type`) or
+    your own; for a library's the number of classes is taken from the file.
 
     Raises `ModelError` for an unknown name, a library that is not installed, a download or a file
-    that failed.
+    that failed, and for what goes wrong in your own code.
 
     >>> model, card = load("torchvision/squeezenet1_1", pretrained=False)
     >>> model.training, card.layer, card.classes[281]
     (False, 'features.12', 'tabby')
+    """
+    return load_with(name, weights, pretrained, options)
+
+
+def load_with(
+    name: str, weights: str | Path | None, pretrained: bool | None, options: Mapping[str, Any]
+) -> Loaded:
+    """`load`, for options that may be called as its own parameters are.
+
+    >>> load_with("torch.nn:Identity", None, None, {}).card.source
+    'torch.nn:Identity, weights as it gives them'
     """
     if weights is not None and pretrained:
         raise ModelError(
@@ -56,15 +71,32 @@ def load(
             f"the name of a model was expected; got {name!r}. A module needs no loading:"
             " explain(model, images)."
         )
-    download = weights is None and pretrained is not False
-    library, rest = _resolve(name)
-    if library is None:
-        model, card = bundled.build(weights, download, options)
-    else:
-        model, card = LIBRARIES[library].build(rest, weights, download, options)
-        card = _with_library(card, name, library)
+    model, card = _built(name, weights, pretrained, options)
     describe(model, card)
     return Loaded(model, card)
+
+
+def _built(
+    name: str, weights: str | Path | None, pretrained: bool | None, options: Mapping[str, Any]
+) -> tuple[nn.Module, Card]:
+    if is_import_path(name):
+        return own.build(name, weights, pretrained, options)
+    download = weights is None and pretrained is not False
+    for word in ("weights", "pretrained"):
+        if word in options:
+            raise ModelError(
+                f"'{name}' gets its weights from load and not from its options; got"
+                f" {word}={options[word]!r} among them. Give a local file (weights='FILE',"
+                " --weights FILE), or take random ones (pretrained=False, --random)."
+            )
+    if from_hub.is_hub_name(name):
+        _need("timm", name)
+        return from_hub.build(name, weights, download, options)
+    library, rest = _resolve(name)
+    if library is None:
+        return bundled.build(weights, download, options)
+    model, card = LIBRARIES[library].build(rest, weights, download, options)
+    return model, _with_library(card, name, library)
 
 
 def card_for(name: str) -> Card:
@@ -73,6 +105,11 @@ def card_for(name: str) -> Card:
     >>> card_for("vgg16").layer, card_for("timm/resnet50.a1_in1k").preprocess.resize
     ('features.29', 235)
     """
+    if is_import_path(name) or from_hub.is_hub_name(name):
+        raise ModelError(
+            f"a card without its model is there for the names of `sightline models`; '{name}' has"
+            " to be loaded: load(name).card."
+        )
     library, rest = _resolve(name)
     return (
         bundled.card()
@@ -136,7 +173,8 @@ def _resolve(name: str) -> tuple[str | None, str]:
     plain = dict.fromkeys(_short_name(full) for full in known())
     near_by = near(name, known() if slash else plain)
     raise ModelError(
-        f"there is no model '{name}'. {near_by}{hint} `sightline models` lists them all."
+        f"there is no model '{name}'. {near_by}{hint} `sightline models` lists them all; one of"
+        " your own is package.module:factory or file.py:name."
     )
 
 

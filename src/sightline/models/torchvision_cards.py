@@ -134,9 +134,11 @@ def _recognised(file: str, kind: str, at: str | None, count: int | None, side: i
 
 def sized(preprocess: Preprocess, size: int | None) -> Preprocess:
     """Vision transformers take one input size only; then the picture is resized in proportion."""
+    short = preprocess.resize
     if size is None or preprocess.crop is None or preprocess.crop == (size, size):
         return preprocess
-    short = preprocess.resize and math.floor(preprocess.resize * size / preprocess.crop[0])
+    if isinstance(short, int):
+        short = math.floor(short * size / preprocess.crop[0])
     return replace(preprocess, resize=short, crop=(size, size))
 
 

@@ -8,15 +8,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from sightline.apps.cli import commands
-from sightline.apps.cli.options import (
-    CONTROLS,
-    ModelChoice,
-    method_option,
-    model_argument,
-    model_options,
-    on,
-    out_option,
-)
+from sightline.apps.cli.options import CONTROLS, method_option, named_values, on, out_option
 from sightline.errors import ModelError
 from sightline.evaluation import controls
 from sightline.methods import METHODS
@@ -74,45 +66,35 @@ def test_protocols_or_else_a_file():
     assert one.type == "file"
 
 
-def test_one_source_of_weights():
-    with pytest.raises(click.UsageError, match="got --weights and --random"):
-        ModelChoice("lookout", Path("a.pth"), random=True)
+def test_a_command_is_given_methods_and_a_place():
+    @click.command()
+    @method_option(("a", "b"), "Several.")
+    @out_option("there", "A place.")
+    def command(methods, out):
+        click.echo(repr((methods, out)))
+
+    assert CliRunner().invoke(command, []).output.strip() == repr((("a", "b"), Path("there")))
+    assert "[default: a, b]" in CliRunner().invoke(command, ["--help"]).output
 
 
-def test_a_choice_loads_the_model_it_names():
-    trained, own = ModelChoice("lookout").load().model, load("lookout").model
-    assert all(
-        (one == other).all()
-        for one, other in zip(trained.parameters(), own.parameters(), strict=True)
-    )
-    random = ModelChoice("lookout", random=True).load().model
-    assert any(
-        (one != other).any()
-        for one, other in zip(random.parameters(), own.parameters(), strict=True)
-    )
-
-
-def test_for_shapes_nothing_is_downloaded():
-    assert ModelChoice("resnet50").for_shapes().random
-    assert not ModelChoice("lookout").for_shapes().random
-    assert not ModelChoice("resnet50", Path("a.pth")).for_shapes().random
+def test_values_are_read_as_python_s_or_else_they_are_words():
+    found = named_values(["n=3", "x=0.5", "s=(1, 2)", "t=TRUE", "none=None", "w=a=b", "e="], "")
+    assert found == {
+        "n": 3, "x": 0.5, "s": (1, 2), "t": True, "none": None, "w": "a=b", "e": ""
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("decorate", "words"),
-    [(model_options, ["--model", "vgg11", "--random"]), (model_argument, ["vgg11", "--random"])],
+    ("given", "said"),
+    [
+        (["n"], "got 'n'. For instance: -O n=3"),
+        (["a b=3"], "got 'a b=3'"),
+        (["n=3", "n=4"], "Expected 'n' once; got it twice"),
+    ],
 )
-def test_a_command_is_given_one_choice(decorate, words):
-    @click.command()
-    @decorate
-    @method_option(("a", "b"), "Several.")
-    @out_option("there", "A place.")
-    def command(model, methods, out):
-        click.echo(repr((model.name, model.weights, model.random, methods, out)))
-
-    result = CliRunner().invoke(command, words)
-    assert result.output.strip() == repr(("vgg11", None, True, ("a", "b"), Path("there")))
-    assert "[default: a, b]" in CliRunner().invoke(command, ["--help"]).output
+def test_what_is_no_value_of_a_name_is_an_error_of_use(given, said):
+    with pytest.raises(click.UsageError, match=said):
+        named_values(given, "-O n=3")
 
 
 def test_a_device_that_is_not_there():

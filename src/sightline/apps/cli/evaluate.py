@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from sightline.apps.cli.model_options import ModelChoice, model_options
 from sightline.apps.cli.options import (
-    ModelChoice,
     complete_metrics,
     device_option,
     method_option,
-    model_options,
     on,
     out_option,
 )
@@ -108,7 +107,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str) -> tuple[
     help="How to read the data: folder, labelled, voc, coco, parquet, cifar.",
 )
 @click.option(
-    "--classes",
+    "--class-map",
     type=click.Path(path_type=Path, exists=True),
     default=None,
     help="JSON: which class of the model (number or name) each class of the data is.",

@@ -1,16 +1,15 @@
 """`sightline explain`: a folder of pictures in, a page of explanations out."""
 
-import ast
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sightline.apps.cli.model_options import ModelChoice, model_options
 from sightline.apps.cli.options import (
-    ModelChoice,
     device_option,
     method_option,
-    model_options,
+    named_values,
     on,
     out_option,
 )
@@ -87,6 +86,7 @@ def explain(
     sightline explain photos/ --model resnet50 --weights resnet50.pth
     sightline explain cat.jpg --method grad_cam_pp --method grad_cam --target top3 --out out/
     sightline explain cat.jpg --method rise -O masks=4000 -O seed=1
+    sightline explain photos/ --model nets.py:build --weights mine.pth --classes names.txt
     """
     from sightline.explanation import folder
 
@@ -108,7 +108,7 @@ def explain(
             batch_size=batch_size,
             progress=bar.update,
             **{name: value for name, value in chosen.items() if value is not None},
-            **_options(others),
+            **named_values(others, "-O masks=4000"),
         )
     click.echo(
         f"{len(outcome.done)} explained; open {outcome.page}"
@@ -119,24 +119,6 @@ def explain(
         click.echo(f"not done: {reason if str(path) in reason else f'{path}: {reason}'}", err=True)
     if outcome.failed:
         raise SystemExit(2)
-
-
-def _options(given: tuple[str, ...]) -> dict[str, Any]:
-    """Numbers, true, false and none are read as such; everything else is a word."""
-    found: dict[str, Any] = {}
-    for one in given:
-        name, is_there, value = one.partition("=")
-        if not is_there or not name.isidentifier():
-            raise click.UsageError(
-                f"Expected an option as NAME=VALUE; got {one!r}. For instance: -O masks=4000"
-            )
-        try:
-            found[name] = ast.literal_eval(
-                {"true": "True", "false": "False", "none": "None"}.get(value.lower(), value)
-            )
-        except (ValueError, SyntaxError):
-            found[name] = value
-    return found
 
 
 def _target(targets: tuple[str, ...]) -> Any:

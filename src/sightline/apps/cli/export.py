@@ -1,15 +1,15 @@
 """`sightline export`: a model as an ONNX file that returns outputs and map together."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from sightline.apps.cli.options import ModelChoice, method_option, model_argument, out_option
+from sightline.apps.cli.model_options import ModelChoice, model_argument
+from sightline.apps.cli.options import method_option, out_option
 
 
 @click.command()
-@model_argument
+@model_argument()
 @out_option("explainer.onnx", "The file to write.")
 @method_option("grad_cam_pp", "A method (see `sightline methods`).")
 @click.option(
@@ -24,12 +24,6 @@ from sightline.apps.cli.options import ModelChoice, method_option, model_argumen
     help="A class number or name; given: classes are a second input; predicted, if left out.",
 )
 @click.option(
-    "--size",
-    type=click.IntRange(8),
-    default=None,
-    help="The input's height and width; the card's, if left out.",
-)
-@click.option(
     "--any-size", is_flag=True, help="Height and width may vary, where the model allows it."
 )
 @click.option("--coarse", is_flag=True, help="Also the signed map on the layer's own grid.")
@@ -39,7 +33,6 @@ def export(
     method: str,
     layer: str | None,
     target: str | None,
-    size: int | None,
     any_size: bool,
     coarse: bool,
 ) -> None:
@@ -49,19 +42,16 @@ def export(
     \b
     sightline export resnet50 --weights resnet50.pth --out explainer.onnx
     sightline export lookout --target given --coarse
+    sightline export --model nets.py:build --weights mine.pth --classes names.txt --size 96
     """
-    import torch
-
     from sightline.explanation.export.exportable import exportable
     from sightline.explanation.export.onnx import to_onnx
 
     loaded = model.load()
-    images: Any = None if size is None else torch.zeros(1, 3, size, size)
     explainer = exportable(
         loaded.model,
         layer,
         method,
-        images=images,
         any_size=any_size,
         coarse=coarse,
         target=int(target) if target is not None and target.isdigit() else target,

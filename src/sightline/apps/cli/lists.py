@@ -1,23 +1,16 @@
 """`sightline layers`, `methods`, `metrics`, `models`: what there is to choose from."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from sightline.apps.cli.options import ModelChoice, method_option, model_options, out_option
+from sightline.apps.cli.model_options import ModelChoice, model_argument
+from sightline.apps.cli.options import method_option, out_option
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[MODEL]")
-@model_options
-@click.option(
-    "--size",
-    type=click.IntRange(8),
-    default=None,
-    help="The input's height and width; the card's, if left out.",
-)
+@model_argument(default="lookout")
 @click.option(
     "--all", "everything", is_flag=True, help="Also layers that only pool, drop or pass on."
 )
@@ -48,9 +41,7 @@ from sightline.apps.cli.options import ModelChoice, method_option, model_options
 @click.pass_context
 def layers(
     context: click.Context,
-    name: str | None,
     model: ModelChoice,
-    size: int | None,
     everything: bool,
     data: Path | None,
     method: str,
@@ -68,19 +59,15 @@ def layers(
     sightline layers resnet50
     sightline layers resnet50 --weights resnet50.pth --measure photos/
     """
-    import torch
-
+    from sightline.explanation.inputs import stand_in
     from sightline.surgery.layers.choose import layers as candidates
 
-    chosen = replace(model, name=name or model.name)
     _fitting(context, measuring=data is not None)
     if data is not None:
-        _measured(chosen, data, method, limit, names, out)
+        _measured(model, data, method, limit, names, out)
         return
-    loaded = chosen.for_shapes().load()
-    crop = loaded.card.preprocess.crop or (224, 224)
-    shape = (size, size) if size else crop
-    rows = candidates(loaded.model, torch.zeros(1, 3, *shape))  # looked at is noise of this shape
+    loaded = model.for_shapes().load()
+    rows = candidates(loaded.model, stand_in(loaded.model, loaded.card.preprocess))
     kept = [row for row in rows if everything or row.chosen or not (row.passes_on or row.inside)]
     _print(
         ("layer", "made by", "channels", "grid", "stride", ""),
@@ -155,7 +142,7 @@ def models(pattern: str) -> None:
 
 def _fitting(context: click.Context, measuring: bool) -> None:
     """Raise for options of the list with a measurement, and the other way round."""
-    strange = ("size", "everything") if measuring else ("method", "limit", "names", "out")
+    strange = ("everything",) if measuring else ("method", "limit", "names", "out")
     for option in context.command.params:
         given = (
             context.get_parameter_source(option.name or "")

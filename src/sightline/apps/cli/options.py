@@ -1,8 +1,7 @@
 """Options that several commands share, and what a TAB offers for them. All without torch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import wraps
+import ast
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,82 +10,34 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from sightline.models import Loaded
-
 Command = Callable[..., Any]
 
 CONTROLS = ("fake_cam", "random", "centre", "edge")
 """What `sightline evaluate` takes beside methods: each explains nothing."""
 
 
-@dataclass(frozen=True)
-class ModelChoice:
-    """Which model, and whose weights: what loading needs, which takes seconds and comes last."""
+def named_values(given: Iterable[str], example: str) -> dict[str, Any]:
+    """Options given as NAME=VALUE: values are read as Python's, or else they are words.
 
-    name: str
-    weights: Path | None = None
-    random: bool = False
-
-    def __post_init__(self) -> None:
-        if self.weights is not None and self.random:
+    >>> named_values(["widths=(8, 16)", "norm=true", "act=gelu"], "")
+    {'widths': (8, 16), 'norm': True, 'act': 'gelu'}
+    """
+    found: dict[str, Any] = {}
+    for one in given:
+        name, is_there, value = one.partition("=")
+        if not is_there or not name.isidentifier():
             raise click.UsageError(
-                "Expected one source of weights; got --weights and --random. Give one of the two."
+                f"Expected an option as NAME=VALUE; got {one!r}. For instance: {example}"
             )
-
-    def load(self) -> "Loaded":
-        """The model with its card; random weights where they were asked for."""
-        from sightline.models import load
-
-        return load(self.name, weights=self.weights, pretrained=False if self.random else None)
-
-    def for_shapes(self) -> "ModelChoice":
-        """The same, for whom weights do not matter: only those that are there already."""
-        there = self.weights is not None or self.name == "lookout"
-        return self if there else replace(self, random=True)
-
-
-def _hands_over_a_model(which: Command, what: str) -> Command:
-    """Options for a model and its weights; the command is given them as one `ModelChoice`."""
-
-    def decorate(command: Command) -> Command:
-        @wraps(command)
-        def with_model(*, model: str, weights: Path | None, random: bool, **others: Any) -> Any:
-            return command(model=ModelChoice(model, weights, random), **others)
-
-        for option in (
-            click.option(
-                "--random",
-                is_flag=True,
-                help=f"Random weights: to try {what} out without a download.",
-            ),
-            click.option(
-                "--weights",
-                "-w",
-                type=click.Path(path_type=Path),
-                default=None,
-                help="A local checkpoint: .safetensors, or .pth read without running code.",
-            ),
-            which,
-        ):
-            with_model = option(with_model)
-        return with_model
-
-    return decorate
-
-
-model_options = _hands_over_a_model(
-    click.option(
-        "--model",
-        default="lookout",
-        show_default=True,
-        help="A model's name (see `sightline models`): lookout is bundled.",
-    ),
-    "a model",
-)
-"""`--model`, `--weights`, `--random`: the command's `model` is a `ModelChoice`."""
-
-model_argument = _hands_over_a_model(click.argument("model"), "an export")
-"""The same with the model as the command's first word."""
+        if name in found:
+            raise click.UsageError(f"Expected {name!r} once; got it twice. Leave one of them out.")
+        try:
+            found[name] = ast.literal_eval(
+                {"true": "True", "false": "False", "none": "None"}.get(value.lower(), value)
+            )
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
 
 
 def out_option(default: str | None, help: str) -> Command:

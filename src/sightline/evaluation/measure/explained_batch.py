@@ -28,7 +28,7 @@ from sightline.surgery import (
     take_over,
 )
 from sightline.targets.reading import VALUE
-from sightline.types import ImageMap
+from sightline.types import ImageMap, Preprocess
 
 TOP = 5
 """How many of the most probable classes count, where several do."""
@@ -56,6 +56,7 @@ class ExplainedBatch:
         columns: Iterable[str] = (),
         outputs: int = TOP,
         batch_size: int = 16,
+        preprocess: Preprocess | None = None,
     ) -> None:
         if not methods:
             raise MethodError(
@@ -70,6 +71,7 @@ class ExplainedBatch:
         )
         card = card_of(self.model)
         self.card = replace(card, outputs=outputs_word(protocol.outputs or card.outputs))
+        self.preprocess = preprocess
         given = Given.of_supported(self.model, labelled.inputs, protocol.axes)
         self._channel_axis = given.channel_axis
         self.pictures = channels_second(labelled.inputs, self._channel_axis)
@@ -85,6 +87,7 @@ class ExplainedBatch:
             _layer_if_opened(methods, protocol.layer),
             axes=protocol.axes,
             outputs=self.card.outputs,
+            preprocess=preprocess,
         )
         first = next(iter(self.explanations.values()))
         self.statistics = first.statistics
@@ -140,6 +143,7 @@ class ExplainedBatch:
             call=-1 if layer is None else self._call,
             axes=self.protocol.axes,
             outputs=self.card.outputs,
+            preprocess=self.preprocess,
         )
         return {name: found[name] for name in names}
 

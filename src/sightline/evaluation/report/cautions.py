@@ -46,7 +46,7 @@ def cautions(summary: Summary, by_method: RowsByMethod, cut: Mapping[str, int]) 
                     " narrow.",
                 )
             )
-    found += [Caution("outputs", f"{_sentence(one)}.") for one in summary.run.get("notes", ())]
+    found += [Caution("note", f"{_sentence(one)}.") for one in summary.run.get("notes") or ()]
     return [
         *found,
         *_controls(summary),

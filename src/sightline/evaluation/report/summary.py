@@ -70,7 +70,7 @@ class Failure:
 class Caution:
     """A short sentence, the details it leaves out (a list to look into), and what it is about.
 
-    `kind` is `few`, `outputs` (how they were read), `errors`, `status`, `unfinished`, `nothing`
+    `kind` is `few`, `note` (what `run.json` notes), `errors`, `status`, `unfinished`, `nothing`
     (that metrics had to say), `groups` (a breakdown that was cut), `assumed` (what nobody said of
     the inputs), `fooled` (a control beats every method) or `blunt` (a control is not told apart
     from the best of them).

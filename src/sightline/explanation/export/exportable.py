@@ -16,7 +16,7 @@ from sightline.errors import (
     TargetError,
 )
 from sightline.explanation.export.explainer import ALWAYS, FREE, Explainer
-from sightline.explanation.inputs import turned
+from sightline.explanation.inputs import stand_in, turned
 from sightline.explanation.placed import lies_right, lying_right
 from sightline.explanation.plan import Rule, Step, steps
 from sightline.models import Card, card_of
@@ -181,10 +181,7 @@ def _example(model: nn.Module, card: Card, images: Tensor | None, axes: Any) -> 
             " the runtime choose a smaller type."
         )
     if images is None:
-        first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
-        height, width = card.preprocess.crop or (224, 224)
-        channels = first.in_channels if first else 3
-        return turned(noise((2, channels, height, width), weight), axes)
+        return turned(stand_in(model, card.preprocess, 2), axes)
     if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
         came = (
             f"{images.dtype} {list(images.shape)}"
