@@ -23,7 +23,7 @@ _CHOICES = {
     "insertion_fill": ("black", "mean", "blur"),
 }
 
-_OUTPUTS = ("softmax", "sigmoid", "value")
+_OUTPUTS = ("softmax", "sigmoid", "probability", "value")
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ class Preprocess:
 
     RGB is in [0, 1]. `resize` is the length of the short side in pixels, or `(height, width)` to
     which the picture is squeezed (None: keep); `crop` is `(height, width)` (None: keep). `assumed`
-    names the fields that nobody said and nothing told: they are a guess.
+    names the fields that nobody said and nothing told: they are a guess. With `channels=1` pictures
+    are made grey, with 4 the fourth channel that they have is kept.
 
     >>> Preprocess(resize=256, crop=(224, 224)).mean
     (0.485, 0.456, 0.406)
@@ -64,6 +65,7 @@ class Preprocess:
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    channels: int = 3
     assumed: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -84,8 +86,16 @@ class Preprocess:
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in vars(self).items()
-            if name != "assumed"
+            if name != "assumed" and (name, value) != ("channels", 3)
         }
+
+    def taken_by(self, channels: int) -> "Preprocess":
+        """The same for a model that takes so many channels, in pictures that are read from files.
+
+        >>> Preprocess().taken_by(1).channels, Preprocess().taken_by(1).mean
+        (1, (0.5,))
+        """
+        return replace(self.for_channels(channels), channels=channels)
 
     def fits(self, n: int, axes: int = 2) -> bool:
         """Whether mean and std are of inputs of n channels and so many axes of space.

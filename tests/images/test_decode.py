@@ -175,7 +175,7 @@ def test_a_huge_picture_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch
 def test_the_limit_can_be_lifted(limit: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = decoding_is_watched(monkeypatch)
     module = importlib.import_module("sightline.images.read")  # `images.read` is the function
-    monkeypatch.setattr(module, "from_picture", lambda picture, name: picture)
+    monkeypatch.setattr(module, "from_picture", lambda picture, name, mode: picture)
     assert read(HUGE, max_pixels=limit).size == (20_000, 10_000)
     assert decoded == [(20_000, 10_000)]
 

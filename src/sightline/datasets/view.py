@@ -29,7 +29,7 @@ class View:
     """
 
     name: str
-    inputs: Float[Tensor, "3 h w"]
+    inputs: Float[Tensor, "c h w"]
     """As `images.prepare` makes it, float32."""
 
     placement: Placement
@@ -84,7 +84,10 @@ def load(record: Record, preprocess: Preprocess, *, difficult: bool = False) -> 
     source = record.picture.read() if isinstance(record.picture, Stored) else record.picture
     picture = read(source, name=record.name)
     _check(record, picture)
-    inputs = prepare(picture, preprocess).inputs[0]
+    # what lies behind an alpha channel is white in a picture, and a number of its own where all
+    # four channels count
+    shown = source if preprocess.channels == 4 else picture
+    inputs = prepare(shown, preprocess).inputs[0]
     place = placement(picture.size, preprocess)
     boxes, masks, ignored, outside = {}, {}, {}, {}
     for name in dict.fromkeys(one.name for one in record.objects):

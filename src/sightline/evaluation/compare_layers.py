@@ -18,7 +18,7 @@ from sightline.evaluation.statistics.bootstrap import Values
 from sightline.evaluation.statistics.compare import FEW
 from sightline.evaluation.store import Results
 from sightline.explanation.explain import explain
-from sightline.explanation.inputs import like_model
+from sightline.explanation.inputs import as_taken, like_model
 from sightline.explanation.plan import steps
 from sightline.images import as_preprocess
 from sightline.metrics.metric import mean
@@ -137,6 +137,7 @@ def compare_layers(
     _comes_again(data)
     data = opened(data, limit)
     look = card_of(model).preprocess if preprocess is None else as_preprocess(preprocess)
+    look = as_taken(look, model)
     first = _first_picture(model, data, look, protocol.axes).unsqueeze(0)
     one = _noise(like_model(supported_model(model), first), 1)
     given = Given.of(model, one, axes=protocol.axes)

@@ -15,6 +15,7 @@ from sightline.evaluation.sources import Division, check_same, opened, source_of
 from sightline.evaluation.store import MemoryStore, Results, Store
 from sightline.evaluation.validate import validated
 from sightline.explanation.batch_size import AdaptiveBatches
+from sightline.explanation.inputs import as_taken
 from sightline.images import as_preprocess
 from sightline.models import card_of
 from sightline.protocol import Protocol, preset
@@ -86,7 +87,7 @@ def evaluate(
     division = Division(part_size, batch_size, shard, workers)
     card = card_of(model)
     protocol = told(protocol, outputs, card.outputs)
-    look = card.preprocess if preprocess is None else as_preprocess(preprocess)
+    look = as_taken(card.preprocess if preprocess is None else as_preprocess(preprocess), model)
     check_measurable(request.metrics, protocol)
     source = source_of(
         opened(data, limit), look, division, protocol.explained, views, protocol.axes

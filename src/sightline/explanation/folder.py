@@ -15,7 +15,7 @@ from sightline.atomic_write import replacing, write_atomically
 from sightline.errors import ImageError, LayerError, TargetError
 from sightline.explanation.batch_size import AdaptiveBatches, largest_batch
 from sightline.explanation.explain import explain
-from sightline.explanation.inputs import like_model, turned
+from sightline.explanation.inputs import as_taken, like_model, turned
 from sightline.explanation.page import entries, page
 from sightline.explanation.plan import steps
 from sightline.explanation.result import Explanation
@@ -223,7 +223,7 @@ def _readable(
 
 
 def _preprocess(model: nn.Module, said: Any) -> Preprocess:
-    return card_of(model).preprocess if said is None else as_preprocess(said)
+    return as_taken(card_of(model).preprocess if said is None else as_preprocess(said), model)
 
 
 def _intro(outcome: Outcome, model: str, plan: Sequence[str], assumed: str | None) -> list[str]:

@@ -84,13 +84,25 @@ def ready(images: Any, model: nn.Module, preprocess: Preprocess, axes: Any = Non
             )
         joined = torch.cat(images) if images[0].ndim == _axes(model) else torch.stack(images)
         return _as_it_is(_validated(joined, model, axes), model, axes)
-    prepared = prepare(expand(images), preprocess)
+    prepared = prepare(expand(images), as_taken(preprocess, model))
     inputs = like_model(model, prepared.inputs)
     size = tuple(inputs.shape[2:])
     if axes is None:
         return Batch(inputs, prepared.names, size, sources=prepared.sources)
     given = Given.of_supported(model, turned(inputs, axes), axes)
     return Batch(given, prepared.names, size, given.channel_axis, prepared.sources)
+
+
+def as_taken(preprocess: Preprocess, model: nn.Module) -> Preprocess:
+    """How pictures become inputs of as many channels as the model's first convolution takes.
+
+    >>> as_taken(Preprocess(), nn.Conv2d(1, 4, 3)).channels
+    1
+    """
+    first = next((one for one in model.modules() if isinstance(one, nn.modules.conv._ConvNd)), None)
+    if not isinstance(first, nn.Conv2d) or first.in_channels in (3, preprocess.channels):
+        return preprocess
+    return preprocess.taken_by(first.in_channels)
 
 
 def turned(inputs: Tensor, axes: Any) -> Tensor:
@@ -192,6 +204,12 @@ def _as_it_is(inputs: Any, model: nn.Module, axes: Any) -> Batch:
     """Inputs that are ready, as they came."""
     given = Given.of_supported(model, inputs, axes)
     try:
+        if given.image.ndim == 2 and axes is None and not _takes_waveforms(model):
+            raise SurgeryError(
+                "Expected an input with spatial axes, [b, c, *s]; found none among"
+                f" {[tuple(one.shape) for one in given.tensors]}. Pass pictures as [b, 3, height,"
+                " width]; of waveforms say axes='b samples'."
+            )
         names = [f"image {i}" for i in range(len(given.image))]
         own = inputs if axes is None else given
         return Batch(own, names, given.size, given.channel_axis)

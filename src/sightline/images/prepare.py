@@ -14,6 +14,7 @@ from torch import Tensor
 from sightline.errors import ImageError
 from sightline.images.decode import MAX_PIXELS
 from sightline.images.read import called, read
+from sightline.images.rgb import Mode
 from sightline.types import Images, Preprocess
 
 _FILTERS = {
@@ -28,11 +29,11 @@ _FILTERS = {
 class Prepared:
     """Pictures as a model takes them, as it saw them, and what they are called."""
 
-    inputs: Float[Tensor, "b 3 h w"]
+    inputs: Float[Tensor, "b c h w"]
     """`(seen - mean) / std`, ready for the model."""
 
-    seen: Float[Tensor, "b 3 h w"]
-    """RGB in [0, 1] after resizing and cropping: the pixels a map of this input belongs on."""
+    seen: Float[Tensor, "b c h w"]
+    """RGB in [0, 1] (or grey, or RGBA) after resizing and cropping: the pixels a map belongs on."""
 
     sources: list[object]
     """What the pictures were read from, one each."""
@@ -66,17 +67,20 @@ def prepare(
     >>> ready.inputs.shape, ready.inputs.unique(), ready.seen.unique(), ready.names
     (torch.Size([1, 3, 2, 2]), tensor([2.]), tensor([1.]), ['image 0'])
     """
-    mean, std = _statistics(preprocess, 3, 4, torch.device("cpu"))
+    mode = _mode(preprocess.channels)
+    mean, std = _statistics(preprocess, preprocess.channels, 4, torch.device("cpu"))
     check_sides(preprocess)
     each = _each(sources)
     pictures, names = [], []
     for number, source in enumerate(each):
         origin = called(source)
-        picture = read(source, max_pixels=max_pixels, name=origin or f"image {number}")
+        picture = read(source, max_pixels=max_pixels, name=origin or f"image {number}", mode=mode)
         pictures.append(_fit(picture, preprocess, origin or f"image {number}", max_pixels))
         names.append(PurePath(origin).name if origin else f"image {number}")
     _check_sizes(pictures, names)
-    stacked = torch.from_numpy(np.stack([np.array(picture) for picture in pictures]))
+    arrays = [np.array(picture) for picture in pictures]
+    stacked = torch.from_numpy(np.stack(arrays))
+    stacked = stacked.unsqueeze(3) if mode == "L" else stacked
     pixels = (
         stacked.permute(0, 3, 1, 2)
         .to(torch.float32, memory_format=torch.contiguous_format)
@@ -121,6 +125,18 @@ def framed(source: object, preprocess: Preprocess, *, most: int = 640) -> Image.
     picture = picture.copy()
     picture.thumbnail((most, most))
     return picture
+
+
+def _mode(channels: int) -> Mode:
+    """What pictures are made for a model that takes so many channels."""
+    modes: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
+    if channels in modes:
+        return modes[channels]
+    raise ImageError(
+        f"Expected ready tensors [b, {channels}, height, width]: the model's first convolution"
+        f" takes {channels} channels, and a picture has one, three or four. Stack the channels and"
+        " scale them as in training."
+    )
 
 
 def _each(sources: object) -> list[object]:

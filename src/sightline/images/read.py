@@ -12,13 +12,17 @@ from torch import Tensor
 from sightline.errors import ImageError
 from sightline.images.decode import MAX_PIXELS, check_size, decode, load
 from sightline.images.find import missing
-from sightline.images.rgb import from_array, from_picture, from_tensor
+from sightline.images.rgb import Mode, from_array, from_picture, from_tensor
 
 
 def read(
-    source: object, *, max_pixels: int | None = MAX_PIXELS, name: str | None = None
+    source: object,
+    *,
+    max_pixels: int | None = MAX_PIXELS,
+    name: str | None = None,
+    mode: Mode = "RGB",
 ) -> Image.Image:
-    """One picture as people see it: RGB, 8 bits, upright.
+    """One picture as people see it: RGB, 8 bits, upright; or grey, or RGBA with what is in it.
 
     | `source` | is |
     |---|---|
@@ -49,20 +53,21 @@ def read(
     """
     name = name or called(source) or f"the {type(source).__name__}"
     if isinstance(source, str | os.PathLike):
-        return _from_path(Path(os.fsdecode(source)).expanduser(), name, max_pixels)
+        return _from_path(Path(os.fsdecode(source)).expanduser(), name, max_pixels, mode)
     if isinstance(source, bytes | bytearray | memoryview):
-        return from_picture(decode(io.BytesIO(source), name, max_pixels), name)
+        return from_picture(decode(io.BytesIO(source), name, max_pixels), name, mode)
     if isinstance(source, Image.Image):
         if isinstance(source, ImageFile.ImageFile):  # straight from a file, perhaps not decoded yet
             check_size(source.size, name, max_pixels)
         load(source, name)
-        return from_picture(source, name)
+        return from_picture(source, name, mode)
     if isinstance(source, np.ndarray):
-        return from_array(source, name)
+        return from_array(source, name, mode)
     if isinstance(source, Tensor):
-        return from_tensor(source, name)
+        return from_tensor(source, name, mode)
     if callable(getattr(source, "read", None)):
-        return from_picture(decode(io.BytesIO(_content(source, name)), name, max_pixels), name)
+        content = io.BytesIO(_content(source, name))
+        return from_picture(decode(content, name, max_pixels), name, mode)
     raise ImageError(
         f"{name}: expected a path, bytes, a binary file, a PIL image, a numpy array or a uint8"
         f" tensor; came {type(source).__module__}.{type(source).__qualname__}. Convert it, with"
@@ -83,7 +88,7 @@ def called(source: object) -> str | None:
     )
 
 
-def _from_path(path: Path, name: str, max_pixels: int | None) -> Image.Image:
+def _from_path(path: Path, name: str, max_pixels: int | None, mode: Mode) -> Image.Image:
     try:
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -100,7 +105,7 @@ def _from_path(path: Path, name: str, max_pixels: int | None) -> Image.Image:
             "Check the name and your permissions."
         ) from error
     with file:
-        return from_picture(decode(file, name, max_pixels), name)
+        return from_picture(decode(file, name, max_pixels), name, mode)
 
 
 def _content(file: Any, name: str) -> bytes:

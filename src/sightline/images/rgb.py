@@ -1,6 +1,6 @@
 """Whatever a picture is stored as, grey, 16 bits, palette, alpha, CMYK, floats: as 8-bit RGB."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -10,6 +10,9 @@ from torch import Tensor
 from sightline.errors import ImageError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+Mode = Literal["L", "RGB", "RGBA"]
+"""What a picture is made: grey, colours, or these with a fourth channel."""
 
 _CHANNELS = (1, 3, 4)
 _FORGIVEN = 1e-6  # a float array may leave [0, 1] by this much: rounding of whoever scaled it
@@ -25,8 +28,10 @@ _TO_UPRIGHT = {  # EXIF's orientation -> what undoes it
 }
 
 
-def from_picture(picture: Image.Image, name: str) -> Image.Image:
+def from_picture(picture: Image.Image, name: str, mode: Mode = "RGB") -> Image.Image:
     """A decoded Pillow picture of any mode as a new, upright RGB one; the given one is not changed.
+
+    Or a grey one (`"L"`), or with the fourth channel that it has (`"RGBA"`).
 
     The result carries no metadata: its pixels are upright, and a second reader must not turn them
     again.
@@ -37,14 +42,15 @@ def from_picture(picture: Image.Image, name: str) -> Image.Image:
             f" {picture.height}. Look where it was cut out."
         )
     turn = _TO_UPRIGHT.get(_orientation(picture))
-    flat = _flat(picture, name)
+    flat = _with_alpha(picture, name) if mode == "RGBA" else _flat(picture, name)
     if turn is not None:
         flat = flat.transpose(turn)
+    flat = flat.convert(mode)
     flat.info = {}
     return flat
 
 
-def from_array(array: Array, name: str) -> Image.Image:
+def from_array(array: Array, name: str, mode: Mode = "RGB") -> Image.Image:
     """An array `[h, w]` or `[h, w, c]`, c in 1, 3, 4: bool, uint8, uint16, or float in [0, 1]."""
     shape = list(array.shape)
     wanted = "an array [h, w], [h, w, 1], [h, w, 3] or [h, w, 4]"
@@ -61,10 +67,10 @@ def from_array(array: Array, name: str) -> Image.Image:
         raise ImageError(f"{name}: expected {wanted}; came shape {shape}. {do}")
     if array.ndim == 3 and shape[2] == 1:
         array = array[:, :, 0]
-    return from_picture(Image.fromarray(_eight_bits(array, name)), name)
+    return from_picture(Image.fromarray(_eight_bits(array, name)), name, mode)
 
 
-def from_tensor(tensor: Tensor, name: str) -> Image.Image:
+def from_tensor(tensor: Tensor, name: str, mode: Mode = "RGB") -> Image.Image:
     """A uint8 tensor `[c, h, w]`, c in 1, 3, 4, on any device, as torchvision reads images."""
     wanted = "a uint8 tensor [1, h, w], [3, h, w] or [4, h, w]"
     came = f"{str(tensor.dtype).removeprefix('torch.')} of shape {list(tensor.shape)}"
@@ -84,7 +90,7 @@ def from_tensor(tensor: Tensor, name: str) -> Image.Image:
         do = "Bring colours, height and width into that order."
     if do:
         raise ImageError(f"{name}: expected {wanted}; came {came}. {do}")
-    return from_array(tensor.permute(1, 2, 0).cpu().numpy(), name)
+    return from_array(tensor.permute(1, 2, 0).cpu().numpy(), name, mode)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -93,6 +99,17 @@ def _orientation(picture: Image.Image) -> int:
         return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # cameras write what they like, and Pillow raises what it likes
         return 1
+
+
+def _with_alpha(picture: Image.Image, name: str) -> Image.Image:
+    """All four channels; there is no fourth in a picture of three."""
+    if picture.mode != "RGBA":
+        raise ImageError(
+            f"{name}: expected a picture of four channels, as the model's first convolution takes"
+            f" them; came one of mode '{picture.mode}'. Give an RGBA picture or an array [h, w, 4],"
+            " or a ready tensor [b, 4, h, w]."
+        )
+    return picture.copy()
 
 
 def _flat(picture: Image.Image, name: str) -> Image.Image:

@@ -60,6 +60,8 @@ class Card:
         entries = cast(dict[str, Any], json.loads(json.dumps(asdict(self))))
         if not self.preprocess.assumed:
             del entries["preprocess"]["assumed"]
+        if self.preprocess.channels == 3:
+            del entries["preprocess"]["channels"]
         return entries
 
     @staticmethod

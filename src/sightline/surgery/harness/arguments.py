@@ -46,7 +46,7 @@ def _takes_one(model: nn.Module, named: Mapping[str, Any]) -> bool:
         if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD
     ]
     open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters)
-    return len(needed) == 1 and not open_ended and known.isdisjoint(named)
+    return bool(named) and len(needed) == 1 and not open_ended and known.isdisjoint(named)
 
 
 def takes_a_list(model: nn.Module) -> bool:
