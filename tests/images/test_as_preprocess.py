@@ -5,15 +5,14 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision import models, transforms
+from torchvision.transforms import v2
 
 import sightline
 from sightline.errors import ImageError
 from sightline.images import as_preprocess, prepare
 from sightline.types import Preprocess
 
-transforms = pytest.importorskip("torchvision.transforms")
-v2 = pytest.importorskip("torchvision.transforms.v2")
-models = pytest.importorskip("torchvision.models")
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 USUAL = Preprocess(40, (32, 32))
 
