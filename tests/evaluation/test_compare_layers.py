@@ -293,7 +293,6 @@ def test_from_the_command_line(tmp_path):
 @pytest.mark.parametrize(
     "words",
     [
-        ["--size", "64", "--measure", "x"],
         ["--all", "--measure", "x"],
         ["-m", "cam"],
         ["--limit", "3"],

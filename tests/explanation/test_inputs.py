@@ -13,7 +13,7 @@ from helpers.closeness import assert_near
 from helpers.nets import batch, convnet
 from sightline import Preprocess, explain
 from sightline.errors import ImageError
-from sightline.explanation.inputs import expand, ready
+from sightline.explanation.inputs import expand, ready, stand_in
 from sightline.images import prepare
 
 PREPROCESS = Preprocess(resize=16, crop=(12, 10), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -222,3 +222,17 @@ def test_expand_leaves_what_is_no_folder_alone(photos):
     assert expand(photos / "a.png") == photos / "a.png"
     assert expand([photos]) == [photos / "a.png", photos / "b.png", photos / "more" / "c.png"]
     assert expand([TALL])[0] is TALL
+
+
+@pytest.mark.parametrize(
+    ("model", "preprocess", "shape"),
+    [
+        (nn.Conv2d(1, 2, 3), Preprocess(resize=(12, 10), crop=None), (2, 1, 12, 10)),
+        (nn.Sequential(nn.Conv2d(4, 2, 3).double()), Preprocess(), (2, 4, 224, 224)),
+        (nn.Flatten(), Preprocess(resize=None, crop=None), (2, 3, 224, 224)),
+    ],
+)
+def test_noise_stands_in_for_pictures(model, preprocess, shape):
+    made = stand_in(model, preprocess, 2)
+    assert made.shape == shape
+    assert made.dtype == next((p.dtype for p in model.parameters()), torch.float32)

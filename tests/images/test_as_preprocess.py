@@ -5,15 +5,14 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision import models, transforms
+from torchvision.transforms import v2
 
 import sightline
-from sightline.errors import ImageError
+from sightline.errors import ImageError, StoreError
 from sightline.images import as_preprocess, prepare
 from sightline.types import Preprocess
 
-transforms = pytest.importorskip("torchvision.transforms")
-v2 = pytest.importorskip("torchvision.transforms.v2")
-models = pytest.importorskip("torchvision.models")
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 USUAL = Preprocess(40, (32, 32))
 
@@ -139,6 +138,21 @@ def test_explain_and_evaluate_take_one(tmp_path):
     )
     assert rows.run["data"]["preprocess"] == USUAL.as_dict()
     assert len(rows.column("average_drop")) == 1
+
+
+def test_pictures_prepared_in_another_way_are_another_run(tmp_path):
+    Image.new("RGB", (40, 40), (200, 30, 30)).save(tmp_path / "a.png")
+
+    def run(preprocess):
+        return sightline.evaluate(
+            net(), tmp_path / "a.png", "grad_cam", "average_drop", preprocess=preprocess,
+            out=tmp_path / "out", progress=False,
+        )  # fmt: skip
+
+    run(USUAL)
+    assert len(run(USUAL)) == 1
+    with pytest.raises(StoreError, match=r"data\.preprocess\.resize is 40 there and 36 here"):
+        run(Preprocess(36, (32, 32)))
 
 
 def test_evaluate_masks_batches_in_the_pixels_it_was_told(tmp_path):

@@ -1,10 +1,9 @@
 """What is read off the steps of a torchvision transform."""
 
 import pytest
+from torchvision import transforms
 
 from sightline.images.transforms import Pixels, is_transform, of_transform, pair
-
-transforms = pytest.importorskip("torchvision.transforms")
 
 
 def test_pixels_follow_every_step():

@@ -2,14 +2,13 @@
 
 import json
 
+import huggingface_hub as hub
 import pytest
+import timm
 import torch
 
 import sightline
 from sightline.errors import ModelError
-
-timm = pytest.importorskip("timm")
-hub = pytest.importorskip("huggingface_hub")
 
 
 @pytest.fixture(scope="module")

@@ -175,6 +175,7 @@ def _options(what: str) -> list[Command]:
         click.option(
             "--size",
             type=Size(),
+            metavar="SIZE",
             default=None,
             help="Of the pictures it is shown. N: short side N, the centre N x N; HxW: squeezed to"
             " that. The card's, if left out.",
