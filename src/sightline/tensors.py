@@ -3,6 +3,7 @@
 import logging
 from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -141,7 +142,7 @@ def label_regions(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
     except ImportError as error:  # it comes with the extra `evaluate`
         logger.debug("regions are labelled without SciPy: %s", error)
         return _label_by_pointers(mask.cpu())
-    labels, _ = ndimage.label(mask.cpu().numpy(), structure=torch.ones(3, 3).numpy())
+    labels, _ = ndimage.label(mask.cpu().numpy(), structure=np.ones((3, 3)))
     return torch.from_numpy(labels).long()
 
 
@@ -153,19 +154,20 @@ def _label_by_pointers(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
     on the largest neighbour alone takes as many passes as the longest way through a region has
     pixels.
     """
-    roots = torch.arange(mask.numel(), 0, -1).view(mask.shape) * mask
+    numbers = torch.arange(mask.numel() + 1, device=mask.device)
+    roots = numbers[1:].flip(0).view(mask.shape) * mask
     while True:
         # max_pool2d knows no integers; float64 holds them exactly
         largest = F.max_pool2d(roots.double()[None, None], 3, stride=1, padding=1)[0, 0].long()
-        pointers = torch.arange(mask.numel() + 1)
+        pointers = numbers.clone()
         pointers.scatter_reduce_(0, roots.flatten(), (largest * mask).flatten(), "amax")
         while not torch.equal(further := pointers[pointers], pointers):
             pointers = further
         if torch.equal(joined := pointers[roots], roots):
             break
         roots = joined
-    numbers = roots[mask].unique()
-    return (len(numbers) - torch.searchsorted(numbers, roots)) * mask
+    found = roots[mask].unique()
+    return (len(found) - torch.searchsorted(found, roots)) * mask
 
 
 def iou(boxes: Float[Tensor, "n 4"], others: Float[Tensor, "m 4"]) -> Float[Tensor, "n m"]:

@@ -41,11 +41,11 @@ def _item(
     truth: dict[str, Any] = {}
     if label is not None and known.get("boxes") is not None and known["boxes"][i] is not None:
         truth |= {
-            "boxes": {label: torch.as_tensor(known["boxes"][i]).float().view(-1, 4)},
+            "boxes": {label: torch.as_tensor(known["boxes"][i], device="cpu").float().view(-1, 4)},
             "annotated": True,
         }
     if label is not None and known.get("masks") is not None and known["masks"][i] is not None:
-        truth["masks"] = {label: torch.as_tensor(known["masks"][i]).bool()}
+        truth["masks"] = {label: torch.as_tensor(known["masks"][i], device="cpu").bool()}
     return Item(
         number=number,
         name=str(known["names"][i]) if "names" in known else f"image {number}",

@@ -35,7 +35,7 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
     card = card_of(model)
     done = explanation.statistics
     mean, std = (
-        per_channel(torch.tensor(values, device=images.device), images.ndim)
+        per_channel(torch.tensor(values, dtype=torch.float32, device=images.device), images.ndim)
         for values in (done.mean, done.std)
     )
     axis, columns = explanation.provenance.get("input", {}).get("channel_axis", 1), []
@@ -43,7 +43,7 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
         inputs = (explanation_map(images, held.maps[:, j]) - mean) / std
         anchor = explanation.inputs if explanation.inputs is not None else inputs
         anchored = inputs.to(anchor).movedim(1, axis)  # in the order in which the model takes them
-        classes = torch.tensor([targets[j].index for targets in held.targets])
+        classes = torch.tensor([targets[j].index for targets in held.targets], device="cpu")
         columns.append(confidence(look(model, anchored), classes, card.outputs))
     kept = torch.stack(columns, dim=1)
     return kept if explanation.several else kept[:, 0]

@@ -39,11 +39,11 @@ def spans(boxes: Tensor, height: int, width: int) -> list[tuple[slice, slice]]:
     >>> spans(torch.tensor([[0.5, -9.0, 2.5, 1.0], [0.6, 0.0, 1.4, 1.0]]), 4, 4)
     [(slice(0, 1, None), slice(0, 2, None))]
     """
-    size = torch.tensor([width, height, width, height], dtype=torch.float64)
+    size = torch.tensor([width, height, width, height], dtype=torch.float64, device="cpu")
     edges = (
         (boxes.detach().cpu().double().reshape(-1, 4) - 0.5)
         .ceil()
-        .clamp(min=torch.zeros(4), max=size)
+        .clamp(min=torch.zeros_like(size), max=size)
     )
     found = edges.long().tolist()
     return [(slice(t, b), slice(le, r)) for le, t, r, b in found if le < r and t < b]

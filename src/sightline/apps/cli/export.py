@@ -56,7 +56,9 @@ def export(
     from sightline.explanation.export.onnx import to_onnx
 
     loaded = model.load()
-    images: Any = None if size is None else torch.zeros(1, 3, size, size)
+    images: Any = (
+        None if size is None else torch.zeros(1, 3, size, size, dtype=torch.float32, device="cpu")
+    )
     explainer = exportable(
         loaded.model,
         layer,

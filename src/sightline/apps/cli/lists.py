@@ -80,7 +80,9 @@ def layers(
     loaded = chosen.for_shapes().load()
     crop = loaded.card.preprocess.crop or (224, 224)
     shape = (size, size) if size else crop
-    rows = candidates(loaded.model, torch.zeros(1, 3, *shape))  # looked at is noise of this shape
+    # Looked at is noise of this shape.
+    picture = torch.zeros(1, 3, *shape, dtype=torch.float32, device="cpu")
+    rows = candidates(loaded.model, picture)
     kept = [row for row in rows if everything or row.chosen or not (row.passes_on or row.inside)]
     _print(
         ("layer", "made by", "channels", "grid", "stride", ""),

@@ -15,7 +15,7 @@ from sightline.images import seen
 from sightline.maps import blur
 from sightline.maps.upsample import image_map
 from sightline.supply import Offers, supply
-from sightline.surgery import look, showing
+from sightline.surgery import looked, showing
 from sightline.targets import Question
 from sightline.tensors import (
     allow_grad,
@@ -36,7 +36,8 @@ def through_queries(job: Job, plan: Sequence[Step]) -> Found:
     of the whole image, `size`, the image's, `pictures`, the pixels in [0, 1] or None where the
     input is no picture, and `note`.
     """
-    question = job.ask(look(job.model, job.batch.inputs), recording=False)
+    with looked(job.model, job.batch.inputs) as outputs:
+        question = job.ask(outputs, recording=False)
     picture, by_target = job.batch.picture, (len(question.scores), -1)
     autocast = autocast_dtype(picture.device)
     found: Found = {}
