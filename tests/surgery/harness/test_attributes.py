@@ -188,7 +188,7 @@ def test_a_lazy_layer_is_finished_by_its_first_run_for_good():
 def test_pytorchs_own_modules_without_hooks_are_not_copied(monkeypatch):
     copied = []
     monkeypatch.setattr(
-        Attributes, "copy", lambda self, modules, *_: copied.append([*map(type, modules)])
+        Attributes, "copy", lambda self, modules, *_, **__: copied.append([*map(type, modules)])
     )
     with guard.untouched(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))):
         assert copied == []

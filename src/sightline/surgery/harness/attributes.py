@@ -59,19 +59,22 @@ class Attributes:
         modules: Iterable[nn.Module],
         plain: Collection[type] = (),
         norms: Collection[type] = (),
+        *,
+        weights: bool = True,
     ) -> None:
         """From here on the modules have copies.
 
         `plain` are kinds of modules that hold nothing that could be written into, but for buffers,
-        and `norms` kinds that leave their buffers alone.
+        and `norms` kinds that leave their buffers alone. `weights` tells that a parameter's `data`
+        may be exchanged.
         """
         for module in modules:
             own = module.__dict__
             if "_initialize_hook" in own:
                 continue  # a lazy layer, which its first run finishes for good
             run = own.copy()
-            if weights := own["_parameters"]:
-                run["_parameters"] = weights.copy()
+            if parameters := own["_parameters"]:
+                run["_parameters"] = parameters.copy()
             if children := own["_modules"]:
                 run["_modules"] = children.copy()
             kind = type(module)
@@ -79,6 +82,9 @@ class Attributes:
                 run["_buffers"] = self._buffers(own["_buffers"])
             if kind not in plain:
                 self._look_into(run)
+                if weights and parameters:
+                    own_kind = (one for one in parameters.values() if type(one) is nn.Parameter)
+                    self._weights.extend((one, one.data) for one in own_kind)
             self.left.append((module, own, run))
             # Not by `setattr`, which looks for parameters first.
             object.__setattr__(module, "__dict__", run)
@@ -98,19 +104,19 @@ class Attributes:
                     tensor.copy_(values)
 
     def _buffers(self, own: Own) -> Own:
-        buffers = own.copy()
+        buffers, copies = own.copy(), self._copies
         for name, buffer in own.items():
             if type(buffer) is Tensor and not buffer.requires_grad:
-                buffers[name] = self._copy(buffer)
+                copy = copies.get(id(buffer))
+                if copy is None:
+                    copy = copies[id(buffer)] = buffer.clone()
+                buffers[name] = copy
             elif buffer is not None:
                 self._odd.append((buffer, buffer._version, buffer.detach().clone()))
         return buffers
 
     def _look_into(self, run: Own) -> None:
         """Copies of what can be written into, for a module with code of somebody's own."""
-        for weight in run["_parameters"].values():
-            if type(weight) is nn.Parameter:
-                self._weights.append((weight, weight.data))
         for name, value in run.items():
             kind = type(value)
             if kind in _WRITTEN_INTO:

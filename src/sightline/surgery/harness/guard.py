@@ -127,7 +127,8 @@ def _make_ready(model: nn.Module, attributes: Attributes, undo: ExitStack) -> bo
         attributes.copy(modules, plain)
     elif len(plain) < len(kinds):
         norms = {kind for kind in kinds if issubclass(kind, _KEEP_BUFFERS)}
-        attributes.copy([one for one in modules if type(one) not in plain], plain, norms)
+        others = [one for one in modules if type(one) not in plain]
+        attributes.copy(others, plain, norms, weights=False)
     return own_code
 
 
