@@ -197,7 +197,7 @@ def label_regions(mask: Bool[Tensor, "*s"]) -> Int[Tensor, "*s"]:
     except ImportError as error:  # it comes with the extra `evaluate`
         logger.debug("regions are labelled without SciPy: %s", error)
         return _label_by_pointers(mask.cpu())
-    touching = torch.ones((3,) * mask.ndim).numpy()
+    touching = np.ones((3,) * mask.ndim)
     labels, _ = ndimage.label(mask.cpu().numpy(), structure=touching)
     return torch.from_numpy(labels).long()
 
@@ -210,18 +210,19 @@ def _label_by_pointers(mask: Bool[Tensor, "*s"]) -> Int[Tensor, "*s"]:
     on the largest neighbour alone takes as many passes as the longest way through a region has
     places.
     """
-    roots = torch.arange(mask.numel(), 0, -1).view(mask.shape) * mask
+    numbers = torch.arange(mask.numel() + 1, device=mask.device)
+    roots = numbers[1:].flip(0).view(mask.shape) * mask
     while True:
         largest = _largest_beside(roots)
-        pointers = torch.arange(mask.numel() + 1)
+        pointers = numbers.clone()
         pointers.scatter_reduce_(0, roots.flatten(), (largest * mask).flatten(), "amax")
         while not torch.equal(further := pointers[pointers], pointers):
             pointers = further
         if torch.equal(joined := pointers[roots], roots):
             break
         roots = joined
-    numbers = roots[mask].unique()
-    return (len(numbers) - torch.searchsorted(numbers, roots)) * mask
+    found = roots[mask].unique()
+    return (len(found) - torch.searchsorted(found, roots)) * mask
 
 
 def _largest_beside(numbers: Int[Tensor, "*s"]) -> Int[Tensor, "*s"]:

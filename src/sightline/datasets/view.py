@@ -95,7 +95,7 @@ def load(record: Record, preprocess: Preprocess, *, difficult: bool = False) -> 
         counted = [one for one in own if not one.crowd and (difficult or not one.difficult)]
         if counted:
             moved, seen = to_view(
-                torch.tensor([one.box for one in counted], dtype=torch.float64), place
+                torch.tensor([one.box for one in counted], dtype=torch.float64, device="cpu"), place
             )
             boxes[name] = moved[seen]
             if lost := int((~seen).sum()):

@@ -45,12 +45,12 @@ def _item(
     truth: dict[str, Any] = {}
     error = None
     if label is not None and known.get("boxes") is not None and known["boxes"][i] is not None:
-        boxes = torch.as_tensor(known["boxes"][i]).float()
+        boxes = torch.as_tensor(known["boxes"][i], device="cpu").float()
         if (error := _boxes_fault(boxes, inputs.ndim - 1)) is None:
             boxes = boxes.view(-1, 2 * (inputs.ndim - 1))
             truth |= {"boxes": {label: boxes}, "annotated": True}
     if label is not None and known.get("masks") is not None and known["masks"][i] is not None:
-        mask = torch.as_tensor(known["masks"][i]).bool()
+        mask = torch.as_tensor(known["masks"][i], device="cpu").bool()
         error = error or _mask_fault(mask, inputs)
         truth["masks"] = {label: mask}
     return Item(

@@ -36,9 +36,10 @@ def random_map(images: Images, generators: Generators) -> ImageMap:
     Each image has its own.
     """
     grid = (7,) * (images.ndim - 2)
-    coarse = torch.stack([torch.rand(grid, generator=one, device="cpu") for one in generators]).to(
-        images
-    )
+    drawn = [
+        torch.rand(grid, generator=one, dtype=torch.float32, device="cpu") for one in generators
+    ]
+    coarse = torch.stack(drawn).to(images)
     return over_maximum(enlarged(coarse, images.shape[2:]))
 
 

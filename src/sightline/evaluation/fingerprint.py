@@ -126,7 +126,8 @@ def _contents(value: Any, above: set[int]) -> Iterator[bytes]:
         yield weights_digest(value).encode()
     elif isinstance(value, torch.Tensor | np.ndarray):
         yield repr((value.dtype, value.shape)).encode()
-        yield np.asarray(torch.as_tensor(value).detach().cpu().double()).tobytes()
+        known = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        yield np.asarray(known.detach().cpu().double()).tobytes()
     elif isinstance(value, Mapping):
         inner = value.items()
     elif isinstance(value, Set):

@@ -139,7 +139,7 @@ class DatasetItems(torch.utils.data.Dataset[Item]):
             batch_sampler=[list(numbers) for _, numbers in plan],
             num_workers=workers,
             collate_fn=list,
-            generator=torch.Generator(),  # else it draws from the user's
+            generator=torch.Generator("cpu"),  # else it draws from the user's
         )
         for (part, numbers), items in zip(plan, loader, strict=True):
             last = numbers.stop in ((part + 1) * part_size, len(self))

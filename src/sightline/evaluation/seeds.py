@@ -101,7 +101,9 @@ def _write(path: Path, content: bytes, before: int) -> None:
 
 def _photograph(row: dict[str, Any]) -> Tensor:
     """A row's map `[h, w]` in the photograph's pixels, or in the view's where nobody knows them."""
-    coarse = torch.tensor(row["coarse"]).view(1, *row["coarse_shape"])
+    coarse = torch.tensor(row["coarse"], dtype=torch.float32, device="cpu").view(
+        1, *row["coarse_shape"]
+    )
     view = image_map(coarse, (row["view_height"], row["view_width"]))
     if not row["placement"]:
         return view[0]

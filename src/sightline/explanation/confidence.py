@@ -37,10 +37,9 @@ def kept_confidence(model: nn.Module, explanation: Explanation) -> Tensor:
     for j in range(held.maps.shape[1]):
         inputs = _through(explanation, images, held.maps[:, j])
         anchor = explanation.inputs if explanation.inputs is not None else inputs
-        anchored = as_handed_in(
-            inputs.to(anchor), axis
-        )  # in the order in which the model takes them
-        classes = torch.tensor([targets[j].index for targets in held.targets])
+        # in the order in which the model takes them
+        anchored = as_handed_in(inputs.to(anchor), axis)
+        classes = torch.tensor([targets[j].index for targets in held.targets], device="cpu")
         columns.append(confidence(look(model, anchored), classes, reading))
     kept = torch.stack(columns, dim=1)
     return kept if explanation.several else kept[:, 0]

@@ -310,6 +310,4 @@ def _photographs(batch: Batch, preprocess: Preprocess) -> list[Image.Image]:
             Image.new("RGB", (batch.size[1], batch.size[0]), (128, 128, 128)) for _ in batch.names
         ]
     pixels = seen(inputs, preprocess.for_channels(inputs.shape[1])).cpu()
-    return [
-        overlay(one.expand(3, -1, -1), torch.zeros(one.shape[1:]), strength=0) for one in pixels
-    ]
+    return [overlay(one.expand(3, -1, -1), torch.zeros_like(one[0]), strength=0) for one in pixels]

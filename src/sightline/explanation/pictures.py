@@ -37,7 +37,7 @@ def photograph(explanation: "Explanation", image: int) -> Image.Image:
         signal = explanation.per_target.maps.ndim == 3  # [b, n, l], drawn as a strip
         return Image.new("RGB", (224, 28 if signal else 224), _GREY)
     pixels = _flat(images[image], 1)
-    return overlay(pixels.expand(3, -1, -1), torch.zeros(pixels.shape[1:]), strength=0)
+    return overlay(pixels.expand(3, -1, -1), torch.zeros_like(pixels[0]), strength=0)
 
 
 def sheet(explanation: "Explanation") -> Image.Image:

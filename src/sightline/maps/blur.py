@@ -73,12 +73,12 @@ def _kernel(size: int, sigma: float) -> Float[Tensor, " size"]:
     ... )
     ([0.088, 0.0889, 0.0905, 0.0922, 0.0935, 0.094], 1.0)
     """
-    kernel = torch.zeros(size, dtype=torch.float64)
+    kernel = torch.zeros(size, dtype=torch.float64, device="cpu")
     reach = int(4 * sigma + 0.5)
     if reach == 0:
         kernel[size // 2] = 1
         return kernel
-    offsets = torch.arange(-reach, reach + 1)
+    offsets = torch.arange(-reach, reach + 1, device="cpu")
     weights = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
     places = (offsets + size // 2) % (2 * size)
     return kernel.index_add_(

@@ -37,12 +37,12 @@ def explanation_map(images: Images, image_map: ImageMap, *, fill: float | Tensor
             " sightline.maps.upsample.image_map(coarse, images.shape[2:])."
         )
     dtype = torch.promote_types(torch.promote_types(images.dtype, image_map.dtype), torch.float32)
-    hidden = _filling(fill, images).to(dtype)
+    hidden = _filling(fill, images, dtype)
     return seen_through(images.to(dtype), image_map.to(dtype), hidden).to(images.dtype)
 
 
-def _filling(fill: float | Tensor, images: Tensor) -> Tensor:
-    values = torch.as_tensor(fill, device=images.device)
+def _filling(fill: float | Tensor, images: Tensor, dtype: torch.dtype) -> Tensor:
+    values = torch.as_tensor(fill, dtype=dtype, device=images.device)
     if values.ndim > 1 or values.numel() not in (1, images.shape[1]):
         raise ImageError(
             f"Expected a number or one for each of the {images.shape[1]} channels as fill; came a"

@@ -137,7 +137,8 @@ def _linear(old: int, new: int, dtype: torch.dtype, share: float = 1.0) -> Tenso
     """
     with allow_grad():  # it is kept: an inference tensor could not serve a loss later
         step = old * share / new
-        centres = (torch.arange(new, dtype=torch.float64) + 0.5) * step - 0.5
-        distance = (centres[:, None] - torch.arange(old)).abs() / max(1.0, step)
+        olds, news = (torch.arange(n, dtype=torch.float64, device="cpu") for n in (old, new))
+        centres = (news + 0.5) * step - 0.5
+        distance = (centres[:, None] - olds).abs() / max(1.0, step)
         triangle = (1 - distance).relu()
         return (triangle / triangle.sum(1, keepdim=True)).to(dtype)

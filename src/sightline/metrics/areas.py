@@ -42,7 +42,7 @@ def spans(boxes: Tensor, *size: int) -> list[tuple[slice, ...]]:
     >>> spans(torch.tensor([[0.5, 2.5]]), 9)  # of a signal
     [(slice(0, 2, None),)]
     """
-    most = torch.tensor(size[::-1] * 2, dtype=torch.float64)
+    most = torch.tensor(size[::-1] * 2, dtype=torch.float64, device="cpu")
     edges = (_edges(boxes, len(size)) - 0.5).ceil().clamp(min=torch.zeros_like(most), max=most)
     found = []
     for one in edges.long().tolist():

@@ -32,7 +32,9 @@ def colour_bar(
     start, end = labels or (
         ("-1 against", "1 for") if both_signs else ("0 no evidence", "1 most evidence")
     )
-    scale = torch.linspace(-1 if both_signs else 0, 1, width)[None]
+    scale = torch.linspace(-1 if both_signs else 0, 1, width, dtype=torch.float32, device="cpu")[
+        None
+    ]
     colours = diverging(scale, limit=1.0) if both_signs else colourise(scale, name)
 
     text = Lettering(size, PALE, font)

@@ -78,11 +78,11 @@ def diverging(map: Plane, *, limit: int | float | None = None) -> Float[Tensor, 
             [0.7900, 0.1900, 0.1500]])
     """
     map = signed(map, limit)
-    hue = torch.deg2rad(torch.tensor([_BLUE, _RED]))
+    hue = torch.deg2rad(map.new_tensor([_BLUE, _RED]))
     ends = torch.stack(
-        [torch.full((2,), _LIGHTNESS - 1), _CHROMA * hue.cos(), _CHROMA * hue.sin()], dim=1
+        [torch.full_like(hue, _LIGHTNESS - 1), _CHROMA * hue.cos(), _CHROMA * hue.sin()], dim=1
     )
-    white = torch.tensor([1.0, 0.0, 0.0])
+    white = map.new_tensor([1.0, 0.0, 0.0])
     return from_oklab(white + map.abs()[..., None] * ends[(map > 0).long()])
 
 
@@ -103,6 +103,5 @@ def table(name: str) -> Float[Tensor, "n 3"]:
         raise MethodError(
             f"Expected the name of a colour map; came {name!r}. {near(name, COLOURS)}"
         )
-    return (
-        torch.frombuffer(bytearray.fromhex(COLOURS[name]), dtype=torch.uint8).reshape(-1, 3) / 255
-    )
+    levels = torch.frombuffer(bytearray.fromhex(COLOURS[name]), dtype=torch.uint8)
+    return levels.reshape(-1, 3).to(torch.float32) / 255

@@ -32,7 +32,7 @@ def photograph(image: Photograph) -> Float[Tensor, "h w 3"]:
     torch.Size([4, 5, 3])
     """
     if isinstance(image, Image.Image):
-        return torch.from_numpy(np.array(image.convert("RGB"))) / 255
+        return torch.from_numpy(np.array(image.convert("RGB"))).to(torch.float32) / 255
     image = numbers(image, "an image")
     if image.ndim != 3 or len(image) != 3 or not image.numel():
         raise ImageError(
@@ -77,7 +77,7 @@ def signed(map: Plane, limit: int | float | None = None) -> Float[Tensor, "h w"]
         )
     map = _plane(map)
     largest = map.abs().max()
-    divisor = largest if limit is None else torch.tensor(limit)
+    divisor = largest if limit is None else map.new_tensor(limit)
     return (map / divisor).clamp(-1, 1) if largest > 0 else map
 
 

@@ -30,8 +30,8 @@ def from_oklab(lab: Float[Tensor, "*s 3"]) -> Float[Tensor, "*s 3"]:
     tensor([[0., 0., 0.],
             [1., 1., 1.]])
     """
-    opponents = torch.linalg.inv(torch.tensor(_OPPONENTS_OF_CONES, dtype=torch.float64))
-    cones = torch.linalg.inv(torch.tensor(_CONES_OF_LIGHT, dtype=torch.float64))
+    opponents = torch.linalg.inv(lab.new_tensor(_OPPONENTS_OF_CONES, dtype=torch.float64))
+    cones = torch.linalg.inv(lab.new_tensor(_CONES_OF_LIGHT, dtype=torch.float64))
     light = ((lab.double() @ opponents.T) ** 3 @ cones.T).clamp(0, 1)
     rgb = torch.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     return rgb.clamp(0, 1).float()

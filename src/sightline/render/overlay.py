@@ -84,7 +84,7 @@ def _painted(
 ) -> Float[Tensor, "h w 3"]:
     if not 0 <= strength <= 1:
         raise ImageError(f"Expected a strength from 0 to 1; came {strength}. 0.6 is the default.")
-    luma = (pixels @ torch.tensor(_LUMA))[..., None]
+    luma = (pixels @ pixels.new_tensor(_LUMA))[..., None]
     ramp = (evidence / FULL).clamp(max=1)[..., None]
     opacity = strength * (2 - strength) * ramp**2 * (3 - 2 * ramp)
     faded = torch.lerp(pixels, luma.expand_as(pixels), strength)

@@ -46,6 +46,7 @@ from sightline.surgery.place.silent import silent_layers as silent_layers
 from sightline.surgery.place.verdict import Proof as Proof
 from sightline.surgery.rerun.from_layer import replay_from_layer as replay_from_layer
 from sightline.surgery.rerun.replay import look as look
+from sightline.surgery.rerun.replay import looked as looked
 from sightline.surgery.rerun.replay import looking as looking
 from sightline.surgery.rerun.replay import replay as replay
 from sightline.surgery.rerun.replay import showing as showing

@@ -21,8 +21,9 @@ from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.graph import is_short_and_torchs_own
 from sightline.surgery.backward.linear_head import free_gradients, pooled_head
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.attributes import Left
 from sightline.surgery.harness.channel_kind import kind_of
-from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
+from sightline.surgery.harness.checkpoints import reentrant, reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.grids import Grid, Stated, stated_for
 from sightline.surgery.harness.hooks import hooked
@@ -43,7 +44,8 @@ class Trace:
 
     `outputs` is what the model returned, with a graph that reaches back to the earliest of the
     layers. `plain` tells that this graph is all there is to the way back: nothing on it is hooked
-    or computed again.
+    or computed again. `left` is what the run left in the model's attributes: it is there again
+    while something is asked of the trace.
     """
 
     outputs: Any
@@ -51,11 +53,16 @@ class Trace:
     model: nn.Module = field(repr=False)
     differentiable: bool = False
     plain: bool = False
+    left: Sequence[Left] = field(default=(), repr=False)
 
     @property
     def activations(self) -> Activations:
         """The first layer's activations `[b, c, *s]`."""
         return self.cuts[0].activations
+
+    def kept(self) -> AbstractContextManager[object]:
+        """Inside, what the run left in the model's attributes is there: a target may read it."""
+        return guard.as_left(self.left)
 
     def gradients(
         self, scores: Tensor | Callable[[Any], Tensor], classes: Tensor | None = None
@@ -67,7 +74,7 @@ class Trace:
         n]` the scores are logits `[b, k]`, and question j asks image i for its class `classes[i,
         j]`. A function of the outputs is called with recording on, and so works under `no_grad`
         too. May be called again. A gradient that is the same at every place may be a view with the
-        stride 0 there.
+        stride 0 there. Raises `SurgeryError` where a checkpoint of the old kind is in the way.
         """
         if (
             classes is not None
@@ -94,6 +101,8 @@ class Trace:
                     differentiable=self.differentiable,
                     unhooked=self.plain,
                 )
+        if any(cut.closed and grad is None for cut, grad in zip(self.cuts, found, strict=True)):
+            raise reentrant(self.model)
         lead = scores.ndim - 1 if seeds is None else 1
         return tuple(
             None if grad is None else _read(cut.grid, grad, lead)
@@ -104,11 +113,11 @@ class Trace:
         """Parts of a model may run on the way back: checkpoints, functions of its own."""
         if self.plain and isinstance(scores, Tensor) and is_short_and_torchs_own(scores):
             return allow_grad()
-        return guard.untouched(self.model)
+        return guard.untouched(self.model, self.left)
 
     def head(self, rows: Tensor, cut: int) -> Tensor | None:
         """The weights `[k, c]` of a linear head on a layer's mean, if logits `[b, k]` are one."""
-        with guard.untouched(self.model):  # autograd may have to confirm it
+        with guard.untouched(self.model, self.left):  # autograd may have to confirm it
             return pooled_head(rows, self.cuts[cut].node, self.cuts[cut].grid)
 
     def class_gradients(self, rows: Tensor, cut: int) -> Tensor | None:
@@ -160,7 +169,7 @@ def capture(
         OpeningHook(name, module, given.frame, call, _stated(name, module, grid))
         for name, module in modules
     ]
-    with guard.untouched(given.model):
+    with guard.untouched(given.model) as left:
         outputs, plain = _run(given, hooks, graph=differentiable)
         if not differentiable and not any(tensor.requires_grad for tensor in tensors_in(outputs)):
             # A `no_grad` inside the model was left behind the layer, and took the recording that
@@ -173,6 +182,7 @@ def capture(
         given.model,
         differentiable,
         plain,
+        left,
     )
 
 

@@ -6,9 +6,9 @@ the model gets is a copy of the leaf, so that an in-place first layer may write 
 """
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -21,6 +21,7 @@ from sightline.surgery.backward.gradients import gradients
 from sightline.surgery.backward.guided_rules import GuidedRule, left_alone
 from sightline.surgery.harness import guard
 from sightline.surgery.harness.arguments import channels_second, replaced
+from sightline.surgery.harness.attributes import Left
 from sightline.surgery.harness.checkpoints import reentrant_refused, unless_checkpointed
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.model_io import inference_refused, made_in_inference, run
@@ -28,13 +29,21 @@ from sightline.surgery.harness.model_io import inference_refused, made_in_infere
 
 @dataclass
 class PixelTrace:
-    """One run of a model with a graph from the picture on. `outputs` is what the model returned."""
+    """One run of a model with a graph from the picture on. `outputs` is what the model returned.
+
+    `left` is what it left in the model's attributes, as in a `Trace`.
+    """
 
     outputs: Any
     model: nn.Module = field(repr=False)
     node: Tensor = field(repr=False)
     channel_axis: int = 1
     """Which axis of the node holds the channels; what comes back has them behind the batch."""
+    left: Sequence[Left] = field(default=(), repr=False)
+
+    def kept(self) -> AbstractContextManager[object]:
+        """Inside, what the run left in the model's attributes is there: a target may read it."""
+        return guard.as_left(self.left)
 
     def gradients(
         self, scores: Tensor | Callable[[Any], Tensor], rule: str | None = None
@@ -50,7 +59,7 @@ class PixelTrace:
         unknown rule and where the rule finds no activation to govern.
         """
         # Guarded once more, because a checkpointed model runs again during its backward pass.
-        with guard.untouched(self.model), torch.enable_grad():
+        with guard.untouched(self.model, self.left), torch.enable_grad():
             scores = scores(self.outputs) if callable(scores) else scores
             if rule is None:
                 return self._read(self._finite(scores, None)[0], scores.ndim - 1), {}
@@ -126,8 +135,9 @@ def capture_pixels(model: nn.Module, inputs: Any) -> PixelTrace:
     """
     given = Given.of(model, inputs)
     _ = given.shape  # says so where there is no image, or none with a grid
-    with guard.untouched(given.model), torch.enable_grad():
-        return unless_checkpointed(lambda: _run_detached(given), lambda: _run(given))
+    with guard.untouched(given.model) as left, torch.enable_grad():
+        trace = unless_checkpointed(lambda: _run_detached(given), lambda: _run(given))
+    return replace(trace, left=left)
 
 
 def _run_detached(given: Given) -> PixelTrace:

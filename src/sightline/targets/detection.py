@@ -230,7 +230,7 @@ def _in_pixels(boxes: Tensor, size: Size, needed: bool) -> Tensor:
 
 
 def _beyond(box: Sequence[int | float] | Tensor) -> bool:
-    return bool((torch.as_tensor(box) > 1).any())
+    return bool((torch.as_tensor(box, dtype=torch.float32, device="cpu") > 1).any())
 
 
 def _labels(wanted: Any, b: int, classes: Names) -> Tensor | None:
@@ -255,7 +255,7 @@ def _boxes(box: Any, b: int) -> Tensor | None:
     """The box asked of each image, `[b, 4]`."""
     if box is None:
         return None
-    boxes = torch.as_tensor(box, dtype=torch.float32)
+    boxes = torch.as_tensor(box, dtype=torch.float32, device="cpu")
     if boxes.shape not in ((4,), (b, 4)) or not bool((boxes[..., :2] < boxes[..., 2:]).all()):
         raise TargetError(
             "Expected a box (left, top, right, bottom), left of and above its end, or one for each"

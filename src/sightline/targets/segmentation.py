@@ -66,7 +66,7 @@ class Region(Aim):
             and hasattr(self.where, "__array__")
             and not isinstance(self.where, Tensor)
         ):
-            object.__setattr__(self, "where", torch.as_tensor(self.where))
+            object.__setattr__(self, "where", torch.as_tensor(self.where, device="cpu"))
 
     def _scores(self, outputs: Any, classes: Names, size: Size) -> Tensor:
         maps, wanted, weights = self._read(outputs, classes, size)
@@ -186,7 +186,7 @@ def region(where: Tensor | Sequence[int | float], b: int, grid: Sequence[int]) -
     else:
         left, top, right, bottom = numbers
         inside = 0 <= left < right <= w and 0 <= top < bottom <= h
-    xs, ys = torch.arange(w) + 0.5, torch.arange(h) + 0.5
+    xs, ys = (torch.arange(n, dtype=torch.float32, device="cpu") + 0.5 for n in (w, h))
     mask = ((ys >= top) & (ys < bottom))[:, None] & ((xs >= left) & (xs < right))
     if not inside or not mask.any():
         raise TargetError(

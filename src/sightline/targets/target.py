@@ -108,8 +108,8 @@ def class_numbers(klass: Any, b: int, classes: Names, count: int) -> Tensor:
     tensor([1, 1])
     """
     if isinstance(klass, str):
-        return torch.full((b,), find_class(klass, classes, count))
-    numbers = torch.as_tensor(klass)
+        return torch.full((b,), find_class(klass, classes, count), device="cpu")
+    numbers = _numbers(klass)
     if (
         numbers.is_floating_point()
         or numbers.is_complex()
@@ -135,8 +135,13 @@ def class_in_words(klass: Any, classes: Names = None) -> str:
     """
     if klass is None or isinstance(klass, str):
         return klass or "predicted"
-    numbers = torch.as_tensor(klass)
+    numbers = _numbers(klass)
     return label(int(numbers), classes) if numbers.ndim == 0 else "a class for each image"
+
+
+def _numbers(klass: Any) -> Tensor:
+    """Classes as a tensor, where they are; of plain numbers on the CPU."""
+    return klass if isinstance(klass, Tensor) else torch.as_tensor(klass, device="cpu")
 
 
 def reduced(values: Tensor, how: str) -> Tensor:

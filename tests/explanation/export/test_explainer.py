@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.explainers import agree, noise
-from helpers.nets import batch, convnet
+from helpers.nets import assert_same, batch, convnet, photograph
 from sightline import exportable
 from sightline.errors import ImageError, ModelError, TargetError
 
@@ -64,3 +64,38 @@ def test_what_an_explainer_was_not_made_for_is_told():
         explainer(batch().to(torch.uint8))
     with pytest.raises(ModelError, match=r"in torch.bfloat16.* model.float\(\)"):
         exportable(convnet().bfloat16(), images=batch())
+
+
+@pytest.mark.parametrize("head", ["pool", "fc"])
+@pytest.mark.parametrize("change", ["half", "double", "freeze", "zero"])
+def test_what_is_done_to_an_explainer_leaves_the_model_alone(head, change):
+    model, images = convnet(head=head), batch()
+    model[3].weight.requires_grad_(False)
+    before = photograph(model)
+    explainer = exportable(model, images=images)
+    if change == "freeze":
+        explainer.requires_grad_(False)
+    elif change == "zero":  # the numbers are shared, until they are replaced
+        for own in explainer.parameters():
+            own.data = torch.zeros_like(own)
+    else:
+        getattr(explainer, change)()
+        dtype = torch.half if change == "half" else torch.double
+        assert {own.dtype for own in explainer.parameters()} <= {dtype}
+    assert_same(before, photograph(model))
+
+
+def test_an_explainer_that_was_made_double_says_the_same():
+    model, images = convnet(head="fc"), batch()
+    explainer = exportable(model, images=images)
+    wanted = explainer(images)
+    for one, other in zip(explainer.double()(images.double()), wanted, strict=True):
+        torch.testing.assert_close(one.float(), other)
+
+
+def test_an_explainer_has_the_memory_of_the_model():
+    model = convnet()
+    explainer = exportable(model, images=batch())
+    own = {one.data_ptr() for one in model.parameters()}
+    assert {one.data_ptr() for one in explainer.parameters()} == own
+    assert [one.requires_grad for one in explainer.parameters()] == [True] * len(own)

@@ -144,3 +144,30 @@ def test_a_module_under_two_names_and_a_name_without_one_are_gone_through_once()
     with guard.untouched(net):
         assert torch.equal(net["one"](batch()), batch())
     assert [module.training for module in net.modules()] == [True] * 3
+
+
+class Decorated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU()
+
+    @torch.compile(backend="eager")
+    def forward(self, x):
+        return self.act(x)
+
+
+@pytest.mark.parametrize("where", ["object", "class"])
+def test_hooks_fire_where_a_forward_was_compiled(where):
+    net = Decorated() if where == "class" else nn.Sequential(nn.ReLU())
+    if where == "object":
+        net.forward = torch.compile(net.forward, backend="eager")
+    traced = []
+
+    def note(*_):
+        traced.append(torch.compiler.is_compiling())
+
+    hook = next(net.children()).register_forward_hook(note)
+    with guard.untouched(net):
+        net(torch.ones(2))
+    hook.remove()
+    assert traced == [False]

@@ -5,9 +5,8 @@ import torch
 from torch import nn
 
 from helpers.nets import Twice, assert_same, batch, convnet, photograph
-from sightline.errors import ModelError, SurgeryError
+from sightline.errors import SurgeryError
 from sightline.surgery import Opened, capture
-from sightline.surgery.tracing.opened_model import copied
 
 
 def opened_at(net, images, layer, call=-1):
@@ -38,14 +37,16 @@ def test_of_a_layer_that_runs_twice_it_is_the_run_that_was_kept(call):
     assert torch.equal(node, capture(net, images, "act", call=call).activations)
 
 
-def test_modules_are_new_weights_are_shared_buffers_are_copied():
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
+def test_modules_and_parameters_are_new_on_the_same_memory_and_buffers_are_copied():
+    net, images = convnet(head="fc").train(), batch()
     before = photograph(net)
-    twin = copied(net)
+    twin = opened_at(net, images, "5").model
     assert twin[0] is not net[0]
-    assert twin[0].weight is net[0].weight
-    assert twin[1].running_mean is not net[1].running_mean
+    assert twin[0].weight is not net[0].weight
+    assert twin[0].weight.data_ptr() == net[0].weight.data_ptr()
+    assert twin[1].running_mean.data_ptr() != net[1].running_mean.data_ptr()
     assert not twin.training
+    twin.double().requires_grad_(False)
     assert_same(before, photograph(net))
 
 
@@ -65,10 +66,14 @@ def test_a_model_that_takes_another_way_is_told():
         opened(-images)
 
 
-def test_what_cannot_be_copied_is_told():
-    class Held(nn.Module):
+def test_what_cannot_be_copied_is_copied_in_parts():
+    class Held(nn.Sequential):
         def __deepcopy__(self, memo):
             raise TypeError("no copies")
 
-    with pytest.raises(ModelError, match=r"copy.deepcopy of Held failed \(no copies\)"):
-        copied(Held())
+    net, images = Held(*convnet(head="fc")).eval(), batch()
+    before = photograph(net)
+    outputs, node = opened_at(net, images, "4")(images)
+    assert torch.equal(outputs, net(images))
+    assert torch.equal(node, capture(net, images, "4").activations)
+    assert_same(before, photograph(net))

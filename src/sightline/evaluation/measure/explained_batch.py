@@ -243,7 +243,7 @@ def _columns_and_target(
     labels = list(labelled.labels)
     given = protocol.explained == "given"
     if given and not columns - {"given"}:
-        return {"asked": 0, "given": 0}, torch.tensor(labels)
+        return {"asked": 0, "given": 0}, torch.tensor(labels, device="cpu")
     if not columns:
         return {"asked": 0}, None
     column_of, rows = {"asked": 0}, [[label if given else "predicted"] for label in labels]

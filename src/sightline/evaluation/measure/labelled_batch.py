@@ -7,6 +7,11 @@ import torch
 from torch import Tensor
 
 
+def no_boxes() -> Tensor:
+    """The boxes `[0, 4]` of what is not there."""
+    return torch.zeros(0, 4, dtype=torch.float32, device="cpu")
+
+
 @dataclass(frozen=True, eq=False)
 class LabelledBatch:
     """`b` images ready for the model, and the truth about them where it is known.
@@ -37,7 +42,7 @@ class LabelledBatch:
         """
         if number is None or not (self.annotated and self.annotated[image]):
             return None
-        return self.boxes[image].get(number, torch.zeros(0, 4))
+        return self.boxes[image].get(number, no_boxes())
 
     def mask_of(self, image: int, number: int | None) -> Tensor | None:
         """The mask of a class in an image, None where it is not known."""
@@ -50,6 +55,6 @@ class LabelledBatch:
         """
         salt = sum(ord(letter) << (7 * (k % 4)) for k, letter in enumerate(purpose))
         return [
-            torch.Generator().manual_seed((seed * 1_000_003 + item) * 8191 + salt)
+            torch.Generator("cpu").manual_seed((seed * 1_000_003 + item) * 8191 + salt)
             for item in self.items
         ]

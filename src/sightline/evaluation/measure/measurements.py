@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sightline.evaluation.measure import curves, repeated_maps
 from sightline.evaluation.measure.explained_batch import ExplainedBatch
+from sightline.evaluation.measure.labelled_batch import no_boxes
 from sightline.supply import Supply
 
 Made = dict[str, Any] | Any
@@ -127,7 +128,9 @@ def top_peaks(batch: ExplainedBatch) -> dict[str, Tensor]:
         )
         for name in batch.methods
     }
-    certain = torch.full((len(batch.labelled), batch.top), torch.inf)
+    certain = torch.full(
+        (len(batch.labelled), batch.top), torch.inf, dtype=torch.float32, device="cpu"
+    )
     return own | dict.fromkeys(batch.controls, certain)
 
 
@@ -140,13 +143,13 @@ def rank(batch: ExplainedBatch) -> Tensor:
         -1 if label is None else order.index(label) if label in order else len(order)
         for order, label in zip(batch.ranking, batch.labelled.labels, strict=True)
     ]
-    return torch.tensor(places)
+    return torch.tensor(places, device="cpu")
 
 
 def _boxes(batch: ExplainedBatch, numbers: Iterable[int | None]) -> list[Tensor]:
     """Boxes of a class an image; none where the image is not annotated."""
     found = [batch.labelled.boxes_of(image, number) for image, number in enumerate(numbers)]
-    return [torch.zeros(0, 4) if boxes is None else boxes for boxes in found]
+    return [no_boxes() if boxes is None else boxes for boxes in found]
 
 
 def top_boxes(batch: ExplainedBatch) -> list[list[Tensor] | None]:

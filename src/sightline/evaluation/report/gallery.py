@@ -191,7 +191,8 @@ def _painted(photograph: Image.Image, row: Mapping[str, Any]) -> Image.Image | N
     from sightline.maps.upsample import image_map
     from sightline.render import overlay
 
-    coarse = torch.tensor(row["coarse"], dtype=torch.float32).reshape(1, *row["coarse_shape"])
+    coarse = torch.tensor(row["coarse"], dtype=torch.float32, device="cpu")
+    coarse = coarse.reshape(1, *row["coarse_shape"])
     return overlay(photograph, image_map(coarse, (photograph.height, photograph.width))[0])
 
 

@@ -59,7 +59,8 @@ class Explainer(nn.Module):
     `layer`, `layer_reason`, `method` and `variant` say what is shown. `way` tells how: `"head"`
     where the gradients are the head's weights, `"tail"` where the look back was written down.
     `shape` is the input's `[c, h, w]`; with `any_size` height and width may differ from it. The
-    parameters are the model's own tensors.
+    parameters are new ones on the memory of the model's: `.half()`, `.to()`, `.requires_grad_()`
+    leave the model's alone; what is written into them is written into both.
     """
 
     def __init__(

@@ -71,10 +71,11 @@ def exportable(
       `SurgeryError` where the model does not allow it.
     - `coarse=True`: the signed map on the layer's own grid comes third.
 
-    The model stays as it is; the explainer is a copy of its modules with the same weights. Behind a
-    pooled linear head the gradients are the head's weights; elsewhere the look back is traced once
-    and becomes part of the graph. Raises `MethodError` for what cannot be exported: methods in
-    pixel space or of several passes, and softmax scores or CAM on other heads.
+    The model stays as it is, also when the explainer is moved, halved or frozen: that is a copy of
+    its modules, with parameters of its own on the same memory. Behind a pooled linear head the
+    gradients are the head's weights; elsewhere the look back is traced once and becomes part of the
+    graph. Raises `MethodError` for what cannot be exported: methods in pixel space or of several
+    passes, and softmax scores or CAM on other heads.
 
     >>> net = nn.Sequential(
     ...     nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
@@ -173,7 +174,7 @@ def _check_words(step: Step, trace: Trace, head: Tensor | None) -> None:
 def _example(model: nn.Module, card: Card, images: Tensor | None, axes: Any) -> Tensor:
     """Two images of the right size, in the model's type and on its device."""
     weight = first_weight(model)
-    weight = torch.zeros(0) if weight is None else weight
+    weight = torch.zeros(0, dtype=torch.float32, device="cpu") if weight is None else weight
     if weight.dtype not in (torch.float32, torch.float64):
         raise ModelError(
             f"Expected a model in float32 or float64; this one is in {weight.dtype}, whose"

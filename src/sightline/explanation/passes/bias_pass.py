@@ -28,7 +28,8 @@ def through_biases(job: Job, step: Step) -> Found:
     """The explanation of a method that asks for the `products` of all layers (FullGrad)."""
     with Biases() as biases:
         trace = capture_pixels(job.model, job.batch.inputs)
-    question = job.ask(trace.outputs)
+    with trace.kept():
+        question = job.ask(trace.outputs)
     with allow_grad(), torch.enable_grad():
         scores = (job.sign * question.scores).unbind()
     found, missed = [], 0.0
@@ -75,7 +76,7 @@ def bias_products(trace: PixelTrace, scores: Tensor, terms: Sequence[BiasTerm]) 
 
     In float32 at least.
     """
-    with guard.untouched(trace.model), torch.enable_grad():
+    with guard.untouched(trace.model, trace.left), torch.enable_grad():
         try:
             found = gradients(
                 scores, [trace.node, *[one.output for one in terms]], skip_zeros=False

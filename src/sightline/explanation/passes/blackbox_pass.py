@@ -16,7 +16,7 @@ from sightline.images import seen
 from sightline.maps import blur
 from sightline.maps.upsample import image_map
 from sightline.supply import Offers, supply
-from sightline.surgery import capture_pixels, look, showing
+from sightline.surgery import capture_pixels, looked, showing
 from sightline.surgery.harness.fallback import reason
 from sightline.targets import Question, beyond_classes, unclear
 from sightline.tensors import (
@@ -40,7 +40,8 @@ def through_queries(job: Job, plan: Sequence[Step]) -> Found:
     of the whole image, `size`, the image's, `pictures`, the pixels in [0, 1] or None where the
     input is no picture, and `note`.
     """
-    question = job.ask(_outputs(job), recording=False, inside=False)
+    with looked(job.model, job.batch.inputs) as outputs:
+        question = job.ask(_with_graph(job, outputs), recording=False, inside=False)
     picture, by_target = job.batch.picture, (len(question.scores), -1)
     autocast = autocast_dtype(picture.device)
     found: Found = {}
@@ -65,12 +66,11 @@ def through_queries(job: Job, plan: Sequence[Step]) -> Found:
     return found
 
 
-def _outputs(job: Job) -> Any:
+def _with_graph(job: Job, outputs: Any) -> Any:
     """What the model says; with its graph, where only that tells whether these are probabilities.
 
     Whoever lets no graph be is believed.
     """
-    outputs = look(job.model, job.batch.inputs)
     if beyond_classes(job.target) or not unclear(outputs, len(job.batch)):
         return outputs
     try:

@@ -141,7 +141,7 @@ class HigherOrder:
         trace = capture(
             reruns.trace.model, inputs, traced.layer, call=traced.call, grid=reruns.grids
         )
-        with allow_grad(), torch.enable_grad():
+        with trace.kept(), allow_grad(), torch.enable_grad():
             return trace, ask(trace.outputs)
 
 

@@ -231,7 +231,9 @@ class MethodInputs:
             gradient = self.trace.class_gradients(rows, cut)
             if gradient is None:
                 self._cut_off.add(cut)
-                gradient = torch.zeros(rows.shape[1], *activations.shape, device=activations.device)
+                gradient = at_least_float32(activations).new_zeros(
+                    rows.shape[1], *activations.shape
+                )
             self._classes[cut] = gradient
         return self._classes[cut]
 

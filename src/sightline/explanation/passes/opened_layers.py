@@ -92,7 +92,7 @@ def _run(job: Job, given: Given, cuts: Sequence[Cut], call: int) -> LayersRun:
     if about is None:
         question, reads = job.ask(trace.outputs), Reads()
     else:
-        with readable(trace.outputs):
+        with trace.kept(), readable(trace.outputs):
             question = job.ask(trace.outputs)
             reads = outputs_read(question.scores, trace.outputs)
     places: list[Place | None] = [None] * len(cuts)

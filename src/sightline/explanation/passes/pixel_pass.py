@@ -21,7 +21,8 @@ def to_pixels(job: Job, plan: Sequence[Step], cams: Found) -> Found:
         rest = [step for step in plan if step not in in_parts]
         return through_biases(job, in_parts[0]) | (to_pixels(job, rest, cams) if rest else {})
     trace = capture_pixels(job.model, job.batch.inputs)
-    question = job.ask(trace.outputs)
+    with trace.kept():
+        question = job.ask(trace.outputs)
     by_rule: dict[str | None, tuple[Tensor, dict[str, int]]] = {}
     found: Found = {}
     for step in plan:

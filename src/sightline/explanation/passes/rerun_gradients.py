@@ -39,7 +39,7 @@ def noisy_gradients(
     picture = batch.picture.detach()
     low, high = at_least_float32(picture).flatten(1).aminmax(dim=1)
     reach = per_image(std * (high - low), picture.ndim)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
     for _ in range(samples):
         noise = torch.randn(
             picture.shape[1:], generator=generator, dtype=torch.float64, device="cpu"

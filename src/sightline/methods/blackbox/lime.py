@@ -114,7 +114,9 @@ def fitted(
     near = (-(distance**2) / kernel**2).exp()
     centre, mean = (near @ z) / near.sum(), (near @ scores) / near.sum()  # these make the intercept
     root = near.sqrt().unsqueeze(1)
-    rows = torch.cat([root * (z - centre), ridge**0.5 * torch.eye(z.shape[1], dtype=z.dtype)])
+    rows = torch.cat(
+        [root * (z - centre), ridge**0.5 * torch.eye(z.shape[1], dtype=z.dtype, device=z.device)]
+    )
     sought = torch.cat([root.squeeze(1) * (scores - mean), scores.new_zeros(z.shape[1])])
     weights = torch.linalg.lstsq(rows, sought.unsqueeze(1), driver="gelsd").solution.squeeze(1)
     error = near @ (scores - mean - (z - centre) @ weights) ** 2
@@ -124,7 +126,7 @@ def fitted(
 
 def _random_switches(samples: int, count: int, seed: int) -> Tensor:
     """Which segments each sample shows, `[samples, count]` of 0 and 1; the first shows all."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
     z = torch.randint(2, (samples, count), generator=generator, device="cpu").float()
     z[0] = 1
     return z

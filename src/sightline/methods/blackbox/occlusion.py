@@ -58,12 +58,13 @@ def occlusion(
             f" stride={stride}: some pixels would never be covered. Take a stride of half a window."
         )
     known: dict[str, Any] = {"fill": fill, "probability": probability, "at_once": at_once}
-    whole = scores.double().cpu() if not probability else shown(torch.ones(1, 1, *size), **known)[0]
+    nothing = torch.ones(1, 1, *size, dtype=torch.float32, device="cpu")  # is hidden
+    whole = scores.double().cpu() if not probability else shown(nothing, **known)[0]
     where = patches(size, window, stride)
     drops: list[Tensor] = []
     for start in range(0, len(where), at_once):
         some = where[start : start + at_once]
-        masks = torch.ones(len(some), 1, *size)
+        masks = nothing.repeat(len(some), *[1] * (1 + len(size)))
         for mask, place in zip(masks, some, strict=True):
             mask[0][place] = 0
         drops += list(whole - shown(masks, **known))

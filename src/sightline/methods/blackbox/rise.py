@@ -63,15 +63,14 @@ def rise(
             f"Expected the probability that a cell is shown, between 0 and 1; got keep={keep!r}."
         )
     known: dict[str, Any] = {"fill": fill, "probability": probability, "at_once": at_once}
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
     origin = (
         scores.double().cpu().flatten()
         if centred and not probability
-        else torch.zeros(len(scores)).double()
+        else torch.zeros(len(scores), dtype=torch.float64, device="cpu")
     )
-    weighed = torch.zeros(len(scores), *size, dtype=torch.float64)
-    plain = torch.zeros(*size, dtype=torch.float64)
-    total = torch.zeros(len(scores), dtype=torch.float64)
+    weighed = origin.new_zeros(len(scores), *size)
+    plain, total = origin.new_zeros(*size), origin.new_zeros(len(scores))
     for start in range(0, masks, at_once):
         some = random_masks(min(at_once, masks - start), cells, keep, size, generator)
         # taken from all alike, so that little is rounded
@@ -92,16 +91,17 @@ def random_masks(
     How many are drawn at a time does not matter to any of them. An axis with fewer pixels than
     cells has a cell a pixel.
 
-    >>> a, b = (torch.Generator().manual_seed(7) for _ in range(2))
+    >>> a, b = (torch.Generator("cpu").manual_seed(7) for _ in range(2))
     >>> both = torch.cat([random_masks(1, 2, 0.5, [6, 9], a), random_masks(2, 2, 0.5, [6, 9], a)])
     >>> torch.equal(both, random_masks(3, 2, 0.5, [6, 9], b))
     True
     """
     grid = [min(cells, side) for side in size]
     steps = [-(-side // count) for side, count in zip(size, grid, strict=True)]
-    found = torch.empty(m, *size)
+    found = torch.empty(m, *size, dtype=torch.float32, device="cpu")
     for mask in found:
-        shows = (torch.rand(*grid, generator=generator, device="cpu") < keep).float()
+        drawn = torch.rand(*grid, generator=generator, dtype=torch.float32, device="cpu")
+        shows = (drawn < keep).float()
         offsets = [
             int(torch.randint(step + 1, (), generator=generator, device="cpu")) for step in steps
         ]

@@ -79,9 +79,9 @@ def grid(size: Sequence[int], cells: int) -> Tensor:
 
     A pixel belongs to one cell.
     """
-    numbers = torch.zeros(*size, dtype=torch.long)
+    numbers = torch.zeros(*size, dtype=torch.long, device="cpu")
     for axis, side in enumerate(size):
         count = min(cells, side)
-        place = torch.arange(side) * count // side
+        place = torch.arange(side, device="cpu") * count // side
         numbers = numbers * count + place.view(-1, *[1] * (len(size) - axis - 1))
     return numbers

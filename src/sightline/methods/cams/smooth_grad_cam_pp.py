@@ -83,7 +83,7 @@ def smooth_grad_cam_pp(
 
 def _means(gradients: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """The means of the first three powers; a gradient that is the same everywhere counts once."""
-    sums, n = torch.zeros(3).unbind(), 0
+    sums, n = torch.zeros(3, dtype=torch.float32, device="cpu").unbind(), 0
     for gradient in gradients:
         g = unexpanded(gradient)
         sums = (g, g**2, g**3) if n == 0 else (sums[0] + g, sums[1] + g**2, sums[2] + g**3)

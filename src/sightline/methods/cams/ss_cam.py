@@ -64,6 +64,6 @@ def ss_cam(
 
 def _noisy(masks: Tensor, std: int | float, seed: int) -> Tensor:
     """Masks `[m, b, *s]` with one field of noise for all of them."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn(masks.shape[2:], generator=generator, dtype=torch.float64, device="cpu")
     return masks + (std * noise).to(masks)

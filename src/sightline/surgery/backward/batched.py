@@ -190,7 +190,7 @@ def _reordered(func: Any, grad: Tensor, *axes: Any) -> Tensor | None:
         return None
     # An axis of length 1 stands for that of the rows' own numbers.
     rows = func(_positions(grad.shape[:-1], grad.positions).unsqueeze(-1), *axes)
-    shape = func(torch.empty(grad.shape, device="meta"), *axes).shape
+    shape = func(torch.empty(grad.shape, dtype=torch.float32, device="meta"), *axes).shape
     if shape[-1] != grad.shape[-1] or rows.shape[:-1] != shape[:-1]:
         return None
     order = rows.flatten()

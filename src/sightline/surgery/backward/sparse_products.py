@@ -120,7 +120,8 @@ def _of_rank_one(blocks: Tensor, right: Tensor) -> Tensor | None:
     `blocks` `[images, positions, heads, width]`, `right` `[heads, width, out]`. Each block's
     largest row gives the two; that they make up the block is checked at every entry, to rounding.
     """
-    n, heads = torch.arange(len(blocks))[:, None], torch.arange(blocks.shape[2])
+    n = torch.arange(len(blocks), device=blocks.device)[:, None]
+    heads = torch.arange(blocks.shape[2], device=blocks.device)
     largest = torch.linalg.vector_norm(blocks, dim=3).argmax(1)
     tops = blocks[n, largest, heads]  # [images, heads, width]
     column = tops.abs().argmax(2)

@@ -75,7 +75,7 @@ def curvature(
         (first,) = run.trace.gradients(run.scores)
     first = run.no_gradient() if first is None else at_least_float32(first)
     # With gradients: without them torch takes formulas for attention that go no further.
-    with guard.untouched(run.trace.model), torch.enable_grad():
+    with guard.untouched(run.trace.model, run.trace.left), torch.enable_grad():
         try:
             with no_rule_foreseen():
                 return _by_tape(run, first, chunk, strategies)
@@ -120,7 +120,9 @@ def _load_forward_mode() -> None:
     """Torch reads formulas of its own when forward mode is first used, and warns of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        vmap(lambda x: jvp(torch.sin, (x,), (x,))[1])(torch.zeros(1))
+        vmap(lambda x: jvp(torch.sin, (x,), (x,))[1])(
+            torch.zeros(1, dtype=torch.float32, device="cpu")
+        )
 
 
 def by_graph(run: SecondRun) -> Both:

@@ -54,7 +54,7 @@ def expansion(again: Again, scores: Tensor) -> Two:
     (first,) = run.trace.gradients(run.scores)
     if first is None:
         return run.no_gradient(), run.no_gradient()
-    with guard.untouched(run.trace.model), torch.enable_grad():
+    with guard.untouched(run.trace.model, run.trace.left), torch.enable_grad():
         try:
             with no_rule_foreseen():
                 return _by_tape(run, first)

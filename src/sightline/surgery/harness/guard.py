@@ -2,17 +2,22 @@
 
 Nothing here is patched process-wide. What a run of the model could change is written down, set as
 the run needs it, and put back in `finally`: each sub-module's own `training` flag, checkpointing
-switches, buffers that an eval-mode forward might write, and the states of the random generators.
+switches, attributes and buffers that a forward might write (`attributes.py` says how much of them),
+and the states of the random generators.
+
+It is done at every run. Where all modules are PyTorch's own and nothing is hooked, nothing but
+flags and a few buffers can change, and no more is looked at.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from sightline.surgery.harness.attributes import Attributes, Left, leave
 from sightline.surgery.harness.rng_state import Generators
 from sightline.tensors import allow_grad
 
@@ -26,31 +31,63 @@ _SWITCHES = ("training", "grad_checkpointing", "gradient_checkpointing")
 _KEEP_BUFFERS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 """Modules that leave their buffers alone in eval mode."""
 
+_PLAIN = "torch.nn.modules."
+"""Of the kinds in here none writes an attribute when it runs."""
 
-_DRAW_FROM_TORCH = ("torch.", "torchvision.", "timm.")
+_DRAW_FROM_TORCH = ("torch.", "torchvision.", "timm.", "sightline.")
 """Libraries whose modules draw random numbers from PyTorch's generators only.
 
-Code of others may use NumPy's.
+Code of others may use NumPy's, and run a norm that it holds in other modes.
 """
 
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
+def untouched(model: nn.Module, left: Iterable[Left] = ()) -> Iterator[list[Left]]:
     """Run the model in eval mode inside, alone, and give it back bit-equal.
 
-    Flags, buffers and the states of the random generators are as before. What is made inside can be
-    part of a graph, also when the caller is in inference mode; whether recording is on is the
-    caller's choice again afterwards.
+    Flags, buffers, attributes and the states of the random generators are as before. What is made
+    inside can be part of a graph, also when the caller is in inference mode; whether recording is
+    on is the caller's choice again afterwards.
+
+    It gives a list, which holds afterwards what the run left in attributes. With `left` from an
+    earlier run these are there inside: for parts of the model that run once more on the way back,
+    and for targets that read what the model keeps.
+
+    >>> class Keeps(nn.Module):
+    ...     def forward(self, x):
+    ...         self.features = x
+    ...         return x
+    >>> net = Keeps()
+    >>> with untouched(net) as left:
+    ...     _ = net(torch.ones(1))
+    >>> hasattr(net, "features")
+    False
+    >>> with untouched(net, left):
+    ...     net.features
+    tensor([1.])
     """
     with LOCK, allow_grad(), ExitStack() as undo:
         # First in is last out: whatever the other callbacks do, the caller's modes come back.
         undo.callback(_restore_modes, torch.is_grad_enabled(), torch._C._len_torch_function_stack())
-        own_code = _make_ready(model, undo)
+        attributes = Attributes()
+        undo.callback(attributes.restore)
+        own_code = _make_ready(model, attributes, undo)
         undo.callback(Generators(model, foreign=own_code).restore)
+        leave(left)
+        yield attributes.left
+
+
+@contextmanager
+def as_left(left: Iterable[Left]) -> Iterator[None]:
+    """Inside, the model's attributes are as a run left them: a target may read what it keeps."""
+    with LOCK, ExitStack() as undo:
+        for module, _, run in left:
+            undo.callback(object.__setattr__, module, "__dict__", module.__dict__)
+            object.__setattr__(module, "__dict__", run)
         yield
 
 
-def _make_ready(model: nn.Module, undo: ExitStack) -> bool:
+def _make_ready(model: nn.Module, attributes: Attributes, undo: ExitStack) -> bool:
     """Set every module as a run needs it; whether code of others than the known libraries may run.
 
     This is gone through at each run, and on a small network costs as much as that: so it reads
@@ -69,9 +106,7 @@ def _make_ready(model: nn.Module, undo: ExitStack) -> bool:
         )
         if own.get("training") or "grad_checkpointing" in own or "gradient_checkpointing" in own:
             _switch_off(own, undo)
-        if own["_buffers"] and not isinstance(module, _KEEP_BUFFERS):
-            undo.callback(_restore_buffers, module, _buffers_of(module))
-        if own.get("_compiled_call_impl") is not None:
+        if own.get("_compiled_call_impl") is not None or _is_compiled(own.get("forward")):
             # Hooks do not fire in compiled code.
             undo.enter_context(torch.compiler.set_stance("force_eager"))
         if cuda and isinstance(module, nn.RNNBase):
@@ -82,9 +117,26 @@ def _make_ready(model: nn.Module, undo: ExitStack) -> bool:
                 if child is not None and child not in seen:
                     seen.add(child)
                     modules.append(child)
-    return bool(own_code) or any(
-        not kind.__module__.startswith(_DRAW_FROM_TORCH) for kind in set(map(type, modules))
+    kinds = set(map(type, modules))
+    if any(_is_compiled(getattr(kind, "forward", None)) for kind in kinds):
+        undo.enter_context(torch.compiler.set_stance("force_eager"))
+    own_code = bool(own_code) or any(
+        not kind.__module__.startswith(_DRAW_FROM_TORCH) for kind in kinds
     )
+    plain = {kind for kind in kinds if kind.__module__.startswith(_PLAIN)}
+    if own_code:
+        # It may write anything anywhere, and run a norm of its own in another mode.
+        attributes.copy(modules, plain)
+    elif len(plain) < len(kinds):
+        norms = {kind for kind in kinds if issubclass(kind, _KEEP_BUFFERS)}
+        others = [one for one in modules if type(one) not in plain]
+        attributes.copy(others, plain, norms, weights=False)
+    return own_code
+
+
+def _is_compiled(forward: Any) -> bool:
+    """Whether a `forward` is what `torch.compile` made of one: on the object, or as a decorator."""
+    return hasattr(forward, "_torchdynamo_orig_callable")
 
 
 def _hooked_everywhere() -> bool:
@@ -107,30 +159,3 @@ def _switch_off(own: dict[str, Any], undo: ExitStack) -> None:
         if own.get(switch) is True:
             own[switch] = False
             undo.callback(own.__setitem__, switch, True)
-
-
-def _buffers_of(module: nn.Module) -> dict[str, tuple[Tensor, int, Tensor] | None]:
-    """Each buffer, its version and a copy of its values."""
-    return {
-        name: None if buffer is None else (buffer, buffer._version, buffer.detach().clone())
-        for name, buffer in module._buffers.items()
-    }
-
-
-def _restore_buffers(
-    module: nn.Module, before: dict[str, tuple[Tensor, int, Tensor] | None]
-) -> None:
-    """Put back what was replaced, and the values of what was written in place."""
-    for name in list(module._buffers):
-        if name not in before:
-            del module._buffers[name]
-    for name, kept in before.items():
-        if kept is None:
-            module._buffers[name] = None
-            continue
-        buffer, version, values = kept
-        module._buffers[name] = buffer
-        # Every write in place counts the version up; what was not written need not be copied.
-        if buffer._version != version:
-            with torch.no_grad():
-                buffer.copy_(values)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import LayerError, SurgeryError
+from sightline.surgery.harness.checkpoints import inside_reentrant
 from sightline.surgery.harness.feature_map import find_map_at
 from sightline.surgery.harness.grids import Grid, Stated
 from sightline.surgery.harness.input_frame import Frame
@@ -45,6 +46,7 @@ class TracedLayer:
     call: int
     node: Tensor = field(repr=False)
     shares: tuple[float, ...] | None = None
+    closed: bool = False
 
 
 class LayerNotRunError(SurgeryError):
@@ -74,6 +76,7 @@ class OpeningHook:
         self.node: Tensor | None = None
         self.grid: Grid | None = None
         self.unreadable: LayerError | None = None
+        self.closed = False
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         """The layer's output with a clone of the leaf in the place of its map."""
@@ -98,6 +101,7 @@ class OpeningHook:
                 self.when_opened()
         # With call=-1 every run is kept until the next one comes: which is the last is not known.
         self.node, self.grid, self.kept = tensor, grid, index
+        self.closed = inside_reentrant()
         # A clone goes on: an in-place layer behind must not write over what is kept.
         return put(tensor.clone())
 
@@ -122,4 +126,5 @@ class OpeningHook:
             self.kept,
             self.node,
             self.frame.shares,
+            self.closed,
         )

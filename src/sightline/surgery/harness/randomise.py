@@ -1,11 +1,11 @@
 """What is drawn by lot: noise in the place of pictures, and weights shuffled from the head on."""
 
-import copy
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
+from sightline.surgery.harness.copied import copied
 from sightline.surgery.harness.supported import supported_model
 
 
@@ -15,9 +15,9 @@ def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
     >>> noise((1, 1, 2), torch.zeros(1, dtype=torch.float64))
     tensor([[[0.4963, 0.7682]]], dtype=torch.float64)
     """
-    # The generator's device is named, since the caller may have set another one as the default.
+    # Type and device are named, since the caller may have set others as the default.
     generator = torch.Generator("cpu").manual_seed(0)
-    return torch.rand(shape, generator=generator, device="cpu").to(like)
+    return torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu").to(like)
 
 
 def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]:
@@ -37,13 +37,13 @@ def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]
     ... ]
     [[True, False], [False, False]]
     """
-    changed = copy.deepcopy(supported_model(model))
+    changed = copied(supported_model(model))
     layers = [
         module
         for module in changed.modules()
         if any(True for _ in module.parameters(recurse=False))
     ][::-1]
-    noise = torch.Generator().manual_seed(seed)
+    noise = torch.Generator("cpu").manual_seed(seed)
     count = min(stages, len(layers))
     done = 0
     for stage in range(count):
@@ -51,7 +51,8 @@ def cascade(model: nn.Module, stages: int, seed: int = 0) -> Iterator[nn.Module]
         for layer in layers[done:until]:
             for parameter in layer.parameters(recurse=False):
                 with torch.no_grad():
-                    order = torch.randperm(parameter.numel(), generator=noise).to(parameter.device)
+                    order = torch.randperm(parameter.numel(), generator=noise, device="cpu")
+                    order = order.to(parameter.device)
                     parameter.copy_(parameter.flatten()[order].view_as(parameter))
         done = until
         yield changed

@@ -66,11 +66,12 @@ class Turn:
         [(0, 2), (1, 1)]
         """
         count = prod(size)
-        found = torch.empty(count, dtype=torch.long)
-        found[self(torch.arange(count).view(size)).flatten()] = torch.arange(count)
-        numbers = torch.arange(count).view(size)
+        numbers = torch.arange(count, device="cpu").view(size)
+        found = torch.empty_like(numbers).flatten()
+        found[self(numbers).flatten()] = numbers.flatten()
         there = [int(found[numbers[place]]) for place in places]
-        return [tuple(int(k) for k in torch.unravel_index(torch.tensor(n), size)) for n in there]
+        axes = torch.unravel_index(numbers.new_tensor(there), size)
+        return list(zip(*(axis.tolist() for axis in axes), strict=True))
 
     def __str__(self) -> str:
         said = ["transposed"] if list(self.order) != sorted(self.order) else []

@@ -214,7 +214,9 @@ def _version(tensor: Tensor) -> int:
 
 def _sketch(positions: Tensor) -> Tensor:
     """`[n, c]` as `[n, 4]`: weighted sums over the channels, in which hardly a change can hide."""
-    channels = torch.arange(1.0, positions.shape[1] + 1, device=positions.device)
+    channels = torch.arange(
+        1.0, positions.shape[1] + 1, dtype=torch.float32, device=positions.device
+    )
     weights = torch.cos(torch.outer(channels, channels.new_tensor([0.7, 1.3, 2.1, 2.9])))
     return positions.float() @ weights
 

@@ -60,7 +60,8 @@ def all_outputs(outputs: Any) -> Tensor:
 def mixed(values: Any) -> Tensor:
     """All numbers of an image in one, with random weights, so that no two cancel."""
     flat: Tensor = values.reshape(len(values), math.prod(values.shape[1:]))  # -1 fails for 0 rows
-    weights = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(0), device="cpu")
+    generator = torch.Generator("cpu").manual_seed(0)
+    weights = torch.randn(flat.shape[1], generator=generator, dtype=torch.float32, device="cpu")
     return (flat * weights.to(flat)).sum(1)
 
 

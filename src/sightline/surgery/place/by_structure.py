@@ -30,7 +30,7 @@ def by_structure(given: Given, here: Opened) -> Proof | None:
         return None
     try:
         # What a node kept may be computed anew when it is read (checkpointing): by the model.
-        with guard.untouched(given.model):
+        with guard.untouched(given.model, here.left):
             found = tracks(here.map, here.leaf, axes[0])
     except UnknownStep as step:
         logger.debug("the place is measured: %s is no local operator", step)

@@ -53,7 +53,9 @@ def noise(given: Given, half: int) -> Tensor:
     """
     picture = given.picture[:1] if given.batch_only else given.picture
     generator = torch.Generator("cpu").manual_seed(1 + half)
-    return torch.randn(picture.shape, generator=generator, device="cpu").to(picture)
+    return torch.randn(picture.shape, generator=generator, dtype=torch.float32, device="cpu").to(
+        picture
+    )
 
 
 def looked_at(given: Given, here: Opened, some: Sequence[Shape], half: int) -> Tensor:
@@ -64,11 +66,13 @@ def looked_at(given: Given, here: Opened, some: Sequence[Shape], half: int) -> T
     """
     maps = here.grid.read(here.map)
     generator = torch.Generator("cpu").manual_seed(11 + half)
-    mixture = torch.randn(maps.shape[1], generator=generator, device="cpu").to(maps)
+    mixture = torch.randn(maps.shape[1], generator=generator, dtype=torch.float32, device="cpu").to(
+        maps
+    )
     cells = [_cells(n, s) for n, s in zip(maps.shape[2:], given.size, strict=True)]
     found = []
     mixed = torch.einsum("c...,c->...", maps[0], mixture)
-    with guard.untouched(given.model), mended_graph(mixed, here.leaf):
+    with guard.untouched(given.model, here.left), mended_graph(mixed, here.leaf):
         for place in some:
             try:
                 (gradient,) = torch.autograd.grad(

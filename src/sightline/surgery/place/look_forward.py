@@ -31,7 +31,9 @@ def answers(given: Given, run: LayerRun, some: Sequence[Shape], size: Shape, hal
     for place in some:
         changed = pictures.clone()
         at = (slice(None), slice(None), *_patch(place, size, given.size))
-        fresh = torch.randn(pictures[at].shape, generator=generator, device="cpu")
+        fresh = torch.randn(
+            pictures[at].shape, generator=generator, dtype=torch.float32, device="cpu"
+        )
         changed[at] = fresh.to(pictures)
         after = _map(given, run, changed)
         cells = [min(n, MOST_CELLS) for n in before.shape[2:]]

@@ -1,6 +1,6 @@
 """A layer in the graph that begins at the picture: what its places are made from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sightline.errors import LayerError
 from sightline.surgery.backward.detached_weights import DetachWeights
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.attributes import Left
 from sightline.surgery.harness.channel_kind import kind_of
 from sightline.surgery.harness.checkpoints import unless_checkpointed
 from sightline.surgery.harness.fallback import Foreseen, first_line
@@ -53,13 +54,15 @@ class Opened:
     """One run of the model as far as the layer.
 
     `map` is what the layer returned, `[m b, ...]` in its own layout, `grid` how it is read, and
-    `leaf` the picture, `[m b, c, *s]`. `recording` tells that autograd was on where the layer ran.
+    `leaf` the picture, `[m b, c, *s]`. `recording` tells that autograd was on where the layer ran,
+    `left` is what the run left in the model's attributes.
     """
 
     map: Tensor
     grid: Grid
     leaf: Tensor
     recording: bool
+    left: Sequence[Left] = ()
 
     @property
     def on_the_way(self) -> bool:
@@ -107,7 +110,7 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
         calls += 1
 
     with (
-        guard.untouched(given.model),
+        guard.untouched(given.model) as left,
         torch.set_grad_enabled(graph),
         hooked([(module, count)], before=True),
         hooked([(module, keep)]),
@@ -121,7 +124,7 @@ def opened(given: Given, run: LayerRun, pictures: Tensor, *, graph: bool = True)
     if not kept:
         return None
     note(given, run, kept[0][1], tuple(kept[0][1].read(kept[0][0].detach()).shape[2:]))
-    return Opened(kept[0][0], kept[0][1], leaf, kept[0][2])
+    return Opened(kept[0][0], kept[0][1], leaf, kept[0][2], left)
 
 
 def runs_of(given: Given, name: str) -> int:

@@ -86,7 +86,7 @@ class Looks:
 
 
 def _centres(cells: tuple[int, ...]) -> Tensor:
-    axes = [(torch.arange(n, dtype=torch.double) + 0.5) / n for n in cells]
+    axes = [(torch.arange(n, dtype=torch.double, device="cpu") + 0.5) / n for n in cells]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
 
 

@@ -66,8 +66,11 @@ def undecided(why: str) -> Proof:
 
 def centres(places: Sequence[Shape], size: Shape, shares: Sequence[float] | None) -> Tensor:
     """Where the grid says that places have their centres, `[n, axes]` in sides of the picture."""
-    there = (torch.tensor(places) + 0.5) / torch.tensor(size)
-    return there / torch.tensor(tuple(shares or (1.0,) * len(size)))
+    there, sides, parts = (
+        torch.tensor(numbers, dtype=torch.float32, device="cpu")
+        for numbers in (places, size, tuple(shares or (1.0,) * len(size)))
+    )
+    return (there + 0.5) / sides / parts
 
 
 def verdict(

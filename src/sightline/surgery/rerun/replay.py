@@ -28,9 +28,18 @@ def look(model: nn.Module, inputs: Any) -> Any:
     >>> look(nn.Dropout(0.9), torch.ones(2))
     tensor([1., 1.])
     """
+    with looked(model, inputs) as outputs:
+        return outputs
+
+
+@contextmanager
+def looked(model: nn.Module, inputs: Any) -> Iterator[Any]:
+    """The same, and inside the model is as the run left it: a target may read what it keeps."""
     given = Given.of(model, inputs, opened=False)
-    with guard.untouched(given.model), torch.no_grad():
-        return given.run()
+    with guard.untouched(given.model):
+        with torch.no_grad():
+            outputs = given.run()
+        yield outputs
 
 
 @contextmanager

@@ -74,6 +74,8 @@ def traced(
                 False
             )  # one operator for a whole layer, which no format knows
             graph = trace(*given)
+            _checked(graph)
+            _named(graph, opened)  # while the buffers are those it was traced with
     except SurgeryError:
         raise
     except Exception as error:
@@ -85,8 +87,6 @@ def traced(
         ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-    _checked(graph)
-    _named(graph, opened)
     return graph
 
 

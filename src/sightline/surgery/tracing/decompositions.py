@@ -161,9 +161,9 @@ def _along(tensor: Tensor, high: list[list[float]], wide: list[list[float]]) -> 
     A matrix that changes nothing is left out.
     """
     if not _same(wide):
-        tensor = tensor @ torch.tensor(wide, dtype=tensor.dtype)
+        tensor = tensor @ torch.tensor(wide, dtype=tensor.dtype, device=tensor.device)
     if not _same(high):
-        tensor = torch.tensor(_turned(high), dtype=tensor.dtype) @ tensor
+        tensor = torch.tensor(_turned(high), dtype=tensor.dtype, device=tensor.device) @ tensor
     return tensor.clone() if _same(high) and _same(wide) else tensor
 
 

@@ -1,20 +1,20 @@
 """A model that tells what its layer returned, whenever it runs: a copy with a hook that stays.
 
 `capture` opens a model for one run and closes it again. An exported model is opened for good, so it
-is a copy: its modules are new, its parameters are the model's own tensors. What would have to be
-found out at each run (which tensor is the map, which run of the layer counts) is found out once,
-since an exporter follows one way only.
+is a copy: its modules and parameters are new, on the memory of the model's own weights. What would
+have to be found out at each run (which tensor is the map, which run of the layer counts) is found
+out once, since an exporter follows one way only.
 """
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sightline.errors import ModelError, SurgeryError
+from sightline.errors import SurgeryError
 from sightline.surgery.harness import guard
+from sightline.surgery.harness.copied import copied
 from sightline.surgery.harness.feature_map import find_map, slots
 from sightline.surgery.harness.hooks import hooked
 from sightline.surgery.harness.opened_layer import TracedLayer
@@ -34,15 +34,17 @@ class Opened(nn.Module):
     >>> images = torch.rand(2, 3, 8, 8)
     >>> opened = Opened(net, images, capture(net, images, "1").cuts[0])
     >>> outputs, node = opened(images)
-    >>> outputs.shape, node.shape, opened.model[0].weight is net[0].weight
-    (torch.Size([2, 4]), torch.Size([2, 4, 6, 6]), True)
+    >>> outputs.shape, node.shape
+    (torch.Size([2, 4]), torch.Size([2, 4, 6, 6]))
+    >>> opened.model[0].weight.data_ptr() == net[0].weight.data_ptr()
+    True
     """
 
     def __init__(
         self, model: nn.Module, images: Tensor, cut: TracedLayer, grid: Any = None
     ) -> None:
         super().__init__()
-        self.model, self.grid, self.layer = copied(model), cut.grid, cut.layer
+        self.model, self.grid, self.layer = _eval_copy(model), cut.grid, cut.layer
         self._hook = _Hook(cut)
         _, module = resolve(self.model, cut.layer)
         note_position = _position(cut.layer, tuple(images.shape), grid, self._hook)
@@ -64,21 +66,13 @@ class Opened(nn.Module):
             return self.model(images), self._hook.taken()
 
 
-def copied(model: nn.Module) -> nn.Module:
-    """New modules in eval mode with the same parameters.
+def _eval_copy(model: nn.Module) -> nn.Module:
+    """New modules in eval mode, whose parameters are new ones on the memory of the model's own.
 
-    Buffers are copied: a forward may write to them.
+    So what is done to them as parameters (`.half()`, `.to()`, `.requires_grad_()`) leaves the
+    model's alone. Buffers are copied: a forward may write to them.
     """
-    shared: dict[int, Any] = {id(parameter): parameter for parameter in model.parameters()}
-    try:
-        twin = copy.deepcopy(model, shared).eval()
-    except Exception as error:
-        raise ModelError(
-            f"Expected a model whose modules can be copied; copy.deepcopy of {type(model).__name__}"
-            f" failed ({error}). An exported model is opened for good, so it has to be a copy."
-            " Build it anew without what cannot be copied: hooks with a graph, weight norm of the"
-            " old kind (torch.nn.utils.parametrizations has a new one)."
-        ) from error
+    twin = copied(model, lambda own: nn.Parameter(own.detach(), own.requires_grad)).eval()
     for module in twin.modules():
         for switch in _CHECKPOINTED:
             if module.__dict__.get(switch) is True:
