@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import sightline.explanation.batch_size
-from helpers.nets import convnet
+from helpers.nets import Notes, convnet
 from sightline import evaluate, explain_folder
 from sightline.errors import ImageError
 from sightline.explanation.batch_size import AdaptiveBatches, fits, free, largest_batch, needed
@@ -20,7 +20,7 @@ class Narrow(nn.Module):
 
     def __init__(self, most: int, error: type[RuntimeError] = torch.OutOfMemoryError) -> None:
         super().__init__()
-        self.net, self.most, self.error, self.sizes = convnet(), most, error, []
+        self.net, self.most, self.error, self.sizes = convnet(), most, error, Notes()
 
     def forward(self, images: Tensor) -> Tensor:
         if len(images) > self.most:

@@ -94,6 +94,10 @@ def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert torch.equal(before["random"], after["random"]), "torch's generator"
 
 
+class Notes(list):
+    """What a model writes down for a test, on itself: no plain list, which would be put back."""
+
+
 def short(value: Any) -> str:
     """A test's name for a value, the same in every process: no address in it."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

@@ -6,7 +6,7 @@ from torch import nn
 
 from helpers.black_boxes import made
 from helpers.closeness import assert_near
-from helpers.nets import assert_same, batch, convnet, photograph
+from helpers.nets import Notes, assert_same, batch, convnet, photograph
 from sightline import BLACKBOX, explain
 from sightline.errors import MethodError, ModelError
 from sightline.explanation.plan import steps
@@ -37,7 +37,7 @@ class Closed(nn.Module):
 class Counting(nn.Module):
     def __init__(self, net):
         super().__init__()
-        self.net, self.seen = net, []
+        self.net, self.seen = net, Notes()
 
     def forward(self, x):
         self.seen.append(len(x))

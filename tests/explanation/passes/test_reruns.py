@@ -6,7 +6,7 @@ from torch import nn
 
 from helpers.closeness import assert_near
 from helpers.jobs import reruns_of
-from helpers.nets import batch, convnet
+from helpers.nets import Notes, batch, convnet
 from sightline.errors import LayerError, MethodError
 from sightline.explanation.passes.reruns import enlarged_masks, images_at_once, masked_images
 
@@ -18,7 +18,7 @@ class Counting(nn.Module):
 
     def __init__(self, net):
         super().__init__()
-        self.net, self.seen = net, []
+        self.net, self.seen = net, Notes()
 
     def forward(self, x):
         self.seen.append(len(x))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from helpers.closeness import assert_near
-from helpers.nets import assert_same, batch, convnet, photograph
+from helpers.nets import Notes, assert_same, batch, convnet, photograph
 from reference.combine import combine
 from reference.opti_cam import network_weights
 from sightline import explain
@@ -101,7 +101,7 @@ def test_a_batch_is_its_images_and_a_list_its_questions_however_many_go_at_once(
 class Counts(nn.Module):
     def __init__(self, net):
         super().__init__()
-        self.net, self.seen = net, []
+        self.net, self.seen = net, Notes()
 
     def forward(self, x):
         self.seen.append(len(x))

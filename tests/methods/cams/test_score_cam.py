@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from helpers.closeness import assert_near
-from helpers.nets import batch, convnet
+from helpers.nets import Notes, batch, convnet
 from reference.combine import combine
 from reference.score_cam import averaged, looked_through, mask, network_scores, shares
 from reference.ss_cam import field
@@ -82,7 +82,7 @@ def test_how_many_are_shown_at_once_changes_nothing(method, at_once):
 class Counts(nn.Module):
     def __init__(self, net):
         super().__init__()
-        self.net, self.seen = net, []
+        self.net, self.seen = net, Notes()
 
     def forward(self, x):
         self.seen.append(len(x))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from helpers.nets import assert_same, batch, convnet, photograph
+from helpers.nets import Notes, assert_same, batch, convnet, photograph
 from sightline.surgery import capture
 from sightline.surgery.backward.detached_weights import DetachFrom
 
@@ -62,7 +62,7 @@ class Inside(nn.Module):
 
     def __init__(self, failing=False):
         super().__init__()
-        self.net, self.failing, self.seen = convnet(), failing, []
+        self.net, self.failing, self.seen = convnet(), failing, Notes()
 
     def forward(self, x):
         with torch.device("cpu"):

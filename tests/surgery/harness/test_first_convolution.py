@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from helpers.axes_nets import ORDERS, pair
-from helpers.nets import assert_same, batch, convnet, photograph
+from helpers.nets import Notes, assert_same, batch, convnet, photograph
 from sightline.surgery.harness.first_convolution import Seen, first_seen
 from sightline.surgery.harness.given import Given
 
@@ -103,7 +103,7 @@ def test_without_a_convolution_or_where_the_model_fails_nothing_is_seen():
 class Catches(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv, self.caught = nn.Conv2d(3, 4, 3), []
+        self.conv, self.caught = nn.Conv2d(3, 4, 3), Notes()
 
     def forward(self, x):
         try:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from helpers.nets import Notes
 from helpers.placed_nets import Placed
 from sightline import explain
 from sightline.surgery.harness.given import Given
@@ -17,7 +18,7 @@ class Ordered(Placed):
 
     def __init__(self, order):
         super().__init__()
-        self.order, self.asked = order, []
+        self.order, self.asked = order, Notes()
 
     def forward(self, x):
         self.asked.append(len(x))

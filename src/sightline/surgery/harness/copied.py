@@ -27,7 +27,7 @@ def copied(
 
     By default these are copies. Buffers are copied, hooks go along.
 
-    >>> import threading
+    >>> import threading, torch
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     >>> net.lock, net.first = threading.Lock(), net[0]
     >>> twin = copied(net)
