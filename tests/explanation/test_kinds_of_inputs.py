@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision import models
 
 from sightline import explain, layers
 from sightline.errors import ImageError, LayerError, ModelError, SurgeryError, TargetError
@@ -254,7 +255,6 @@ def test_an_exported_program_has_pixels_and_no_layers():
 
 
 def test_float_networks_that_are_made_to_be_quantised_are_explained():
-    models = pytest.importorskip("torchvision").models
     torch.manual_seed(0)
     net = models.quantization.resnet18(quantize=False).eval()
     plain = models.resnet18().eval()
