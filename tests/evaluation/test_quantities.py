@@ -99,7 +99,7 @@ def test_two_words_for_the_outputs_must_agree():
     assert told(Protocol(), None, "sigmoid") == Protocol()
     with pytest.raises(ProtocolError, match="one word for what the outputs are"):
         told(Protocol(outputs="value"), "softmax", "softmax")
-    with pytest.raises(ProtocolError, match="outputs to be one of 'softmax', 'sigmoid', 'value'"):
+    with pytest.raises(ProtocolError, match="outputs to be one of 'softmax', 'sigmoid', 'pro"):
         Protocol(outputs="probably")
 
 

@@ -37,6 +37,7 @@ def evaluate(
     class_map: Mapping[str, Any] | str | Path | None = None,
     preprocess: Any = None,
     outputs: Literal["softmax", "sigmoid", "probability", "value"] | None = None,
+    target: Any = None,
     limit: int | None = None,
     views: int = 128,
     progress: bool | Callable[[int], None] = True,
@@ -65,6 +66,8 @@ def evaluate(
     - `outputs` says what the model's outputs are, as its card or the protocol can: `"value"` that
       they are a quantity and no score of a class (then the value itself is measured, by the metrics
       that have a meaning for one), `"probability"` that they are probabilities already.
+    - `target` is a question of one's own in the place of classes: a function of the outputs that
+      gives one score an image, a `Region`, a `Similarity`. Its score is measured as a quantity is.
     - `views` is the size of the thumbnails kept for the report (0: none).
 
     A record that cannot be used becomes a row with its error. Raises `SightlineError`s for what
@@ -81,18 +84,19 @@ def evaluate(
     (4, ['grad_cam', 'fake_cam', 'grad_cam', 'fake_cam'])
     """
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
-    request = validated(methods, metrics, shard, out)
+    request = validated(methods, metrics, shard, out, target)
     model = supported_model(model)
     batch_size = batch_size or (4 if _on_cpu(model) else 32)
     division = Division(part_size, batch_size, shard, workers)
     card = card_of(model)
-    protocol = told(protocol, outputs, card.outputs)
+    protocol = told(protocol, outputs if target is None else "value", card.outputs)
     look = as_taken(card.preprocess if preprocess is None else as_preprocess(preprocess), model)
     check_measurable(request.metrics, protocol)
     source = source_of(
         opened(data, limit), look, division, protocol.explained, views, protocol.axes
     )
-    source.match_classes(model, request.metrics, protocol, class_map)
+    if target is None:
+        source.match_classes(model, request.metrics, protocol, class_map)
     run = identity(
         model,
         source.describe(),

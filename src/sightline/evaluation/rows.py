@@ -56,6 +56,8 @@ class Measurer:
         """The rows of some items."""
         if self.protocol.outputs == "value":  # a label is a quantity, too, and no class's number
             items = [replace(item, label=None, label_name=None) for item in items]
+        if self.request.target is not None:
+            self.outputs = 2  # of a function there are no classes to count
         self.outputs = self.outputs or output_count(self.model, items, self.protocol)
         return [row for rows in self.sizes.through(items, self._at_once) for row in rows]
 
@@ -106,6 +108,7 @@ def rows_of(
             outputs=outputs,
             batch_size=batch_size,
             preprocess=preprocess,
+            target=request.target,
         )
         notes.update(dict.fromkeys(explained.notes))
         _measure(explained, Measurements(explained, words), group, request.metrics, found)
@@ -177,10 +180,10 @@ def _measure(
                 **_explained(batch, name, i),
                 **{word: column[i] for word, column in columns.items()},
                 "method": name,
-                "notes": said,
                 "coarse": coarse[i] if coarse else None,
                 "coarse_shape": shapes,
                 "boxes": None if own is None else own.tolist(),
+                "notes": said,
             }
             if row["status"] == "place not confirmed":
                 row |= dict.fromkeys(located)
@@ -223,9 +226,8 @@ def _explained(batch: ExplainedBatch, name: str, i: int) -> dict[str, Any]:
 
     A control has no state.
     """
-    number = int(batch.classes[i])
     asked = next(iter(batch.explanations.values())).per_target.targets[i][0]
-    known: dict[str, Any] = {"target": number, "target_name": asked.name}
+    known: dict[str, Any] = {"target": asked.index, "target_name": asked.name}
     if batch.ranking[i]:  # a quantity is not predicted rather than another
         predicted = batch.ranking[i][0]
         known["predicted"] = predicted

@@ -28,6 +28,8 @@ from sightline.evaluation.arrow import table as table
 
 ASIDE = ("created", "notes", "seconds", "shard", "versions", "path")
 """What may differ between shards of one run, and between a run and its continuation."""
+_SAID_LATER = ("preprocess",)
+"""What earlier versions did not write down: a run of theirs goes on as if it were the same."""
 
 
 @dataclass(eq=False)
@@ -232,7 +234,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = 
     """
     found: list[str] = []
     for key in dict.fromkeys([*one, *other]):
-        if key in ASIDE:
+        if key in ASIDE or (key in _SAID_LATER and not (key in one and key in other)):
             continue
         left, right = one.get(key), other.get(key)
         if isinstance(left, Mapping) and isinstance(right, Mapping):

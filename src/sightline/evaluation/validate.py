@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from sightline.datasets import Data
-from sightline.errors import DataError, MethodError, near
+from sightline.errors import DataError, MethodError, TargetError, near
 from sightline.evaluation import store
 from sightline.evaluation.controls import CONTROLS
 from sightline.explanation.plan import steps
 from sightline.metrics import METRICS, Metric, chosen_metrics
 from sightline.protocol import Protocol
 from sightline.supply import called, requests
+from sightline.targets import beyond_classes
 
 TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
 """Measurements that need to know what is in a picture."""
@@ -23,17 +24,23 @@ TRUTH = {"boxes", "mask", "given_map", "given_boxes", "rank", "top_boxes"}
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Methods as `explain` takes them, their proper names, the controls, the metrics, each once."""
+    """Methods as `explain` takes them, their proper names, the controls, the metrics, each once.
+
+    `target` is a question of the caller's own, a function of the outputs; None: classes.
+    """
 
     methods: list[Any]
     names: list[str]
     controls: list[str]
     metrics: list[Metric]
+    target: Any = None
 
     @property
     def functions(self) -> dict[str, Any]:
         """The caller's own among the methods and metrics, by their names."""
         own = {called(one): one for one in self.methods if callable(one)}
+        if self.target is not None:
+            own["target"] = self.target
         return own | {
             one.name: one.function
             for one in self.metrics
@@ -46,12 +53,13 @@ def validated(
     metrics: str | Sequence[Any],
     shard: tuple[int, int] = (1, 1),
     out: str | Path | None = None,
+    target: Any = None,
 ) -> RunRequest:
     """Methods and metrics by name. Nothing is made, nothing is written.
 
-    Raises `MethodError` for names that nobody knows, `DataError` for a share that is none, and
-    `StoreError` where rows could not be kept: pyarrow is missing, `out` cannot be written, or holds
-    a `run.json` that nobody can read.
+    Raises `TargetError` for a target that is no function, `MethodError` for names that nobody
+    knows, `DataError` for a share that is none, and `StoreError` where rows could not be kept:
+    pyarrow is missing, `out` cannot be written, or holds a `run.json` that nobody can read.
 
     >>> known = validated(["Grad-CAM", "fake_cam"], "average_drop")
     >>> known.names, known.controls, [metric.title for metric in known.metrics]
@@ -67,7 +75,13 @@ def validated(
     known = chosen_metrics(_listed(metrics))
     if out is not None:
         store.check_writable(Path(out))
-    return RunRequest(explaining, names, controls, list(known))
+    if target is not None and (isinstance(target, list | tuple) or not beyond_classes(target)):
+        raise TargetError(
+            f"Expected a function of the outputs as the target, or a Region, Box or Similarity; got"
+            f" {target!r}. Classes are asked for by the protocol: each image's own with"
+            " explained='given', the predicted ones if nothing is said."
+        )
+    return RunRequest(explaining, names, controls, list(known), target)
 
 
 def needs_truth(data: Data, metrics: Sequence[Metric], protocol: Protocol) -> bool:

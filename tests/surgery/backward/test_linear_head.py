@@ -51,7 +51,6 @@ def test_a_one_by_one_convolution_before_the_mean_is_a_head_too():
         [nn.Conv2d(6, 5, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()],
         [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(6, 5)],
         [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 7), nn.ReLU(), nn.Linear(7, 5)],
-        [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5), nn.Softmax(1)],
         [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(6), nn.Linear(6, 5)],
         [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 5)],
     ],
@@ -64,6 +63,14 @@ def test_any_other_tail_has_none(tail):
         LayerError, match=r"one linear layer on the spatial mean of '1'.*Take method='grad_cam'"
     ):
         explain(net, x, 1, "cam", "1")
+
+
+def test_behind_a_softmax_the_head_is_that_of_what_went_into_it():
+    tail = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5)
+    net, x = with_head(*tail, nn.Softmax(1)), batch()
+    assert head_of(net, x, "1") is None
+    plain = nn.Sequential(*list(net)[:-1])
+    assert torch.equal(explain(net, x, 1, "cam", "1").maps, explain(plain, x, 1, "cam", "1").maps)
 
 
 @pytest.mark.parametrize("x", [torch.zeros(1, 3, 12, 10), torch.full((2, 3, 12, 10), 0.7)])

@@ -23,10 +23,12 @@ from sightline.surgery import (
     Given,
     as_handed_in,
     channels_second,
+    look,
     looking,
     supported_model,
     take_over,
 )
+from sightline.targets import Question, ask, ask_again
 from sightline.targets.reading import VALUE
 from sightline.types import ImageMap, Preprocess
 
@@ -42,7 +44,8 @@ class ExplainedBatch:
 
     `columns` says which classes each image is explained for, besides its own (`asked`): `given`,
     `top` (the five most probable) and `least` (the least likely). All of them come from one forward
-    pass.
+    pass. With a `target`, a function of the outputs, there are no classes, and its score stands for
+    the confidence.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class ExplainedBatch:
         outputs: int = TOP,
         batch_size: int = 16,
         preprocess: Preprocess | None = None,
+        target: Any = None,
     ) -> None:
         if not methods:
             raise MethodError(
@@ -70,19 +74,22 @@ class ExplainedBatch:
             batch_size,
         )
         card = card_of(self.model)
-        self.card = replace(card, outputs=outputs_word(protocol.outputs or card.outputs))
+        # That a target's score is a value says nothing of the outputs it is made from.
+        said = None if target is not None else protocol.outputs
+        self.card = replace(card, outputs=outputs_word(said or card.outputs))
         self.preprocess = preprocess
         given = Given.of_supported(self.model, labelled.inputs, protocol.axes)
         self._channel_axis = given.channel_axis
         self.pictures = channels_second(labelled.inputs, self._channel_axis)
         self.controls = list(controls)
         self.top = min(TOP, outputs)
-        self.column_of, target = _columns_and_target(labelled, protocol, set(columns), self.top)
+        self.column_of, asked = _columns_and_target(labelled, protocol, set(columns), self.top)
+        self.target = target
         methods = list(methods)
         self.explanations: dict[str, Explanation] = explain(
             self.model,
             labelled.inputs,
-            target,
+            asked if target is None else target,
             methods,
             _layer_if_opened(methods, protocol.layer),
             axes=protocol.axes,
@@ -97,7 +104,7 @@ class ExplainedBatch:
             step.name: rule for step, rule in zip(steps(methods, {}), methods, strict=True)
         }
         self.names = [*self.methods, *self.controls]
-        chosen = [targets[0].index for targets in first.per_target.targets]
+        chosen = [targets[0].index or 0 for targets in first.per_target.targets]
         self.classes = torch.tensor(chosen, device=labelled.inputs.device)
         top = first.top or [[] for _ in range(len(labelled))]  # of a quantity there is none
         self.ranking = [[int(target.index or 0) for target, _ in row] for row in top]
@@ -137,7 +144,7 @@ class ExplainedBatch:
         found = explain(
             model,
             inputs,
-            self.classes,
+            self.classes if self.target is None else self.target,
             rules,
             layer,
             call=-1 if layer is None else self._call,
@@ -159,10 +166,10 @@ class ExplainedBatch:
     def confidence_of(self, explanation: Explanation) -> Tensor:
         """The confidence `[b]` that an explanation tells of the class it was asked for first.
 
-        Of a quantity it is the value.
+        Of a quantity it is the value, of a target its score.
         """
         held = explanation.per_target
-        if self.reading == VALUE:
+        if self.target is not None or self.reading == VALUE:
             return held.scores[:, 0].float()
         assert held.probabilities is not None, "a class was asked for, so there is a confidence"
         sure = held.probabilities
@@ -230,10 +237,28 @@ class ExplainedBatch:
     ) -> list[Tensor]:
         together = pictures[0] if len(pictures) == 1 else torch.cat(pictures)
         outputs = run(as_handed_in(together, self._channel_axis))
+        if self.target is not None:
+            return list(self._asked_again(outputs, len(pictures)))
         sure = confidence(
             outputs, self.classes.repeat(len(pictures)), self.reading, self.protocol.score
         )
         return list(sure.split(len(self.labelled)))
+
+    @cached_property
+    def _question(self) -> Question:
+        """The target asked of the pictures themselves: where a region lies is found there."""
+        outputs = look(self.model, self.labelled.inputs)
+        return ask(self.target, outputs, **self._about_outputs, images=len(self.labelled))
+
+    @property
+    def _about_outputs(self) -> dict[str, Any]:
+        size = tuple(self.pictures.shape[2:])
+        return {"classes": self.card.classes, "kind": self.card.outputs, "size": size}
+
+    def _asked_again(self, outputs: Any, versions: int) -> Tensor:
+        """The target's score `[versions, b]`."""
+        found = ask_again(self._question, self.target, outputs, versions, **self._about_outputs)
+        return found[0].detach().float()
 
 
 def _columns_and_target(
