@@ -18,6 +18,7 @@ from sightline.surgery.harness.arguments import (
     image_among,
     plain,
     takes_a_list,
+    takes_waveforms,
 )
 from sightline.surgery.harness.given import Given
 from sightline.surgery.harness.model_io import mapped, tensors_in
@@ -145,7 +146,7 @@ def _validated(tensor: Tensor, model: nn.Module, axes: Any) -> Tensor:
             " pictures as files, PIL images or uint8 (they are then prepared), or normalise:"
             " (pixels / 255 - mean) / std."
         )
-    waveform = tensor.ndim == 2 and (axes is not None or _takes_waveforms(model))
+    waveform = tensor.ndim == 2 and (axes is not None or takes_waveforms(model))
     if not waveform and (tensor.ndim < 3 or (axes is None and tensor.ndim + 1 == _axes(model))):
         raise ImageError(
             "Expected a batch [b, c, *s] (for photographs [b, 3, h, w]); got the shape"
@@ -179,12 +180,6 @@ def _is_one_argument(images: list[Tensor], model: nn.Module) -> bool:
     return len({one.shape for one in images}) > 1 or takes_a_list(model)
 
 
-def _takes_waveforms(model: nn.Module) -> bool:
-    """Whether its first convolution goes along one axis and has one channel, which it puts in."""
-    first = next((one for one in model.modules() if isinstance(one, nn.modules.conv._ConvNd)), None)
-    return isinstance(first, nn.Conv1d) and first.in_channels == 1
-
-
 _CONVOLUTIONS = {nn.Conv2d: 4, nn.Conv1d: 3, nn.Conv3d: 5}
 
 
@@ -204,12 +199,6 @@ def _as_it_is(inputs: Any, model: nn.Module, axes: Any) -> Batch:
     """Inputs that are ready, as they came."""
     given = Given.of_supported(model, inputs, axes)
     try:
-        if given.image.ndim == 2 and axes is None and not _takes_waveforms(model):
-            raise SurgeryError(
-                "Expected an input with spatial axes, [b, c, *s]; found none among"
-                f" {[tuple(one.shape) for one in given.tensors]}. Pass pictures as [b, 3, height,"
-                " width]; of waveforms say axes='b samples'."
-            )
         names = [f"image {i}" for i in range(len(given.image))]
         own = inputs if axes is None else given
         return Batch(own, names, given.size, given.channel_axis)

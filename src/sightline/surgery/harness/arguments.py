@@ -23,7 +23,10 @@ def arguments(
 
     >>> arguments({"image": 1})
     ((), {'image': 1})
-    >>> arguments({"image": 1}, nn.Identity())
+    >>> class Loaded(nn.Module):
+    ...     def forward(self, batch):
+    ...         return batch["image"]
+    >>> arguments({"image": 1}, Loaded())
     (({'image': 1},), {})
     """
     if isinstance(inputs, Mapping):
@@ -34,7 +37,11 @@ def arguments(
 
 
 def _takes_one(model: nn.Module, named: Mapping[str, Any]) -> bool:
-    """Whether a mapping is what the model's only argument is."""
+    """Whether a mapping is what the model's only argument is; no layer of PyTorch takes one."""
+    while isinstance(model, nn.Sequential) and len(model):
+        model = model[0]
+    if type(model).__module__.startswith("torch.nn.modules."):
+        return False
     try:
         parameters = inspect.signature(model.forward).parameters.values()
     except (TypeError, ValueError):  # no code of Python
@@ -85,11 +92,26 @@ def image_among(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
         for one in floats:
             if one.ndim >= least:
                 return one
-    raise SurgeryError(
+    raise no_image(args, kwargs)
+
+
+def no_image(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> SurgeryError:
+    """The error for arguments without an image."""
+    return SurgeryError(
         "Expected an input with spatial axes, [b, c, *s]; found none among "
         f"{[tuple(one.shape) for one in tensors_in((args, kwargs))]}. "
-        "Pass pictures as [b, 3, height, width]."
+        "Pass pictures as [b, 3, height, width]; of waveforms say axes='b samples'."
     )
+
+
+def takes_waveforms(model: nn.Module) -> bool:
+    """Whether its first convolution goes along one axis and has one channel, which it puts in.
+
+    >>> takes_waveforms(nn.Conv1d(1, 4, 3)), takes_waveforms(nn.Conv1d(12, 4, 3))
+    (True, False)
+    """
+    first = next((one for one in model.modules() if isinstance(one, nn.modules.conv._ConvNd)), None)
+    return isinstance(first, nn.Conv1d) and first.in_channels == 1
 
 
 def replaced(

@@ -16,7 +16,9 @@ from sightline.surgery.harness.arguments import (
     arguments,
     channels_second,
     image_among,
+    no_image,
     replaced,
+    takes_waveforms,
 )
 from sightline.surgery.harness.first_convolution import Seen, first_seen
 from sightline.surgery.harness.grids import Shape
@@ -70,7 +72,10 @@ class Given:
     @property
     def image(self) -> Tensor:
         """The first tensor with axes beyond batch and channels; else the first `[b, samples]`."""
-        return image_among(self.args, self.kwargs)
+        found = image_among(self.args, self.kwargs)
+        if found.ndim == 2 and self.axes is None and not takes_waveforms(self.model):
+            raise no_image(self.args, self.kwargs)
+        return found
 
     @property
     def seen(self) -> Seen | None:
@@ -149,7 +154,7 @@ def _channel_axis(given: Given) -> int:
     >>> import torch
     >>> Given.of(nn.Flatten(), {"pixel_values_videos": torch.zeros(1, 8, 3, 32, 32)}).shape
     (1, 3, 8, 32, 32)
-    >>> Given.of(nn.Flatten(), torch.zeros(2, 500)).shape
+    >>> Given.of(nn.Flatten(), torch.zeros(2, 500), axes="b samples").shape
     (2, 1, 500)
     >>> patches = {
     ...     "pixel_values": torch.zeros(2, 64, 48),
