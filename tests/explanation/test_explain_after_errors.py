@@ -130,7 +130,7 @@ class Tripwire:
         resumed = (
             frame.f_lasti > 0 and code.co_name not in CONTEXTS
         )  # a generator: may be closed by nobody's call
-        restoring = code.co_name.startswith("_restore")
+        restoring = code.co_name.lstrip("_").startswith("restore")
         if event == "call" and code.co_filename.startswith(PACKAGE) and not (resumed or restoring):
             self.called.append(code)
             if len(self.called) == self.at:

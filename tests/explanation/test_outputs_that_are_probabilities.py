@@ -181,7 +181,7 @@ def test_a_run_keeps_the_note_and_its_report_says_it(tmp_path):
     kept = json.loads((tmp_path / "run.json").read_text())["notes"]
     assert kept == found.run["notes"]
     assert kept[0].startswith("the model's outputs are probabilities already")
-    said = [one.sentence for one in sightline.summarise(found).cautions if one.kind == "outputs"]
+    said = [one.sentence for one in sightline.summarise(found).cautions if one.kind == "note"]
     assert said[0].startswith("The model's outputs are probabilities already")
     again = sightline.evaluate(net, [x], "grad_cam", "average_drop", out=tmp_path, progress=False)
     assert len(again) == 3

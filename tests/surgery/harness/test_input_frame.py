@@ -146,7 +146,6 @@ def test_the_shares_and_the_grid_stand_in_the_trace_and_the_model_stays_as_it_wa
     model, picture = Sees().train(), torch.rand(2, 3, 90, 150)
     before = photograph(model)
     trace = capture(model, picture, "see")
-    vars(model).pop("inner")
     assert_same(before, photograph(model))
     assert trace.cuts[0].shares == (1.0, 106 / 128)
     assert trace.activations.shape == (2, 3, 16, 32)

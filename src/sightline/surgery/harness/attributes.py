@@ -94,7 +94,7 @@ class Attributes:
         for module, own, _ in self.left:
             object.__setattr__(module, "__dict__", own)
         for holder, before in self._holders:
-            _fill(holder, before)
+            _restore_contents(holder, before)
         for weight, data in self._weights:
             if weight.data_ptr() != data.data_ptr():
                 weight.data = data
@@ -166,7 +166,7 @@ def leave(left: Iterable[Left]) -> None:
                 there[name] = value
 
 
-def _fill(holder: Any, before: Any) -> None:
+def _restore_contents(holder: Any, before: Any) -> None:
     """A container with what was in it, if something else is in it now."""
     if isinstance(holder, set | bytearray):
         if holder == before:
