@@ -47,7 +47,7 @@ def test_what_raises_it_and_what_lowers_it_whatever_its_sign(bias):
     assert lowers.provenance["notes"] == [
         "the outputs are quantities: the map shows what lowers value"
     ]
-    assert raises.provenance["outputs"] == "value"
+    assert raises.provenance["outputs"]["kind"] == "value"
 
 
 def test_no_word_of_classes_or_confidence():
@@ -104,7 +104,7 @@ def test_methods_that_show_masked_pictures_measure_the_value():
 
 
 def test_another_word_is_told():
-    with pytest.raises(ModelError, match="'softmax', 'sigmoid' or 'value', not 'number'"):
+    with pytest.raises(ModelError, match="'sigmoid', 'probability' or 'value', not 'number'"):
         outputs_word("number")
     card = Card("age", None, Preprocess(), ("age",), "me", outputs="value")
     assert Card.from_dict(card.as_dict()) == card

@@ -220,4 +220,6 @@ def stand_in(model: nn.Module, preprocess: Preprocess, count: int = 1) -> Tensor
     weight = first_weight(model)
     first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
     shape = (count, first.in_channels if first else 3, *(preprocess.size or (224, 224)))
-    return noise(shape, torch.zeros(0) if weight is None else weight)
+    return noise(
+        shape, torch.zeros(0, dtype=torch.float32, device="cpu") if weight is None else weight
+    )

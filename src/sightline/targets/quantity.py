@@ -49,7 +49,11 @@ def quantities_meant(target: Wanted, outputs: Any, names: Names) -> Quantities:
             " than another. Say which: target=0, a name of classes=, or a list of them."
         )
     try:
-        stand_in = torch.zeros(b, count) if rows is None else rows.detach()
+        stand_in = (
+            torch.zeros(b, count, dtype=torch.float32, device="cpu")
+            if rows is None
+            else rows.detach()
+        )
         indices, several = indices_of(target, stand_in, names)
     except TargetError as error:
         raise TargetError(
