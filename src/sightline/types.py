@@ -65,7 +65,7 @@ class Preprocess:
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    channels: int = 3
+    channels: int = field(default=3, repr=False)
     assumed: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property

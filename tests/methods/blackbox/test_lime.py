@@ -20,7 +20,8 @@ WHOLE = re.compile(
 
 
 def notes(e):
-    return [WHOLE.match(note).groups() for note in e.provenance["notes"]]
+    found = map(WHOLE.match, e.provenance["notes"])
+    return [one.groups() for one in found if one is not None]
 
 
 @pytest.mark.slow

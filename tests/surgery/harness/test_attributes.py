@@ -194,3 +194,34 @@ def test_pytorchs_own_modules_without_hooks_are_not_copied(monkeypatch):
         assert copied == []
     with guard.untouched(put()):
         assert [len(one) for one in copied] == [2]
+
+
+class HooksItself(nn.Module):
+    """Puts hooks on its parts at its first run, and notes that it has, as transformers' do."""
+
+    def __init__(self):
+        super().__init__()
+        self.act, self.seen = nn.ReLU(), []
+
+    def forward(self, x):
+        if not getattr(self, "hooked", False):
+            self.act.register_forward_hook(lambda _, __, out: self.seen.append(out))
+            self.hooked = True
+        del self.seen[:]
+        self.act(x)
+        return torch.stack(self.seen).sum(0)
+
+
+def test_hooks_that_a_forward_puts_on_are_taken_off():
+    net, own = HooksItself(), []
+    handle = net.act.register_forward_hook(lambda _, __, out: own.append(out))
+    for _ in range(3):
+        with guard.untouched(net):
+            assert torch.equal(net(torch.ones(2)), torch.ones(2))
+        assert len(net.act._forward_hooks) == 1
+    assert len(own) == 3
+    handle.remove()
+    assert not net.act._forward_hooks
+    with guard.untouched(net):
+        net(torch.ones(2))
+    assert not net.act._forward_hooks

@@ -10,14 +10,17 @@ added or taken away. What is written *into* is looked for where code of others t
 - lists, dicts, sets, deques, byte arrays and namespaces that are attributes stay the same objects,
   since hooks may hold them, and get back what was in them; those within them, too, where they are
   short, and no deeper than three;
-- a parameter whose `data` was exchanged gets it back.
+- a parameter whose `data` was exchanged gets it back;
+- hooks that a forward put on are taken off: a model that hooks itself at its first run, and notes
+  in an attribute that it has, would else do it again.
 
 Not put back is what is dear or somebody else's: numbers written into parameters, which are the bulk
-of a model (a forward that writes them trains it), hooks, and the inside of any other object.
+of a model (a forward that writes them trains it), and the inside of any other object.
 """
 
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Collection, Iterable
+from operator import is_
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +40,12 @@ _HOLDERS = frozenset(
 _WRITTEN_INTO = frozenset((Tensor, np.ndarray))
 """By their very kind: a subclass may do anything when it is copied, and a parameter is one."""
 
+_HOOKS = (
+    "_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
+    "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_backward_hooks",
+    "_backward_pre_hooks",
+)  # fmt: skip
+"""The tables of them in every module."""
 _SHORT, _DEEP = 64, 3
 _NOTHING = object()
 
@@ -52,6 +61,7 @@ class Attributes:
         self._holders: list[tuple[Any, Any]] = []
         self._weights: list[tuple[nn.Parameter, Tensor]] = []
         self._odd: list[tuple[Tensor, int, Tensor]] = []
+        self._hooks: dict[int, Own] = {}
         self._copies: dict[int, Any] = {}
 
     def copy(
@@ -77,6 +87,8 @@ class Attributes:
                 run["_parameters"] = parameters.copy()
             if children := own["_modules"]:
                 run["_modules"] = children.copy()
+            if any(map(own.__getitem__, _HOOKS)):
+                self._hooks[id(own)] = {name: own[name].copy() for name in _HOOKS}
             kind = type(module)
             if own["_buffers"] and kind not in norms:
                 run["_buffers"] = self._buffers(own["_buffers"])
@@ -93,6 +105,10 @@ class Attributes:
         """Every module with its own attributes, every container with what was in it."""
         for module, own, _ in self.left:
             object.__setattr__(module, "__dict__", own)
+            if any(map(own.__getitem__, _HOOKS)) or id(own) in self._hooks:
+                before = self._hooks.get(id(own), {})
+                for name in _HOOKS:
+                    _restore_contents(own[name], before.get(name, {}))
         for holder, before in self._holders:
             _restore_contents(holder, before)
         for weight, data in self._weights:
@@ -169,11 +185,12 @@ def leave(left: Iterable[Left]) -> None:
 def _restore_contents(holder: Any, before: Any) -> None:
     """A container with what was in it, if something else is in it now."""
     if isinstance(holder, set | bytearray):
-        if holder == before:
-            return
-    elif len(holder) == len(before) and all(
-        a is b and c is d for (a, c), (b, d) in zip(_entries(holder), _entries(before), strict=True)
-    ):
+        same = holder == before
+    else:
+        same = len(holder) == len(before) and all(map(is_, holder, before))
+        if isinstance(holder, dict):
+            same = same and all(map(is_, holder.values(), before.values()))
+    if same:
         return
     holder.clear()
     holder.update(before) if isinstance(holder, dict | set) else holder.extend(before)

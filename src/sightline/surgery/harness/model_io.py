@@ -116,6 +116,7 @@ def _copied(tensor: Tensor) -> Tensor:
 def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """A nest of lists, tuples and mappings with each tensor changed, and all else as it is.
 
+    >>> import torch
     >>> mapped({"views": [torch.ones(1), 2]}, lambda one: 2 * one)
     {'views': [tensor([2.]), 2]}
     """
