@@ -82,7 +82,7 @@ JOBS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=["timm"], help="beginnings of networks' names")
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "one_and_two.jsonl")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "one_and_two.jsonl")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "one_and_two.md")
     parser.add_argument("--most-seconds", type=float, default=20.0, help="for a job")
     parser.add_argument("--parts", nargs="+", default=list(JOBS), choices=JOBS)

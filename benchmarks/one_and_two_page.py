@@ -42,7 +42,7 @@ _INTRODUCTION = (
     " a batch of one in some orders in memory; sightline mends it. Is that all? A batch of one and"
     " one of two take different ways through torch's operators and through ours, and in float64"
     " nothing but rounding may come of it.\n\n**Measured** with `PYTHONPATH=tests python"
-    " benchmarks/one_and_two.py --only timm torchvision transformers`: a picture x alone, and the"
+    " benchmarks/one_and_two.py --only timm transformers`: a picture x alone, and the"
     " first picture's part of the batch [x, y], the same class asked for by number, no place"
     " proved, float64, one thread of a CPU. The maps are the signed ones on the layer's grid, the"
     " evidence of methods in pixel space is that of each pixel; the figure is the largest"
