@@ -115,7 +115,7 @@ class ModelChoice:
             raise ModelError(f"'{self.classes}': {error}") from error
 
 
-class Numbers(click.ParamType):  # type: ignore[type-arg]
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
     """One number for all channels, or one for each: `0.5` or `0.485,0.456,0.406`."""
 
     name = "NUMBERS"
@@ -143,7 +143,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
         return numbers
 
 
-class Size(click.ParamType):  # type: ignore[type-arg]
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
     """`N`: the short side, of which the centre is taken; `HxW`: squeezed to just that."""
 
     name = "N|HxW"
